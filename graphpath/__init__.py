@@ -1,0 +1,1 @@
+"""graphpath: the pathways by which a convolutional network decides, as a graph to query."""
