@@ -1,0 +1,1 @@
+"""The record: a trace as a directory of Parquet files (DESIGN §5)."""

@@ -1,0 +1,89 @@
+"""The tables of a trace, as Arrow schemas (DESIGN §5): the contract that every file of one keeps.
+
+The order of the columns is fixed: relationship tables begin with their two end keys, because the
+embedded engine's ``COPY`` goes by position.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+SCHEMA_VERSION: Final = "1"
+SCHEMA_KEY: Final = b"graphpath.schema"
+
+
+def _schema(nullable: tuple[str, ...] = (), **columns: pa.DataType) -> pa.Schema:
+    fields = [pa.field(name, kind, nullable=name in nullable) for name, kind in columns.items()]
+    return pa.schema(fields, metadata={SCHEMA_KEY: SCHEMA_VERSION.encode()})
+
+
+INT8, INT32, INT64 = pa.int8(), pa.int32(), pa.int64()
+FLOAT32, FLOAT64, STRING = pa.float32(), pa.float64(), pa.string()
+
+SINGLE: Final[dict[str, pa.Schema]] = {
+    "layers": _schema(
+        layer=INT32, name=STRING, kind=STRING, channels=INT32, height=INT32, width=INT32, offset=INT64
+    ),
+    "samples": _schema(
+        nullable=("parent",),
+        sample=INT64,
+        dataset=STRING,
+        split=STRING,
+        index=INT64,
+        label=INT32,
+        variant=STRING,
+        parent=INT64,
+        detail=STRING,
+    ),
+    "categories": _schema(category=INT64, scheme=STRING, label=INT32, name=STRING),
+    "predictions": _schema(sample=INT64, rank=INT32, category=INT64, logit=FLOAT32, confidence=FLOAT32),
+    "pathways": _schema(
+        nullable=("origin",),
+        pathway=INT64,
+        sample=INT64,
+        target=INT32,
+        origin=INT64,
+        neurons=INT64,
+        edges=INT64,
+        coverage=FLOAT32,
+        logit=FLOAT64,
+        bias=FLOAT64,
+    ),
+}
+"""Tables held in one file each, ``<name>.parquet``."""
+
+PARTED: Final[dict[str, pa.Schema]] = {
+    "balance": _schema(
+        pathway=INT64,
+        layer=INT32,
+        edges_all=INT64,
+        edges_kept=INT64,
+        abs_all=FLOAT64,
+        abs_kept=FLOAT64,
+        bias=FLOAT64,
+        bias_fed=INT64,
+    ),
+    "visits": _schema(pathway=INT64, neuron=INT64, layer=INT32, activation=FLOAT32, score=FLOAT32),
+    "edges": _schema(
+        source=INT64, target=INT64, pathway=INT64, layer=INT32, flow=FLOAT32, score=FLOAT32, rank=INT32
+    ),
+    "routes": _schema(route=INT64, pathway=INT64, rank=INT32, sign=INT8, log10_abs=FLOAT64),
+    "steps": _schema(route=INT64, neuron=INT64, position=INT32),
+    "crosses": _schema(
+        pathway=INT64, pixel=INT64, layer=INT32, channel=INT32, size=FLOAT32, signed=FLOAT32, rank=INT32
+    ),
+}
+"""Tables held in parts, ``<name>/part-*.parquet``. ``crosses`` is there for diffusion only."""
+
+OPTIONAL: Final = frozenset({"crosses"})
+STAGED: Final = ("samples", "predictions", "pathways")
+"""Single tables that a tracer writes part by part and ``finish`` merges."""
+
+TABLES: Final[dict[str, pa.Schema]] = SINGLE | PARTED
+
+IMAGES: Final = _schema(
+    sample=INT64, shape=pa.list_(pa.field("element", INT32, nullable=False)), pixels=pa.binary()
+)
+"""Images of an image set: ``shape`` is (C, H, W), ``pixels`` the bytes of little-endian float32."""

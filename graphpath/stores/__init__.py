@@ -1,0 +1,1 @@
+"""Graph stores: indexes over traces that answer Cypher (DESIGN §6)."""

@@ -1,0 +1,234 @@
+"""The graph's labels, relationship types, properties and keys as data (DESIGN §6).
+
+Everything that differs between engines (DDL, constraints, import headers, ``schema()``) is generated
+from here. Property types are those of the embedded engine; Neo4j knows only 64-bit ones.
+
+What the names leave open:
+
+- ``Model.id`` is the id of its first neuron (the offset of layer 0), ``sha256`` its weights' digest: one
+  network at two input sizes is two models. ``Layer.id``, ``FeatureMap.id`` likewise: their first neuron.
+- ``layer`` is always the layer's number within its model; on a relationship, that of its end.
+- ``Pathway.category`` is the category of its target; ``correct`` says whether its sample's first
+  prediction is the sample's label; ``label`` and ``variant`` are its sample's. A pathway is a *member* of
+  the class pathway of (run, category, variant) when it is correct and its target is the label.
+- ``CLASS_FLOWS_TO`` and ``MAP_FLOWS_TO`` hold sums over the members: ``flow``, ``score`` and ``weight``
+  (of ``|score|``); divided by ``ClassPathway.samples`` they are means. ``support`` counts samples.
+- ``RESEMBLES`` compares a pathway, layer by layer, with the class pathways (variant ``original``) of its
+  sample's first two predicted categories (``prediction`` says which: 1 or 2), in every run of the same
+  model and method, so that an attacked image's pathway in one run meets the classes of another.
+  ``shared`` of the pathway's ``edges`` lie in the class pathway; ``least`` and ``most`` are the sums of
+  minima and maxima of ``|score|`` shares, so the weighted Jaccard of a layer is ``least / most``, and of
+  all layers ``sum(least) / sum(most)``. A sample that is a member is left out of the class first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+SCHEMA_VERSION: Final = "1"
+
+Kind = Literal["INT64", "INT32", "DOUBLE", "FLOAT", "STRING", "BOOL"]
+
+
+@dataclass(frozen=True)
+class NodeType:
+    """A label with its properties; the first is the key."""
+
+    label: str
+    properties: dict[str, Kind]
+
+    @property
+    def key(self) -> str:
+        return next(iter(self.properties))
+
+
+@dataclass(frozen=True)
+class RelationshipType:
+    """A relationship type between two labels with its properties."""
+
+    name: str
+    source: str
+    target: str
+    properties: dict[str, Kind]
+
+
+_ROLLUP: Final[dict[str, Kind]] = {
+    "class_pathway": "INT64",
+    "layer": "INT32",
+    "category": "INT64",
+    "support": "INT64",
+    "flow": "DOUBLE",
+    "score": "DOUBLE",
+    "weight": "DOUBLE",
+}
+
+NODES: Final[tuple[NodeType, ...]] = (
+    NodeType("GraphpathMeta", {"id": "INT64", "schema": "STRING", "engine": "STRING", "graphpath": "STRING"}),
+    NodeType("Model", {"id": "INT64", "name": "STRING", "sha256": "STRING", "layers": "INT32"}),
+    NodeType(
+        "Run",
+        {
+            "id": "STRING",
+            "method": "STRING",
+            "parameters": "STRING",  # JSON
+            "model": "INT64",
+            "dataset": "STRING",
+            "path": "STRING",  # of the trace's directory, absolute
+            "counts": "STRING",  # JSON, as in run.json
+            "min_support": "INT64",  # as asked for when loading; 0 = the default
+            "comparable": "STRING",  # runs with the same value are compared by RESEMBLES
+            "complete": "BOOL",
+        },
+    ),
+    NodeType(
+        "Layer",
+        {
+            "id": "INT64",
+            "model": "INT64",
+            "number": "INT32",
+            "name": "STRING",
+            "kind": "STRING",
+            "channels": "INT32",
+            "height": "INT32",
+            "width": "INT32",
+        },
+    ),
+    NodeType(
+        "FeatureMap",
+        {"id": "INT64", "model": "INT64", "layer": "INT32", "channel": "INT32", "name": "STRING"},
+    ),
+    NodeType(
+        "Neuron",
+        {
+            "id": "INT64",
+            "model": "INT64",
+            "layer": "INT32",
+            "channel": "INT32",
+            "y": "INT32",
+            "x": "INT32",
+            "name": "STRING",
+        },
+    ),
+    NodeType("Category", {"id": "INT64", "scheme": "STRING", "label": "INT32", "name": "STRING"}),
+    NodeType(
+        "Sample",
+        {
+            "id": "INT64",
+            "dataset": "STRING",
+            "split": "STRING",
+            "position": "INT64",  # samples.index: "index" is a reserved word of the embedded engine
+            "label": "INT32",
+            "variant": "STRING",
+            "parent": "INT64",  # null for originals
+            "detail": "STRING",  # JSON
+            "attack": "STRING",  # from detail; null for originals
+            "epsilon": "DOUBLE",  # from detail; null for originals
+        },
+    ),
+    NodeType(
+        "Pathway",
+        {
+            "id": "INT64",
+            "run": "STRING",
+            "sample": "INT64",
+            "target": "INT32",
+            "origin": "INT64",  # null unless it starts at one pixel
+            "neurons": "INT64",
+            "edges": "INT64",
+            "coverage": "FLOAT",
+            "logit": "DOUBLE",
+            "bias": "DOUBLE",
+            "category": "INT64",  # of its target; null when the target is no class
+            "label": "INT32",
+            "variant": "STRING",
+            "correct": "BOOL",
+        },
+    ),
+    NodeType(
+        "Route",
+        {
+            "id": "INT64",
+            "run": "STRING",
+            "pathway": "INT64",
+            "rank": "INT32",
+            "sign": "INT32",
+            "log10_abs": "DOUBLE",
+        },
+    ),
+    NodeType(
+        "ClassPathway",
+        {
+            "id": "INT64",
+            "run": "STRING",
+            "category": "INT64",
+            "variant": "STRING",
+            "by": "STRING",  # "target": correctly predicted samples whose target is the category
+            "samples": "INT64",
+            "edges": "INT64",  # kept: support >= min_support
+            "min_support": "INT64",
+            "coverage": "DOUBLE",  # share of |score| on the kept edges
+        },
+    ),
+)
+
+RELATIONSHIPS: Final[tuple[RelationshipType, ...]] = (
+    RelationshipType("PART_OF", "Layer", "Model", {}),
+    RelationshipType("IN_LAYER", "FeatureMap", "Layer", {}),
+    RelationshipType("IN_MAP", "Neuron", "FeatureMap", {}),
+    RelationshipType("TRACED", "Run", "Model", {}),
+    RelationshipType("FROM_RUN", "Pathway", "Run", {}),
+    RelationshipType("OF_SAMPLE", "Pathway", "Sample", {}),
+    RelationshipType(
+        "DERIVED_FROM",
+        "Sample",
+        "Sample",
+        {"variant": "STRING", "attack": "STRING", "epsilon": "DOUBLE", "detail": "STRING"},
+    ),
+    RelationshipType("LABELLED", "Sample", "Category", {}),
+    RelationshipType(
+        "PREDICTED",
+        "Sample",
+        "Category",
+        {"run": "STRING", "rank": "INT32", "logit": "FLOAT", "confidence": "FLOAT"},
+    ),
+    RelationshipType(
+        "FLOWS_TO",
+        "Neuron",
+        "Neuron",
+        {"pathway": "INT64", "layer": "INT32", "flow": "FLOAT", "score": "FLOAT", "rank": "INT32"},
+    ),
+    RelationshipType(
+        "VISITS", "Pathway", "Neuron", {"layer": "INT32", "activation": "FLOAT", "score": "FLOAT"}
+    ),
+    RelationshipType("VISITS_MAP", "Pathway", "FeatureMap", {"neurons": "INT64", "score": "DOUBLE"}),
+    RelationshipType("CROSSES", "Pathway", "FeatureMap", {"pixels": "INT64", "size": "DOUBLE"}),
+    RelationshipType("OF_PATHWAY", "Route", "Pathway", {}),
+    RelationshipType("STEP", "Route", "Neuron", {"position": "INT32"}),
+    RelationshipType("OF_CATEGORY", "ClassPathway", "Category", {}),
+    RelationshipType("CLASS_FLOWS_TO", "Neuron", "Neuron", _ROLLUP),
+    RelationshipType("MAP_FLOWS_TO", "FeatureMap", "FeatureMap", _ROLLUP),
+    RelationshipType(
+        "RESEMBLES",
+        "Pathway",
+        "ClassPathway",
+        {
+            "layer": "INT32",
+            "prediction": "INT32",
+            "shared": "INT64",
+            "edges": "INT64",
+            "least": "DOUBLE",
+            "most": "DOUBLE",
+        },
+    ),
+)
+
+NODE: Final[dict[str, NodeType]] = {node.label: node for node in NODES}
+RELATIONSHIP: Final[dict[str, RelationshipType]] = {r.name: r for r in RELATIONSHIPS}
+
+RELATIONSHIP_INDEXES: Final[dict[str, str]] = {
+    "FLOWS_TO": "pathway",
+    "CLASS_FLOWS_TO": "class_pathway",
+    "MAP_FLOWS_TO": "class_pathway",
+}
+"""Relationship properties that an engine with relationship indexes (Neo4j) indexes."""
