@@ -1,1 +1,20 @@
 """The record: a trace as a directory of Parquet files (DESIGN §5)."""
+
+from graphpath.record.imageset import ImagePart, ImageSet, is_image_set, write_image_set
+from graphpath.record.schema import PARTED, SCHEMA_VERSION, TABLES
+from graphpath.record.table import Table
+from graphpath.record.trace import Trace
+from graphpath.record.writer import TraceWriter
+
+__all__ = [
+    "PARTED",
+    "SCHEMA_VERSION",
+    "TABLES",
+    "ImagePart",
+    "ImageSet",
+    "Table",
+    "Trace",
+    "TraceWriter",
+    "is_image_set",
+    "write_image_set",
+]

@@ -1,0 +1,127 @@
+"""A finished trace, opened: its tables as lazy Arrow datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.dataset as ds
+
+from graphpath.errors import IncompleteTrace, RecordError
+from graphpath.record.files import check_parquet, check_version, read_json
+from graphpath.record.schema import OPTIONAL, PARTED, SINGLE, TABLES
+
+
+class Trace:
+    """The trace in ``path``: ``run`` is its ``run.json``, ``id`` the run's name.
+
+    Opening checks every file's footer (schema, columns, rows), reads no rows, and imports no torch.
+
+    Raises:
+        IncompleteTrace: the trace was interrupted.
+        RecordError: no trace, a file that is missing, truncated or has other columns, or a schema that
+            this graphpath does not know. The message names the file.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.run = _read_run(self.path)
+        self.id = str(self.run["id"])
+        self.counts: dict[str, int] = dict(self.run["counts"])
+        for name in TABLES:
+            self._check(name)
+
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{self.counts[name]:,} {name}" for name in ("samples", "pathways", "edges"))
+        return f"Trace({str(self.path)!r}: {self.run.get('method', '?')}, {rows})"
+
+    def files(self, name: str) -> list[Path]:
+        """The files of table ``name``: one, or its parts in order; none for an optional table."""
+        if name in SINGLE:
+            return [self.path / f"{name}.parquet"]
+        if name not in PARTED:
+            raise RecordError(f"There is no table {name!r} in a record; there are {', '.join(TABLES)}.")
+        parts = [part_file(self.path, name, part) for part in self.run["parts"]]
+        return [file for file in parts if name not in OPTIONAL or file.is_file()]
+
+    def dataset(self, name: str) -> ds.Dataset:
+        """Table ``name``, read lazily."""
+        files = [str(file) for file in self.files(name)]
+        if not files:
+            return ds.dataset(TABLES[name].empty_table())
+        return ds.dataset(files, schema=TABLES[name], format="parquet")
+
+    def layers(self) -> ds.Dataset:
+        """One row per site of the network, in topological order; row 0 is the input."""
+        return self.dataset("layers")
+
+    def samples(self) -> ds.Dataset:
+        """One row per image."""
+        return self.dataset("samples")
+
+    def categories(self) -> ds.Dataset:
+        """One row per class of the class scheme."""
+        return self.dataset("categories")
+
+    def predictions(self) -> ds.Dataset:
+        """The five largest logits of each sample."""
+        return self.dataset("predictions")
+
+    def pathways(self) -> ds.Dataset:
+        """One row per pathway."""
+        return self.dataset("pathways")
+
+    def balance(self) -> ds.Dataset:
+        """One row per pathway and layer: edges and ``|score|``, selected and kept."""
+        return self.dataset("balance")
+
+    def visits(self) -> ds.Dataset:
+        """One row per pathway and neuron on it."""
+        return self.dataset("visits")
+
+    def edges(self) -> ds.Dataset:
+        """One row per pathway and edge on it."""
+        return self.dataset("edges")
+
+    def routes(self) -> ds.Dataset:
+        """The largest routes of each pathway."""
+        return self.dataset("routes")
+
+    def steps(self) -> ds.Dataset:
+        """One row per route and neuron on it; position 0 is the input pixel."""
+        return self.dataset("steps")
+
+    def crosses(self) -> ds.Dataset:
+        """The feature maps that a pixel's diffusion crosses (method ``diffusion`` only)."""
+        return self.dataset("crosses")
+
+    def _check(self, name: str) -> None:
+        rows = sum(check_parquet(file, TABLES[name]) for file in self.files(name))
+        if rows != self.counts.get(name, 0):
+            raise RecordError(
+                f"{self.path}: table {name!r} holds {rows} rows, run.json counts {self.counts.get(name, 0)}: "
+                "the record is damaged, trace again into a new directory."
+            )
+
+
+def part_file(path: Path, name: str, part: int) -> Path:
+    """The file of part ``part`` of table ``name`` in the trace directory ``path``."""
+    return path / name / f"part-{part:05d}.parquet"
+
+
+def _read_run(path: Path) -> dict[str, Any]:
+    file = path / "run.json"
+    if not file.is_file():
+        raise RecordError(
+            f"{path} is no trace: it has no run.json. A trace is what `graphpath trace` writes."
+        )
+    run = read_json(file)
+    check_version(file, run.get("schema"))
+    if not run.get("complete"):
+        raise IncompleteTrace(
+            f"{path} holds an unfinished trace of run {run.get('id')!r}: run the same `graphpath trace` "
+            "again and it goes on where it stopped."
+        )
+    if missing := [key for key in ("id", "parts", "counts") if key not in run]:
+        raise RecordError(f"{file} lacks {', '.join(missing)}: trace again into a new directory.")
+    return run
