@@ -1,0 +1,7 @@
+"""Images by name: what is traced, attacked and trained on. Needs torch."""
+
+from graphpath.data.arrays import TensorImages
+from graphpath.data.base import BaseImages, Images
+from graphpath.data.open import open_images
+
+__all__ = ["BaseImages", "Images", "TensorImages", "open_images"]

@@ -1,0 +1,22 @@
+"""Networks by name, and the small ones that graphpath trains. Needs torch."""
+
+from graphpath.models.architectures import ARCHITECTURES
+from graphpath.models.checkpoint import load_checkpoint, read_checkpoint
+from graphpath.models.load import load_model
+from graphpath.models.loaded import LoadedModel, weights_digest
+from graphpath.models.normalize import Normalize
+from graphpath.models.training import Progress, Trained, evaluate, train
+
+__all__ = [
+    "ARCHITECTURES",
+    "LoadedModel",
+    "Normalize",
+    "Progress",
+    "Trained",
+    "evaluate",
+    "load_checkpoint",
+    "load_model",
+    "read_checkpoint",
+    "train",
+    "weights_digest",
+]

@@ -1,0 +1,99 @@
+"""Checkpoints of ``graphpath train``: plain values and tensors, loaded with ``weights_only``."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from graphpath.errors import ModelError
+from graphpath.models.architectures import build
+from graphpath.models.loaded import LoadedModel, weights_digest
+
+MARK = "graphpath.checkpoint"
+VERSION = 1
+_KEYS = ("architecture", "arguments", "classes", "shape", "scheme", "state_dict", "accuracy")
+
+
+def save_checkpoint(path: str | Path, contents: Mapping[str, object]) -> Path:
+    """Write ``contents`` whole: to a temporary name beside ``path``, then renamed. Returns the path."""
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        raise ModelError(f"{target}: a checkpoint cannot be written there ({error})") from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            torch.save({MARK: VERSION, **contents}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return target
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """The contents of a checkpoint that ``graphpath train`` wrote.
+
+    Raises ``ModelError`` naming the file where it is missing, truncated, of another program or version.
+    """
+    contents = load_tensors(path)
+    if MARK not in contents:
+        raise ModelError(
+            f"{path}: not a checkpoint of graphpath train; for a network of your own give module:function"
+        )
+    if contents[MARK] != VERSION:
+        raise ModelError(
+            f"{path}: checkpoint version {contents[MARK]}, this graphpath reads version {VERSION}"
+        )
+    if missing := [key for key in _KEYS if key not in contents]:
+        raise ModelError(f"{path}: the checkpoint lacks {', '.join(missing)}; train it again")
+    return contents
+
+
+def load_checkpoint(path: str | Path) -> LoadedModel:
+    """The network of a checkpoint, on the CPU, in eval mode."""
+    contents = read_checkpoint(path)
+    module: nn.Module = build(contents["architecture"], contents["arguments"])
+    load_state(module, contents["state_dict"], path)
+    return LoadedModel(
+        module=module.eval(),
+        name=Path(path).stem,
+        sha256=weights_digest(module),
+        classes=tuple(contents["classes"]),
+        shape=cast("tuple[int, int, int]", tuple(contents["shape"])),
+        scheme=contents["scheme"],
+    )
+
+
+def load_tensors(path: str | Path) -> dict[str, Any]:
+    """A file of torch.save that holds a dict of plain values and tensors; nothing in it is executed."""
+    try:
+        contents = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: no such file") from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"{path}: not a file of tensors that torch can load safely; it is truncated, or another program's"
+        ) from error
+    if not isinstance(contents, dict):
+        raise ModelError(f"{path}: expected a dict of tensors, found {type(contents).__name__}")
+    return contents
+
+
+def load_state(module: nn.Module, state: Mapping[str, torch.Tensor], path: str | Path) -> None:
+    """Put ``state`` into ``module``; every name and shape must agree."""
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()]
+        raise ModelError(f"{path}: its weights do not fit the network: {' '.join(lines[1:3])}") from error

@@ -1,0 +1,251 @@
+"""Training of the small networks: seeded, deterministic on one machine's CPU, interruptible."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from graphpath.data.base import Images
+from graphpath.data.rows import labels_of
+from graphpath.errors import DataError, ModelError
+from graphpath.models.architectures import build
+from graphpath.models.checkpoint import save_checkpoint
+from graphpath.models.loaded import LoadedModel, weights_digest
+
+CHUNK = 1000
+"""Images decoded at a time."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an architecture is trained by default."""
+
+    images: int
+    """About how many images are seen in all: the number of epochs follows from it, between 3 and 20."""
+    rate: float
+    """The largest learning rate of the one-cycle schedule (Smith and Topin 2018)."""
+    batch: int
+    decay: float = 0.0
+    flip: bool = False
+    """Mirror half of the images."""
+    shift: int = 0
+    """Shift each image by up to this many pixels."""
+
+    def epochs_for(self, count: int) -> int:
+        """How often ``count`` images are gone through."""
+        return max(3, min(20, round(self.images / max(count, 1))))
+
+
+RECIPES = {
+    "cnn": Recipe(images=150_000, rate=4e-3, batch=32),
+    "vgg": Recipe(images=600_000, rate=1e-2, batch=128, decay=5e-2, flip=True, shift=2),
+}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far training is: what a progress bar shows."""
+
+    done: int
+    """Images seen."""
+    total: int
+    """Images that will be seen in all epochs."""
+    epoch: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network that was trained, with its accuracy on the test images."""
+
+    model: LoadedModel
+    accuracy: float
+    seconds: float
+    path: Path | None
+
+
+@dataclass(frozen=True)
+class _Data:
+    pixels: torch.Tensor
+    """(n, C, H, W): uint8 where the images are exactly that, else float32."""
+    labels: torch.Tensor
+    """int64 (n,)."""
+
+
+def train(
+    architecture: str,
+    train_images: Images,
+    test_images: Images,
+    *,
+    epochs: int | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    batch: int | None = None,
+    rate: float | None = None,
+    device: str | torch.device = "cpu",
+    progress: Callable[[Progress], None] | None = None,
+    **arguments: object,
+) -> Trained:
+    """Train ``architecture`` ("cnn" or "vgg") and return it with its test accuracy.
+
+    ``arguments`` go to the architecture (``widths``, ``stages``, ``hidden``). The same seed, data and
+    number of threads give the same weights on one machine's CPU; the caller's random state is left as it
+    was. ``out`` is written once, whole, at the end, so an interrupted training leaves no file.
+    Raises ``DataError`` where a test image is also a training image or a label is missing.
+    """
+    started = time.perf_counter()
+    _check(train_images, test_images)
+    _positive(epochs=epochs, batch=batch, rate=rate)
+    recipe = _recipe(architecture, batch, rate)
+    epochs = epochs or recipe.epochs_for(len(train_images))
+    made: dict[str, object] = {"shape": train_images.shape, "classes": len(train_images.classes), **arguments}
+    with _seeded(seed):
+        module = build(architecture, made).to(device)
+        _fit(module, _held(train_images), recipe, epochs, progress)
+    module.to(memory_format=torch.contiguous_format).eval()
+    accuracy = evaluate(module, test_images)
+    classes, shape, scheme = train_images.classes, train_images.shape, train_images.scheme
+    path = (
+        None
+        if out is None
+        else save_checkpoint(
+            out,
+            {
+                "architecture": architecture,
+                "arguments": made,
+                "classes": list(classes),
+                "shape": list(shape),
+                "scheme": scheme,
+                "state_dict": {name: value.cpu() for name, value in module.state_dict().items()},
+                "accuracy": accuracy,
+                "training": {"dataset": train_images.dataset, "epochs": epochs, "seed": seed},
+            },
+        )
+    )
+    name = f"{architecture}-{train_images.dataset}" if path is None else path.stem
+    model = LoadedModel(module, name, weights_digest(module), classes, shape, scheme)
+    return Trained(model, accuracy, time.perf_counter() - started, path)
+
+
+@torch.no_grad()
+def evaluate(module: nn.Module, images: Images, batch: int = 256) -> float:
+    """The share of ``images`` whose label has the largest logit. ``module`` should be in eval mode."""
+    labels = labels_of(images.rows())
+    device = next(module.parameters()).device
+    right = 0
+    for start in range(0, len(images), batch):
+        predicted = module(images.batch(start, start + batch).to(device)).argmax(1).cpu().numpy()
+        right += int((predicted == labels[start : start + batch]).sum())
+    return right / max(len(images), 1)
+
+
+def _check(train_images: Images, test_images: Images) -> None:
+    for images in (train_images, test_images):
+        labels = labels_of(images.rows())
+        if not len(labels) or labels.min() < 0:
+            raise DataError(f"{images.dataset}/{images.split}: training needs images that all have a class")
+    if train_images.classes != test_images.classes or train_images.shape != test_images.shape:
+        raise DataError(
+            f"training and test images differ in classes or shape: "
+            f"{train_images.shape} and {test_images.shape}"
+        )
+    ids = (images.rows()["sample"].to_numpy() for images in (train_images, test_images))
+    if shared := len(np.intersect1d(*ids)):
+        raise DataError(
+            f"{shared} test images of {test_images.dataset} are also training images, so accuracy would mean "
+            "nothing; give the folder train/ and test/ sub-folders"
+        )
+
+
+def _recipe(architecture: str, batch: int | None, rate: float | None) -> Recipe:
+    base = RECIPES.get(architecture)
+    if base is None:
+        raise ModelError(f"architecture {architecture!r} is unknown; there are {', '.join(sorted(RECIPES))}")
+    return replace(base, batch=batch or base.batch, rate=rate or base.rate)
+
+
+def _positive(**given: float | None) -> None:
+    if wrong := [f"{name}={value}" for name, value in given.items() if value is not None and value <= 0]:
+        raise ModelError(f"{', '.join(wrong)}: expected a positive number")
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """A seeded random state that ends with the block; the caller's own is put back."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+def _held(images: Images) -> _Data:
+    """All images decoded once. Bytes take a quarter of the memory, and eight-bit sources lose nothing."""
+    parts: list[torch.Tensor] = []
+    exact = True
+    for start in range(0, len(images), CHUNK):
+        pixels = images.batch(start, start + CHUNK).float()
+        as_bytes = (pixels * 255).round().to(torch.uint8)
+        exact = exact and bool((as_bytes.float() / 255 == pixels).all())
+        parts.append(as_bytes if exact else pixels)
+    widened = parts if exact else [_floats(part) for part in parts]
+    return _Data(torch.cat(widened), torch.from_numpy(labels_of(images.rows()).astype(np.int64)))
+
+
+def _floats(stored: torch.Tensor) -> torch.Tensor:
+    return stored.float() / 255 if stored.dtype == torch.uint8 else stored
+
+
+def _fit(
+    module: nn.Module,
+    data: _Data,
+    recipe: Recipe,
+    epochs: int,
+    progress: Callable[[Progress], None] | None,
+) -> None:
+    device = next(module.parameters()).device
+    # Convolutions with few channels are about twice as fast in this order on a CPU.
+    module.to(memory_format=torch.channels_last).train()
+    count = len(data.labels)
+    steps = epochs * math.ceil(count / recipe.batch)
+    optimiser = torch.optim.AdamW(module.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, total_steps=max(steps, 2))
+    seen = 0
+    for epoch in range(1, epochs + 1):
+        for chosen in torch.split(torch.randperm(count), recipe.batch):
+            images = _augmented(_floats(data.pixels[chosen]), recipe).to(device)
+            logits = module(images.contiguous(memory_format=torch.channels_last))
+            loss = F.cross_entropy(logits, data.labels[chosen].to(device))
+            optimiser.zero_grad()
+            torch.autograd.backward(loss)
+            optimiser.step()
+            schedule.step()
+            seen += len(chosen)
+            if progress is not None:
+                progress(Progress(seen, epochs * count, epoch, loss.item()))
+    module.zero_grad(set_to_none=True)
+
+
+def _augmented(images: torch.Tensor, recipe: Recipe) -> torch.Tensor:
+    """Mirrored and shifted copies, drawn for each image of the batch."""
+    if recipe.flip:
+        mirrored = torch.rand(len(images)) < 0.5
+        images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+    return _shifted(images, recipe.shift) if recipe.shift else images
+
+
+def _shifted(images: torch.Tensor, most: int) -> torch.Tensor:
+    count, channels, height, width = images.shape
+    padded = F.pad(images, (most, most, most, most), mode="reflect")
+    top = torch.randint(0, 2 * most + 1, (count, 1, 1, 1))
+    left = torch.randint(0, 2 * most + 1, (count, 1, 1, 1))
+    rows = (top + torch.arange(height).view(1, 1, -1, 1)).expand(-1, channels, -1, width + 2 * most)
+    columns = (left + torch.arange(width).view(1, 1, 1, -1)).expand(-1, channels, height, -1)
+    return padded.gather(2, rows).gather(3, columns)

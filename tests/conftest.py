@@ -1,0 +1,44 @@
+"""Fixtures that several areas share. Importing this needs no torch; only the fixtures do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from graphpath.models import LoadedModel
+
+
+@pytest.fixture(scope="session")
+def digits_model() -> Callable[[int], LoadedModel]:
+    """``digits_model(seed)``: the "cnn" trained on the bundled digits, once per session and seed."""
+
+    @cache
+    def trained(seed: int = 0) -> LoadedModel:
+        from graphpath.data import open_images
+        from graphpath.models import train
+
+        return train("cnn", open_images("digits", split="train"), open_images("digits"), seed=seed).model
+
+    return trained
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Archives are indexed in a cache of the session's own, not in the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRAPHPATH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the checkout; a test that needs it is skipped where it is not."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no ../shared/data beside this checkout")
+    return folder
