@@ -1,0 +1,34 @@
+"""A network taken apart: from an ``nn.Module`` to sites of neurons and the linear maps between them.
+
+    lowering, dialect    nn.Module -> program of plain operations (torch.fx)
+    sites, views         program -> sites, and where each element between them comes from
+    maps, inlets         the flows into chosen neurons, row by row
+    held, elements       one batch: values, gradients, switches
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from graphpath.errors import NetworkError
+from graphpath.network.held import Held, Seed, hold
+from graphpath.network.inlets import Fan, Inlets
+from graphpath.network.lowering import lower
+from graphpath.network.sites import Network, Site, find_sites
+
+__all__ = ["Fan", "Held", "Inlets", "Network", "Seed", "Site", "hold", "take_apart"]
+
+
+def take_apart(module: nn.Module, shape: tuple[int, ...]) -> Network:
+    """The sites of ``module`` for images of ``shape`` (C, H, W), in the module's own dtype and device.
+
+    Raises NetworkError or UnsupportedOperation; the module is left as it was.
+    """
+    parameter = next(module.parameters(), None)
+    if parameter is None:
+        raise NetworkError(f"{type(module).__name__} has no parameters, so there are no connections to trace.")
+    if len(shape) != 3:
+        raise NetworkError(f"Images have the shape {tuple(shape)}; expected (channels, height, width).")
+    program = lower(module, torch.zeros(shape, dtype=parameter.dtype, device=parameter.device))
+    return find_sites(program, parameter.device, parameter.dtype)

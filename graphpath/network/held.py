@@ -1,0 +1,114 @@
+"""One pass of the held network over a batch, forward and back (DESIGN §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from graphpath.network.elements import Elements, resolve
+from graphpath.network.inlets import Inlets
+from graphpath.network.operations import Activation, MaxPool
+from graphpath.network.sites import Network, Site
+
+Seed = Callable[[Tensor], Tensor]
+"""From logits (N, classes) to their weights in f (N, classes): what is asked of the network."""
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """What the held network is for one batch of N images.
+
+    ``output`` (N, neurons) are the outputs a of all sites, ``gradient`` (N, neurons) df/da of the held
+    network, ``seed`` (N, classes) = df/dlogits, ``logits`` (N, classes). Per site: ``before[i]``
+    (N, size) is its pre-activation z.
+    """
+
+    network: Network
+    output: Tensor
+    gradient: Tensor
+    before: tuple[Tensor, ...]
+    logits: Tensor
+    seed: Tensor
+    elements: Elements
+
+    @property
+    def images(self) -> int:
+        """N."""
+        return self.output.shape[0]
+
+    @cached_property
+    def values(self) -> Tensor:
+        """The elements' values (N, E): ``output`` and the winners of the max-pools."""
+        return self.elements.values(self.output)
+
+    @property
+    def value(self) -> Tensor:
+        """f of each image (N,)."""
+        return (self.logits * self.seed).sum(1)
+
+    def gate(self, site: Site) -> Tensor | None:
+        """``(a - phi(0)) / z`` of a site's neurons (N, size), None where it has no activation."""
+        return None if site.activation is None else site.activation.gate(self.before[site.number])
+
+    def gradient_before(self, site: Site) -> Tensor:
+        """df/dz of a site's neurons (N, size)."""
+        gradient, gate = self.gradient[:, site.span], self.gate(site)
+        return gradient if gate is None else gradient * gate
+
+    def constants(self, inlets: Inlets) -> Tensor:
+        """The constants b of a site's neurons, all but the flows into them: ``z - sum_n J a``, (N, size)."""
+        return self.before[inlets.site.number] - inlets.forward(self.values)
+
+
+def hold(network: Network, images: Tensor, seed: Seed, gates: str = "held") -> Held:
+    """Run the network on ``images`` (N, C, H, W), hold it, and send df back once.
+
+    ``gates="true"`` gives the gradient of the network itself instead of the held one's, for methods that
+    are published with it; the two differ only where an activation is not piecewise linear.
+    """
+    with torch.enable_grad():
+        image = images.detach().clone().requires_grad_(True)
+        kept, switches = _forward(network, image, gates)
+        logits = kept[network.program.output].flatten(1)
+        weights = seed(logits.detach())
+        outputs = [kept[site.after] for site in network.sites]
+        gradients = torch.autograd.grad((logits * weights).sum(), outputs, allow_unused=True)
+    output = torch.cat([a.detach().flatten(1) for a in outputs], 1)
+    gradient = torch.cat(
+        [
+            torch.zeros_like(a).flatten(1) if g is None else g.flatten(1)
+            for a, g in zip(outputs, gradients, strict=True)
+        ],
+        1,
+    )
+    before = tuple(kept[site.before].detach().flatten(1) for site in network.sites)
+    elements = resolve(network, switches, images.shape[0])
+    return Held(network, output, gradient, before, logits.detach(), weights, elements)
+
+
+def _forward(network: Network, image: Tensor, gates: str) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+    """The values of the steps that sites need, and the switches of the max-pools."""
+    steps, readers = network.program.steps, network.program.readers()
+    wanted = {site.before for site in network.sites} | {site.after for site in network.sites}
+    wanted.add(network.program.output)
+    values: dict[int, Tensor] = {}
+    switches: dict[int, Tensor] = {}
+    left = [len(reading) for reading in readers]
+    for number, step in enumerate(steps):
+        operands = [values[i] for i in step.inputs] if step.inputs else [image]
+        operation = step.operation
+        if isinstance(operation, MaxPool):
+            values[number], switches[number] = operation.switched(operands[0])
+        elif isinstance(operation, Activation) and gates == "true":
+            values[number] = operation.true(operands[0])
+        else:
+            values[number] = operation.run(*operands)
+        for source in step.inputs:
+            left[source] -= 1
+            if left[source] == 0 and source not in wanted:
+                del values[source]
+    return values, switches

@@ -1,0 +1,206 @@
+"""What flows into a site: its branches made ready, and the flows into chosen neurons, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from graphpath.network.elements import Elements
+from graphpath.network.maps import LinearMap, linear_map
+from graphpath.network.operations import Dense
+from graphpath.network.overlaps import Repeats, repeats, shared_roots
+from graphpath.network.sites import Branch, Network, Site
+from graphpath.network.views import View
+
+CHUNK = 1 << 23
+"""Candidate edges held at once: 32 MB of float32."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fan:
+    """The flows into some neurons of a site, one row a neuron, zero where a column is no edge.
+
+    ``sample`` and ``target`` (R,) are the image and the neuron's number within the site; ``flow`` (R, K).
+    An edge stands in one column only: parallel taps are summed.
+    """
+
+    site: Site
+    sample: Tensor
+    target: Tensor
+    flow: Tensor
+    _inlets: Inlets
+    _elements: Elements
+    _sources: Tensor | None
+
+    def sources(self, row: Tensor, column: Tensor) -> Tensor:
+        """The neurons at the tails of the edges in (row, column): numbers within the network, -1 for none."""
+        if self._sources is not None:
+            return self._sources[row, column]
+        sample, target = self.sample[row], self.target[row]
+        return self._inlets.sources(self._elements, sample, target, column)
+
+    @cached_property
+    def inputs(self) -> Tensor:
+        """How many different neurons each row could have an edge from, flow or none: (R,) int64."""
+        row = torch.arange(len(self.sample), device=self.flow.device)[:, None]
+        column = torch.arange(self.flow.shape[1], device=self.flow.device)[None]
+        source = self.sources(row, column.expand(len(self.sample), -1)).sort(1).values
+        first = torch.ones_like(source, dtype=torch.bool)
+        first[:, 1:] = source[:, 1:] != source[:, :-1]
+        return (first & (source >= 0)).sum(1)
+
+
+class Inlet:
+    """One branch into a site: the map, and the elements it reads."""
+
+    def __init__(self, network: Network, site: Site, branch: Branch) -> None:
+        branch = _without_copies(branch)
+        self.view, operation = branch.view, branch.operation
+        self.repeats = repeats(network, self.view, branch.taps, operation)
+        self.map: LinearMap = linear_map(operation, branch.taps, site.shape, self.view.shape)
+        if self.repeats is Repeats.IN_CHANNEL and self.map.places * self.map.taps == 1:
+            self.repeats = Repeats.NONE  # one place of each channel: it cannot meet itself
+        self._index = None if self.view.index is None else self.view.index.flatten()
+        self._weight = _weight(self.view, network)
+
+    def read(self, values: Tensor) -> Tensor:
+        """The tensor that the map reads, from element values (N, E): (N, *shape), constants apart."""
+        if self._index is None:
+            count = torch.Size(self.view.shape).numel()
+            return values[:, self.view.base : self.view.base + count].reshape(-1, *self.view.shape)
+        read = values.index_select(1, self._index.clamp(min=0))
+        if self._weight is not None:
+            read = read * self._weight
+        return read.reshape(-1, *self.view.shape)
+
+    def elements(self, target: Tensor, column: Tensor) -> Tensor:
+        """The elements in columns of neurons' rows, -1 for none; broadcasts."""
+        entry = self.map.entries(target, column)
+        inside = entry >= 0
+        if self._index is None:
+            return torch.where(inside, entry + self.view.base, -1)
+        return torch.where(inside, self._index[entry.clamp(min=0)], -1)
+
+    def merged(self, flow: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
+        """Flows and sources (R, K) with parallel taps summed."""
+        if self.repeats is Repeats.ANYWHERE:
+            return merged(flow, source)
+        rows, columns = flow.shape
+        places, taps = self.map.places, self.map.taps
+        channels = columns // (places * taps)
+
+        def by_channel(matrix: Tensor) -> Tensor:
+            return matrix.reshape(rows, places, channels, taps).transpose(1, 2).reshape(rows * channels, -1)
+
+        summed = merged(by_channel(flow), by_channel(source))
+        return summed[0].reshape(rows, columns), summed[1].reshape(rows, columns)
+
+
+class Inlets:
+    """All branches into one site."""
+
+    def __init__(self, network: Network, site: Site) -> None:
+        self.site = site
+        self.branches = [Inlet(network, site, branch) for branch in site.branches]
+        self._parallel = shared_roots(network, [inlet.view for inlet in self.branches])
+
+    @property
+    def columns(self) -> int:
+        """Candidate edges into one neuron."""
+        return sum(inlet.map.columns for inlet in self.branches)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """The sum of the flows into every neuron: (N, size of the site), from element values (N, E)."""
+        total: Tensor = sum(inlet.map.forward(inlet.read(values)) for inlet in self.branches)  # type: ignore[assignment]
+        return total
+
+    def fans(
+        self, elements: Elements, values: Tensor, sample: Tensor, target: Tensor, limit: int = CHUNK
+    ) -> Iterator[Fan]:
+        """The flows into neurons ``target`` of images ``sample`` (R,), a bounded number of edges at a time.
+
+        ``values`` (N, E) are the elements' values; those set to zero have no edge.
+        """
+        unfolded = [inlet.map.unfold(inlet.read(values)) for inlet in self.branches]
+        rows = max(1, limit // self.columns)
+        for start in range(0, len(sample), rows):
+            part = slice(start, start + rows)
+            yield self._fan(elements, unfolded, sample[part], target[part])
+
+    def _fan(self, elements: Elements, unfolded: list[Tensor], sample: Tensor, target: Tensor) -> Fan:
+        flows: list[Tensor] = []
+        sources: list[Tensor] = []
+        explicit = self._parallel or any(inlet.repeats is not Repeats.NONE for inlet in self.branches)
+        for inlet, x in zip(self.branches, unfolded, strict=True):
+            flow = inlet.map.rows(x, sample, target).mul_(inlet.map.weights(target))
+            if explicit:
+                source = self._sources_of(inlet, elements, sample, target)
+                flow, source = inlet.merged(flow, source) if inlet.repeats is not Repeats.NONE else (flow, source)
+                sources.append(source)
+            flows.append(flow)
+        flow = flows[0] if len(flows) == 1 else torch.cat(flows, 1)
+        source_table = torch.cat(sources, 1) if explicit else None
+        if self._parallel and source_table is not None:
+            flow, source_table = merged(flow, source_table)
+        return Fan(self.site, sample, target, flow, self, elements, source_table)
+
+    def _sources_of(self, inlet: Inlet, elements: Elements, sample: Tensor, target: Tensor) -> Tensor:
+        column = torch.arange(inlet.map.columns, device=target.device)[None]
+        element = inlet.elements(target[:, None], column)
+        return elements.behind(sample[:, None].expand_as(element), element)
+
+    def sources(self, elements: Elements, sample: Tensor, target: Tensor, column: Tensor) -> Tensor:
+        """The neurons in columns of rows (before parallel taps are summed), -1 for none."""
+        source = torch.full_like(column, -1)
+        start = 0
+        for inlet in self.branches:
+            stop = start + inlet.map.columns
+            here = (column >= start) & (column < stop)
+            found = inlet.elements(target, (column - start).clamp(0, inlet.map.columns - 1))
+            source = torch.where(here, found, source)
+            start = stop
+        return elements.behind(sample, source)
+
+
+def merged(flow: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows of flows with equal sources summed: (R, K) both; places left over have flow 0 and source -1."""
+    order = source.sort(1, stable=True)
+    first = torch.ones_like(source, dtype=torch.bool)
+    first[:, 1:] = order.values[:, 1:] != order.values[:, :-1]
+    place = first.cumsum(1) - 1
+    summed = torch.zeros_like(flow).scatter_add_(1, place, flow.gather(1, order.indices))
+    kept = torch.full_like(source, -1).scatter_(1, place, order.values)
+    return torch.where(kept >= 0, summed, 0), kept
+
+
+def _weight(view: View, network: Network) -> Tensor | None:
+    if view.index is None:
+        return None
+    present = view.index.flatten() >= 0
+    if view.weight is None and bool(present.all()):
+        return None
+    return torch.where(present, view.weighted().flatten(), 0).to(network.dtype)
+
+
+def _without_copies(branch: Branch) -> Branch:
+    """A dense layer that reads the same elements many times (behind an upsampling average) reads them once.
+
+    Its weights are summed over the copies: VGG at 32 x 32 repeats each neuron 49 times before its classifier.
+    """
+    view = branch.view
+    if not isinstance(branch.operation, Dense) or view.index is None:
+        return branch
+    index = view.index.flatten()
+    unique, place = index.unique(return_inverse=True)
+    if len(unique) == len(index):
+        return branch
+    weight = branch.operation.weight.repeat_interleave(branch.taps, dim=1)
+    if view.weight is not None:
+        weight = weight * view.weight.flatten().to(weight.dtype)
+    folded = weight.new_zeros((weight.shape[0], len(unique))).index_add_(1, place, weight)
+    view = View((len(unique),), index=unique[None])
+    return replace(branch, operation=replace(branch.operation, weight=folded), view=view, taps=1)

@@ -1,0 +1,173 @@
+"""The linear maps into a site, row by row: what every neuron receives from each of its inputs.
+
+A map reads a tensor x (one value an entry, taps already spread into channels) and gives for chosen target
+neurons the products ``weight * x`` over their inputs, as a matrix (rows, columns). ``entries`` says which
+entry of x a row's column is.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from graphpath.network.operations import Conv, Dense, Norm
+
+
+class LinearMap(Protocol):
+    """A linear map from a tensor to the pre-activation of a site with ``shape`` (C, H, W)."""
+
+    columns: int
+    places: int  # columns are ordered (places, channels, taps): places of the kernel,
+    taps: int  #   and taps of one channel of what was pooled
+
+    def unfold(self, x: Tensor) -> Tensor:
+        """x (N, *shape of x) laid out for ``rows``, once a batch."""
+        ...
+
+    def rows(self, unfolded: Tensor, sample: Tensor, target: Tensor) -> Tensor:
+        """The map's inputs of chosen neurons: (R, columns), without the weights.
+
+        ``sample`` and ``target`` are (R,) int64: the image, and the neuron's number within the site.
+        """
+        ...
+
+    def weights(self, target: Tensor) -> Tensor:
+        """The weights of chosen neurons: (R, columns), or what broadcasts to it."""
+        ...
+
+    def entries(self, target: Tensor, column: Tensor) -> Tensor:
+        """Which entry of the flattened x a column of a neuron's row is (-1: padding), broadcast over both."""
+        ...
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The map without constants: (N, *shape of x) to (N, size of the site)."""
+        ...
+
+
+class ConvMap:
+    """Rows of a convolution. Columns run over the kernel's places first, then over a group's channels."""
+
+    def __init__(self, conv: Conv, taps: int, shape: tuple[int, int, int], source: tuple[int, ...]) -> None:
+        weight = conv.weight.repeat_interleave(taps, dim=1)
+        out, per_group, high, wide = weight.shape
+        self.conv = Conv(weight, None, conv.stride, conv.padding, conv.dilation, conv.groups)
+        self.shape, self.source = shape, source
+        self.places, self.taps = high * wide, taps
+        self.columns = per_group * high * wide
+        # Places outermost: a pixel's channels then lie together, and rows are copied in long runs.
+        self._table = weight.permute(0, 2, 3, 1).reshape(out, self.columns).contiguous()
+
+    def unfold(self, x: Tensor) -> Tensor:
+        conv, (_, height, width) = self.conv, self.shape
+        padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, *conv.padding)).contiguous()
+        images, high, wide, channels = padded.shape
+        per_group, (kh, kw) = conv.weight.shape[1], conv.weight.shape[2:]
+        row, pixel = wide * channels, channels
+        windows = padded.as_strided(
+            (images, height, width, conv.groups, kh, kw, per_group),
+            (
+                high * row,
+                conv.stride[0] * row,
+                conv.stride[1] * pixel,
+                per_group,
+                conv.dilation[0] * row,
+                conv.dilation[1] * pixel,
+                1,
+            ),
+        )
+        return windows.reshape(-1, self.columns)
+
+    def rows(self, unfolded: Tensor, sample: Tensor, target: Tensor) -> Tensor:
+        plane = self.shape[1] * self.shape[2]
+        channel, place = target // plane, target % plane
+        group = channel // (self.shape[0] // self.conv.groups)
+        return unfolded.index_select(0, (sample * plane + place) * self.conv.groups + group)
+
+    def weights(self, target: Tensor) -> Tensor:
+        return self._table.index_select(0, target // (self.shape[1] * self.shape[2]))
+
+    def entries(self, target: Tensor, column: Tensor) -> Tensor:
+        conv, (out, height, width), (_, high, wide) = self.conv, self.shape, self.source
+        per_group, kernel_width = conv.weight.shape[1], conv.weight.shape[3]
+        channel, place = target // (height * width), target % (height * width)
+        tap, inner = column // per_group, column % per_group
+        left, _, top, _ = conv.padding
+        y = place // width * conv.stride[0] + tap // kernel_width * conv.dilation[0] - top
+        x = place % width * conv.stride[1] + tap % kernel_width * conv.dilation[1] - left
+        plane = channel // (out // conv.groups) * per_group + inner
+        inside = (y >= 0) & (y < high) & (x >= 0) & (x < wide)
+        return torch.where(inside, (plane * high + y) * wide + x, -1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv.run(x).flatten(1)
+
+
+class DenseMap:
+    """Rows of a fully connected layer."""
+
+    def __init__(self, weight: Tensor) -> None:
+        self.columns = weight.shape[1]
+        self.places = self.taps = 1
+        self._weight = weight
+
+    def unfold(self, x: Tensor) -> Tensor:
+        return x.flatten(1)
+
+    def rows(self, unfolded: Tensor, sample: Tensor, target: Tensor) -> Tensor:
+        return unfolded.index_select(0, sample)
+
+    def weights(self, target: Tensor) -> Tensor:
+        return self._weight.index_select(0, target)
+
+    def entries(self, target: Tensor, column: Tensor) -> Tensor:
+        return column.expand(torch.broadcast_shapes(target.shape, column.shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x.flatten(1), self._weight)
+
+
+class DiagonalMap:
+    """One input a neuron (or T, behind an average pool): a batch norm, an activation or a shortcut alone."""
+
+    def __init__(self, norm: Norm | None, taps: int, shape: tuple[int, int, int]) -> None:
+        self.columns = self.taps = taps
+        self.places = 1
+        self._shape = shape
+        self._scale = None if norm is None else norm.scale
+
+    def unfold(self, x: Tensor) -> Tensor:
+        # (N, C * T, H, W) -> a row of T for every neuron
+        channels = self._shape[0]
+        return x.reshape(x.shape[0], channels, self.columns, -1).transpose(2, 3).reshape(-1, self.columns)
+
+    def rows(self, unfolded: Tensor, sample: Tensor, target: Tensor) -> Tensor:
+        channels, height, width = self._shape
+        return unfolded.index_select(0, sample * (channels * height * width) + target)
+
+    def weights(self, target: Tensor) -> Tensor:
+        if self._scale is None:
+            return torch.ones((1, 1), dtype=torch.int8, device=target.device)
+        return self._scale[target // (self._shape[1] * self._shape[2])][:, None]
+
+    def entries(self, target: Tensor, column: Tensor) -> Tensor:
+        plane = self._shape[1] * self._shape[2]
+        return (target // plane * self.columns + column) * plane + target % plane
+
+    def forward(self, x: Tensor) -> Tensor:
+        channels = self._shape[0]
+        summed = x.reshape(x.shape[0], channels, self.columns, -1).sum(2)
+        return (summed if self._scale is None else summed * self._scale[:, None]).flatten(1)
+
+
+def linear_map(
+    operation: Conv | Dense | Norm | None, taps: int, shape: tuple[int, int, int], source: tuple[int, ...]
+) -> LinearMap:
+    """The map of one branch into a site of ``shape``, from a tensor of shape ``source`` with taps spread."""
+    if isinstance(operation, Conv):
+        return ConvMap(operation, taps, shape, source)
+    if isinstance(operation, Dense):
+        return DenseMap(operation.weight.repeat_interleave(taps, dim=1) if taps > 1 else operation.weight)
+    return DiagonalMap(operation, taps, shape)

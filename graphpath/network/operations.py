@@ -1,0 +1,192 @@
+"""What a network is made of, once PyTorch's many spellings are gone.
+
+Each operation knows two things: how it runs on a batch (``run``), and, if it only moves or averages
+numbers, where each element of its result comes from (``views.py``). Parameters are detached: a pass
+through these operations leaves nothing on the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """One step of a network on a batch: tensors of shape (N, ...) in, one tensor (N, ...) out."""
+
+    def run(self, *inputs: Tensor) -> Tensor:
+        """The operation's value in evaluation mode, with switches and gates held at their values."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False)
+class Input(Operation):
+    """The image."""
+
+    def run(self, *inputs: Tensor) -> Tensor:
+        return inputs[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Conv(Operation):
+    """A two-dimensional convolution with zero padding (other padding modes are a Pad before it)."""
+
+    weight: Tensor  # (O, I / groups, kh, kw)
+    bias: Tensor | None  # (O,)
+    stride: tuple[int, int]
+    padding: tuple[int, int, int, int]  # left, right, top, bottom, as F.pad takes them
+    dilation: tuple[int, int]
+    groups: int
+
+    def run(self, *inputs: Tensor) -> Tensor:
+        left, right, top, bottom = self.padding
+        x, around = inputs[0], (top, left)
+        if left != right or top != bottom:
+            x, around = F.pad(x, self.padding), (0, 0)
+        return F.conv2d(x, self.weight, self.bias, self.stride, around, self.dilation, self.groups)
+
+    def scaled(self, scale: Tensor, shift: Tensor) -> Conv:
+        """The convolution followed by ``* scale + shift`` per output channel (batch norm, folded)."""
+        weight = self.weight * scale[:, None, None, None]
+        return replace(self, weight=weight, bias=_folded_bias(self.bias, scale, shift))
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(Operation):
+    """A fully connected layer on (N, I)."""
+
+    weight: Tensor  # (O, I)
+    bias: Tensor | None  # (O,)
+
+    def run(self, *inputs: Tensor) -> Tensor:
+        return F.linear(inputs[0], self.weight, self.bias)
+
+    def scaled(self, scale: Tensor, shift: Tensor) -> Dense:
+        """The layer followed by ``* scale + shift`` per output (batch norm, folded)."""
+        return replace(
+            self, weight=self.weight * scale[:, None], bias=_folded_bias(self.bias, scale, shift)
+        )
+
+
+def _folded_bias(bias: Tensor | None, scale: Tensor, shift: Tensor) -> Tensor:
+    return shift if bias is None else bias * scale + shift
+
+
+@dataclass(frozen=True, eq=False)
+class Norm(Operation):
+    """Batch norm in evaluation mode: one scale and one shift a channel (dimension 1)."""
+
+    scale: Tensor  # (C,)
+    shift: Tensor  # (C,)
+
+    def run(self, *inputs: Tensor) -> Tensor:
+        x = inputs[0]
+        shape = (1, -1) + (1,) * (x.dim() - 2)
+        return x * self.scale.view(shape) + self.shift.view(shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Activation(Operation):
+    """An element-wise function phi, held: ``phi(z) = gate(z) * z + phi(0)`` with the gate constant (DESIGN §3)."""
+
+    name: str
+    phi: Callable[[Tensor], Tensor]
+    at_zero: float = 0.0
+    piecewise_linear: bool = True  # the held gradient is the true gradient
+
+    def run(self, *inputs: Tensor) -> Tensor:
+        z = inputs[0]
+        if self.piecewise_linear:
+            return self.phi(z)
+        with torch.no_grad():
+            gate = self.gate(z)
+        return z * gate + self.at_zero
+
+    def true(self, z: Tensor) -> Tensor:
+        """phi(z), with phi's own gradient."""
+        return self.phi(z)
+
+    def gate(self, z: Tensor) -> Tensor:
+        """``(phi(z) - phi(0)) / z``, and 0 where z = 0: same shape and dtype as z."""
+        live = z != 0
+        return torch.where(live, (self.phi(z) - self.at_zero) / torch.where(live, z, 1), 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Add(Operation):
+    """The sum of two tensors of one shape."""
+
+    def run(self, *inputs: Tensor) -> Tensor:
+        return inputs[0] + inputs[1]
+
+
+@dataclass(frozen=True, eq=False)
+class MaxPool(Operation):
+    """A max-pool, held at its switches: the first maximum of each window, PyTorch's index."""
+
+    pool: Callable[[Tensor], tuple[Tensor, Tensor]]  # value and index into the flattened plane
+    overlapping: bool  # one neuron may win in several windows
+
+    def run(self, *inputs: Tensor) -> Tensor:
+        return self.switched(inputs[0])[0]
+
+    def switched(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The pooled tensor and, in the same shape (N, C, H', W'), the winner's place in its plane of H * W."""
+        return self.pool(x)
+
+
+@dataclass(frozen=True, eq=False)
+class AveragePool(Operation):
+    """An average over windows of the two spatial dimensions.
+
+    ``rows`` and ``columns`` give the places that each window covers (-1: none), ``weight`` what each
+    place of a window counts: the same for every channel.
+    """
+
+    pool: Callable[[Tensor], Tensor]
+    places: Tensor  # (T, H', W') int64: place in the flattened plane, -1 where the window has fewer than T
+    weights: Tensor  # (T, H', W') float64
+
+    def run(self, *inputs: Tensor) -> Tensor:
+        return self.pool(inputs[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Rearrange(Operation):
+    """Elements moved, copied, dropped or padded with zeros, never changed: flatten, cat, permute, slices, padding.
+
+    ``move(tensors, fill)`` takes tensors whose first dimension is anything (images of a batch, or taps of a
+    view) and pads with ``fill``.
+    """
+
+    name: str
+    move: Callable[[tuple[Tensor, ...], float], Tensor]
+
+    def run(self, *inputs: Tensor) -> Tensor:
+        return self.move(inputs, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Affine(Operation):
+    """``x * scale + shift`` with constants that broadcast over one image (normalisation of the input)."""
+
+    scale: Tensor | None
+    shift: Tensor | None
+
+    def run(self, *inputs: Tensor) -> Tensor:
+        x = inputs[0]
+        if self.scale is not None:
+            x = x * self.scale.to(x.dtype)
+        return x if self.shift is None else x + self.shift.to(x.dtype)
+
+
+LINEAR = (Conv, Dense)
+"""The operations that mix neurons with weights of their own."""
+
+STRUCTURAL = (MaxPool, AveragePool, Rearrange, Affine)
+"""The operations that are part of the edge between two sites."""

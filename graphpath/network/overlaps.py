@@ -1,0 +1,134 @@
+"""Whether one neuron can reach another by several taps of the same map.
+
+Overlapping max-pools, padding that repeats, and tensors concatenated with themselves make that happen.
+Edges are unique, so such taps are summed, and summing is only worth its price where it can be needed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+from graphpath.network.operations import Conv, Dense, Norm
+from graphpath.network.sites import Network
+from graphpath.network.views import Anchor, View
+
+
+class Repeats(Enum):
+    """Where in a row the same neuron may stand more than once."""
+
+    NONE = 0
+    IN_CHANNEL = 1  # only among the places of one channel
+    ANYWHERE = 2
+
+
+def repeats(network: Network, view: View, taps: int, operation: Conv | Dense | Norm | None) -> Repeats:
+    """Where the rows of a map that reads ``view`` may hold a neuron twice.
+
+    The view's channels are those of what was pooled, ``taps`` of them each.
+    """
+    touched = _touched(network, view)
+    if _meet_again(network, touched):
+        return Repeats.ANYWHERE
+    unique = _unique(view)
+    overlapping = any(_overlapping(network, anchor) for anchor in touched if isinstance(anchor, Anchor))
+    if unique and not overlapping:
+        return Repeats.NONE
+    if isinstance(operation, Dense) or not _keeps_channels(network, view, taps, touched):
+        return Repeats.ANYWHERE
+    return Repeats.IN_CHANNEL
+
+
+def shared_roots(network: Network, views: list[View]) -> bool:
+    """Whether two of the views can hold the same neuron."""
+    per_view = [frozenset().union(*(_roots(network, s) for s in _touched(network, view))) for view in views]
+    counted = Counter(site for roots in per_view for site in roots)
+    return any(count > 1 for count in counted.values())
+
+
+def _touched(network: Network, view: View) -> list[int | Anchor]:
+    """The sites (by number) and max-pools whose elements a view holds."""
+    low, high, distinct = _extent(view)
+    found: list[int | Anchor] = []
+    for site in network.sites:
+        if _meets(site.offset, site.offset + site.size, low, high, distinct):
+            found.append(site.number)
+    for anchor in network.anchors:
+        if _meets(anchor.base, anchor.base + anchor.size, low, high, distinct):
+            found.append(anchor)
+    return found
+
+
+def _extent(view: View) -> tuple[int, int, Tensor | None]:
+    if view.index is None:
+        return view.base, view.base + torch.Size(view.shape).numel(), None
+    distinct = view.index[view.index >= 0].unique()
+    return int(distinct[0]), int(distinct[-1]) + 1, distinct
+
+
+def _meets(start: int, stop: int, low: int, high: int, distinct: Tensor | None) -> bool:
+    if stop <= low or start >= high:
+        return False
+    if distinct is None:
+        return True
+    bounds = torch.tensor([start, stop], device=distinct.device)
+    first, last = torch.searchsorted(distinct, bounds).tolist()
+    return bool(first < last)
+
+
+def _roots(network: Network, source: int | Anchor) -> frozenset[int]:
+    """The sites whose neurons a site or max-pool holds."""
+    if isinstance(source, int):
+        return frozenset([source])
+    inside = (_roots(network, earlier) for earlier in _touched(network, source.source))
+    return frozenset().union(*inside)
+
+
+def _meet_again(network: Network, touched: list[int | Anchor]) -> bool:
+    counted = Counter(site for source in touched for site in _roots(network, source))
+    return any(count > 1 for count in counted.values())
+
+
+def _overlapping(network: Network, anchor: Anchor) -> bool:
+    earlier = _touched(network, anchor.source)
+    return (
+        anchor.overlapping
+        or not _unique(anchor.source)
+        or any(_overlapping(network, source) for source in earlier if isinstance(source, Anchor))
+    )
+
+
+def _unique(view: View) -> bool:
+    if view.index is None:
+        return True
+    present = view.index[view.index >= 0]
+    return len(present.unique()) == len(present)
+
+
+def _keeps_channels(network: Network, view: View, taps: int, touched: list[int | Anchor]) -> bool:
+    """Whether every feature map that the view holds stays within one of its channels."""
+    if len(view.shape) != 3:
+        return False
+    if any(isinstance(source, Anchor) and source.source.taps > 1 for source in touched):
+        return False
+    index = view.indexed(network.device)[0].flatten(1)  # (channels * taps, places), one tap each
+    element = index.flatten()
+    channel = torch.arange(index.shape[0], device=index.device).repeat_interleave(index.shape[1]) // taps
+    present = element >= 0
+    plane = _planes(network, element[present])
+    pairs = torch.stack([plane, channel[present]]).unique(dim=1)
+    return len(pairs[0].unique()) == pairs.shape[1]
+
+
+def _planes(network: Network, element: Tensor) -> Tensor:
+    """A number for the feature map, or channel of a max-pool, of each element."""
+    plane = torch.empty_like(element)
+    places = [(site.offset, site.size, site.shape) for site in network.sites]
+    places += [(anchor.base, anchor.size, anchor.shape) for anchor in network.anchors]
+    for start, size, shape in places:
+        here = (element >= start) & (element < start + size)
+        plane[here] = start + (element[here] - start) // torch.Size(shape[1:]).numel()
+    return plane

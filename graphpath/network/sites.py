@@ -1,0 +1,233 @@
+"""The sites of a network and the linear maps between them (DESIGN §3).
+
+A site is a place whose elements are neurons: the input, each convolution or dense layer with the
+activation that alone reads it, each sum with its activation, a batch norm or activation that stands
+alone, and the logits. All else (pooling, concatenation, padding, ...) belongs to the edges.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from graphpath.network.operations import (
+    LINEAR,
+    STRUCTURAL,
+    Activation,
+    Add,
+    Conv,
+    Dense,
+    MaxPool,
+    Norm,
+)
+from graphpath.network.program import Program, Step
+from graphpath.network.views import Anchor, View, spread, structural_view
+
+
+@dataclass(frozen=True, eq=False)
+class Branch:
+    """One linear map into a site: ``operation`` (None: identity) applied to the tensor behind ``view``.
+
+    ``taps`` is how many elements stood behind an entry of that tensor before they were spread into channels.
+    """
+
+    operation: Conv | Dense | Norm | None
+    view: View
+    taps: int
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """A place of neurons.
+
+    ``shape`` is (channels, height, width), ``offset`` the number of its first neuron within the network,
+    ``before`` and ``after`` the steps that give its pre-activation z and its output a (the same step where
+    it has no activation), ``branches`` the maps whose values, with constants, sum to z.
+    """
+
+    number: int
+    name: str
+    kind: str
+    shape: tuple[int, int, int]
+    offset: int
+    before: int
+    after: int
+    activation: Activation | None
+    branches: tuple[Branch, ...]
+
+    @property
+    def size(self) -> int:
+        """How many neurons it has."""
+        channels, height, width = self.shape
+        return channels * height * width
+
+    @property
+    def span(self) -> slice:
+        """Its neurons among the network's."""
+        return slice(self.offset, self.offset + self.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A program, its sites in the order they run (input first, logits last) and its max-pools."""
+
+    program: Program
+    sites: tuple[Site, ...]
+    anchors: tuple[Anchor, ...]
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def neurons(self) -> int:
+        """How many neurons all sites have together."""
+        return self.sites[-1].offset + self.sites[-1].size
+
+    @property
+    def pooled(self) -> int:
+        """How many elements stand for winners of max-pools; they follow the neurons' numbers."""
+        return sum(anchor.size for anchor in self.anchors)
+
+    @property
+    def piecewise_linear(self) -> bool:
+        """Whether the held network's gradient is the true gradient."""
+        return all(site.activation is None or site.activation.piecewise_linear for site in self.sites)
+
+    def site(self, name: str) -> Site:
+        """The site called ``name``; KeyError where there is none."""
+        return {site.name: site for site in self.sites}[name]
+
+
+def find_sites(program: Program, device: torch.device, dtype: torch.dtype) -> Network:
+    """The sites of ``program`` and the maps between them."""
+    drafts = _Grouping(program).drafts()
+    drafts = _with_logits(program, drafts)
+    offsets, total = [], 0
+    for draft in drafts:
+        offsets.append(total)
+        total += torch.Size(program.steps[draft.after].shape).numel()
+    views, anchors = _views(program, drafts, offsets, total, device)
+    sites = []
+    for number, (draft, offset) in enumerate(zip(drafts, offsets, strict=True)):
+        branches = tuple(_branch(program, part, views, device) for part in draft.parts)
+        shape = _neuron_shape(program.steps[draft.after].shape)
+        activation = program.steps[draft.after].operation if draft.after != draft.before else None
+        assert activation is None or isinstance(activation, Activation)
+        sites.append(
+            Site(number, draft.name, draft.kind, shape, offset, draft.before, draft.after, activation, branches)
+        )
+    return Network(program, tuple(sites), tuple(anchors), device, dtype)
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A site before its views are known. ``parts``: (the step of the linear map or None, the step it reads)."""
+
+    name: str
+    kind: str
+    before: int
+    after: int
+    parts: tuple[tuple[int | None, int], ...]
+
+
+@dataclass
+class _Grouping:
+    """Groups the steps of a program into drafts of sites."""
+
+    program: Program
+    readers: list[list[int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.readers = self.program.readers()
+
+    def drafts(self) -> list[_Draft]:
+        taken: set[int] = set()
+        drafts: list[_Draft] = []
+        for number, step in enumerate(self.program.steps):
+            if number in taken or isinstance(step.operation, STRUCTURAL) or self._feeds_a_sum(number):
+                continue
+            draft = self._draft(number, step)
+            taken.add(draft.after)
+            drafts.append(draft)
+        return drafts
+
+    def _draft(self, number: int, step: Step) -> _Draft:
+        if number == 0:
+            return _Draft(step.place, "input", 0, 0, ())
+        if isinstance(step.operation, Activation):
+            return _Draft(step.place, "activation", step.inputs[0], number, ((None, step.inputs[0]),))
+        kind = {Conv: "conv", Dense: "linear", Norm: "norm", Add: "add"}[type(step.operation)]
+        parts = self._operands(step) if kind == "add" else ((number, step.inputs[0]),)
+        return _Draft(step.place, kind, number, self._activated(number), parts)
+
+    def _operands(self, step: Step) -> tuple[tuple[int | None, int], ...]:
+        return tuple(
+            (source, self.program.steps[source].inputs[0]) if self._feeds_a_sum(source) else (None, source)
+            for source in step.inputs
+        )
+
+    def _feeds_a_sum(self, number: int) -> bool:
+        """Whether a step is a convolution or dense layer that one sum alone reads."""
+        steps, readers = self.program.steps, self.readers[number]
+        linear = isinstance(steps[number].operation, LINEAR)
+        return linear and len(readers) == 1 and readers[0] > 0 and isinstance(steps[readers[0]].operation, Add)
+
+    def _activated(self, number: int) -> int:
+        """The activation that alone reads a step, or the step itself."""
+        readers = self.readers[number]
+        if len(readers) == 1 and readers[0] > 0:
+            reader = self.program.steps[readers[0]]
+            if isinstance(reader.operation, Activation):
+                return readers[0]
+        return number
+
+
+def _with_logits(program: Program, drafts: list[_Draft]) -> list[_Draft]:
+    """The drafts with the last one being the logits: the last linear site, or the network's output as one."""
+    last, output = drafts[-1], program.output
+    if last.after == output == last.before and last.kind != "input":
+        return [*drafts[:-1], replace(last, kind="logits")]
+    name = "logits" if all(draft.name != "logits" for draft in drafts) else "logits of the network"
+    return [*drafts, _Draft(name, "logits", output, output, ((None, output),))]
+
+
+def _views(
+    program: Program, drafts: list[_Draft], offsets: list[int], neurons: int, device: torch.device
+) -> tuple[dict[int, View], list[Anchor]]:
+    """The view of every step that an edge may start from, and the anchors of the max-pools."""
+    starts = {draft.after: offset for draft, offset in zip(drafts, offsets, strict=True) if draft.kind != "logits"}
+    views: dict[int, View] = {}
+    anchors: list[Anchor] = []
+    elements = neurons
+    for number, step in enumerate(program.steps):
+        if isinstance(step.operation, MaxPool):
+            source = _on(views[step.inputs[0]], device)
+            anchors.append(Anchor(number, elements, step.shape, source, step.operation.overlapping))
+            elements += anchors[-1].size
+            views[number] = anchors[-1].view()
+        elif isinstance(step.operation, STRUCTURAL):
+            sources = tuple(views[i] for i in step.inputs)
+            views[number] = structural_view(step.place, step.operation, sources, step.shape)
+        elif number in starts:
+            views[number] = View(step.shape, base=starts[number])
+    return views, anchors
+
+
+def _branch(
+    program: Program, part: tuple[int | None, int], views: dict[int, View], device: torch.device
+) -> Branch:
+    number, source = part
+    operation = None if number is None else program.steps[number].operation
+    assert operation is None or isinstance(operation, (Conv, Dense, Norm))
+    return Branch(operation, _on(spread(views[source]), device), views[source].taps)
+
+
+def _on(view: View, device: torch.device) -> View:
+    index = None if view.index is None else view.index.to(device)
+    weight = None if view.weight is None else view.weight.to(device)
+    return replace(view, index=index, weight=weight)
+
+
+def _neuron_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    channels, height, width = (*shape, 1, 1)[:3]
+    return channels, height, width

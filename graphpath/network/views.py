@@ -1,0 +1,182 @@
+"""Where each element of a tensor comes from: integer algebra over the network's neurons.
+
+Between two sites a network only moves, pads, pools and averages. A ``View`` says, for one tensor, which
+*elements* each of its entries is a weighted sum of. Elements are numbered: first the network's neurons
+(site by site), then the entries of every max-pool's result (an ``Anchor``), which stand for whichever
+neuron won in the image at hand and are resolved batch by batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from graphpath.errors import UnsupportedOperation
+from graphpath.network.operations import Affine, AveragePool, Rearrange
+
+NOTHING = -1
+"""The element number of padding."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """The elements behind a tensor of ``shape`` (one image's, without the batch dimension).
+
+    ``index`` (T, *shape) int64 holds T element numbers for each entry (-1: none), ``weight`` their weights
+    (None: 1). A tensor that simply is a run of elements has no index, only the first one's number, ``base``.
+    """
+
+    shape: tuple[int, ...]
+    base: int = 0
+    index: Tensor | None = None
+    weight: Tensor | None = None
+
+    @property
+    def taps(self) -> int:
+        """Elements behind one entry."""
+        return 1 if self.index is None else self.index.shape[0]
+
+    def indexed(self, device: torch.device | None = None) -> Tensor:
+        """``index``, made where there is none: (T, *shape) int64."""
+        if self.index is not None:
+            return self.index
+        count = torch.Size(self.shape).numel()
+        return torch.arange(self.base, self.base + count, device=device).reshape(1, *self.shape)
+
+    def weighted(self) -> Tensor:
+        """``weight``, made where there is none: (T, *shape) float64."""
+        if self.weight is not None:
+            return self.weight
+        index = self.indexed()
+        return torch.ones(index.shape, dtype=torch.float64, device=index.device)
+
+
+def rearranged(operation: Rearrange, views: tuple[View, ...], shape: tuple[int, ...]) -> View:
+    """The view of a tensor whose elements were moved."""
+    taps = max(view.taps for view in views)
+    index = operation.move(tuple(_filled(view.indexed(), taps, NOTHING) for view in views), NOTHING)
+    if all(view.weight is None for view in views):
+        return _compact(View(shape, index=index))
+    weight = operation.move(tuple(_filled(view.weighted(), taps, 0) for view in views), 0)
+    return View(shape, index=index, weight=weight)
+
+
+def averaged(operation: AveragePool, view: View, shape: tuple[int, ...]) -> View:
+    """The view of a tensor after an average pool: each entry has the taps of its window."""
+    places = operation.places.to(view.indexed().device)
+    weights = operation.weights.to(places.device)
+    channels, taps = view.shape[0], places.shape[0] * view.taps
+    inside = places.clamp(min=0).flatten()
+
+    def gathered(planes: Tensor) -> Tensor:  # (t, C, H, W) -> (T * t, C, H', W')
+        windows = planes.flatten(2)[:, :, inside].reshape(-1, channels, *places.shape)
+        return windows.permute(2, 0, 1, 3, 4).reshape(taps, *shape)
+
+    present = (places >= 0)[:, None, None].expand(-1, view.taps, channels, -1, -1).reshape(taps, *shape)
+    index = torch.where(present, gathered(view.indexed()), NOTHING)
+    share = weights[:, None, None].expand(-1, view.taps, channels, -1, -1).reshape(taps, *shape)
+    weight = torch.where(present, gathered(view.weighted()) * share, 0)
+    if taps == 1 and bool((weight[index >= 0] == 1).all()):
+        return _compact(View(shape, index=index))
+    return View(shape, index=index, weight=weight)
+
+
+def scaled(operation: Affine, view: View) -> View:
+    """The view of a tensor times a constant; what is added to it is no element's."""
+    if operation.scale is None:
+        return view
+    return View(view.shape, index=view.indexed(), weight=view.weighted() * operation.scale.double().cpu())
+
+
+def spread(view: View) -> View:
+    """The same elements with one tap an entry: tap t of channel c becomes channel ``c * T + t``.
+
+    A weight of the layer that reads the tensor is then repeated for every tap, so layers need to know of
+    nothing but single taps. Axis 0 of ``shape`` is the channel (or feature).
+    """
+    if view.taps == 1:
+        return view
+    index = view.indexed().movedim(0, 1).flatten(0, 1)[None]
+    weight = view.weighted().movedim(0, 1).flatten(0, 1)[None]
+    return View(tuple(index.shape[1:]), index=index, weight=weight)
+
+
+def _filled(planes: Tensor, taps: int, fill: float) -> Tensor:
+    missing = taps - planes.shape[0]
+    if missing == 0:
+        return planes
+    return torch.cat([planes, planes.new_full((missing, *planes.shape[1:]), fill)])
+
+
+def _compact(view: View) -> View:
+    """Without its index where that is a plain run of elements."""
+    index = view.indexed()
+    if view.taps != 1:
+        return view
+    flat = index.flatten()
+    first = int(flat[0])
+    run = torch.arange(first, first + flat.numel(), device=flat.device)
+    return replace(view, base=first, index=None) if first >= 0 and torch.equal(flat, run) else view
+
+
+@dataclass(frozen=True, eq=False)
+class Anchor:
+    """The result of a max-pool: entry e with T taps owns the elements ``base + e * T ... + T - 1``.
+
+    ``step`` is the pool's number in the program, ``source`` the view of what it reads.
+    """
+
+    step: int
+    base: int
+    shape: tuple[int, ...]
+    source: View
+    overlapping: bool
+
+    @property
+    def size(self) -> int:
+        """How many elements it owns."""
+        return torch.Size(self.shape).numel() * self.source.taps
+
+    def view(self) -> View:
+        """The view of the pool's result."""
+        taps = self.source.taps
+        if taps == 1:
+            return View(self.shape, base=self.base)
+        elements = torch.arange(self.base, self.base + self.size, device=self.source.indexed().device)
+        return View(self.shape, index=elements.reshape(*self.shape, taps).movedim(-1, 0))
+
+    def winners(self, switches: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The source's elements that won: (N, size) numbers and weights (None: 1).
+
+        ``switches`` (N, C, H', W') are places in the planes of the pool's input, as the pool gives them.
+        """
+        images, channels = switches.shape[:2]
+        height, width = self.source.shape[1:]
+        plane = torch.arange(channels, device=switches.device)[None, :, None] * (height * width)
+        place = (switches.flatten(2) + plane).flatten(1)  # (N, entries)
+        if self.source.index is None:
+            return place + self.source.base, None
+
+        def picked(planes: Tensor) -> Tensor:  # (T, C, H, W) -> (N, entries * T)
+            return planes.flatten(1)[:, place].permute(1, 2, 0).reshape(images, -1)
+
+        weight = self.source.weight
+        return picked(self.source.index), None if weight is None else picked(weight)
+
+
+def structural_view(
+    place: str, operation: object, views: tuple[View, ...], shape: tuple[int, ...]
+) -> View:
+    """The view of a structural step's result, max-pools apart.
+
+    Raises UnsupportedOperation where an operation reads its input in a way that no view can say.
+    """
+    if isinstance(operation, Rearrange):
+        return rearranged(operation, views, shape)
+    if isinstance(operation, AveragePool):
+        return averaged(operation, views[0], shape)
+    if isinstance(operation, Affine):
+        return scaled(operation, views[0])
+    raise UnsupportedOperation(f"{place} is {type(operation).__name__}, which is no structural operation")
