@@ -2,6 +2,7 @@
 
 from graphpath.data.arrays import TensorImages
 from graphpath.data.base import BaseImages, Images
+from graphpath.data.loader import LoaderImages
 from graphpath.data.open import open_images
 
-__all__ = ["BaseImages", "Images", "TensorImages", "open_images"]
+__all__ = ["BaseImages", "Images", "LoaderImages", "TensorImages", "open_images"]

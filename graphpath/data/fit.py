@@ -73,3 +73,11 @@ class Fitted(BaseImages):
 
     def read(self, positions: Positions) -> torch.Tensor:
         return fit(self._images.read(positions), self._size, self._channels)
+
+
+def fitted(images: BaseImages, size: Size | None, channels: int | None) -> BaseImages:
+    """``images`` brought to ``size`` and ``channels``, or as they are where they have them already."""
+    have_channels, *have_size = images.shape
+    if channels in (None, have_channels) and (size is None or list(size) == have_size):
+        return images
+    return Fitted(images, size, channels)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
+from graphpath.data.archive import is_archive, open_archive
 from graphpath.data.base import BaseImages
-from graphpath.data.fit import Fitted, Size, as_size
+from graphpath.data.files import open_file, open_folder
+from graphpath.data.fit import Size, as_size, fitted
+from graphpath.data.layout import is_image_name
 from graphpath.data.named import NAMED
+from graphpath.data.stored import open_stored
 from graphpath.errors import DataError
+from graphpath.record.imageset import is_image_set
 
 SPLITS = ("test", "train")
 
@@ -25,22 +31,49 @@ def open_images(
 ) -> BaseImages:
     """The images that ``spec`` names.
 
-    ``spec`` is ``digits``, ``mnist`` or ``cifar10`` (the last two from ``root``, in torchvision's layout).
+    ``spec`` is ``digits``, ``mnist`` or ``cifar10`` (the last two from ``root``, in torchvision's layout),
+    or the path of an image folder (a sub-folder a class, or train/ and test/ of such), a tar of one, a
+    single image, or an image set. Names come first: for a folder called digits give ``./digits``.
+    ``split`` chooses where there is something to choose.
     ``limit`` takes that many images, as evenly from all classes as they allow, chosen by ``seed``.
-    ``size`` (a side, or height and width) and ``channels`` (1 or 3) bring them to a model's shape.
+    ``size`` (a side, or height and width) and ``channels`` (1 or 3) bring them to a model's shape; images
+    in files are read as colour unless ``channels`` is 1.
+    ``download`` allows torchvision to fetch what ``root`` lacks; otherwise nothing is ever fetched.
+
+    Raises ``DataError`` in one sentence where something is missing or damaged.
     """
     where = None if root is None else Path(root)
-    images = _open(spec, where, split, download)
-    wanted = as_size(size)
-    if (wanted or images.shape[1:]) != images.shape[1:] or (channels or images.shape[0]) != images.shape[0]:
-        images = Fitted(images, wanted, channels)
+    images = _opened(spec, where, split, as_size(size), channels, download)
     return images.limit(limit, seed)
 
 
-def _open(spec: str | Path, root: Path | None, split: str, download: bool) -> BaseImages:
-    make = NAMED.get(str(spec))
-    if make is None:
-        raise DataError(f"data {str(spec)!r} is unknown: expected {', '.join(sorted(NAMED))}")
-    if split not in SPLITS:
-        raise DataError(f"{spec}: it has the splits {' and '.join(SPLITS)}, not {split!r}")
-    return make(split, root, download)
+def _opened(
+    spec: str | Path, root: Path | None, split: str, size: Size | None, channels: int | None, download: bool
+) -> BaseImages:
+    if (make := NAMED.get(str(spec))) is not None:
+        if split not in SPLITS:
+            raise DataError(f"{spec}: it has the splits {' and '.join(SPLITS)}, not {split!r}")
+        return fitted(make(split, root, download), size, channels)
+    path = Path(spec)
+    if is_image_set(path):
+        return fitted(open_stored(path), size, channels)
+    if path.is_dir():
+        return open_folder(path, split, size, channels)
+    if is_archive(path):
+        return open_archive(path, split, size, channels)
+    if path.is_file() and is_image_name(path.name):
+        return open_file(path, size, channels)
+    raise DataError(_unknown(spec, path))
+
+
+def _unknown(spec: str | Path, path: Path) -> str:
+    kinds = "an image folder, a tar of one, an image or an image set"
+    if path.exists():
+        return f"{path}: neither {kinds}"
+    close = difflib.get_close_matches(str(spec), NAMED, n=1)
+    hint = (
+        f"did you mean {close[0]}?"
+        if close
+        else f"expected {', '.join(sorted(NAMED))}, or the path of {kinds}"
+    )
+    return f"data {str(spec)!r} is unknown, and no such file: {hint}"

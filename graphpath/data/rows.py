@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from graphpath.errors import DataError
-from graphpath.ids import sample_id
+from graphpath.ids import category_id, sample_id
 from graphpath.record.schema import TABLES
 
 UNLABELLED = -1
@@ -56,6 +56,17 @@ def sample_rows(
         "detail": texts,
     }
     return pa.table(columns, schema=TABLES["samples"])
+
+
+def categories_of(scheme: str, classes: Sequence[str]) -> pa.Table:
+    """The categories table of DESIGN §5 for the classes of ``scheme``, by label."""
+    columns = {
+        "category": [category_id(scheme, label) for label in range(len(classes))],
+        "scheme": [scheme] * len(classes),
+        "label": np.arange(len(classes), dtype=np.int32),
+        "name": list(classes),
+    }
+    return pa.table(columns, schema=TABLES["categories"])
 
 
 def labels_of(rows: pa.Table) -> npt.NDArray[np.int32]:

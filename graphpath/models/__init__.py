@@ -3,7 +3,7 @@
 from graphpath.models.architectures import ARCHITECTURES
 from graphpath.models.checkpoint import load_checkpoint, read_checkpoint
 from graphpath.models.load import load_model
-from graphpath.models.loaded import LoadedModel, weights_digest
+from graphpath.models.loaded import LoadedModel, as_loaded, weights_digest
 from graphpath.models.normalize import Normalize
 from graphpath.models.training import Progress, Trained, evaluate, train
 
@@ -13,6 +13,7 @@ __all__ = [
     "Normalize",
     "Progress",
     "Trained",
+    "as_loaded",
     "evaluate",
     "load_checkpoint",
     "load_model",

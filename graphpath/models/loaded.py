@@ -34,3 +34,10 @@ def weights_digest(module: nn.Module) -> str:
         state.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
         state.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return state.hexdigest()
+
+
+def as_loaded(model: nn.Module | LoadedModel) -> LoadedModel:
+    """``model`` with the facts about it; a plain module is named after its class."""
+    if isinstance(model, LoadedModel):
+        return model
+    return LoadedModel(model, type(model).__name__, weights_digest(model))

@@ -120,6 +120,15 @@ class ImageSet:
     def __len__(self) -> int:
         return sum(self._rows)
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many images each part has."""
+        return tuple(self._rows)
+
+    def pixels(self, part: int) -> np.ndarray:
+        """float32 (n, C, H, W): the images of one part. Raises RecordError for a damaged one."""
+        return _pixels(self._files[part])
+
     def samples(self) -> pa.Table:
         """The samples table, one row per image in order."""
         return pq.read_table(self.path / "samples.parquet")

@@ -1,0 +1,6 @@
+"""Adversarial images through captum. Needs torch."""
+
+from graphpath.attacks.attack import attack, success_rate
+from graphpath.attacks.methods import ATTACKS
+
+__all__ = ["ATTACKS", "attack", "success_rate"]

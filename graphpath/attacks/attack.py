@@ -1,0 +1,212 @@
+"""``attack``: adversarial images of a data set, as an image set."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import torch
+from torch import nn
+
+from graphpath.attacks.methods import Strength, attack_named, evaluating, perturb, start_seed, strength
+from graphpath.attacks.staging import Batch, Staging
+from graphpath.data.base import Images
+from graphpath.data.rows import categories_of, sample_rows
+from graphpath.errors import DataError, MethodError, ModelError, RecordError
+from graphpath.ids import digest
+from graphpath.models.loaded import LoadedModel, as_loaded
+from graphpath.record.imageset import ImagePart, ImageSet, is_image_set, write_image_set
+
+Target = int | str | None
+LEAST_LIKELY = "least_likely"
+
+
+def attack(
+    model: LoadedModel | nn.Module,
+    images: Images,
+    name: str = "pgd",
+    epsilon: float = 0.1,
+    *,
+    out: str | Path,
+    steps: int | None = None,
+    step_size: float | None = None,
+    targeted: Target = None,
+    seed: int = 0,
+    batch: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ImageSet:
+    """Attack every image and return the adversarial ones as an image set in ``out``.
+
+    Without ``targeted`` an image is pushed away from what ``model`` predicts for it (its label is not
+    needed, and cannot leak); with a class, or ``"least_likely"`` (Kurakin et al. 2016), towards that.
+    ``epsilon`` bounds the change of every pixel; see ``ATTACKS`` for the other defaults. Each sample has
+    its original as ``parent``, and in ``detail`` the attack, its strength, the model and ``predicted``,
+    the model's prediction on the original. ``seed`` starts PGD at the same point for the same image,
+    whatever the batch. ``progress(done, total)`` is called after every batch.
+
+    Batches are kept as they finish: attacking again after an interruption goes on from there, and a
+    finished ``out`` of the same attack is returned as it is. ``success_rate`` tells how often it worked.
+    """
+    loaded = as_loaded(model)
+    push = strength(name, epsilon, steps, step_size)
+    run = _Run(loaded, images, name, push, targeted, seed)
+    path, key = Path(out), digest(run.provenance())
+    if path.exists():
+        return _finished(path, key)
+    staging = Staging(path, key)
+    with evaluating(loaded.module):
+        while staging.done < len(images):
+            staging.append(run.batch(staging.done, staging.done + (batch or _batch_size(images))))
+            if progress is not None:
+                progress(staging.done, len(images))
+    made = _assemble(path, run, staging, key)
+    staging.remove()
+    return made
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One attack with all its settings."""
+
+    model: LoadedModel
+    images: Images
+    name: str
+    push: Strength
+    targeted: Target
+    seed: int
+
+    def settings(self) -> dict[str, object]:
+        """What each sample's ``detail`` says of the attack. The seed belongs to it only where it matters."""
+        said: dict[str, object] = {"attack": self.name, **asdict(self.push), "model": self.model.sha256[:16]}
+        if self.targeted is not None:
+            said["targeted"] = self.targeted
+        if attack_named(self.name).random_start:
+            said["seed"] = self.seed
+        return said
+
+    def provenance(self) -> dict[str, object]:
+        """What the whole set comes from; its digest tells one attack from another."""
+        return {
+            **self.settings(),
+            "model": {"name": self.model.name, "sha256": self.model.sha256},
+            "images": {
+                "dataset": self.images.dataset,
+                "split": self.images.split,
+                "count": len(self.images),
+                "fingerprint": self.images.fingerprint,
+            },
+        }
+
+    def batch(self, start: int, stop: int) -> Batch:
+        """Attack images ``start`` to ``stop``."""
+        module = self.model.module
+        like = next(module.parameters(), torch.empty(0))
+        pixels = self.images.batch(start, stop).to(like.device, like.dtype)
+        _check_range(pixels, self.images)
+        samples = self.images.rows()["sample"].slice(start, len(pixels)).to_pylist()
+        logits = _logits(module, pixels)
+        predicted = logits.argmax(1)
+        target = self._target(logits)
+        adversarial = perturb(
+            module,
+            pixels,
+            predicted if target is None else target,
+            self.push,
+            targeted=target is not None,
+            random_start=attack_named(self.name).random_start,
+            seeds=[start_seed(self.seed, sample) for sample in samples],
+        )
+        reached = _logits(module, adversarial).argmax(1)
+        success = reached != predicted if target is None else reached == target
+        return Batch(adversarial.cpu().float().numpy(), predicted.cpu().numpy(), success.cpu().numpy())
+
+    def _target(self, logits: torch.Tensor) -> torch.Tensor | None:
+        if self.targeted is None:
+            return None
+        if self.targeted == LEAST_LIKELY:
+            return logits.argmin(1)
+        if not isinstance(self.targeted, int) or not 0 <= self.targeted < logits.shape[1]:
+            raise MethodError(
+                f"targeted={self.targeted!r}: expected a class from 0 to {logits.shape[1] - 1}, "
+                f"or {LEAST_LIKELY!r}"
+            )
+        return torch.full((len(logits),), self.targeted, device=logits.device)
+
+    def samples(self, start: int, predicted: npt.NDArray[np.int64]) -> pa.Table:
+        """The samples table of the adversarial images from ``start`` on."""
+        parents = self.images.rows().slice(start, len(predicted)).to_pylist()
+        details = [self._detail(row, int(seen)) for row, seen in zip(parents, predicted, strict=True)]
+        return sample_rows(
+            self.images.dataset,
+            self.images.split,
+            [row["label"] for row in parents],
+            index=[row["index"] for row in parents],
+            details=details,
+            variant="adversarial",
+            parents=[row["sample"] for row in parents],
+        )
+
+    def _detail(self, parent: Mapping[str, Any], predicted: int) -> dict[str, object]:
+        # What tells the parent apart (its file, its pixels) tells the derived sample apart too.
+        inherited: dict[str, object] = json.loads(parent["detail"])
+        if parent["variant"] != "original":
+            inherited["of"] = parent["sample"]
+        return {**inherited, **self.settings(), "predicted": predicted}
+
+
+def success_rate(adversarial: ImageSet) -> float:
+    """The share of images whose prediction changed or, where the attack was targeted, became its target."""
+    rate = adversarial.provenance.get("success")
+    if not isinstance(rate, float):
+        raise RecordError(f"{adversarial.path} is not an image set that an attack wrote")
+    return rate
+
+
+def _batch_size(images: Images) -> int:
+    """Up to 128 small images at once, fewer large ones: activations are many times the pixels."""
+    return max(1, min(128, 2_000_000 // math.prod(images.shape)))
+
+
+@torch.no_grad()
+def _logits(module: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
+    logits = module(pixels)
+    if not isinstance(logits, torch.Tensor) or logits.ndim != 2:
+        raise ModelError(f"{type(module).__name__}: expected logits (N, classes), which an attack needs")
+    return logits
+
+
+def _check_range(pixels: torch.Tensor, images: Images) -> None:
+    least, most = (float(pixels.min()), float(pixels.max())) if len(pixels) else (0.0, 1.0)
+    if least < 0 or most > 1:
+        raise DataError(
+            f"{images.dataset}: pixels from {least:.3g} to {most:.3g}, expected [0, 1]; "
+            "put normalisation into the model (graphpath.models.Normalize)"
+        )
+
+
+def _finished(path: Path, key: str) -> ImageSet:
+    if is_image_set(path) and (made := ImageSet(path)).provenance.get("key") == key:
+        return made
+    raise RecordError(
+        f"{path} exists and holds something else; choose another output directory, or delete it"
+    )
+
+
+def _assemble(path: Path, run: _Run, staging: Staging, key: str) -> ImageSet:
+    def parts() -> Iterator[ImagePart]:
+        start = 0
+        while start < staging.done:
+            batch = staging.read(start)
+            yield ImagePart(run.samples(start, batch.predicted), batch.pixels)
+            start += len(batch)
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    provenance = {**run.provenance(), "key": key, "success": staging.success()}
+    return write_image_set(path, parts(), categories_of(run.images.scheme, run.images.classes), provenance)

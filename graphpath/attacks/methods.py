@@ -1,0 +1,151 @@
+"""The attacks: names, defaults and what captum needs to be told so that it does what their papers say."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from captum.robust import PGD
+from torch import nn
+
+from graphpath.errors import MethodError
+from graphpath.ids import digest
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One published attack, bounded in the largest change of any pixel (L-infinity)."""
+
+    source: str
+    steps: int
+    travel: float
+    """Default step size times steps, in epsilons: above 1, so that the bound can be reached."""
+    random_start: bool = False
+    one_step: bool = False
+
+
+ATTACKS = {
+    # Kurakin et al. take steps of 1/255, and a quarter more of them than would reach the bound.
+    "bim": Attack("Kurakin et al. 2016, basic iterative method", steps=10, travel=1.25),
+    "fgsm": Attack("Goodfellow et al. 2015, fast gradient sign", steps=1, travel=1.0, one_step=True),
+    "pgd": Attack("Madry et al. 2018, projected gradient", steps=20, travel=2.5, random_start=True),
+}
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How hard an attack pushes. Pixels are in [0, 1]."""
+
+    epsilon: float
+    steps: int
+    step_size: float
+
+
+def attack_named(name: str) -> Attack:
+    """The attack called ``name``; ``MethodError`` where there is none."""
+    if name not in ATTACKS:
+        raise MethodError(f"attack {name!r} is unknown; there are {', '.join(ATTACKS)}")
+    return ATTACKS[name]
+
+
+def strength(name: str, epsilon: float, steps: int | None, step_size: float | None) -> Strength:
+    """The strength asked for, defaults filled in. ``MethodError`` names what makes no sense."""
+    chosen = attack_named(name)
+    if not 0 < epsilon <= 1:
+        raise MethodError(
+            f"epsilon {epsilon}: expected more than 0 and at most 1, since pixels are in [0, 1]"
+        )
+    if chosen.one_step and (steps not in (None, 1) or step_size not in (None, epsilon)):
+        raise MethodError(f"{name} takes one step of size epsilon; for more steps use bim or pgd")
+    count = chosen.steps if steps is None else steps
+    if count < 1:
+        raise MethodError(f"steps {count}: expected at least 1")
+    size = chosen.travel * epsilon / count if step_size is None else step_size
+    if size <= 0:
+        raise MethodError(f"step_size {size}: expected a positive number")
+    return Strength(epsilon, count, size)
+
+
+class _Pgd(PGD):  # type: ignore[misc]
+    """captum's PGD; each image's random start comes from its own seed, whatever batch it is in."""
+
+    def __init__(self, module: nn.Module, seeds: Sequence[int]) -> None:
+        # captum's own loss is -log(output), which is NaN for logits; a mean over the batch would make the
+        # gradient, and so captum's threshold, depend on the batch.
+        super().__init__(module, _summed_cross_entropy, lower_bound=0.0, upper_bound=1.0)
+        # By default captum takes gradients below 1e-6 for zero: confident images would not be attacked.
+        self.fgsm.zero_thresh = 0.0
+        self._seeds = seeds
+
+    def _random_point(
+        self, center: torch.Tensor, radius: float, norm: str, mask: torch.Tensor | int
+    ) -> torch.Tensor:
+        return center + (2 * self._noise(center) - 1) * radius
+
+    def _noise(self, center: torch.Tensor) -> torch.Tensor:
+        drawn = [
+            torch.rand(center.shape[1:], generator=torch.Generator().manual_seed(seed), dtype=center.dtype)
+            for seed in self._seeds
+        ]
+        return torch.stack(drawn).to(center.device)
+
+
+def _summed_cross_entropy(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    return F.cross_entropy(logits, target, reduction="sum").reshape(1)
+
+
+def perturb(
+    module: nn.Module,
+    images: torch.Tensor,
+    target: torch.Tensor,
+    push: Strength,
+    *,
+    targeted: bool,
+    random_start: bool,
+    seeds: Sequence[int],
+) -> torch.Tensor:
+    """float (n, C, H, W) in [0, 1], within ``push.epsilon`` of ``images`` in every pixel.
+
+    Moves away from class ``target`` (int64 (n,)), or towards it where ``targeted``. ``module`` should be in
+    eval mode; it is left without gradients.
+    """
+    with _without_captum_remarks(), torch.enable_grad():
+        adversarial: torch.Tensor = _Pgd(module, seeds).perturb(
+            images.detach().clone(),
+            radius=push.epsilon,
+            step_size=push.step_size,
+            step_num=push.steps,
+            target=target,
+            targeted=targeted,
+            random_start=random_start,
+        )
+    return adversarial.detach()
+
+
+@contextmanager
+def _without_captum_remarks() -> Iterator[None]:
+    """captum remarks at every step that it made its input require a gradient, which is its task."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Input Tensor .* did not already require gradients")
+        yield
+
+
+def start_seed(seed: int, sample: int) -> int:
+    """The seed of one sample's random start."""
+    return int(digest("attack", seed, sample)[:15], 16)
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """``module`` in eval mode; every part's own training flag is put back."""
+    flags = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in flags:
+            part.training = training

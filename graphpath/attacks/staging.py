@@ -1,0 +1,88 @@
+"""The finished batches of an attack that is still running, kept beside its output until it is whole."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from graphpath.errors import RecordError
+from graphpath.record.files import read_json, write_atomically, write_json
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What the attack made of some images, and whether it worked."""
+
+    pixels: npt.NDArray[np.float32]
+    """(n, C, H, W)."""
+    predicted: npt.NDArray[np.int64]
+    """(n,): the class predicted on the originals."""
+    success: npt.NDArray[np.bool_]
+    """(n,): whether the attack did what it was for."""
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+class Staging:
+    """Batches in order, one file each, for one attack that ``key`` identifies."""
+
+    def __init__(self, out: Path, key: str) -> None:
+        self.path = out.with_name(f".{out.name}.attack")
+        mark = self.path / "attack.json"
+        if mark.is_file() and (found := read_json(mark).get("key")) != key:
+            raise RecordError(
+                f"{out}: an unfinished attack with other settings is there "
+                f"({str(found)[:12]}, this one is {key[:12]}); "
+                f"choose another output directory, or delete {self.path}"
+            )
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_json(mark, {"key": key})
+        self.done = self._count()
+
+    def _file(self, start: int) -> Path:
+        return self.path / f"from-{start:08d}.npz"
+
+    def _count(self) -> int:
+        """How many images are done, from the first on without a gap."""
+        done = 0
+        while self._file(done).is_file():
+            done += len(self.read(done))
+        return done
+
+    def append(self, batch: Batch) -> None:
+        """Keep ``batch``, which begins at image ``done``."""
+        file = self._file(self.done)
+        write_atomically(file, lambda temporary: _save(temporary, batch))
+        self.done += len(batch)
+
+    def read(self, start: int) -> Batch:
+        """The batch that begins at image ``start``."""
+        file = self._file(start)
+        try:
+            with np.load(file, allow_pickle=False) as stored:
+                return Batch(stored["pixels"], stored["predicted"], stored["success"])
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise RecordError(f"{file} is damaged; delete {self.path} and attack again") from error
+
+    def success(self) -> float:
+        """The share of all images on which the attack worked; 0 of none."""
+        start, worked = 0, 0
+        while start < self.done:
+            batch = self.read(start)
+            start, worked = start + len(batch), worked + int(batch.success.sum())
+        return worked / max(self.done, 1)
+
+    def remove(self) -> None:
+        """Delete the batches; they are in the image set now."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _save(path: Path, batch: Batch) -> None:
+    with path.open("wb") as file:
+        np.savez(file, pixels=batch.pixels, predicted=batch.predicted, success=batch.success)

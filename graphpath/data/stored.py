@@ -1,0 +1,63 @@
+"""The images of an image set directory, such as an attack writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from graphpath.data.base import BaseImages, Positions
+from graphpath.errors import DataError
+from graphpath.record.imageset import ImageSet
+
+
+class StoredImages(BaseImages):
+    """An image set's images; their ids, parents and details are the stored ones.
+
+    One part is held in memory at a time.
+    """
+
+    def __init__(self, stored: ImageSet) -> None:
+        samples = stored.samples()
+        if not samples.num_rows:
+            raise DataError(f"{stored.path}: the image set is empty")
+        self._stored, self._samples = stored, samples
+        self._ends = np.cumsum(stored.sizes)
+        self._held: tuple[int, torch.Tensor] | None = None
+        categories = stored.categories().sort_by("label")
+        scheme = categories["scheme"][0].as_py() if categories.num_rows else None
+        channels, height, width = self._part(0).shape[1:]
+        super().__init__(
+            samples["dataset"][0].as_py(),
+            samples["split"][0].as_py(),
+            categories["name"].to_pylist(),
+            (channels, height, width),
+            scheme,
+        )
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def _rows(self) -> pa.Table:
+        return self._samples
+
+    def _part(self, number: int) -> torch.Tensor:
+        if self._held is None or self._held[0] != number:
+            self._held = number, torch.from_numpy(self._stored.pixels(number))
+        return self._held[1]
+
+    def read(self, positions: Positions) -> torch.Tensor:
+        pixels = torch.empty((len(positions), *self.shape))
+        parts = np.searchsorted(self._ends, positions, side="right")
+        for number in np.unique(parts):
+            chosen = np.flatnonzero(parts == number)
+            within = positions[chosen] - (self._ends[number - 1] if number else 0)
+            pixels[torch.from_numpy(chosen)] = self._part(int(number))[torch.from_numpy(within)]
+        return pixels
+
+
+def open_stored(path: Path) -> StoredImages:
+    """The image set in ``path``. Raises ``RecordError`` naming a file that is damaged."""
+    return StoredImages(ImageSet(path))
