@@ -1,1 +1,52 @@
-"""graphpath: the pathways by which a convolutional network decides, as a graph to query."""
+"""graphpath: the pathways by which a convolutional network decides, as a graph to query.
+
+    import graphpath as gp
+
+    trace = gp.trace(model, images, labels=labels, out="traces/clean")
+    store = gp.open("pathways.lbdb")
+    store.load(trace)
+    store.query("categories/shared_edges", min_categories=3)
+
+Names are resolved when first used: importing graphpath, and querying with it, needs no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from graphpath.errors import GraphpathError
+    from graphpath.record import Trace
+    from graphpath.stores import open_store as open
+    from graphpath.tracing import METHODS, trace
+
+_HOMES = {
+    "GraphpathError": ("graphpath.errors", "GraphpathError"),
+    "METHODS": ("graphpath.tracing", "METHODS"),
+    "Trace": ("graphpath.record", "Trace"),
+    "open": ("graphpath.stores", "open_store"),
+    "trace": ("graphpath.tracing", "trace"),
+}
+
+__all__ = ["METHODS", "GraphpathError", "Trace", "open", "trace"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'graphpath' has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    try:
+        return getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "torchvision", "captum", "sklearn", "PIL"):
+            raise
+        from graphpath.errors import MissingExtra
+
+        raise MissingExtra(
+            f"graphpath.{name} needs {error.name}: install it with pip install 'graphpath[trace]'."
+        ) from error
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -113,6 +113,11 @@ class Inlets:
         """Candidate edges into one neuron."""
         return sum(inlet.map.columns for inlet in self.branches)
 
+    @property
+    def narrowest(self) -> int:
+        """A bound from below on the different neurons that any neuron has edges from, flow or none."""
+        return max(inlet.map.columns // (inlet.map.places * inlet.map.taps) for inlet in self.branches)
+
     def forward(self, values: Tensor) -> Tensor:
         """The sum of the flows into every neuron: (N, size of the site), from element values (N, E)."""
         total: Tensor = sum(inlet.map.forward(inlet.read(values)) for inlet in self.branches)  # type: ignore[assignment]

@@ -1,0 +1,92 @@
+"""One batch under trace: the held network and what flows into each of its sites."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from graphpath.network import Held, Inlets, Network, Site
+from graphpath.network.inlets import Fan
+
+
+@dataclass(frozen=True, eq=False)
+class Wiring:
+    """A network with the inlets of every site but the input, in the order they run: made once a network."""
+
+    network: Network
+    inlets: tuple[Inlets, ...]
+
+    @classmethod
+    def of(cls, network: Network) -> Wiring:
+        """The wiring of ``network``."""
+        return cls(network, tuple(Inlets(network, site) for site in network.sites[1:]))
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """The network's sites."""
+        return self.network.sites
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """A wired network, held for N images (N, C, H, W); ``seeds`` has one for each, for methods that draw."""
+
+    wiring: Wiring
+    images: Tensor
+    held: Held
+    seeds: tuple[int, ...]
+
+    @cached_property
+    def constants(self) -> tuple[Tensor, ...]:
+        """The constants b of each site but the input: (N, size) each."""
+        return tuple(self.held.constants(inlets) for inlets in self.wiring.inlets)
+
+    def wanted(self) -> Tensor:
+        """The logits that the target weighs: (N, classes) bool."""
+        return self.held.seed != 0
+
+    def fans(self, inlets: Inlets, targets: Tensor, values: Tensor) -> Iterator[Fan]:
+        """The flows into the neurons ``targets`` (N, size of the site) bool, from ``values`` (N, E)."""
+        sample, target = targets.nonzero(as_tuple=True)
+        if len(sample) == 0:
+            return iter(())
+        return inlets.fans(self.held.elements, values, sample, target)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Edges into one site, as columns (E,): the image, both ends (numbers within the network), the flow."""
+
+    site: Site
+    sample: Tensor
+    source: Tensor
+    target: Tensor
+    flow: Tensor
+
+    def __len__(self) -> int:
+        return len(self.sample)
+
+    @classmethod
+    def joined(cls, site: Site, parts: list[tuple[Tensor, ...]], device: torch.device, dtype: torch.dtype) -> Block:
+        """The block made of parts (sample, source, target, flow)."""
+        if not parts:
+            none = torch.empty(0, dtype=torch.int64, device=device)
+            return cls(site, none, none, none, torch.empty(0, dtype=dtype, device=device))
+        return cls(site, *(torch.cat(column) for column in zip(*parts, strict=True)))
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """What a method selects in a batch: one block for each site but the input.
+
+    ``bias_fed`` (N, sites) int64 counts the selected neurons with nothing selected before them,
+    ``sparsity`` (N,) is the share of thresholded neurons left out (NaN for methods that choose edges).
+    """
+
+    blocks: tuple[Block, ...]
+    bias_fed: Tensor
+    sparsity: Tensor

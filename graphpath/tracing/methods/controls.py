@@ -1,0 +1,37 @@
+"""Controls: selections that know nothing of the target. What they share is what chance or size alone gives."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from graphpath.tracing.batch import Batch, Selection
+from graphpath.tracing.neurons import join, most
+
+
+def select_activation(batch: Batch, *, sparsity: float = 0.9) -> Selection:
+    """The neurons with the largest |activation|, one threshold over all layers.
+
+    Args:
+        sparsity: the share of neurons left out.
+    """
+    return join(batch, most(batch, batch.held.output.abs(), sparsity))
+
+
+def select_random(batch: Batch, *, sparsity: float = 0.9) -> Selection:
+    """Neurons drawn uniformly, live or dead; every image by its own seed.
+
+    Args:
+        sparsity: the share of neurons left out.
+    """
+    return join(batch, most(batch, draws(batch), sparsity))
+
+
+def draws(batch: Batch) -> Tensor:
+    """One uniform number in (0, 1] for every neuron of every image, by the image's seed: (N, neurons)."""
+    neurons = batch.wiring.network.neurons
+    rows = []
+    for seed in batch.seeds:
+        generator = torch.Generator().manual_seed(seed)
+        rows.append(1 - torch.rand(neurons, generator=generator, dtype=torch.float64))
+    return torch.stack(rows).to(batch.held.output.device)

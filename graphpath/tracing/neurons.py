@@ -1,0 +1,62 @@
+"""From neurons to edges: the common rule of all methods that select neurons (DESIGN §4)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from graphpath.errors import MethodError
+from graphpath.tracing.batch import Batch, Block, Selection
+
+
+def thresholded(batch: Batch) -> Tensor:
+    """The neurons that methods threshold, those of sites with an activation: (neurons,) bool."""
+    network = batch.wiring.network
+    mask = torch.zeros(network.neurons, dtype=torch.bool, device=network.device)
+    for site in network.sites:
+        mask[site.span] = site.activation is not None
+    if not bool(mask.any()):
+        raise MethodError("The network has no activation, so there are no neurons to select among.")
+    return mask
+
+
+def most(batch: Batch, score: Tensor, sparsity: float) -> Tensor:
+    """The neurons whose score is above the percentile ``sparsity`` of all thresholded ones, pooled over layers.
+
+    ``score`` (N, neurons); one threshold for each image (Khakzar et al. 2021). A score of zero is never
+    selected, so fewer than 1 - sparsity may be. Returns (N, neurons) bool.
+    """
+    if not 0 <= sparsity < 1:
+        raise MethodError(f"sparsity={sparsity} is out of range; expected a share from 0 to below 1.")
+    pool = thresholded(batch)
+    among = score[:, pool]
+    rank = int(sparsity * (among.shape[1] - 1)) + 1  # above it and above the interpolated percentile are the same
+    cut = among.kthvalue(rank, 1).values[:, None] if sparsity > 0 else torch.zeros_like(among[:, :1])
+    mask = torch.zeros_like(score, dtype=torch.bool)
+    mask[:, pool] = (among > cut) & (among > 0)
+    return mask
+
+
+def join(batch: Batch, selected: Tensor) -> Selection:
+    """The edges among selected neurons (N, neurons) bool: every flow from one to another.
+
+    Pixels and the neurons of sites without an activation all take part; of the logits, the target's.
+    """
+    held, wiring = batch.held, batch.wiring
+    pool = thresholded(batch)
+    taking_part = selected | ~pool
+    taking_part[:, wiring.sites[-1].span] = batch.wanted()
+    values = held.elements.values(held.output * taking_part)
+    bias_fed = torch.zeros((held.images, len(wiring.sites)), dtype=torch.int64, device=pool.device)
+    blocks = []
+    for inlets in wiring.inlets:
+        site, parts = inlets.site, []
+        for fan in batch.fans(inlets, taking_part[:, site.span], values):
+            row, column = fan.flow.nonzero(as_tuple=True)
+            source = fan.sources(row, column)
+            parts.append((fan.sample[row], source, fan.target[row] + site.offset, fan.flow[row, column]))
+            alone = torch.ones_like(fan.sample, dtype=torch.bool).index_fill_(0, row, False)
+            bias_fed[:, site.number] += fan.sample[alone].bincount(minlength=held.images)
+        blocks.append(Block.joined(site, parts, pool.device, held.output.dtype))
+    sparsity = 1 - (selected & pool).sum(1).double() / pool.sum()
+    return Selection(tuple(blocks), bias_fed, sparsity)

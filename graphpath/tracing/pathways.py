@@ -1,0 +1,181 @@
+"""From a selection to pathways: scores, the budget, and what was there beside what was kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from graphpath.tracing.batch import Batch, Block, Selection
+from graphpath.tracing.budget import strongest
+from graphpath.tracing.routes import Routes, largest
+from graphpath.tracing.strength import links, strengths
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Kept edges of a batch by image and rank, as columns (E,): ends are numbers within the network."""
+
+    sample: Ints
+    source: Ints
+    target: Ints
+    layer: Ints
+    flow: Floats
+    score: Floats
+    rank: Ints
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Per image and layer (N, layers): edges and sums of |score| there were and were kept, constants, dead ends."""
+
+    edges_all: Ints
+    edges_kept: Ints
+    abs_all: Floats
+    abs_kept: Floats
+    bias: Floats
+    bias_fed: Ints
+
+
+@dataclass(frozen=True)
+class Pathways:
+    """What is recorded of a batch of N images."""
+
+    edges: Edges
+    balance: Balance
+    routes: Routes
+    sparsity: Floats
+
+
+def pathways(batch: Batch, selection: Selection, max_edges: int | None, routes: int) -> Pathways:
+    """Score a selection, find its largest routes, and keep what the budget allows of each image.
+
+    Routes are found before the budget is applied (DESIGN §3).
+    """
+    parts = links(batch, selection)
+    score = [block.flow * _at_target(batch, block) for block in selection.blocks]
+    reached = strengths(batch, parts, from_constants=True)
+    found = largest(batch, parts, routes)
+    columns = _Columns.of(selection, score, reached.edges, reached.born)
+    place, rank = _within_budget(batch, columns, max_edges)
+    edges = Edges(
+        columns.sample[place],
+        columns.source[place],
+        columns.target[place],
+        columns.layer[place],
+        columns.flow[place],
+        columns.score[place],
+        rank,
+    )
+    balance = _balance(batch, selection, columns, place)
+    return Pathways(edges, balance, found, selection.sparsity.double().cpu().numpy())
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """All selected edges of a batch, ordered by image."""
+
+    sample: Ints
+    source: Ints
+    target: Ints
+    layer: Ints
+    flow: Floats
+    score: Floats
+    strength: Floats
+    starts: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls,
+        selection: Selection,
+        score: list[torch.Tensor],
+        strength: tuple[torch.Tensor, ...],
+        born: torch.Tensor,
+    ) -> _Columns:
+        blocks = selection.blocks
+        first = blocks[0].site.offset  # what lies before it is the input: routes start there
+        sample = _joined([block.sample for block in blocks])
+        order = np.argsort(sample.astype(np.int32), kind="stable")
+        starts = [born[b.sample, b.source] | (b.source < first) for b in blocks]
+        layer = np.repeat([block.site.number for block in blocks], [len(block) for block in blocks])
+        return cls(
+            sample[order],
+            _joined([block.source for block in blocks])[order],
+            _joined([block.target for block in blocks])[order],
+            layer[order],
+            _joined([block.flow for block in blocks])[order],
+            _joined(score)[order],
+            _joined(list(strength))[order],
+            _joined(starts)[order].astype(bool),
+        )
+
+
+def _within_budget(batch: Batch, columns: _Columns, max_edges: int | None) -> tuple[Ints, Ints]:
+    """Places of the kept edges, image by image, strongest first; and their ranks from 1."""
+    last = batch.wiring.sites[-1]
+    seed = batch.held.seed.cpu().numpy()
+    bounds = np.searchsorted(columns.sample, np.arange(batch.held.images + 1))
+    places, ranks = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for image, (start, stop) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+        mine = slice(start, stop)
+        kept = strongest(
+            columns.source[mine],
+            columns.target[mine],
+            columns.strength[mine],
+            max_edges,
+            columns.starts[mine],
+            last.offset + np.flatnonzero(seed[image]),
+        )
+        places.append(start + kept)
+        ranks.append(np.arange(1, len(kept) + 1))
+    return np.concatenate(places), np.concatenate(ranks)
+
+
+def _balance(batch: Batch, selection: Selection, columns: _Columns, kept: Ints) -> Balance:
+    images, layers = batch.held.images, len(batch.wiring.sites)
+    cell = columns.sample * layers + columns.layer
+    shape = (images, layers)
+
+    def counted(places: Ints | slice, weights: Floats | None = None) -> npt.NDArray[np.float64]:
+        weight = None if weights is None else weights[places]
+        return np.bincount(cell[places], weight, images * layers).reshape(shape)
+
+    strength = np.abs(columns.score).astype(np.float64)
+    every = slice(None)
+    return Balance(
+        counted(every).astype(np.int64),
+        counted(kept).astype(np.int64),
+        counted(every, strength),
+        counted(kept, strength),
+        _constants(batch),
+        selection.bias_fed.cpu().numpy(),
+    )
+
+
+def _constants(batch: Batch) -> Floats:
+    """What the constants that enter at each layer give to f: (N, layers) float64."""
+    held = batch.held
+    shares = [torch.zeros(held.images, dtype=torch.float64, device=held.output.device)]
+    for site, constants in zip(batch.wiring.sites[1:], batch.constants, strict=True):
+        share = (constants.double() * held.gradient_before(site).double()).sum(1)
+        if site.activation is not None and site.activation.at_zero:
+            share = share + site.activation.at_zero * held.gradient[:, site.span].double().sum(1)
+        shares.append(share)
+    result: Floats = torch.stack(shares, 1).cpu().numpy()
+    return result
+
+
+def _at_target(batch: Batch, block: Block) -> torch.Tensor:
+    """df/dz at the heads of edges: (E,)."""
+    gradient = batch.held.gradient_before(block.site)
+    return gradient[block.sample, block.target - block.site.offset]
+
+
+def _joined(parts: list[torch.Tensor]) -> npt.NDArray[np.int64]:
+    joined: npt.NDArray[np.int64] = torch.cat(parts).cpu().numpy()
+    return joined

@@ -1,0 +1,65 @@
+"""The methods by name, with their options."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphpath.errors import MethodError
+from graphpath.tracing.batch import Selection
+from graphpath.tracing.methods import controls, effective_path, neuron_mct
+
+
+@dataclass(frozen=True)
+class Method:
+    """A tracing method: ``select(batch, **options)`` gives the edges of each image of a batch.
+
+    ``edges`` says whether it chooses edges itself or neurons that are then joined.
+    """
+
+    name: str
+    source: str
+    edges: bool
+    select: Callable[..., Selection]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Its options with their defaults."""
+        parameters = inspect.signature(self.select).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+    def settled(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """All options, those given over the defaults.
+
+        Raises MethodError for an option that the method does not take or of another type.
+        """
+        known = self.options
+        for name, value in options.items():
+            if name not in known:
+                takes = ", ".join(known) or "none"
+                raise MethodError(f"Method {self.name!r} takes no option {name!r}; it takes {takes}.")
+            expected = type(known[name])
+            if expected is float and isinstance(value, int) and not isinstance(value, bool):
+                continue
+            if not isinstance(value, expected):
+                raise MethodError(f"Option {name}={value!r} of {self.name!r} must be of type {expected.__name__}.")
+        return {name: type(default)(options.get(name, default)) for name, default in known.items()}
+
+
+_ALL = (
+    Method("effective_path", "Qiu et al. 2019", True, effective_path.select),
+    Method("neuron_mct", "Khakzar et al. 2021", False, neuron_mct.select),
+    Method("activation", "control: largest activations", False, controls.select_activation),
+    Method("random", "control: uniform", False, controls.select_random),
+)
+
+METHODS: dict[str, Method] = {method.name: method for method in _ALL}
+
+
+def method_named(name: str) -> Method:
+    """The method called ``name``; MethodError, with the names there are, if none is."""
+    if name not in METHODS:
+        raise MethodError(f"There is no method {name!r}; there are {', '.join(METHODS)}.")
+    return METHODS[name]

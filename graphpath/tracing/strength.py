@@ -1,0 +1,130 @@
+"""How strong an edge is: the largest |contribution| of a route through it within the selection (DESIGN §3).
+
+Max-product over the selection, in logarithms, because 10^-18 is usual in a VGG-16. Forward, every neuron
+learns the best way to it; backward, every edge the best way through it. An edge's strength is its target's
+less what it falls short of the best edge there, so edges of one best route have equal strength to the bit,
+and cutting at any strength leaves whole routes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from graphpath.network import Held, Site
+from graphpath.tracing.batch import Batch, Block, Selection
+
+
+@dataclass(frozen=True, eq=False)
+class Links:
+    """A block of edges with, for each, log |J|, where J is the edge's weight in the held network."""
+
+    block: Block
+    log_weight: Tensor  # (E,) float64
+
+
+@dataclass(frozen=True, eq=False)
+class Strengths:
+    """Logarithms of strengths, -inf where no route passes.
+
+    ``edges`` has a tensor (E,) float64 for each block, ``neurons`` (N, neurons) float64 the strongest route
+    through each neuron, ``born`` (N, neurons) bool whether the best way to a neuron starts at its own constant.
+    """
+
+    edges: tuple[Tensor, ...]
+    neurons: Tensor
+    born: Tensor
+
+
+def links(batch: Batch, selection: Selection) -> tuple[Links, ...]:
+    """The edges of a selection with the logarithms of their weights |flow / a|."""
+    output = batch.held.output
+    made = []
+    for block in selection.blocks:
+        tail = output[block.sample, block.source].double().abs().log()
+        made.append(Links(block, block.flow.double().abs().log() - tail))
+    return tuple(made)
+
+
+def strengths(batch: Batch, edges: tuple[Links, ...], from_constants: bool) -> Strengths:
+    """The strength of every edge and neuron of a selection.
+
+    Routes start at a pixel, and with ``from_constants`` also at any neuron's constant.
+    """
+    forward = _Forward(batch, from_constants)
+    arriving = [forward.cross(part) for part in edges]
+    width = batch.wiring.network.neurons
+    neurons = torch.full_like(forward.out, -torch.inf)
+    last = batch.wiring.sites[-1]
+    neurons[:, last.span] = forward.out[:, last.span] + batch.held.seed.double().abs().log()
+    found: list[Tensor] = []
+    for part, value in zip(reversed(edges), reversed(arriving), strict=True):
+        block = part.block
+        strength = neurons[block.sample, block.target] - forward.gap(part, value)
+        strength = torch.where(torch.isfinite(value), strength, -torch.inf)
+        neurons.view(-1).scatter_reduce_(0, block.sample * width + block.source, strength, "amax")
+        found.append(strength)
+    return Strengths(tuple(reversed(found)), neurons, forward.born)
+
+
+class _Forward:
+    """The best ways from the starts to every neuron.
+
+    ``out`` (N, neurons) float64 is log |best| at the neurons' outputs. For each site ``_best`` (N, size) is
+    the same before its activation, and ``_short`` (N, size) how far that ends below phi(0), if it does.
+    """
+
+    def __init__(self, batch: Batch, from_constants: bool) -> None:
+        self._batch, self._from_constants = batch, from_constants
+        held, first = batch.held, batch.wiring.sites[0]
+        self.out = torch.full(held.output.shape, -torch.inf, dtype=torch.float64, device=held.output.device)
+        self.out[:, first.span] = held.output[:, first.span].double().abs().log()
+        self.born = torch.zeros_like(held.output, dtype=torch.bool)
+        self._best: dict[int, Tensor] = {}
+        self._short: dict[int, Tensor] = {}
+
+    def cross(self, part: Links) -> Tensor:
+        """Take the edges into one site; returns log |best way that ends with each|, before the activation."""
+        block, site = part.block, part.block.site
+        value = self.out[block.sample, block.source] + part.log_weight
+        start = self._start(site)
+        best = start.clone()
+        place = block.sample * site.size + (block.target - site.offset)
+        best.view(-1).scatter_reduce_(0, place, value, "amax")
+        out, floor = best + log_gate(self._batch.held, site), self._floor(site)
+        self._best[site.number] = best
+        if self._from_constants and floor > -torch.inf:
+            self._short[site.number] = torch.where(out < floor, floor - out, 0)
+        self.born[:, site.span] = ((best == start) & torch.isfinite(start)) | (out < floor)
+        self.out[:, site.span] = out.clamp(min=floor)
+        return value
+
+    def gap(self, part: Links, value: Tensor) -> Tensor:
+        """How far each edge falls short of the best way to its target, exactly 0 for the best, (E,)."""
+        block, site = part.block, part.block.site
+        local = block.target - site.offset
+        gap = self._best[site.number][block.sample, local] - value
+        short = self._short.get(site.number)
+        return gap if short is None else gap + short[block.sample, local]
+
+    def _start(self, site: Site) -> Tensor:
+        if self._from_constants:
+            return self._batch.constants[site.number - 1].double().abs().log()
+        shape = (self.out.shape[0], site.size)
+        return torch.full(shape, -torch.inf, dtype=torch.float64, device=self.out.device)
+
+    def _floor(self, site: Site) -> float:
+        at_zero = 0.0 if site.activation is None else abs(site.activation.at_zero)
+        if not self._from_constants or at_zero == 0:
+            return -torch.inf
+        return float(torch.tensor(at_zero, dtype=torch.float64).log())
+
+
+def log_gate(held: Held, site: Site) -> Tensor:
+    """log |gate| of a site's neurons: (N, size) float64, or a scalar 0 where it has no activation."""
+    gate = held.gate(site)
+    if gate is None:
+        return torch.zeros((), dtype=torch.float64, device=held.output.device)
+    return gate.double().abs().log()
