@@ -65,7 +65,8 @@ class Staging:
         """The batch that begins at image ``start``."""
         file = self._file(start)
         try:
-            with np.load(file, allow_pickle=False) as stored:
+            # Opened here: np.load leaves its own handle open where the file is damaged.
+            with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
                 return Batch(stored["pixels"], stored["predicted"], stored["success"])
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise RecordError(f"{file} is damaged; delete {self.path} and attack again") from error

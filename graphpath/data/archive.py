@@ -153,18 +153,26 @@ def _unpack(path: Path, opener: Callable[[Path], _Packed], target: Path) -> None
 def _scan(path: Path, plain: Path) -> Index:
     """Every image of the tar. Refuses what no image folder holds."""
     found: dict[str, tuple[int, int]] = {}
-    length = plain.stat().st_size
+    end = 0
     with tarfile.open(plain, "r:") as archive:
         for member in archive:
             _check_member(path, member)
-            if member.offset_data + member.size > length:
-                raise DataError(f"{path}: truncated within {member.name}")
-            if member.isreg() and is_image_name(_clean(member.name)):
-                found[_clean(member.name)] = (member.offset_data, member.size)
+            end = member.offset_data + -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+            if member.isreg() and is_image_name(name := _clean(member.name)):
+                found[name] = (member.offset_data, member.size)
+    _check_end(path, plain, end)
     depth = unwrapped(list(found))
     places = np.array(list(found.values()), dtype=np.int64).reshape(-1, 2)
     names = tuple("/".join(name.split("/")[depth:]) for name in found)
     return Index(names, places[:, 0], places[:, 1])
+
+
+def _check_end(path: Path, plain: Path, end: int) -> None:
+    """A whole tar ends with a block of zeros; tarfile stops at a damaged header without a word."""
+    with plain.open("rb") as file:
+        file.seek(end)
+        if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise DataError(f"{path}: not a whole tar archive; it is truncated or damaged after byte {end}")
 
 
 def _clean(name: str) -> str:

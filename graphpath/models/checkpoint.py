@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import pickle
 import tempfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -78,10 +78,14 @@ def load_checkpoint(path: str | Path) -> LoadedModel:
 def load_tensors(path: str | Path) -> dict[str, Any]:
     """A file of torch.save that holds a dict of plain values and tensors; nothing in it is executed."""
     try:
-        contents = torch.load(path, map_location="cpu", weights_only=True)
+        # torch remarks on pickles of other protocols, then refuses them.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            contents = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ModelError(f"{path}: no such file") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    # A file of another kind can stop the unpickler in any way.
+    except Exception as error:
         raise ModelError(
             f"{path}: not a file of tensors that torch can load safely; it is truncated, or another program's"
         ) from error
