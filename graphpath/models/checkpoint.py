@@ -24,11 +24,8 @@ _KEYS = ("architecture", "arguments", "classes", "shape", "scheme", "state_dict"
 def save_checkpoint(path: str | Path, contents: Mapping[str, object]) -> Path:
     """Write ``contents`` whole: to a temporary name beside ``path``, then renamed. Returns the path."""
     target = Path(path)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    except OSError as error:
-        raise ModelError(f"{target}: a checkpoint cannot be written there ({error})") from error
+    check_writable(target)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             torch.save({MARK: VERSION, **contents}, file)
@@ -39,6 +36,19 @@ def save_checkpoint(path: str | Path, contents: Mapping[str, object]) -> Path:
         Path(name).unlink(missing_ok=True)
         raise
     return target
+
+
+def check_writable(path: str | Path) -> None:
+    """Raise ``ModelError`` where no checkpoint can be written to ``path``; makes the folders above it."""
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(f"{target}: a checkpoint cannot be written there ({error})") from error
+    if target.is_dir() or not os.access(target.parent, os.W_OK):
+        raise ModelError(
+            f"{target}: a checkpoint cannot be written there; expected a file in a writable folder"
+        )
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:

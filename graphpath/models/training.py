@@ -18,7 +18,7 @@ from graphpath.data.base import Images
 from graphpath.data.rows import labels_of
 from graphpath.errors import DataError, ModelError
 from graphpath.models.architectures import build
-from graphpath.models.checkpoint import save_checkpoint
+from graphpath.models.checkpoint import check_writable, save_checkpoint
 from graphpath.models.loaded import LoadedModel, weights_digest
 
 CHUNK = 1000
@@ -103,37 +103,39 @@ def train(
     Raises ``DataError`` where a test image is also a training image or a label is missing.
     """
     started = time.perf_counter()
-    _check(train_images, test_images)
     _positive(epochs=epochs, batch=batch, rate=rate)
+    _check(train_images, test_images)
+    if out is not None:
+        # Now, not after minutes of training.
+        check_writable(out)
     recipe = _recipe(architecture, batch, rate)
-    epochs = epochs or recipe.epochs_for(len(train_images))
+    rounds = epochs or recipe.epochs_for(len(train_images))
     made: dict[str, object] = {"shape": train_images.shape, "classes": len(train_images.classes), **arguments}
     with _seeded(seed):
         module = build(architecture, made).to(device)
-        _fit(module, _held(train_images), recipe, epochs, progress)
+        _fit(module, _held(train_images), recipe, rounds, progress)
     module.to(memory_format=torch.contiguous_format).eval()
     accuracy = evaluate(module, test_images)
-    classes, shape, scheme = train_images.classes, train_images.shape, train_images.scheme
-    path = (
-        None
-        if out is None
-        else save_checkpoint(
-            out,
-            {
-                "architecture": architecture,
-                "arguments": made,
-                "classes": list(classes),
-                "shape": list(shape),
-                "scheme": scheme,
-                "state_dict": {name: value.cpu() for name, value in module.state_dict().items()},
-                "accuracy": accuracy,
-                "training": {"dataset": train_images.dataset, "epochs": epochs, "seed": seed},
-            },
-        )
-    )
+    path = None
+    if out is not None:
+        how = {"dataset": train_images.dataset, "images": len(train_images), "epochs": rounds, "seed": seed}
+        facts = {"architecture": architecture, "arguments": made, "accuracy": accuracy, "training": how}
+        path = save_checkpoint(out, {**facts, **_known(module, train_images)})
     name = f"{architecture}-{train_images.dataset}" if path is None else path.stem
-    model = LoadedModel(module, name, weights_digest(module), classes, shape, scheme)
+    model = LoadedModel(
+        module, name, weights_digest(module), train_images.classes, train_images.shape, train_images.scheme
+    )
     return Trained(model, accuracy, time.perf_counter() - started, path)
+
+
+def _known(module: nn.Module, images: Images) -> dict[str, object]:
+    """What a checkpoint says of its weights, classes and input."""
+    return {
+        "classes": list(images.classes),
+        "shape": list(images.shape),
+        "scheme": images.scheme,
+        "state_dict": {name: value.cpu() for name, value in module.state_dict().items()},
+    }
 
 
 @torch.no_grad()

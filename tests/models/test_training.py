@@ -103,6 +103,16 @@ def test_an_interrupted_training_leaves_no_file(tmp_path: Path) -> None:
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+def test_where_no_checkpoint_can_be_is_said_before_training(tmp_path: Path) -> None:
+    data = open_images("digits", split="train", limit=70), open_images("digits", limit=10)
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path, tmp_path / "file" / "net.pt"):
+        steps: list[Progress] = []
+        with pytest.raises(ModelError, match="cannot be written"):
+            train("cnn", *data, out=out, progress=steps.append, **tiny())
+        assert steps == []
+
+
 def test_what_cannot_be_trained_is_refused() -> None:
     both = open_images("digits", split="train", limit=50), open_images("digits", limit=50)
     with pytest.raises(ModelError, match="there are cnn, vgg"):
