@@ -28,6 +28,12 @@ def test_the_digits_are_learnt(digits_model: Callable[[int], LoadedModel], seed:
     assert not any(part.training for part in model.module.modules())
 
 
+@pytest.mark.slow
+def test_mnist_is_learnt_in_one_epoch(shared_data: Path) -> None:
+    splits = [open_images("mnist", root=shared_data, split=split) for split in ("train", "test")]
+    assert train("cnn", *splits, epochs=1).accuracy >= 0.985
+
+
 def test_the_cnn_for_digits_is_the_toy_of_the_papers() -> None:
     net = build("cnn", {"shape": (1, 8, 8), "classes": 10})
     units: list[int] = []
