@@ -1,9 +1,9 @@
 """A network taken apart: from an ``nn.Module`` to sites of neurons and the linear maps between them.
 
-    lowering, dialect    nn.Module -> program of plain operations (torch.fx)
-    sites, views         program -> sites, and where each element between them comes from
-    maps, inlets         the flows into chosen neurons, row by row
-    held, elements       one batch: values, gradients, switches
+lowering, dialect    nn.Module -> program of plain operations (torch.fx)
+sites, views         program -> sites, and where each element between them comes from
+maps, inlets         the flows into chosen neurons, row by row
+held, elements       one batch: values, gradients, switches
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ def take_apart(module: nn.Module, shape: tuple[int, ...]) -> Network:
     """
     parameter = next(module.parameters(), None)
     if parameter is None:
-        raise NetworkError(f"{type(module).__name__} has no parameters, so there are no connections to trace.")
+        raise NetworkError(
+            f"{type(module).__name__} has no parameters, so there are no connections to trace."
+        )
     if len(shape) != 3:
         raise NetworkError(f"Images have the shape {tuple(shape)}; expected (channels, height, width).")
     program = lower(module, torch.zeros(shape, dtype=parameter.dtype, device=parameter.device))

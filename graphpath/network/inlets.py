@@ -144,7 +144,9 @@ class Inlets:
             flow = inlet.map.rows(x, sample, target).mul_(inlet.map.weights(target))
             if explicit:
                 source = self._sources_of(inlet, elements, sample, target)
-                flow, source = inlet.merged(flow, source) if inlet.repeats is not Repeats.NONE else (flow, source)
+                flow, source = (
+                    inlet.merged(flow, source) if inlet.repeats is not Repeats.NONE else (flow, source)
+                )
                 sources.append(source)
             flows.append(flow)
         flow = flows[0] if len(flows) == 1 else torch.cat(flows, 1)
@@ -173,7 +175,7 @@ class Inlets:
 
 def merged(flow: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
     """Rows of flows with equal sources summed: (R, K) both; places left over have flow 0 and source -1."""
-    order = source.sort(1, stable=True)
+    order = source.sort(stable=True, dim=1)
     first = torch.ones_like(source, dtype=torch.bool)
     first[:, 1:] = order.values[:, 1:] != order.values[:, :-1]
     place = first.cumsum(1) - 1

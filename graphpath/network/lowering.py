@@ -52,7 +52,9 @@ class Lowering:
         """Add a step and return its result."""
         value = operation.run(*(operand.value for operand in operands))
         if value.dim() < 2 or value.shape[0] != PROBE:
-            self.refuse(f"gives a tensor of shape {tuple(value.shape)} for {PROBE} images: it mixes the images of a batch")
+            self.refuse(
+                f"gives a tensor of shape {tuple(value.shape)} for {PROBE} images: it mixes a batch's images"
+            )
         inputs = tuple(operand.step for operand in operands)
         self.steps.append(Step(self.place, operation, inputs, tuple(value.shape[1:])))
         return Traced(len(self.steps) - 1, value)

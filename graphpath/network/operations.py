@@ -68,9 +68,7 @@ class Dense(Operation):
 
     def scaled(self, scale: Tensor, shift: Tensor) -> Dense:
         """The layer followed by ``* scale + shift`` per output (batch norm, folded)."""
-        return replace(
-            self, weight=self.weight * scale[:, None], bias=_folded_bias(self.bias, scale, shift)
-        )
+        return replace(self, weight=self.weight * scale[:, None], bias=_folded_bias(self.bias, scale, shift))
 
 
 def _folded_bias(bias: Tensor | None, scale: Tensor, shift: Tensor) -> Tensor:
@@ -92,7 +90,7 @@ class Norm(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Activation(Operation):
-    """An element-wise function phi, held: ``phi(z) = gate(z) * z + phi(0)`` with the gate constant (DESIGN §3)."""
+    """An element-wise function phi, held: ``phi(z) = gate * z + phi(0)`` with gate constant (DESIGN §3)."""
 
     name: str
     phi: Callable[[Tensor], Tensor]
@@ -136,7 +134,7 @@ class MaxPool(Operation):
         return self.switched(inputs[0])[0]
 
     def switched(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The pooled tensor and, in the same shape (N, C, H', W'), the winner's place in its plane of H * W."""
+        """The pooled tensor and, in its shape (N, C, H', W'), each winner's place in its plane of H * W."""
         return self.pool(x)
 
 
@@ -158,7 +156,7 @@ class AveragePool(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Rearrange(Operation):
-    """Elements moved, copied, dropped or padded with zeros, never changed: flatten, cat, permute, slices, padding.
+    """Elements moved, copied, dropped or padded with zeros: flatten, cat, permute, slices, padding.
 
     ``move(tensors, fill)`` takes tensors whose first dimension is anything (images of a batch, or taps of a
     view) and pads with ``fill``.

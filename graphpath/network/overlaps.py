@@ -120,13 +120,14 @@ def _keeps_channels(network: Network, view: View, taps: int, touched: list[int |
     present = element >= 0
     plane = _planes(network, element[present])
     pairs = torch.stack([plane, channel[present]]).unique(dim=1)
-    return len(pairs[0].unique()) == pairs.shape[1]
+    return bool(len(pairs[0].unique()) == pairs.shape[1])
 
 
 def _planes(network: Network, element: Tensor) -> Tensor:
     """A number for the feature map, or channel of a max-pool, of each element."""
     plane = torch.empty_like(element)
-    places = [(site.offset, site.size, site.shape) for site in network.sites]
+    places: list[tuple[int, int, tuple[int, ...]]] = []
+    places += [(site.offset, site.size, site.shape) for site in network.sites]
     places += [(anchor.base, anchor.size, anchor.shape) for anchor in network.anchors]
     for start, size, shape in places:
         here = (element >= start) & (element < start + size)

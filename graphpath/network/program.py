@@ -40,7 +40,7 @@ class Program:
         return values[self.output]
 
     def readers(self) -> list[list[int]]:
-        """For every step the steps that read it; one that reads it twice is there twice. The output has reader -1."""
+        """For every step the steps that read it, twice where one reads it twice; the output has reader -1."""
         readers: list[list[int]] = [[] for _ in self.steps]
         for number, step in enumerate(self.steps):
             for source in step.inputs:

@@ -114,14 +114,16 @@ def find_sites(program: Program, device: torch.device, dtype: torch.dtype) -> Ne
         activation = program.steps[draft.after].operation if draft.after != draft.before else None
         assert activation is None or isinstance(activation, Activation)
         sites.append(
-            Site(number, draft.name, draft.kind, shape, offset, draft.before, draft.after, activation, branches)
+            Site(
+                number, draft.name, draft.kind, shape, offset, draft.before, draft.after, activation, branches
+            )
         )
     return Network(program, tuple(sites), tuple(anchors), device, dtype)
 
 
 @dataclass(frozen=True)
 class _Draft:
-    """A site before its views are known. ``parts``: (the step of the linear map or None, the step it reads)."""
+    """A site before its views are known; ``parts``: (step of the linear map or None, step it reads)."""
 
     name: str
     kind: str
@@ -170,7 +172,9 @@ class _Grouping:
         """Whether a step is a convolution or dense layer that one sum alone reads."""
         steps, readers = self.program.steps, self.readers[number]
         linear = isinstance(steps[number].operation, LINEAR)
-        return linear and len(readers) == 1 and readers[0] > 0 and isinstance(steps[readers[0]].operation, Add)
+        return (
+            linear and len(readers) == 1 and readers[0] > 0 and isinstance(steps[readers[0]].operation, Add)
+        )
 
     def _activated(self, number: int) -> int:
         """The activation that alone reads a step, or the step itself."""
@@ -195,7 +199,9 @@ def _views(
     program: Program, drafts: list[_Draft], offsets: list[int], neurons: int, device: torch.device
 ) -> tuple[dict[int, View], list[Anchor]]:
     """The view of every step that an edge may start from, and the anchors of the max-pools."""
-    starts = {draft.after: offset for draft, offset in zip(drafts, offsets, strict=True) if draft.kind != "logits"}
+    starts = {
+        draft.after: offset for draft, offset in zip(drafts, offsets, strict=True) if draft.kind != "logits"
+    }
     views: dict[int, View] = {}
     anchors: list[Anchor] = []
     elements = neurons

@@ -166,9 +166,7 @@ class Anchor:
         return picked(self.source.index), None if weight is None else picked(weight)
 
 
-def structural_view(
-    place: str, operation: object, views: tuple[View, ...], shape: tuple[int, ...]
-) -> View:
+def structural_view(place: str, operation: object, views: tuple[View, ...], shape: tuple[int, ...]) -> View:
     """The view of a structural step's result, max-pools apart.
 
     Raises UnsupportedOperation where an operation reads its input in a way that no view can say.

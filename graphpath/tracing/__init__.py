@@ -1,10 +1,10 @@
 """Tracing: from a network and images to a record of pathways.
 
-    registry, methods    what each method selects
-    neurons              selected neurons to edges, the common rule
-    strength, budget     which edges are kept
-    routes               the K largest routes
-    rows, trace          the record
+registry, methods    what each method selects
+neurons              selected neurons to edges, the common rule
+strength, budget     which edges are kept
+routes               the K largest routes
+rows, trace          the record
 """
 
 from graphpath.tracing.registry import METHODS, Method

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -71,7 +71,9 @@ class Block:
         return len(self.sample)
 
     @classmethod
-    def joined(cls, site: Site, parts: list[tuple[Tensor, ...]], device: torch.device, dtype: torch.dtype) -> Block:
+    def joined(
+        cls, site: Site, parts: Sequence[tuple[Tensor, ...]], device: torch.device, dtype: torch.dtype
+    ) -> Block:
         """The block made of parts (sample, source, target, flow)."""
         if not parts:
             none = torch.empty(0, dtype=torch.int64, device=device)

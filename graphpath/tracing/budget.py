@@ -13,7 +13,7 @@ Bools = npt.NDArray[np.bool_]
 def strongest(
     source: Ints, target: Ints, strength: Floats, budget: int | None, starts: Bools, goal: Ints
 ) -> Ints:
-    """The places (K,) of the kept edges of one pathway, strongest first, ties to the smaller (source, target).
+    """Places (K,) of the kept edges of one pathway, strongest first, ties to the smaller (source, target).
 
     All arrays but the last two are (E,). ``budget=None`` keeps every edge. With a budget, edges on no route
     are left out, and where the budget cuts through a group of equally strong edges, those of the group whose

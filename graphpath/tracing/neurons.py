@@ -21,7 +21,7 @@ def thresholded(batch: Batch) -> Tensor:
 
 
 def most(batch: Batch, score: Tensor, sparsity: float) -> Tensor:
-    """The neurons whose score is above the percentile ``sparsity`` of all thresholded ones, pooled over layers.
+    """The neurons whose score is above the percentile ``sparsity`` of all thresholded ones, layers pooled.
 
     ``score`` (N, neurons); one threshold for each image (Khakzar et al. 2021). A score of zero is never
     selected, so fewer than 1 - sparsity may be. Returns (N, neurons) bool.
@@ -30,7 +30,9 @@ def most(batch: Batch, score: Tensor, sparsity: float) -> Tensor:
         raise MethodError(f"sparsity={sparsity} is out of range; expected a share from 0 to below 1.")
     pool = thresholded(batch)
     among = score[:, pool]
-    rank = int(sparsity * (among.shape[1] - 1)) + 1  # above it and above the interpolated percentile are the same
+    rank = (
+        int(sparsity * (among.shape[1] - 1)) + 1
+    )  # above it and above the interpolated percentile are the same
     cut = among.kthvalue(rank, 1).values[:, None] if sparsity > 0 else torch.zeros_like(among[:, :1])
     mask = torch.zeros_like(score, dtype=torch.bool)
     mask[:, pool] = (among > cut) & (among > 0)

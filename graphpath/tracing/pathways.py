@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +34,7 @@ class Edges:
 
 @dataclass(frozen=True)
 class Balance:
-    """Per image and layer (N, layers): edges and sums of |score| there were and were kept, constants, dead ends."""
+    """Per image and layer (N, layers): edges and |score|, all and kept; constants; neurons fed by bias."""
 
     edges_all: Ints
     edges_kept: Ints
@@ -121,7 +123,7 @@ def _within_budget(batch: Batch, columns: _Columns, max_edges: int | None) -> tu
     seed = batch.held.seed.cpu().numpy()
     bounds = np.searchsorted(columns.sample, np.arange(batch.held.images + 1))
     places, ranks = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for image, (start, stop) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+    for image, (start, stop) in enumerate(pairwise(bounds)):
         mine = slice(start, stop)
         kept = strongest(
             columns.source[mine],
@@ -141,7 +143,7 @@ def _balance(batch: Batch, selection: Selection, columns: _Columns, kept: Ints) 
     cell = columns.sample * layers + columns.layer
     shape = (images, layers)
 
-    def counted(places: Ints | slice, weights: Floats | None = None) -> npt.NDArray[np.float64]:
+    def counted(places: Ints | slice, weights: Floats | None = None) -> npt.NDArray[Any]:
         weight = None if weights is None else weights[places]
         return np.bincount(cell[places], weight, images * layers).reshape(shape)
 
@@ -176,6 +178,6 @@ def _at_target(batch: Batch, block: Block) -> torch.Tensor:
     return gradient[block.sample, block.target - block.site.offset]
 
 
-def _joined(parts: list[torch.Tensor]) -> npt.NDArray[np.int64]:
-    joined: npt.NDArray[np.int64] = torch.cat(parts).cpu().numpy()
+def _joined(parts: list[torch.Tensor]) -> npt.NDArray[Any]:
+    joined: npt.NDArray[Any] = torch.cat(parts).cpu().numpy()
     return joined

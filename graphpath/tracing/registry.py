@@ -44,7 +44,9 @@ class Method:
             if expected is float and isinstance(value, int) and not isinstance(value, bool):
                 continue
             if not isinstance(value, expected):
-                raise MethodError(f"Option {name}={value!r} of {self.name!r} must be of type {expected.__name__}.")
+                raise MethodError(
+                    f"Option {name}={value!r} of {self.name!r} must be of type {expected.__name__}."
+                )
         return {name: type(default)(options.get(name, default)) for name, default in known.items()}
 
 

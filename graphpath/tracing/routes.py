@@ -8,6 +8,7 @@ that are on none of the K, and K-best dynamic programming over the few that are 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,14 +44,14 @@ class Routes:
 
 def largest(batch: Batch, edges: tuple[Links, ...], count: int) -> Routes:
     """The ``count`` routes of largest |contribution| from a pixel to the logit, for each image."""
-    if count < 1:
-        return _Table(batch, count).routes()
-    reached = strengths(batch, edges, from_constants=False)
-    table = _Table(batch, count)
-    bound = _bound(batch, reached, count)
-    for part, strength in zip(edges, reached.edges, strict=True):
-        table.cross(part, (strength >= bound[part.block.sample]) & torch.isfinite(strength))
-    return table.routes()
+    ways = Ways(count)
+    if count > 0:
+        reached = strengths(batch, edges, from_constants=False)
+        bound = _bound(batch, reached, count)
+        for part, strength in zip(edges, reached.edges, strict=True):
+            chosen = (strength >= bound[part.block.sample]) & torch.isfinite(strength)
+            _cross(batch, ways, part, chosen)
+    return _to_logits(batch, ways)
 
 
 def _bound(batch: Batch, reached: Strengths, count: int) -> torch.Tensor:
@@ -64,155 +65,126 @@ def _bound(batch: Batch, reached: Strengths, count: int) -> torch.Tensor:
 
 
 @dataclass
-class _Table:
-    """The best ways to each neuron found so far: at most ``count`` entries a neuron, best first.
+class Ways:
+    """The best ways from pixels to neurons found so far: at most ``count`` to a neuron.
 
-    An entry is a way from a pixel to a neuron's output: its log |contribution|, sign, and the entry that it
-    continues (-1 at the pixel). ``_first`` and ``_held`` give a neuron's entries, by its key in the batch.
+    Way by way: ``key`` is the neuron it reaches, ``log`` and ``sign`` its contribution at the neuron's
+    output, ``before`` the way that it continues (-1 at a pixel). The ways to a neuron are neighbours, best
+    first; ``known`` (sorted) are the keys there are, ``first`` and ``held`` where their ways begin and how
+    many there are.
     """
 
-    batch: Batch
     count: int
-    _log: list[Floats] = field(default_factory=list)
-    _sign: list[Ints] = field(default_factory=list)
-    _before: list[Ints] = field(default_factory=list)
-    _key: list[Ints] = field(default_factory=list)
-    _entries: int = 0
-    _known: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # keys with entries, sorted
-    _first: Ints = field(default_factory=lambda: np.empty(0, np.int64))
-    _held: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    key: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    log: Floats = field(default_factory=lambda: np.empty(0))
+    sign: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    before: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    known: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    first: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    held: Ints = field(default_factory=lambda: np.empty(0, np.int64))
 
-    def cross(self, part: Links, chosen: torch.Tensor) -> None:
-        """Take the chosen edges into one site."""
-        block, width = part.block, self.batch.wiring.network.neurons
-        sample, source, target = (_numpy(column[chosen]) for column in (block.sample, block.source, block.target))
-        if len(sample) == 0:
-            return
-        output = self.batch.held.output
-        tail, flow = _numpy(output[block.sample[chosen], block.source[chosen]]), _numpy(block.flow[chosen])
-        if block.site.number > 0:
-            self._enter_pixels(sample, source, tail)
-        log_weight = _numpy(part.log_weight[chosen])
-        edge, entry = self._continued(sample * width + source)
-        gate_log, gate_sign = self._gate(block.site.number, sample, target)
-        log = np.concatenate([np.empty(0), *self._log])[entry] + log_weight[edge] + gate_log[edge]
-        turned = np.sign(flow) * np.sign(tail) * gate_sign
-        sign = np.concatenate([np.empty(0, np.int64), *self._sign])[entry] * turned[edge].astype(np.int64)
-        self._enter(sample[edge] * width + target[edge], log, sign, entry, source[edge])
+    def start(self, key: Ints, value: Floats) -> None:
+        """Ways that begin at pixels ``key`` with ``value``; pixels met before are left alone."""
+        key, place = np.unique(key, return_index=True)
+        new = ~np.isin(key, self.known)
+        value, nothing = value[place[new]], np.full(int(new.sum()), -1)
+        self.add(key[new], np.log(np.abs(value)), np.sign(value).astype(np.int64), nothing, nothing)
 
-    def routes(self) -> Routes:
-        """The best ways to the logits."""
-        key, log, sign, before = (
-            np.concatenate([np.empty(0, kind), *column])
-            for kind, column in (
-                (np.int64, self._key),
-                (np.float64, self._log),
-                (np.int64, self._sign),
-                (np.int64, self._before),
-            )
-        )
-        width, last = self.batch.wiring.network.neurons, self.batch.wiring.sites[-1]
-        entry = np.flatnonzero(key % width >= last.offset)
-        sample, logit = key[entry] // width, key[entry] % width - last.offset
-        seed = _numpy(self.batch.held.seed).astype(np.float64)[sample, logit]
-        total = log[entry] + np.log(np.abs(seed))
-        order = np.lexsort((entry, -total, sample))
-        rank = _places(sample[order])
-        order = order[rank < self.count]
-        entry, rank = entry[order], rank[rank < self.count]
-        route, neuron, position = _walked(entry, before, key % width)
-        return Routes(
-            sample[order],
-            rank + 1,
-            sign[entry] * np.sign(seed[order]).astype(np.int64),
-            total[order] / np.log(10),
-            route,
-            neuron,
-            position,
-        )
-
-    def _enter_pixels(self, sample: Ints, source: Ints, tail: npt.NDArray[np.floating]) -> None:
-        """Entries for pixels met for the first time."""
-        width = self.batch.wiring.network.neurons
-        pixel = source < self.batch.wiring.sites[0].size
-        key, first = np.unique(sample[pixel] * width + source[pixel], return_index=True)
-        new = ~np.isin(key, self._known)
-        value = tail[pixel][first][new].astype(np.float64)
-        nothing = np.full(int(new.sum()), -1)
-        self._enter(key[new], np.log(np.abs(value)), np.sign(value).astype(np.int64), nothing, nothing)
-
-    def _continued(self, key: Ints) -> tuple[Ints, Ints]:
-        """For edges from neurons ``key``: each with every entry of its neuron, as (edge, entry) columns."""
-        place = np.searchsorted(self._known, key).clip(max=max(len(self._known) - 1, 0))
-        known = self._known[place] == key
-        held = np.where(known, self._held[place], 0)
+    def onward(self, key: Ints) -> tuple[Ints, Ints]:
+        """Every way to each of the neurons ``key`` (E,): columns (place in ``key``, way)."""
+        if len(self.known) == 0:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        place = np.searchsorted(self.known, key).clip(max=len(self.known) - 1)
+        held = np.where(self.known[place] == key, self.held[place], 0)
         edge = np.repeat(np.arange(len(key)), held)
         within = np.arange(len(edge)) - np.repeat(np.cumsum(held) - held, held)
-        return edge, self._first[place][edge] + within
+        return edge, self.first[place][edge] + within
 
-    def _gate(self, number: int, sample: Ints, target: Ints) -> tuple[Floats, Floats]:
-        site = self.batch.wiring.sites[number]
-        gate = self.batch.held.gate(site)
-        if gate is None:
-            return np.zeros(len(sample)), np.ones(len(sample))
-        local = target - site.offset
-        log = _numpy(log_gate(self.batch.held, site))[sample, local]
-        return log, np.sign(_numpy(gate)[sample, local]).astype(np.float64)
-
-    def _enter(self, key: Ints, log: Floats, sign: Ints, before: Ints, source: Ints) -> None:
-        """Keep the best ``count`` of the new ways to each neuron; ties to the lower source."""
+    def add(self, key: Ints, log: Floats, sign: Ints, before: Ints, source: Ints) -> None:
+        """Keep the best ``count`` of new ways to each neuron; ties go to the lower source, then rank."""
         order = np.lexsort((before, source, -log, key))
-        order = order[_places(key[order]) < self.count]
-        for column, new in (
-            (self._key, key),
-            (self._log, log),
-            (self._sign, sign),
-            (self._before, before),
-        ):
-            column.append(new[order])  # type: ignore[attr-defined]
-        neuron, first, held = np.unique(key[order], return_index=True, return_counts=True)
-        self._known, place = _merged(self._known, neuron)
-        self._first = np.concatenate([self._first, first + self._entries])[place]
-        self._held = np.concatenate([self._held, held])[place]
-        self._entries += len(order)
+        order = order[places_in_runs(key[order]) < self.count]
+        new, first, held = np.unique(key[order], return_index=True, return_counts=True)
+        known = np.concatenate([self.known, new])
+        sorting = np.argsort(known, kind="stable")
+        self.first = np.concatenate([self.first, first + len(self.key)])[sorting]
+        self.held = np.concatenate([self.held, held])[sorting]
+        self.known = known[sorting]
+        self.key = np.concatenate([self.key, key[order]])
+        self.log = np.concatenate([self.log, log[order]])
+        self.sign = np.concatenate([self.sign, sign[order]])
+        self.before = np.concatenate([self.before, before[order]])
 
 
-def _merged(known: Ints, new: Ints) -> tuple[Ints, Ints]:
-    joined = np.concatenate([known, new])
-    order = np.argsort(joined, kind="stable")
-    return joined[order], order
+def _cross(batch: Batch, ways: Ways, part: Links, chosen: torch.Tensor) -> None:
+    """Take the ways across the chosen edges into one site."""
+    block, width = part.block, batch.wiring.network.neurons
+    sample, source, target = (_numpy(column[chosen]) for column in (block.sample, block.source, block.target))
+    flow = _numpy(block.flow[chosen])
+    tail = _numpy(batch.held.output[block.sample[chosen], block.source[chosen]]).astype(np.float64)
+    pixel = source < batch.wiring.sites[0].size
+    ways.start(sample[pixel] * width + source[pixel], tail[pixel])
+    log_turn, sign_turn = _turned(batch, part, chosen)
+    sign_turn = sign_turn * np.sign(flow) * np.sign(tail)
+    edge, way = ways.onward(sample * width + source)
+    log, sign = ways.log[way] + log_turn[edge], ways.sign[way] * sign_turn[edge].astype(np.int64)
+    ways.add(sample[edge] * width + target[edge], log, sign, way, source[edge])
 
 
-def _places(sorted_keys: Ints) -> Ints:
-    """0, 1, 2, ... within each run of equal keys."""
-    if len(sorted_keys) == 0:
+def _turned(batch: Batch, part: Links, chosen: torch.Tensor) -> tuple[Floats, Floats]:
+    """log |J * gate| of the chosen edges, and the gate's sign."""
+    block, site = part.block, part.block.site
+    weight = part.log_weight[chosen]
+    gate = batch.held.gate(site)
+    if gate is None:
+        return _numpy(weight), np.ones(len(weight))
+    at = (block.sample[chosen], block.target[chosen] - site.offset)
+    return _numpy(weight + log_gate(batch.held, site)[at]), _numpy(gate[at].sign().double())
+
+
+def _to_logits(batch: Batch, ways: Ways) -> Routes:
+    """The best ways to the logits, each logit's weighed as the target asks."""
+    width, last = batch.wiring.network.neurons, batch.wiring.sites[-1]
+    way = np.flatnonzero(ways.key % width >= last.offset)
+    sample, logit = ways.key[way] // width, ways.key[way] % width - last.offset
+    seed = _numpy(batch.held.seed).astype(np.float64)[sample, logit]
+    total = ways.log[way] + np.log(np.abs(seed))
+    order = np.lexsort((way, -total, sample))
+    rank = places_in_runs(sample[order])
+    order, rank = order[rank < ways.count], rank[rank < ways.count]
+    route, neuron, position = _walked(way[order], ways.before, ways.key % width)
+    sign = ways.sign[way] * np.sign(seed).astype(np.int64)
+    log10 = total[order] / np.log(10)
+    return Routes(sample[order], rank + 1, sign[order], log10, route, neuron, position)
+
+
+def places_in_runs(ordered: Ints) -> Ints:
+    """0, 1, 2, ... within each run of equal values."""
+    if len(ordered) == 0:
         return np.empty(0, np.int64)
-    begins = np.flatnonzero(np.concatenate([[True], sorted_keys[1:] != sorted_keys[:-1]]))
-    runs = np.diff(np.concatenate([begins, [len(sorted_keys)]]))
-    places: Ints = np.arange(len(sorted_keys)) - np.repeat(begins, runs)
+    begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    runs = np.diff(np.concatenate([begins, [len(ordered)]]))
+    places: Ints = np.arange(len(ordered)) - np.repeat(begins, runs)
     return places
 
 
-def _walked(entry: Ints, before: Ints, neuron: Ints) -> tuple[Ints, Ints, Ints]:
-    """The steps of routes that end with ``entry``: columns (route, neuron, position), ordered."""
-    routes, neurons, depths = [], [], []
-    route, depth = np.arange(len(entry)), 0
-    while len(entry):
+def _walked(way: Ints, before: Ints, neuron: Ints) -> tuple[Ints, Ints, Ints]:
+    """The steps of routes that end with the ways ``way``: columns (route, neuron, position), in order."""
+    none = np.empty(0, np.int64)
+    routes, neurons, depths = [none], [none], [none]
+    route = np.arange(len(way))
+    while len(way):
         routes.append(route)
-        neurons.append(neuron[entry])
-        depths.append(np.full(len(entry), depth))
-        onward = before[entry] >= 0
-        route, entry = route[onward], before[entry][onward]
-        depth += 1
-    if not routes:
-        return (np.empty(0, np.int64),) * 3
+        neurons.append(neuron[way])
+        depths.append(np.full(len(way), len(depths) - 1))
+        onward = before[way] >= 0
+        route, way = route[onward], before[way][onward]
     all_routes, all_neurons, all_depths = map(np.concatenate, (routes, neurons, depths))
-    length = np.bincount(all_routes)
-    position = length[all_routes] - 1 - all_depths
+    position = np.bincount(all_routes)[all_routes] - 1 - all_depths
     order = np.lexsort((position, all_routes))
     return all_routes[order], all_neurons[order], position[order]
 
 
-def _numpy(tensor: torch.Tensor) -> npt.NDArray[np.float64]:
-    array: npt.NDArray[np.float64] = tensor.detach().cpu().numpy()
+def _numpy(tensor: torch.Tensor) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = tensor.detach().cpu().numpy()
     return array

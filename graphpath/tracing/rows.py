@@ -39,7 +39,9 @@ class Numbering:
     def layers(self) -> Rows:
         """The layers table."""
         sites = self.network.sites
-        channels, height, width = (np.array(column, np.int32) for column in zip(*(s.shape for s in sites), strict=True))
+        channels, height, width = (
+            np.array(column, np.int32) for column in zip(*(s.shape for s in sites), strict=True)
+        )
         return {
             "layer": np.arange(len(sites), dtype=np.int32),
             "name": [site.name for site in sites],

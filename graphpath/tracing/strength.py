@@ -30,7 +30,7 @@ class Strengths:
     """Logarithms of strengths, -inf where no route passes.
 
     ``edges`` has a tensor (E,) float64 for each block, ``neurons`` (N, neurons) float64 the strongest route
-    through each neuron, ``born`` (N, neurons) bool whether the best way to a neuron starts at its own constant.
+    through each neuron, ``born`` (N, neurons) bool whether the best way to a neuron starts at its constant.
     """
 
     edges: tuple[Tensor, ...]

@@ -13,9 +13,7 @@ Target = str | int | Tensor
 NAMES = ("predicted", "own", "label")
 
 
-def chosen(
-    target: Target, logits: Tensor, labels: Tensor, originals: Tensor, where: slice
-) -> Tensor:
+def chosen(target: Target, logits: Tensor, labels: Tensor, originals: Tensor, where: slice) -> Tensor:
     """The class that each image of a batch is traced for: (N,) int64.
 
     ``logits`` (N, classes) are the batch's, ``labels`` (N,) its labels (-1: none), ``originals`` (N,) the

@@ -189,9 +189,11 @@ def as_images(
 
 
 def originals_of(rows: pa.Table) -> list[int]:
-    """For each sample the network's prediction on the original that it derives from, -1 where there is none."""
+    """For each sample the network's prediction on the original that it derives from, -1 where none is."""
     details = zip(rows["parent"].to_pylist(), rows["detail"].to_pylist(), strict=True)
-    return [-1 if parent is None else int(json.loads(detail).get("predicted", -1)) for parent, detail in details]
+    return [
+        -1 if parent is None else int(json.loads(detail).get("predicted", -1)) for parent, detail in details
+    ]
 
 
 def _check_counts(routes: int, max_edges: int | None, images: Images, target: Target) -> None:
@@ -202,7 +204,9 @@ def _check_counts(routes: int, max_edges: int | None, images: Images, target: Ta
     if len(images) == 0:
         raise DataError("There are no images to trace.")
     if isinstance(target, Tensor) and target.shape != (len(images),):
-        raise MethodError(f"target has the shape {tuple(target.shape)}; expected one class for each of {len(images)} images.")
+        raise MethodError(
+            f"target has the shape {tuple(target.shape)}; expected a class for each of {len(images)} images."
+        )
 
 
 def _describe(
@@ -236,7 +240,6 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "unknown"
-
 
 
 @contextmanager

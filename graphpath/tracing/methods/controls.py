@@ -1,4 +1,4 @@
-"""Controls: selections that know nothing of the target. What they share is what chance or size alone gives."""
+"""Controls: selections that know nothing of the target; what they share, chance or size alone gives."""
 
 from __future__ import annotations
 

@@ -67,23 +67,25 @@ def fewest(fan: Fan, inlets: Inlets, before: Tensor, theta: float) -> tuple[Tens
     left = torch.arange(len(goal), device=goal.device)
     looked = FIRST
     while len(left):
-        value, column = signed[left].topk(min(looked, signed.shape[1]), 1)
+        among = signed if looked == FIRST else signed[left]
+        value, column = among.topk(min(looked, signed.shape[1]), 1)
         reached = value.clamp(min=0).cumsum(1) >= goal[left, None]
         count = ((~reached).sum(1) + 1).clamp(max=(value > 0).sum(1))
         # One more than chosen must be in sight, to know whether the last one chosen is tied.
         settled = (count < value.shape[1]) | (value.shape[1] == signed.shape[1]) | (value[:, -1] <= 0)
-        row, place = (torch.arange(value.shape[1], device=goal.device) < count[:, None]).nonzero(as_tuple=True)
+        row, place = (torch.arange(value.shape[1], device=goal.device) < count[:, None]).nonzero(
+            as_tuple=True
+        )
         chosen = _untied(fan, signed, left, value, column, count)[row, place]
-        rows.append(left[row][settled[row]])
-        columns.append(chosen[settled[row]])
+        final = settled[row]
+        rows.append(left[row[final]])
+        columns.append(chosen[final])
         left = left[~settled]
         looked *= 4
     return torch.cat(rows), torch.cat(columns)
 
 
-def _untied(
-    fan: Fan, signed: Tensor, rows: Tensor, value: Tensor, column: Tensor, count: Tensor
-) -> Tensor:
+def _untied(fan: Fan, signed: Tensor, rows: Tensor, value: Tensor, column: Tensor, count: Tensor) -> Tensor:
     """``column`` with the choice among values tied at the cut going to the lowest neurons."""
     last = value.gather(1, (count - 1).clamp(min=0)[:, None])
     following = value.gather(1, count.clamp(max=value.shape[1] - 1)[:, None])

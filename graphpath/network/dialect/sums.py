@@ -1,0 +1,89 @@
+"""Sums of tensors, and arithmetic with constants."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from graphpath.network.dialect.registry import functions, methods
+from graphpath.network.lowering import Lowering, Traced
+from graphpath.network.operations import (
+    Add,
+    Affine,
+)
+
+
+@functions(operator.add, torch.add)
+@methods("add")
+def _add(low: Lowering, a: Any, b: Any, alpha: float = 1) -> Traced:
+    if alpha != 1:
+        b = _scaled(low, b, alpha) if isinstance(b, Traced) else b * alpha
+    if not isinstance(a, Traced):
+        a, b = b, a
+    if not isinstance(b, Traced):
+        return low.emit(Affine(None, _constant(low, a, b)), a)
+    if a.shape != b.shape:
+        low.refuse(
+            f"adds tensors of the shapes {a.shape} and {b.shape}; broadcasting of two tensors is not traced"
+        )
+    return low.emit(Add(), a, b)
+
+
+@functions(operator.iadd)
+@methods("add_")
+def _add_in_place(low: Lowering, a: Traced, b: Any, alpha: float = 1) -> Traced:
+    result = _add(low, a, b, alpha)
+    if isinstance(a, Traced):
+        low.replace(a, result)
+    return result
+
+
+@functions(operator.sub, torch.sub)
+@methods("sub")
+def _sub(low: Lowering, a: Any, b: Any) -> Traced:
+    if not isinstance(b, Traced):
+        return low.emit(Affine(None, -_constant(low, a, b)), a)
+    return _add(low, a, _scaled(low, b, -1))
+
+
+@functions(operator.mul, torch.mul)
+@methods("mul")
+def _mul(low: Lowering, a: Any, b: Any) -> Traced:
+    if not isinstance(a, Traced):
+        a, b = b, a
+    if isinstance(b, Traced):
+        low.refuse("multiplies two tensors, which graphpath cannot take apart")
+    return _scaled(low, a, b)
+
+
+@functions(operator.truediv, torch.div, torch.true_divide)
+@methods("div", "true_divide")
+def _div(low: Lowering, a: Any, b: Any) -> Traced:
+    if isinstance(b, Traced):
+        low.refuse("divides by a tensor, which graphpath cannot take apart")
+    return low.emit(Affine(1 / _constant(low, a, b), None), a)
+
+
+@functions(operator.neg, torch.neg)
+@methods("neg")
+def _neg(low: Lowering, x: Traced) -> Traced:
+    return _scaled(low, x, -1)
+
+
+def _scaled(low: Lowering, x: Traced, factor: Any) -> Traced:
+    return low.emit(Affine(_constant(low, x, factor), None), x)
+
+
+def _constant(low: Lowering, x: Traced, value: Any) -> Tensor:
+    """A constant that broadcasts over one image of ``x``, without the batch dimension."""
+    constant = torch.as_tensor(value, device=x.value.device).detach()
+    if constant.dim() == x.value.dim():
+        if constant.shape[0] != 1:
+            low.refuse("combines the batch with a constant that differs from image to image")
+        constant = constant[0]
+    if torch.broadcast_shapes(constant.shape, x.shape) != x.shape:
+        low.refuse(f"combines {x.shape} with a constant of shape {tuple(constant.shape)}")
+    return constant.to(torch.float64) if constant.dtype == torch.int64 else constant
