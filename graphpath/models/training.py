@@ -47,7 +47,7 @@ class Recipe:
 
 RECIPES = {
     "cnn": Recipe(images=150_000, rate=4e-3, batch=32),
-    "vgg": Recipe(images=600_000, rate=1e-2, batch=128, decay=5e-2, flip=True, shift=2),
+    "vgg": Recipe(images=400_000, rate=1e-2, batch=128, decay=5e-2, flip=True, shift=2),
 }
 
 
