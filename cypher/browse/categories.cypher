@@ -1,0 +1,12 @@
+// The categories of a run with their class pathways
+//
+// param run string: the run
+// param limit count = 200: at most so many
+// returns: c node, r relationship, k node
+// :params {run: "", limit: 200}
+
+MATCH (c:ClassPathway)-[r:OF_CATEGORY]->(k:Category)
+WHERE c.run = $run
+RETURN c, r, k
+ORDER BY k.id, c.id
+LIMIT $limit

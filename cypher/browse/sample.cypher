@@ -1,0 +1,15 @@
+// A sample with its pathways, and the class pathways that they resemble
+//
+// The first page to look at: from here to browse/pathway and browse/class_pathway.
+//
+// param sample int: the sample's id
+// param limit count = 50: at most so many resemblances
+// returns: s node, o relationship, p node, m relationship, c node, f relationship, k node
+// :params {sample: 0, limit: 50}
+
+MATCH (p:Pathway)-[o:OF_SAMPLE]->(s:Sample)
+WHERE s.id = $sample
+OPTIONAL MATCH (p)-[m:RESEMBLES]->(c:ClassPathway)-[f:OF_CATEGORY]->(k:Category)
+RETURN s, o, p, m, c, f, k
+ORDER BY p.id, m.prediction, m.layer
+LIMIT $limit

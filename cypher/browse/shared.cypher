@@ -1,0 +1,24 @@
+// The edges that several categories share
+//
+// The limit pairs of neurons that most categories and samples join, each with the edge of every category
+// that has it; see categories/shared_edges.
+//
+// param run string: the run
+// param variant string = "original": of the samples behind the class pathways
+// param min_categories count = 2: the least number of categories
+// param limit count = 100: at most so many pairs of neurons
+// returns: a node, r relationship, b node, categories int
+// :params {run: "", variant: "original", min_categories: 2, limit: 100}
+
+MATCH (a:Neuron)-[r:CLASS_FLOWS_TO]->(b:Neuron), (c:ClassPathway)
+WHERE r.class_pathway = c.id AND c.run = $run AND c.variant = $variant
+WITH a, b, count(*) AS categories, sum(r.support) AS support
+WHERE categories >= $min_categories
+WITH a, b, categories, support
+ORDER BY categories DESC, support DESC, a.id, b.id
+LIMIT $limit
+MATCH (a)-[r:CLASS_FLOWS_TO]->(b)
+MATCH (c:ClassPathway)
+WHERE c.id = r.class_pathway AND c.run = $run AND c.variant = $variant
+RETURN a, r, b, categories
+ORDER BY categories DESC, a.id, b.id

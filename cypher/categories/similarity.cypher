@@ -1,0 +1,64 @@
+// How alike the categories' pathways are, layer by layer
+//
+// Per two class pathways of the run and layer (-1 = all layers together): the number of shared edges and
+// of the edges of each, the Jaccard index J of the edge sets, and the weighted
+// J = sum min(a, b) / sum max(a, b), where a and b are the class pathways' mean abs(score) per sample,
+// divided by their sum in the layer (weights = "raw" leaves out the division). Two empty layers compare
+// as null. All layers together: the sums over the layers, compared once. The null, what independent edge
+// sets of these sizes would give, needs the number of structurally possible edges, which the graph does
+// not hold.
+//
+// param run string: the run whose class pathways are compared
+// param variant string = "original": of the samples behind the class pathways
+// param categories list<int> = []: only these categories (their ids); [] = all
+// param layers list<int> = []: only edges into these layers, -1 then being these together; [] = all
+// param weights "normalised"|"raw" = "normalised": of the weighted J
+// returns: category1 string, category2 string, layer int, shared int, edges1 int, edges2 int, J float,
+//   weighted_J float
+// :params {run: "", variant: "original", categories: [], layers: [], weights: "normalised"}
+
+// The size of every class pathway in every layer, 0 where it is empty.
+MATCH (a:Neuron)-[r:CLASS_FLOWS_TO]->(b:Neuron), (c:ClassPathway)
+WHERE r.class_pathway = c.id AND c.run = $run AND c.variant = $variant
+  AND (size($categories) = 0 OR c.category IN $categories)
+WITH c.id AS owner, c.samples AS samples, r.layer AS layer, count(*) AS edges,
+  sum(r.weight / c.samples) AS total
+WHERE size($layers) = 0 OR layer IN $layers
+WITH collect({owner: owner, samples: samples, layer: layer, edges: edges, total: total}) AS known
+MATCH (u:Run)-[:TRACED]->(m:Model)<-[:PART_OF]-(l:Layer), (c:ClassPathway)
+WHERE u.id = $run AND c.run = u.id AND c.variant = $variant AND l.number > 0
+  AND (size($layers) = 0 OR l.number IN $layers)
+  AND (size($categories) = 0 OR c.category IN $categories)
+WITH known, collect({owner: c.id, samples: c.samples, layer: l.number, edges: 0, total: 0.0}) AS blank
+UNWIND known + blank AS x
+WITH x.owner AS owner, x.samples AS samples, x.layer AS layer, sum(x.edges) AS edges, sum(x.total) AS total
+// Their edges. -1 is nobody's: it gives each one member without ends, which all have, so that pairs which
+// share no edge appear as well.
+UNWIND [-1, owner] AS wanted
+OPTIONAL MATCH (a:Neuron)-[r:CLASS_FLOWS_TO]->(b:Neuron)
+WHERE r.class_pathway = wanted AND r.layer = layer
+WITH layer, a.id AS source, b.id AS target, collect({owner: owner, edges: edges,
+  n: CASE WHEN r.layer IS NULL THEN 0 ELSE 1 END,
+  mass: CASE WHEN total = 0.0 THEN 0.0 WHEN $weights = 'raw' THEN total ELSE 1.0 END,
+  weight: coalesce(r.weight, 0.0) / samples / CASE WHEN total = 0.0 OR $weights = 'raw' THEN 1.0 ELSE total END
+}) AS sides
+UNWIND sides AS x
+UNWIND sides AS y
+WITH layer, x, y
+WHERE x.owner < y.owner
+WITH x.owner AS one, y.owner AS two, layer, sum(x.n * y.n) AS shared, max(x.edges) AS edges1,
+  max(y.edges) AS edges2, max(x.mass) AS mass1, max(y.mass) AS mass2,
+  sum(CASE WHEN x.weight < y.weight THEN x.weight ELSE y.weight END) AS least
+UNWIND [layer, -1] AS level
+WITH one, two, level, sum(shared) AS shared, sum(edges1) AS edges1, sum(edges2) AS edges2,
+  sum(least) AS least, sum(mass1) AS mass1, sum(mass2) AS mass2
+WITH one, two, level, shared, edges1, edges2, edges1 + edges2 - shared AS either, least,
+  mass1 + mass2 - least AS most
+MATCH (c1:ClassPathway), (c2:ClassPathway)
+WHERE c1.id = one AND c2.id = two
+MATCH (k1:Category), (k2:Category)
+WHERE k1.id = c1.category AND k2.id = c2.category
+RETURN k1.name AS category1, k2.name AS category2, level AS layer, shared, edges1, edges2,
+  CASE WHEN either > 0 THEN 1.0 * shared / either END AS J,
+  CASE WHEN most > 0.0 THEN least / most END AS weighted_J
+ORDER BY category1, category2, layer

@@ -1,0 +1,58 @@
+// How far the largest routes of different samples overlap, within and across categories
+//
+// The neurons, the edges (two neurons that follow each other) and the feature maps on the k largest routes
+// of each pathway, united per sample, are compared between every two samples: the mean number shared and
+// the mean Jaccard index, over pairs whose samples have the same label (within) and different labels
+// (across). by = "categories" gives a row for every two categories instead. across is the null of within.
+// Samples without a label are left out.
+//
+// param run string: the run
+// param k count = 10: how many routes of each pathway
+// param by "relation"|"categories" = "relation": what a row stands for
+// param variant string = "original": of the samples
+// param max_samples count = 200: refuse runs of more samples, for every pair is compared
+// guard pathways/samples.samples <= max_samples: raise max_samples, or compute it from the trace with
+//   graphpath.analysis.largest_overlap, which needs no engine
+// returns: what string, relation string, category1 string, category2 string, pairs int, shared float,
+//   J float
+// :params {run: "", k: 10, by: "relation", variant: "original", max_samples: 200}
+
+MATCH (p:Pathway)<-[:OF_PATHWAY]-(t:Route)
+WHERE p.run = $run AND p.variant = $variant AND t.rank <= $k
+MATCH (t)-[s:STEP]->(n:Neuron)
+MATCH (n)-[:IN_MAP]->(f:FeatureMap)
+MATCH (q:Sample)-[:LABELLED]->(c:Category)
+WHERE q.id = p.sample
+OPTIONAL MATCH (t)-[z:STEP]->(m:Neuron)
+WHERE z.position = s.position + 1
+WITH DISTINCT q.id AS sample, c.id AS category, n.id AS neuron, f.id AS map, coalesce(m.id, -1) AS next
+// (-1, 0) is a member that all samples have, so that pairs which share nothing appear as well.
+UNWIND [{what: 'neurons', one: neuron, two: 0, n: 1}, {what: 'neurons', one: -1, two: 0, n: 0},
+  {what: 'feature maps', one: map, two: 0, n: 1}, {what: 'feature maps', one: -1, two: 0, n: 0},
+  {what: 'edges', one: neuron, two: next, n: 1}, {what: 'edges', one: -1, two: 0, n: 0}] AS e
+WITH DISTINCT sample, category, e.what AS what, e.one AS one, e.two AS two, e.n AS n
+WHERE two >= 0
+WITH sample, category, what, count(CASE WHEN n = 1 THEN 1 END) AS members,
+  collect({one: one, two: two, n: n}) AS items
+UNWIND items AS e
+WITH what, e.one AS one, e.two AS two,
+  collect({sample: sample, category: category, members: members, n: e.n}) AS sides
+UNWIND sides AS x
+UNWIND sides AS y
+WITH what, x, y
+WHERE x.sample <> y.sample
+  AND (x.category < y.category OR (x.category = y.category AND x.sample < y.sample))
+WITH what, x.sample AS one, y.sample AS two, x.category AS category1, y.category AS category2,
+  max(x.members) AS members1, max(y.members) AS members2, sum(x.n * y.n) AS shared
+UNWIND [{J: 1.0 * shared / (members1 + members2 - shared), n: 1.0 * shared}] AS pair
+WITH what, CASE WHEN category1 = category2 THEN 'within' ELSE 'across' END AS relation,
+  CASE WHEN $by = 'categories' THEN category1 ELSE -1 END AS one,
+  CASE WHEN $by = 'categories' THEN category2 ELSE -1 END AS two, count(*) AS pairs, avg(pair.n) AS shared,
+  avg(pair.J) AS J
+OPTIONAL MATCH (k1:Category)
+WHERE k1.id = one
+OPTIONAL MATCH (k2:Category)
+WHERE k2.id = two
+RETURN what, relation, coalesce(k1.name, 'all') AS category1, coalesce(k2.name, 'all') AS category2, pairs,
+  shared, J
+ORDER BY what, relation DESC, category1, category2

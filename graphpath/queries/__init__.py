@@ -1,0 +1,29 @@
+"""The named queries of ``cypher/``: read, checked, given typed parameters, and run on a store.
+
+from graphpath import queries
+
+queries.catalogue()                         # name -> Query, with its parameters and columns
+queries.query(store, "pathways/hubs", limit=5)
+queries.explain(store, "pathways/hubs")
+queries.graph(store, "browse/pathway", pathway=7)
+"""
+
+from graphpath.queries.files import Query, catalogue, find, read_folder, root
+from graphpath.queries.header import Guard, Header
+from graphpath.queries.parameters import Parameter
+from graphpath.queries.runner import QueryMixin, explain, graph, query
+
+__all__ = [
+    "Guard",
+    "Header",
+    "Parameter",
+    "Query",
+    "QueryMixin",
+    "catalogue",
+    "explain",
+    "find",
+    "graph",
+    "query",
+    "read_folder",
+    "root",
+]

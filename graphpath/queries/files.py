@@ -1,0 +1,178 @@
+"""The named queries: found, read and checked once. A file's path under ``cypher/`` is its name.
+
+``<topic>/<dialect>/<name>.cypher`` is the twin of ``<topic>/<name>.cypher`` for one engine; it must have
+the same header.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from graphpath.errors import QueryFileError
+from graphpath.queries import lint, text
+from graphpath.queries.header import Guard, Header, parse, split
+from graphpath.queries.parameters import Parameter
+
+DIALECTS: Final = ("ladybug", "neo4j")
+
+
+@dataclass(frozen=True)
+class Query:
+    """A named query. ``text`` is the whole file, comments included: it is what the engine gets."""
+
+    name: str
+    path: Path
+    text: str
+    header: Header
+    twins: Mapping[str, str]
+
+    @property
+    def title(self) -> str:
+        return self.header.title
+
+    @property
+    def description(self) -> str:
+        return self.header.description
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        return self.header.parameters
+
+    @property
+    def returns(self) -> Mapping[str, str]:
+        """Columns with their types."""
+        return self.header.returns
+
+    @property
+    def guards(self) -> tuple[Guard, ...]:
+        return self.header.guards
+
+    @property
+    def topic(self) -> str:
+        return self.name.split("/")[0]
+
+    def text_for(self, dialect: str) -> str:
+        """The Cypher for an engine: its twin's where it has one."""
+        return self.twins.get(dialect, self.text)
+
+
+def root() -> Path:
+    """The folder of the query files: ``graphpath/cypher`` in a wheel, the sibling ``cypher`` in a checkout.
+
+    Raises:
+        QueryFileError: neither exists.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "cypher", package.parent / "cypher"):
+        if folder.is_dir():
+            return folder
+    raise QueryFileError(
+        f"The query files are missing: no folder {package / 'cypher'}; install graphpath again."
+    )
+
+
+def read_folder(folder: Path) -> dict[str, Query]:
+    """Every query under ``folder`` by name, in order.
+
+    Raises:
+        QueryFileError: a file is malformed, or two files have one name; it names the file and line.
+    """
+    twins: dict[str, dict[str, Path]] = {}
+    mains: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*.cypher")):
+        parts = path.relative_to(folder).with_suffix("").parts
+        name, dialect = _name(parts, path)
+        if dialect:
+            twins.setdefault(name, {})[dialect] = path
+        elif (other := _same_name(name, mains)) is not None:
+            raise QueryFileError(f"{path}:1: {other} has the same name.")
+        else:
+            mains[name] = path
+    for name in twins.keys() - mains.keys():
+        path = next(iter(twins[name].values()))
+        raise QueryFileError(f"{path}:1: a twin of {name}, which does not exist.")
+    return {name: read_file(name, path, twins.get(name, {})) for name, path in mains.items()}
+
+
+def read_file(name: str, path: Path, twins: Mapping[str, Path] | None = None) -> Query:
+    """The query in the file ``path``, checked."""
+    content = path.read_text(encoding="utf-8")
+    header = _checked(content, path)
+    texts: dict[str, str] = {}
+    for dialect, twin in (twins or {}).items():
+        texts[dialect] = twin.read_text(encoding="utf-8")
+        if _checked(texts[dialect], twin, dialect) != header:
+            raise QueryFileError(f"{twin}:1: its header differs from that of {path}.")
+    return Query(name, path, content, header, MappingProxyType(texts))
+
+
+@cache
+def catalogue() -> Mapping[str, Query]:
+    """The queries that graphpath ships, by name."""
+    return MappingProxyType(read_folder(root()))
+
+
+def find(name: str) -> Query:
+    """The shipped query ``name`` ("topic/name"; "topic.name" will do).
+
+    Raises:
+        QueryFileError: there is none; it names the nearest.
+    """
+    known = catalogue()
+    asked = name.strip().removesuffix(".cypher").replace(".", "/").strip("/")
+    if asked in known:
+        return known[asked]
+    near = list(_near(asked, tuple(known)))
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}."
+    raise QueryFileError(f"There is no query {name!r}; {hint}")
+
+
+def _near(asked: str, known: tuple[str, ...]) -> Iterator[str]:
+    last = asked.rsplit("/", maxsplit=1)[-1].lower()
+    exact = [name for name in known if name.rsplit("/", maxsplit=1)[-1] == last]
+    close = difflib.get_close_matches(asked.lower(), known, n=3, cutoff=0.6)
+    leaves = difflib.get_close_matches(last, [name.rsplit("/", maxsplit=1)[-1] for name in known], n=2)
+    close += [name for name in known if name.rsplit("/", maxsplit=1)[-1] in leaves]
+    yield from list(dict.fromkeys(exact or close))[:3]
+
+
+def _name(parts: tuple[str, ...], path: Path) -> tuple[str, str | None]:
+    if len(parts) == 2:
+        return "/".join(parts), None
+    if len(parts) == 3 and parts[1] in DIALECTS:
+        return f"{parts[0]}/{parts[2]}", parts[1]
+    raise QueryFileError(f"{path}:1: a query is TOPIC/NAME.cypher or TOPIC/ENGINE/NAME.cypher.")
+
+
+def _same_name(name: str, mains: Mapping[str, Path]) -> Path | None:
+    """Names that differ in case only would clash on some file systems and on the command line."""
+    return next((path for other, path in mains.items() if other.lower() == name.lower()), None)
+
+
+def _checked(content: str, path: Path, dialect: str | None = None) -> Header:
+    header = parse(content, path)
+    _, lines = split(content)
+    body = "\n".join(content.splitlines()[lines:])
+    if not text.bare(body).strip():
+        raise QueryFileError(f"{path}:{lines + 1}: the query is empty.")
+    used = text.parameters(content)
+    for name, line in used.items():
+        if name not in header.parameters:
+            raise QueryFileError(
+                f"{path}:{line}: ${name} is not declared; add // param {name} TYPE: meaning."
+            )
+    for name in header.parameters:
+        if name not in used and name not in {guard.limit for guard in header.guards}:
+            raise QueryFileError(f"{path}:1: parameter {name} is declared and never used.")
+    for guard in header.guards:
+        if guard.limit not in header.parameters:
+            raise QueryFileError(f"{path}:1: the guard compares with {guard.limit}, which is no parameter.")
+    for fault in lint.check(content, portable=dialect is None):
+        raise QueryFileError(f"{path}:{fault.line}: {fault.message}")
+    return header

@@ -1,0 +1,180 @@
+"""Runs named queries on a store: ``query``, ``explain``, ``graph``, and the mix-in with all three."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sized
+from typing import Protocol
+
+import networkx as nx
+import pandas as pd
+import pyarrow as pa
+
+from graphpath import ids
+from graphpath.errors import QueryParameterError, RunNotFound
+from graphpath.queries.files import Query, find
+from graphpath.queries.frame import to_frame
+from graphpath.queries.graph import to_graph
+from graphpath.queries.parameters import Value, bind, coerce, params_line, placeholders
+
+
+class Queryable(Protocol):
+    """What the runner needs of a store."""
+
+    @property
+    def dialect(self) -> str: ...
+
+    def execute(self, text: str, parameters: Mapping[str, object]) -> pa.Table: ...
+
+
+def query(store: Queryable, name: str, /, **parameters: object) -> pd.DataFrame:
+    """The answer of the named query as a data frame with the columns that its header promises.
+
+    ``run`` is filled in where the store holds exactly one complete run, and ``runs`` with every complete
+    run where all were traced alike (same model and method).
+
+    Raises:
+        QueryFileError: there is no such query.
+        QueryParameterError: a parameter is unknown, missing or of the wrong type, or asks for too much.
+        RunNotFound: the run is not in the store, or its load never finished.
+        QueryFailed: the engine refused, or answered with other columns.
+    """
+    found = find(name)
+    return to_frame(_execute(store, found, parameters), found.returns, found.name)
+
+
+def graph(store: Queryable, name: str, /, **parameters: object) -> nx.MultiDiGraph:
+    """The nodes and relationships that a named query returns (``browse/*``) as a networkx graph.
+
+    A neuron's key is its id; any other node's is (label, id). Nodes and edges carry ``type`` (Neuron,
+    FLOWS_TO, ...) and their properties (layer, channel, y, x, name; flow, score, rank, ...), edges also what
+    else the query returns in the row.
+
+    Raises: as ``query``, and QueryParameterError for a query that returns no nodes.
+    """
+    found = find(name)
+    if "node" not in found.returns.values():
+        raise QueryParameterError(
+            f"Query {found.name} returns a table, not a graph; the queries browse/* do."
+        )
+    table = _execute(store, found, parameters)
+    return to_graph(to_frame(table, found.returns, found.name), found.returns, found.name)
+
+
+def explain(store: Queryable, name: str, /, **parameters: object) -> str:
+    """The Cypher of the named query as this store runs it, below the ``:params`` line that Neo4j Browser
+    takes: the values given here and the defaults, with placeholders where a value is still wanted.
+
+    Raises: QueryFileError and QueryParameterError as ``query``.
+    """
+    found = find(name)
+    values = {**placeholders(found.parameters), **coerce(found.name, found.parameters, parameters)}
+    return f"{params_line(values)}\n\n{found.text_for(store.dialect)}"
+
+
+class QueryMixin:
+    """Gives a store ``query``, ``explain`` and ``graph``."""
+
+    def query(self: Queryable, name: str, /, **parameters: object) -> pd.DataFrame:
+        """The answer of a named query as a data frame; see ``graphpath.queries.query``."""
+        return query(self, name, **parameters)
+
+    def explain(self: Queryable, name: str, /, **parameters: object) -> str:
+        """The Cypher of a named query; see ``graphpath.queries.explain``."""
+        return explain(self, name, **parameters)
+
+    def graph(self: Queryable, name: str, /, **parameters: object) -> nx.MultiDiGraph:
+        """The answer of a ``browse/*`` query as a graph; see ``graphpath.queries.graph``."""
+        return graph(self, name, **parameters)
+
+
+def _execute(store: Queryable, found: Query, parameters: Mapping[str, object]) -> pa.Table:
+    runs = _answer(store, "runs/all", {})
+    bound = bind(found.name, found.parameters, _with_run(found, parameters, runs))
+    _check_runs(found, bound, runs)
+    _check_guards(store, found, bound)
+    return store.execute(found.text_for(store.dialect), bound)
+
+
+def _answer(store: Queryable, name: str, bound: Mapping[str, Value]) -> pd.DataFrame:
+    """The answer of a query that the runner itself asks."""
+    found = find(name)
+    own = {parameter: bound[parameter] for parameter in found.parameters}
+    return to_frame(store.execute(found.text_for(store.dialect), own), found.returns, found.name)
+
+
+def _with_run(found: Query, parameters: Mapping[str, object], runs: pd.DataFrame) -> dict[str, object]:
+    """``parameters`` with ``run`` or ``runs`` filled in, if they are wanted and were not given."""
+    given = dict(parameters)
+    if "run" in found.parameters and "run" not in given:
+        given["run"] = _only_run(found, _complete(runs))
+    if "runs" in found.parameters and not _has_items(given.get("runs")):
+        given["runs"] = _comparable_runs(found, _complete(runs))
+    return given
+
+
+def _has_items(value: object) -> bool:
+    return value is not None and not (isinstance(value, Sized) and len(value) == 0)
+
+
+def _complete(runs: pd.DataFrame) -> pd.DataFrame:
+    complete = runs[runs.complete]
+    if complete.empty:
+        raise RunNotFound("The store holds no complete run; load a trace first (graphpath load).")
+    return complete
+
+
+def _only_run(found: Query, complete: pd.DataFrame) -> str:
+    if len(complete) > 1:
+        raise QueryParameterError(
+            f"Query {found.name} needs run=; the store holds several: {', '.join(complete.run)}."
+        )
+    return str(complete.run.iloc[0])
+
+
+def _comparable_runs(found: Query, complete: pd.DataFrame) -> list[str]:
+    if complete.comparable.nunique() > 1:
+        raise QueryParameterError(
+            f"Query {found.name} needs runs=[...]: the store holds runs of several models, methods or "
+            f"options, which are not compared with each other: {', '.join(complete.run)}."
+        )
+    return [str(run) for run in complete.run]
+
+
+def _check_runs(found: Query, bound: Mapping[str, Value], runs: pd.DataFrame) -> None:
+    """Refuses runs that are not there or half loaded, whether named or meant by a pathway's id."""
+    state = dict(zip(runs.run, runs.complete, strict=True))
+    for run in [*_named_runs(bound), *_owners(bound, state)]:
+        if run not in state:
+            known = ", ".join(state) or "none"
+            raise RunNotFound(f"Query {found.name}: there is no run {run!r} in the store; it holds: {known}.")
+        if not state[run]:
+            raise RunNotFound(
+                f"Query {found.name}: the load of run {run!r} never finished; load its trace again."
+            )
+
+
+def _named_runs(bound: Mapping[str, Value]) -> list[Value]:
+    runs = [bound["run"]] if "run" in bound else []
+    for name in ("runs", "references"):
+        several = bound.get(name, [])
+        runs += several if isinstance(several, list) else []
+    return runs
+
+
+def _owners(bound: Mapping[str, Value], state: Mapping[str, bool]) -> list[str]:
+    """The runs in whose blocks of ids the pathways and class pathways lie that anchor the query."""
+    anchors = [bound[name] for name in ("pathway", "class_pathway") if name in bound]
+    blocks = {ids.block(run): run for run in state}
+    starts = [anchor // ids.BLOCK * ids.BLOCK for anchor in anchors if isinstance(anchor, int)]
+    return [blocks[start] for start in starts if start in blocks]
+
+
+def _check_guards(store: Queryable, found: Query, bound: Mapping[str, Value]) -> None:
+    for guard in found.guards:
+        size = int(_answer(store, guard.query, bound)[guard.column].sum())
+        limit = bound[guard.limit]
+        if isinstance(limit, int) and size > limit:
+            raise QueryParameterError(
+                f"Query {found.name} takes at most {guard.limit}={limit}, and there are {size}: "
+                f"{guard.remedy}."
+            )

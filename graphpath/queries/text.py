@@ -1,0 +1,33 @@
+"""Cypher text with its comments and string literals blanked out, so that it can be searched."""
+
+from __future__ import annotations
+
+import re
+
+_LITERAL = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""", re.DOTALL)
+_PARAMETER = re.compile(r"\$(\w+)")
+
+
+def bare(text: str) -> str:
+    """``text`` of the same length and lines, with comments and the inside of string literals as spaces."""
+    return _LITERAL.sub(lambda found: _blank(found.group()), text)
+
+
+def parameters(text: str) -> dict[str, int]:
+    """The ``$names`` that ``text`` uses outside comments and strings, each with its first line (from 1)."""
+    found: dict[str, int] = {}
+    stripped = bare(text)
+    for match in _PARAMETER.finditer(stripped):
+        found.setdefault(match.group(1), line_at(stripped, match.start()))
+    return found
+
+
+def line_at(text: str, position: int) -> int:
+    """The line, from 1, on which ``position`` lies."""
+    return text.count("\n", 0, position) + 1
+
+
+def _blank(literal: str) -> str:
+    if literal.startswith("/"):
+        return re.sub(r"[^\n]", " ", literal)
+    return literal[0] + re.sub(r"[^\n]", " ", literal[1:-1]) + literal[-1]
