@@ -180,7 +180,7 @@ class _Maker:
             taste = np.where(
                 self.random.random(many) < 0.3, self.classes, sample["first"] if late else sample["target"]
             )
-            drawn = (size * self.random.random(many) ** 3).astype(np.int64)
+            drawn = (size * self.random.random(many) ** 6).astype(np.int64)
             chains[:, layer] = offsets[layer] + np.stack([t[layer] for t in self.taste])[taste, drawn]
         chains[:, -1] = offsets[-1] + sample["target"]
         if len(sizes) > 3:

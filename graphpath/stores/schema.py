@@ -64,7 +64,7 @@ _ROLLUP: Final[dict[str, Kind]] = {
 }
 
 NODES: Final[tuple[NodeType, ...]] = (
-    NodeType("GraphpathMeta", {"id": "INT64", "schema": "STRING", "engine": "STRING", "graphpath": "STRING"}),
+    NodeType("GraphpathMeta", {"id": "INT64", "schema": "STRING", "engine": "STRING"}),
     NodeType("Model", {"id": "INT64", "name": "STRING", "sha256": "STRING", "layers": "INT32"}),
     NodeType(
         "Run",

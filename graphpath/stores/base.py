@@ -1,0 +1,140 @@
+"""What a graph store is, whatever engine it stands on."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from graphpath.stores.schema import NODES, RELATIONSHIPS
+
+if TYPE_CHECKING:  # each is slow to import, and a load needs none of them
+    import networkx as nx
+    import pandas as pd
+    import pyarrow as pa
+
+    from graphpath.record import Trace
+
+Progress = Callable[[str, int, int], None]
+"""Called with (stage, steps done, steps in all) while a trace is loaded."""
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What a load did.
+
+    ``loaded`` is False when the store already held the trace. ``counts`` are the relationships and nodes
+    stored for the run; ``seconds`` the time of each stage ("prepare", "nodes", "FLOWS_TO", "roll-ups", ...).
+    """
+
+    run: str
+    loaded: bool
+    counts: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def total_seconds(self) -> float:
+        return sum(self.seconds.values())
+
+    @property
+    def edges_per_second(self) -> float:
+        """FLOWS_TO relationships per second of their own ``COPY``; 0 when nothing was loaded."""
+        taken = self.seconds.get("FLOWS_TO", 0.0)
+        return self.counts.get("FLOWS_TO", 0) / taken if taken else 0.0
+
+
+class Store(ABC):
+    """Traces as a graph that answers Cypher; a context manager. ``open_store`` makes it."""
+
+    uri: str
+    dialect: str
+
+    @abstractmethod
+    def load(
+        self, trace: Trace | str | Path, *, min_support: int | None = None, progress: Progress | None = None
+    ) -> LoadReport:
+        """Store ``trace``; loading the same one again changes nothing.
+
+        ``min_support`` is the number of samples an edge of a class pathway needs (default: 5 % of the
+        class's samples, at least 2; 1 keeps all). Nothing is visible before all of it is.
+
+        Raises:
+            RecordError: the trace is damaged or unfinished.
+            StoreConflict: the store uses an id of the trace for something else.
+        """
+
+    @abstractmethod
+    def execute(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
+        """The rows that ``text``, a trusted read-only query, returns. Raises QueryFailed."""
+
+    @abstractmethod
+    def cypher(
+        self, text: str, *, write: bool = False, timeout: float | None = 60.0, **parameters: object
+    ) -> pd.DataFrame:
+        """The rows that the user's own Cypher returns; it may change the graph only with ``write=True``.
+
+        Raises:
+            QueryFailed: the engine refused it, gave up on it, or took longer than ``timeout`` seconds.
+        """
+
+    @abstractmethod
+    def delete(self, run: str) -> None:
+        """Remove a run and all that only it brought. Raises RunNotFound."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the engine. The store can be used again; it then opens anew."""
+
+    def runs(self) -> pd.DataFrame:
+        """One row per run: what it is, where its trace was, whether it is complete, and its counts."""
+        import pandas as pd
+
+        from graphpath.stores.runs import RUNS, describe
+
+        return pd.DataFrame(describe(self.execute(RUNS).to_pylist()))
+
+    def schema(self) -> pd.DataFrame:
+        """One row per property: kind (node or relationship), name, source, target, property, type, key."""
+        import pandas as pd
+
+        rows: list[dict[str, Any]] = []
+        for node in NODES:
+            for name, kind in node.properties.items():
+                row = {"kind": "node", "name": node.label, "source": "", "target": ""}
+                rows.append({**row, "property": name, "type": kind, "key": name == node.key})
+        none: list[Any] = [("", "")]
+        for relation in RELATIONSHIPS:
+            ends = {"source": relation.source, "target": relation.target}
+            for name, kind in [*relation.properties.items()] or none:
+                row = {"kind": "relationship", "name": relation.name, **ends}
+                rows.append({**row, "property": name, "type": kind, "key": False})
+        return pd.DataFrame(rows)
+
+    def query(self, name: str, **parameters: object) -> pd.DataFrame:
+        """The answer of the named query ``name``; see :mod:`graphpath.queries`."""
+        from graphpath.queries import runner
+
+        return runner.query(self, name, **parameters)
+
+    def explain(self, name: str, **parameters: object) -> str:
+        """The engine's plan for the named query ``name``."""
+        from graphpath.queries import runner
+
+        return runner.explain(self, name, **parameters)
+
+    def graph(self, name: str, **parameters: object) -> nx.MultiDiGraph:
+        """The nodes and relationships that the named query ``name`` returns."""
+        from graphpath.queries import runner
+
+        return runner.graph(self, name, **parameters)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

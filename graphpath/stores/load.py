@@ -1,0 +1,183 @@
+"""Loading a trace into an engine's session: check, prepare, append, compare the counts, mark complete."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from graphpath.errors import StoreConflict, StoreError
+from graphpath.record import Trace
+from graphpath.stores.base import LoadReport, Progress
+from graphpath.stores.engine import Session
+from graphpath.stores.prepare import MEMORY, Workshop, prepare
+from graphpath.stores.remove import remove_run
+from graphpath.stores.resembles import compare
+from graphpath.stores.rollups import roll_up
+from graphpath.stores.runs import comparable, run_row
+from graphpath.stores.schema import NODES, RELATIONSHIPS
+from graphpath.stores.stored import check_keys, check_model, export
+
+ROLLUPS = ("CLASS_FLOWS_TO", "MAP_FLOWS_TO", "RESEMBLES")
+RECORDED = {"FLOWS_TO": "edges", "VISITS": "visits", "STEP": "steps"}
+"""Relationships that are the record's own rows: their counts must be those of run.json."""
+
+STAGES = ("prepare", "roll-ups", "nodes", "relationships", "FLOWS_TO", "check")
+
+
+@dataclass
+class _Clock:
+    """Seconds per stage, told to ``progress`` as stages begin."""
+
+    progress: Progress | None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        if self.progress:
+            self.progress(name, len(self.seconds), len(STAGES))
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+
+
+def is_loaded(session: Session, trace: Trace, min_support: int | None) -> bool:
+    """Whether the store holds ``trace`` as it would be loaded now.
+
+    Raises:
+        StoreConflict: it holds another trace under the same run id.
+    """
+    rows = session.execute(
+        "MATCH (r:Run) WHERE r.id = $id RETURN r.counts AS counts, r.parameters AS parameters, "
+        "r.min_support AS min_support, r.complete AS complete, r.path AS path",
+        {"id": trace.id},
+    ).to_pylist()
+    if not rows or not rows[0]["complete"]:
+        return False
+    found, wanted = rows[0], run_row(trace, 0, min_support)
+    if any(found[key] != wanted[key] for key in ("counts", "parameters")):
+        raise StoreConflict(
+            f"The store holds another trace of run {trace.id!r} (from {found['path']}): delete that run "
+            f"first (`graphpath delete {trace.id}`)."
+        )
+    return bool(found["min_support"] == wanted["min_support"])
+
+
+def load_run(
+    session: Session,
+    trace: Trace,
+    work: Path,
+    *,
+    min_support: int | None = None,
+    memory: int = MEMORY,
+    progress: Progress | None = None,
+) -> LoadReport:
+    """Append ``trace`` to the store behind ``session``; what is left of an earlier load of it goes first.
+
+    ``work`` is an empty directory for intermediate files.
+    """
+    clock = _Clock(progress)
+    model = int(trace.layers().to_table(columns=["offset"])["offset"][0].as_py())
+    with clock.stage("prepare"):
+        if session.column("MATCH (r:Run) WHERE r.id = $id RETURN r.id", {"id": trace.id}):
+            remove_run(session, trace.id)
+        files = _files(session, trace, model, work, min_support, memory, clock)
+    before = {name: _count(session, name) for name in RECORDED}
+    counts: dict[str, int] = {}
+
+    def append(stage: str, names: list[str]) -> None:
+        with clock.stage(stage):
+            for name in names:
+                counts[name] = sum(session.copy(name, files.get(name, []), work))
+
+    relations = [relation.name for relation in RELATIONSHIPS]
+    append("nodes", [node.label for node in NODES if node.label != "GraphpathMeta"])
+    append("relationships", [name for name in relations if name not in (*ROLLUPS, "FLOWS_TO")])
+    append("FLOWS_TO", ["FLOWS_TO"])
+    append("roll-ups", list(ROLLUPS))
+    with clock.stage("check"):
+        _check(session, trace, before)
+        session.execute("MATCH (r:Run) WHERE r.id = $id SET r.complete = true", {"id": trace.id})
+    clock.seconds["prepare"] -= clock.seconds.pop("computed")
+    return LoadReport(trace.id, True, {name: n for name, n in counts.items() if n}, clock.seconds)
+
+
+def _files(
+    session: Session,
+    trace: Trace,
+    model: int,
+    work: Path,
+    min_support: int | None,
+    memory: int,
+    clock: _Clock,
+) -> dict[str, list[Path]]:
+    """Everything to append, as files by label and relationship type."""
+    new_model = check_model(session, trace, model)
+    run = run_row(trace, model, min_support)
+    kind = comparable(trace.run, model)
+    shop = Workshop(trace, model, work, memory)
+    try:
+        export(session, shop, kind)
+        check_keys(session, shop)
+        _write_rows(shop, "Run", run)
+        if new_model:
+            described = trace.run.get("model") or {}
+            row = {"id": model, "name": described.get("name"), "sha256": described.get("sha256")}
+            _write_rows(shop, "Model", {**row, "layers": trace.counts["layers"]})
+        prepare(shop, run, new_model=new_model)
+        _timed(clock, lambda: roll_up(shop, trace.id, min_support))
+        _timed(clock, lambda: compare(shop, trace.id, kind))
+    finally:
+        shop.close()
+    return shop.files
+
+
+def _timed(clock: _Clock, compute: Callable[[], None]) -> None:
+    """Roll-ups are computed within "prepare" and reported with "roll-ups"."""
+    before = clock.seconds.get("roll-ups", 0.0)
+    with clock.stage("roll-ups"):
+        compute()
+    spent = clock.seconds["roll-ups"] - before
+    clock.seconds["computed"] = clock.seconds.get("computed", 0.0) + spent
+
+
+ARROW = {
+    "INT64": pa.int64(),
+    "INT32": pa.int32(),
+    "DOUBLE": pa.float64(),
+    "FLOAT": pa.float32(),
+    "STRING": pa.string(),
+    "BOOL": pa.bool_(),
+}
+
+
+def _write_rows(shop: Workshop, label: str, row: dict[str, object]) -> None:
+    """One node as a file of its own."""
+    properties = next(node.properties for node in NODES if node.label == label)
+    schema = pa.schema([(name, ARROW[kind]) for name, kind in properties.items()])
+    path = shop.directory / f"{label}.parquet"
+    values = {
+        name: [str(row[name] or "") if kind == "STRING" else row[name]] for name, kind in properties.items()
+    }
+    pq.write_table(pa.table(values, schema=schema), path)
+    shop.use(label, [path])
+
+
+def _count(session: Session, name: str) -> int:
+    return int(session.column(f"MATCH ()-[r:{name}]->() RETURN count(*)")[0])
+
+
+def _check(session: Session, trace: Trace, before: dict[str, int]) -> None:
+    """What was stored must be what run.json counts."""
+    for name, table in RECORDED.items():
+        stored, expected = _count(session, name) - before[name], trace.counts[table]
+        if stored != expected:
+            raise StoreError(
+                f"The store took {stored} {name} of run {trace.id!r}, {trace.path / 'run.json'} counts "
+                f"{expected}; nothing was changed. Is every end of an edge in the trace's visits?"
+            )

@@ -1,0 +1,190 @@
+"""A trace as the node and relationship files that an engine appends: DuckDB, out of core.
+
+Every table below is SQL over the record's files and over what the store already holds; each result is a
+Parquet file whose columns are in the order of :mod:`graphpath.stores.schema`, ends first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow.parquet as pq
+
+from graphpath.errors import RecordError, StoreError
+from graphpath.record import Trace
+
+MEMORY = 1 << 30
+"""Bytes that DuckDB may hold when nobody says otherwise; beyond them it spills to disk."""
+
+
+@dataclass
+class Workshop:
+    """A DuckDB connection with the trace's tables as views, and the files made so far."""
+
+    trace: Trace
+    model: int
+    directory: Path
+    memory: int = MEMORY
+    files: dict[str, list[Path]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        settings = {
+            "memory_limit": f"{self.memory >> 20}MiB",
+            "temp_directory": str(self.directory / "spill"),
+            "preserve_insertion_order": "false",
+            "autoinstall_known_extensions": "false",
+        }
+        self._connection = duckdb.connect(str(self.directory / "prepare.duckdb"), config=settings)
+        for name in self.trace.counts:
+            if files := self.trace.files(name):
+                self.view(name, files)
+
+    def view(self, name: str, files: Sequence[Path]) -> None:
+        """Let SQL read Parquet ``files`` as ``name``."""
+        listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
+        self.run(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet([{listed}])")
+
+    def table(self, name: str, sql: str) -> None:
+        """Keep the rows of ``sql`` as table ``name``."""
+        self.run(f"CREATE OR REPLACE TABLE {name} AS {sql}")
+
+    def run(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of ``sql``. Raises RecordError when a file of the trace cannot be read."""
+        try:
+            rows: list[tuple[Any, ...]] = self._connection.execute(sql).fetchall()
+        except duckdb.OutOfMemoryException as error:
+            raise StoreError(
+                f"Loading {self.trace.path} does not fit in {self.memory >> 20} MiB: open the store with "
+                "more memory (memory_bytes=...)."
+            ) from error
+        except duckdb.Error as error:
+            raise RecordError(f"{self.trace.path} cannot be loaded: {str(error).splitlines()[0]}") from error
+        return rows
+
+    def write(self, name: str, sql: str) -> None:
+        """Write the rows of ``sql`` as one more file of the graph's ``name``; none when there are no rows."""
+        made = self.files.setdefault(name, [])
+        path = self.directory / f"{name}-{len(made)}.parquet"
+        self.run(f"COPY ({sql}) TO '{str(path).replace(chr(39), chr(39) * 2)}' (FORMAT parquet)")
+        if pq.read_metadata(path).num_rows:
+            made.append(path)
+
+    def use(self, name: str, files: Sequence[Path]) -> None:
+        """Let the record's own ``files`` be those of the graph's ``name``: their columns already agree."""
+        self.files.setdefault(name, []).extend(files)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def prepare(shop: Workshop, run: dict[str, object], *, new_model: bool) -> None:
+    """Make every file that is no roll-up. Views ``stored_*`` hold what the store has already."""
+    _facts(shop, str(run["id"]))
+    _structure(shop, new_model)
+    for name, sql in _nodes(str(run["id"])).items():
+        shop.write(name, sql)
+    for name, sql in _relationships(str(run["id"]), shop.model).items():
+        shop.write(name, sql)
+    shop.use("FLOWS_TO", shop.trace.files("edges"))
+    shop.use("VISITS", shop.trace.files("visits"))
+    shop.use("STEP", shop.trace.files("steps"))
+
+
+def _facts(shop: Workshop, run: str) -> None:
+    """What is asked again and again: each pathway's sample and category, each neuron's feature map."""
+    shop.table("labels", "SELECT label, min(category) AS category FROM categories GROUP BY label")
+    shop.table(
+        "facts",
+        f"""SELECT p.*, {_text(run)} AS run, t.category, s.label, s.variant,
+            coalesce(q.category = l.category, false) AS correct,
+            coalesce(q.category = l.category AND p.target = s.label, false) AS member
+        FROM pathways p JOIN samples s USING (sample)
+        LEFT JOIN labels t ON t.label = p.target
+        LEFT JOIN labels l ON l.label = s.label
+        LEFT JOIN predictions q ON q.sample = p.sample AND q.rank = 1""",
+    )
+    shop.table(
+        "neurons",
+        """SELECT v.neuron, v.layer, v.neuron - (v.neuron - l."offset") % (l.height * l.width) AS map
+        FROM (SELECT neuron, min(layer) AS layer FROM visits GROUP BY neuron) v
+        JOIN layers l USING (layer)""",
+    )
+
+
+def _structure(shop: Workshop, new_model: bool) -> None:
+    """The network itself, which the runs of a model share."""
+    if not new_model:
+        return
+    shop.write(
+        "Layer",
+        f"""SELECT "offset", {shop.model}::BIGINT, layer, name, kind, channels, height, width FROM layers""",
+    )
+    shop.write(
+        "FeatureMap",
+        f"""SELECT "offset" + c * height * width, {shop.model}::BIGINT, layer, c::INTEGER,
+            name || ' [' || c || ']'
+        FROM layers, LATERAL (SELECT unnest(range(channels)) AS c)""",
+    )
+    shop.write("PART_OF", f"""SELECT "offset", {shop.model}::BIGINT FROM layers""")
+    shop.write(
+        "IN_LAYER",
+        """SELECT "offset" + c * height * width, "offset"
+        FROM layers, LATERAL (SELECT unnest(range(channels)) AS c)""",
+    )
+
+
+def _nodes(run: str) -> dict[str, str]:
+    return {
+        "Neuron": """SELECT neuron, (SELECT min("offset") FROM layers), layer, channel::INTEGER, y::INTEGER,
+                x::INTEGER, name || ' [' || channel || ']' || CASE WHEN plane = 1 THEN ''
+                ELSE ' ' || y || ',' || x END
+            FROM (SELECT n.neuron, n.layer, l.name, l.height * l.width AS plane,
+                    (n.neuron - l."offset") // (l.height * l.width) AS channel,
+                    (n.neuron - l."offset") % (l.height * l.width) // l.width AS y,
+                    (n.neuron - l."offset") % l.width AS x
+                FROM neurons n JOIN layers l USING (layer)
+                ANTI JOIN stored_neurons k ON k.id = n.neuron)
+            ORDER BY neuron""",
+        "Category": """SELECT category, scheme, label, name FROM categories
+            ANTI JOIN stored_categories k ON k.id = category""",
+        "Sample": """SELECT sample, dataset, split, "index", label, variant, parent, detail,
+                json_extract_string(detail, '$.attack'),
+                TRY_CAST(json_extract_string(detail, '$.epsilon') AS DOUBLE)
+            FROM samples ANTI JOIN stored_samples k ON k.id = sample""",
+        "Pathway": """SELECT pathway, run, sample, target, origin, neurons, edges, coverage, logit, bias,
+                category, label, variant, correct FROM facts ORDER BY pathway""",
+        "Route": f"""SELECT route, {_text(run)}, pathway, rank, sign::INTEGER, log10_abs
+            FROM routes ORDER BY route""",
+    }
+
+
+def _relationships(run: str, model: int) -> dict[str, str]:
+    new = "samples s ANTI JOIN stored_samples k ON k.id = s.sample"
+    return {
+        "IN_MAP": "SELECT neuron, map FROM neurons ANTI JOIN stored_neurons k ON k.id = neuron",
+        "TRACED": f"SELECT {_text(run)}, {model}::BIGINT",
+        "FROM_RUN": "SELECT pathway, run FROM facts",
+        "OF_SAMPLE": "SELECT pathway, sample FROM facts",
+        "LABELLED": f"SELECT s.sample, l.category FROM (SELECT * FROM {new}) s JOIN labels l USING (label)",
+        # A parent and its child may come in different traces, in either order.
+        "DERIVED_FROM": """WITH everyone AS (
+                SELECT sample AS id, parent, variant, detail FROM samples
+                UNION SELECT id, parent, variant, detail FROM stored_samples)
+            SELECT c.id, c.parent, c.variant, json_extract_string(c.detail, '$.attack'),
+                TRY_CAST(json_extract_string(c.detail, '$.epsilon') AS DOUBLE), c.detail
+            FROM everyone c SEMI JOIN everyone p ON p.id = c.parent
+            ANTI JOIN stored_derived k ON k.id = c.id""",
+        "PREDICTED": f"SELECT sample, category, {_text(run)}, rank, logit, confidence FROM predictions",
+        "OF_PATHWAY": "SELECT route, pathway FROM routes",
+        "VISITS_MAP": """SELECT pathway, map, count(*), sum(score::DOUBLE)
+            FROM visits JOIN neurons USING (neuron) GROUP BY pathway, map""",
+    }
+
+
+def _text(value: str) -> str:
+    """``value`` as an SQL string."""
+    return "'" + value.replace("'", "''") + "'"

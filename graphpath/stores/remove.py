@@ -1,0 +1,55 @@
+"""Removing a run, relationship by relationship, where it stands.
+
+Slower by far than a load, so the embedded store does so only for small runs; see LadybugStore.delete.
+"""
+
+from __future__ import annotations
+
+from graphpath.stores.engine import Session
+
+BATCH = 20
+"""Pathways whose relationships go in one statement: bounds what a transaction holds."""
+
+
+def remove_run(session: Session, run: str) -> None:
+    """Remove ``run``, complete or not: its nodes, and the samples, neurons and model that only it used.
+
+    Categories stay: they are a vocabulary that runs share.
+    """
+    model = session.column("MATCH (r:Run) WHERE r.id = $run RETURN r.model", {"run": run})[0]
+    session.execute("MATCH (r:Run) WHERE r.id = $run SET r.complete = false", {"run": run})
+    _remove_classes(session, run)
+    _remove_pathways(session, run)
+    parameters = {"run": run}
+    session.execute("MATCH (:Sample)-[q:PREDICTED]->(:Category) WHERE q.run = $run DELETE q", parameters)
+    session.execute("MATCH (r:Run) WHERE r.id = $run DETACH DELETE r", parameters)
+    session.execute(
+        "MATCH (s:Sample) WHERE NOT EXISTS { MATCH (s)<-[:OF_SAMPLE]-(:Pathway) } DETACH DELETE s"
+    )
+    session.execute(
+        "MATCH (n:Neuron) WHERE n.model = $model AND NOT EXISTS { MATCH (n)<-[:VISITS]-(:Pathway) } "
+        "DETACH DELETE n",
+        {"model": model},
+    )
+    if not session.column("MATCH (r:Run) WHERE r.model = $model RETURN r.id LIMIT 1", {"model": model}):
+        for label, key in (("FeatureMap", "model"), ("Layer", "model"), ("Model", "id")):
+            session.execute(f"MATCH (n:{label}) WHERE n.{key} = $model DETACH DELETE n", {"model": model})
+
+
+def _remove_classes(session: Session, run: str) -> None:
+    classes = session.column("MATCH (c:ClassPathway) WHERE c.run = $run RETURN c.id", {"run": run})
+    for key in classes:
+        for label, kind in (("Neuron", "CLASS_FLOWS_TO"), ("FeatureMap", "MAP_FLOWS_TO")):
+            session.execute(
+                f"MATCH (:{label})-[r:{kind}]->(:{label}) WHERE r.class_pathway = $key DELETE r", {"key": key}
+            )
+    session.execute("MATCH (c:ClassPathway) WHERE c.run = $run DETACH DELETE c", {"run": run})
+
+
+def _remove_pathways(session: Session, run: str) -> None:
+    session.execute("MATCH (q:Route) WHERE q.run = $run DETACH DELETE q", {"run": run})
+    pathways = session.column("MATCH (p:Pathway) WHERE p.run = $run RETURN p.id", {"run": run})
+    for start in range(0, len(pathways), BATCH):
+        some = {"some": pathways[start : start + BATCH]}
+        session.execute("MATCH (:Neuron)-[r:FLOWS_TO]->(:Neuron) WHERE r.pathway IN $some DELETE r", some)
+        session.execute("MATCH (p:Pathway) WHERE p.id IN $some DETACH DELETE p", some)

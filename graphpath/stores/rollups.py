@@ -1,0 +1,102 @@
+"""Class pathways: the roll-ups of a run's pathways by category, computed out of core (DESIGN §3, §6).
+
+The members of a class pathway are the pathways of correctly predicted samples whose target is the
+category, by variant. Neuron roll-ups keep the edges that at least ``min_support`` samples share; map
+roll-ups are complete.
+"""
+
+from __future__ import annotations
+
+from graphpath import ids
+from graphpath.stores.prepare import Workshop
+
+BY = "target"
+
+
+def roll_up(shop: Workshop, run: str, min_support: int | None) -> None:
+    """Make the files of ClassPathway, OF_CATEGORY, CLASS_FLOWS_TO, MAP_FLOWS_TO and CROSSES.
+
+    Leaves the tables ``classes``, ``members`` and ``class_edges`` (the kept ones) for comparisons.
+    """
+    _members(shop, run, min_support)
+    _neuron_edges(shop)
+    _map_edges(shop)
+    _crosses(shop)
+
+
+def _members(shop: Workshop, run: str, min_support: int | None) -> None:
+    asked = f"{int(min_support)}::BIGINT" if min_support else "greatest(2, ceil(0.05 * samples))::BIGINT"
+    shop.table(
+        "classes",
+        f"""SELECT ({ids.block(run)} + row_number() OVER (ORDER BY category, variant) - 1)::BIGINT
+                AS class_pathway,
+            run, category, variant, samples, {asked} AS min_support
+        FROM (SELECT run, category, variant, count(DISTINCT sample) AS samples
+            FROM facts WHERE member GROUP BY ALL)""",
+    )
+    shop.table(
+        "members",
+        """SELECT class_pathway, pathway, sample
+        FROM facts JOIN classes USING (run, category, variant) WHERE member""",
+    )
+
+
+def _neuron_edges(shop: Workshop) -> None:
+    [[repeated]] = shop.run("SELECT count(*) > count(DISTINCT sample) FROM members")
+    support = "count(DISTINCT sample)" if repeated else "count(*)"
+    shop.table(
+        "class_sums",
+        f"""SELECT class_pathway, source, target, min(layer) AS layer, {support} AS support,
+            sum(flow::DOUBLE) AS flow, sum(score::DOUBLE) AS score, sum(abs(score::DOUBLE)) AS weight
+        FROM edges JOIN members USING (pathway) GROUP BY class_pathway, source, target""",
+    )
+    shop.table(
+        "class_edges",
+        """SELECT s.*, c.category FROM class_sums s JOIN classes c USING (class_pathway)
+        WHERE s.support >= c.min_support""",
+    )
+    shop.write(
+        "ClassPathway",
+        f"""SELECT c.class_pathway, c.run, c.category, c.variant, '{BY}', c.samples,
+            coalesce(k.edges, 0), c.min_support,
+            CASE WHEN a.weight > 0 THEN coalesce(k.weight, 0) / a.weight ELSE 0.0 END
+        FROM classes c
+        LEFT JOIN (SELECT class_pathway, sum(weight) AS weight FROM class_sums GROUP BY ALL) a
+            USING (class_pathway)
+        LEFT JOIN (SELECT class_pathway, sum(weight) AS weight, count(*) AS edges
+            FROM class_edges GROUP BY ALL) k USING (class_pathway)""",
+    )
+    shop.write("OF_CATEGORY", "SELECT class_pathway, category FROM classes")
+    shop.write(
+        "CLASS_FLOWS_TO",
+        """SELECT source, target, class_pathway, layer, category, support, flow, score, weight
+        FROM class_edges""",
+    )
+    shop.run("DROP TABLE class_sums")
+
+
+def _map_edges(shop: Workshop) -> None:
+    shop.write(
+        "MAP_FLOWS_TO",
+        """WITH by_sample AS (
+            SELECT m.class_pathway, m.sample, a.map AS source, b.map AS target, min(e.layer) AS layer,
+                sum(e.flow::DOUBLE) AS flow, sum(e.score::DOUBLE) AS score,
+                sum(abs(e.score::DOUBLE)) AS weight
+            FROM edges e JOIN members m USING (pathway)
+            JOIN neurons a ON a.neuron = e.source JOIN neurons b ON b.neuron = e.target
+            GROUP BY m.class_pathway, m.sample, a.map, b.map)
+        SELECT source, target, class_pathway, min(layer), min(category), count(*),
+            sum(flow), sum(score), sum(weight)
+        FROM by_sample JOIN classes USING (class_pathway) GROUP BY source, target, class_pathway""",
+    )
+
+
+def _crosses(shop: Workshop) -> None:
+    if not shop.trace.files("crosses"):
+        return
+    shop.write(
+        "CROSSES",
+        """SELECT c.pathway, l."offset" + c.channel * l.height * l.width, count(DISTINCT c.pixel),
+            sum(c.size::DOUBLE)
+        FROM crosses c JOIN layers l USING (layer) GROUP BY ALL""",
+    )

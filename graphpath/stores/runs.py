@@ -1,0 +1,68 @@
+"""The runs that a store holds: how they are described, found and refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from graphpath.ids import digest
+
+if TYPE_CHECKING:
+    from graphpath.record import Trace
+
+RUNS = """
+MATCH (r:Run)-[:TRACED]->(m:Model)
+RETURN r.id AS run, r.method AS method, r.parameters AS parameters, m.name AS model, r.dataset AS dataset,
+       r.path AS path, r.min_support AS min_support, r.complete AS complete, r.counts AS counts
+ORDER BY run
+"""
+
+COUNTED = ("samples", "pathways", "edges", "visits", "routes")
+
+INCIDENTAL = frozenset({"target", "routes", "seed", "seeds", "batch", "device", "dtype", "out", "progress"})
+"""Parameters of a trace that do not decide which edges of a network a method selects."""
+
+
+def describe(rows: Iterable[dict[str, Any]]) -> dict[str, list[Any]]:
+    """The columns of :meth:`graphpath.stores.base.Store.runs`."""
+    columns: dict[str, list[Any]] = {
+        name: []
+        for name in ("run", "method", "parameters", "model", "dataset", "path", "min_support", "complete")
+    }
+    columns |= {name: [] for name in COUNTED}
+    for row in rows:
+        counts = json.loads(row.pop("counts"))
+        for name, value in row.items():
+            columns[name].append(value)
+        for name in COUNTED:
+            columns[name].append(int(counts.get(name, 0)))
+    return columns
+
+
+def run_row(trace: Trace, model: int, min_support: int | None) -> dict[str, object]:
+    """The properties of the Run node of ``trace``, not yet complete."""
+    run = trace.run
+    return {
+        "id": trace.id,
+        "method": str(run.get("method", "")),
+        "parameters": json.dumps(run.get("parameters", {}), sort_keys=True),
+        "model": model,
+        "dataset": _text(run.get("dataset", "")),
+        "path": str(trace.path.resolve()),
+        "counts": json.dumps(trace.counts, sort_keys=True),
+        "min_support": min_support or 0,
+        "comparable": comparable(run, model),
+        "complete": False,
+    }
+
+
+def comparable(run: dict[str, Any], model: int) -> str:
+    """Equal for runs whose pathways may be compared: one model, one method, one budget."""
+    parameters = run.get("parameters") or {}
+    deciding = {key: value for key, value in parameters.items() if key not in INCIDENTAL}
+    return digest(model, run.get("method"), deciding)[:16]
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)

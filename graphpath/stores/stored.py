@@ -1,0 +1,151 @@
+"""What a store already holds of a trace's model, samples and comparable runs, for the load to read.
+
+Also where a trace is refused because the store uses one of its keys for something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from graphpath.errors import StoreConflict
+from graphpath.record import Trace
+from graphpath.stores.engine import Session
+from graphpath.stores.prepare import Workshop
+
+CATEGORY = """MATCH (n:Category) RETURN n.id AS id, n.scheme AS scheme, n.label AS label, n.name AS name"""
+SAMPLE = """
+MATCH (n:Sample)
+RETURN n.id AS id, n.dataset AS dataset, n.split AS split, n.position AS position, n.variant AS variant,
+       n.parent AS parent, n.detail AS detail
+"""
+DERIVED = """MATCH (n:Sample)-[:DERIVED_FROM]->(:Sample) RETURN n.id AS id"""
+NEURON = """MATCH (n:Neuron) WHERE n.model = $model AND n.layer = $layer RETURN n.id AS id"""
+
+CLASS = """
+MATCH (c:ClassPathway) WHERE c.run = $run
+RETURN c.id AS class_pathway, c.run AS run, c.category AS category, c.variant AS variant,
+       c.min_support AS min_support
+"""
+FACT = """
+MATCH (p:Pathway) WHERE p.run = $run
+RETURN p.id AS pathway, p.run AS run, p.sample AS sample, p.edges AS edges, p.category AS category,
+       p.variant AS variant, (p.correct AND p.target = p.label) AS member
+ORDER BY pathway
+"""
+PREDICTION = """
+MATCH (s:Sample)-[q:PREDICTED]->(c:Category) WHERE q.run = $run
+RETURN q.run AS run, s.id AS sample, c.id AS category, q.rank AS rank
+"""
+CLASS_EDGE = """
+MATCH (a:Neuron)-[r:CLASS_FLOWS_TO]->(b:Neuron) WHERE r.class_pathway = $key
+RETURN r.class_pathway AS class_pathway, a.id AS source, b.id AS target, r.layer AS layer,
+       r.support AS support, r.weight AS weight
+"""
+EDGE = """
+MATCH (a:Neuron)-[r:FLOWS_TO]->(b:Neuron) WHERE r.pathway >= $first AND r.pathway <= $last
+RETURN r.pathway AS pathway, a.id AS source, b.id AS target, r.layer AS layer, r.score AS score
+"""
+NO_RUN = ""
+NO_KEY = -1
+EDGES = 1_000_000
+"""Edges read from the store at a time."""
+
+
+def export(session: Session, shop: Workshop, comparable: str) -> None:
+    """Make the ``stored_*`` views of ``shop``: what is there already, and the comparable runs."""
+
+    def view(name: str, text: str, batches: Iterable[Mapping[str, object]]) -> Path:
+        file = session.export(text, batches, shop.directory / f"{name}.parquet")
+        shop.view(name, [file])
+        return file
+
+    view("stored_categories", CATEGORY, [{}])
+    view("stored_samples", SAMPLE, [{}])
+    view("stored_derived", DERIVED, [{}])
+    layers = range(shop.trace.counts["layers"])
+    view("stored_neurons", NEURON, [{"model": shop.model, "layer": layer} for layer in layers])
+    runs = session.column(
+        "MATCH (r:Run) WHERE r.comparable = $comparable AND r.complete AND r.id <> $run "
+        "RETURN r.id AS id ORDER BY id",
+        {"comparable": comparable, "run": shop.trace.id},
+    )
+    of_runs = [{"run": run} for run in runs or [NO_RUN]]
+    classes = pq.read_table(view("stored_classes", CLASS, of_runs), columns=["class_pathway"])
+    facts = pq.read_table(view("stored_facts", FACT, of_runs), columns=["pathway", "edges"])
+    view("stored_predictions", PREDICTION, of_runs)
+    keys = classes["class_pathway"].to_pylist() or [NO_KEY]
+    view("stored_class_edges", CLASS_EDGE, [{"key": key} for key in keys])
+    view("stored_edges", EDGE, _ranges(facts))
+
+
+def _ranges(facts: pa.Table) -> Iterator[dict[str, object]]:
+    """Ranges of pathway ids of about ``EDGES`` edges each; one that holds nothing when there are none."""
+    if not facts.num_rows:
+        yield {"first": NO_KEY, "last": NO_KEY}
+        return
+    order = np.argsort(facts["pathway"].to_numpy())
+    pathways = facts["pathway"].to_numpy()[order]
+    slot = (np.cumsum(facts["edges"].to_numpy()[order]) - 1) // EDGES
+    starts = np.flatnonzero(np.diff(slot, prepend=-1))
+    for start, stop in zip(starts, [*starts[1:], len(pathways)], strict=True):
+        yield {"first": int(pathways[start]), "last": int(pathways[stop - 1])}
+
+
+def check_model(session: Session, trace: Trace, model: int) -> bool:
+    """Whether the model of ``trace`` is new. Raises StoreConflict when its key means another."""
+    rows = session.execute(
+        "MATCH (m:Model) WHERE m.id = $id RETURN m.name AS name, m.sha256 AS sha256, m.layers AS layers",
+        {"id": model},
+    ).to_pylist()
+    if not rows:
+        return True
+    found, described = rows[0], trace.run.get("model") or {}
+    if (found["sha256"], found["layers"]) != (str(described.get("sha256", "")), trace.counts["layers"]):
+        raise StoreConflict(
+            f"The store holds model {found['name']!r} (weights {found['sha256'][:12]}) under id {model}, "
+            f"which {trace.path} uses for {described.get('name')!r} "
+            f"(weights {str(described.get('sha256'))[:12]}): load it into another store."
+        )
+    return False
+
+
+def check_keys(session: Session, shop: Workshop) -> None:
+    """Refuse a trace whose pathways, samples or categories have ids that the store uses otherwise."""
+    [[first, last]] = shop.run("SELECT min(pathway), max(pathway) FROM pathways")
+    taken = session.column(
+        "MATCH (p:Pathway) WHERE p.id >= $first AND p.id <= $last RETURN DISTINCT p.run",
+        {"first": first or 0, "last": last or 0},
+    )
+    if taken and first is not None:
+        raise StoreConflict(
+            f"Run {shop.trace.id!r} has pathway ids that run {taken[0]!r} of the store already uses: delete "
+            "one of the two, or load it into another store."
+        )
+    _check_rows(shop, "category", CATEGORIES)
+    _check_rows(shop, "sample", SAMPLES)
+
+
+CATEGORIES = """
+SELECT c.category, c.scheme || ' ' || c.label || ' ' || c.name, k.scheme || ' ' || k.label || ' ' || k.name
+FROM categories c JOIN stored_categories k ON k.id = c.category
+WHERE (c.scheme, c.label, c.name) <> (k.scheme, k.label, k.name) LIMIT 1
+"""
+SAMPLES = """
+SELECT s.sample, concat_ws(' ', s.dataset, s.split, s."index", s.variant),
+    concat_ws(' ', k.dataset, k.split, k.position, k.variant)
+FROM samples s JOIN stored_samples k ON k.id = s.sample
+WHERE (s.dataset, s.split, s."index", s.variant) <> (k.dataset, k.split, k.position, k.variant) LIMIT 1
+"""
+
+
+def _check_rows(shop: Workshop, what: str, sql: str) -> None:
+    for key, new, old in shop.run(sql):
+        raise StoreConflict(
+            f"{shop.trace.path} has the {what} {key} for {new!r}; the store holds it for {old!r}: load the "
+            "trace into another store."
+        )
