@@ -50,9 +50,17 @@ class Held:
         """f of each image (N,)."""
         return (self.logits * self.seed).sum(1)
 
+    @cached_property
+    def gates(self) -> tuple[Tensor | None, ...]:
+        """For each site ``(a - phi(0)) / z`` of its neurons (N, size), None where it has no activation."""
+        return tuple(
+            None if site.activation is None else site.activation.gate(before)
+            for site, before in zip(self.network.sites, self.before, strict=True)
+        )
+
     def gate(self, site: Site) -> Tensor | None:
-        """``(a - phi(0)) / z`` of a site's neurons (N, size), None where it has no activation."""
-        return None if site.activation is None else site.activation.gate(self.before[site.number])
+        """The gates of one site."""
+        return self.gates[site.number]
 
     def gradient_before(self, site: Site) -> Tensor:
         """df/dz of a site's neurons (N, size)."""

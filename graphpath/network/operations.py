@@ -115,6 +115,16 @@ class Activation(Operation):
         return torch.where(live, (self.phi(z) - self.at_zero) / torch.where(live, z, 1), 0)
 
 
+class Relu(Activation):
+    """ReLU, whose gate is 1 or 0."""
+
+    def gate(self, z: Tensor) -> Tensor:
+        return (z > 0).to(z.dtype)
+
+
+RELU = Relu("relu", F.relu)
+
+
 @dataclass(frozen=True, eq=False)
 class Add(Operation):
     """The sum of two tensors of one shape."""

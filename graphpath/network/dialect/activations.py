@@ -9,10 +9,8 @@ from torch import nn
 from graphpath.network.dialect.registry import functions, methods, modules
 from graphpath.network.lowering import Lowering, Traced
 from graphpath.network.operations import (
-    Activation,
+    RELU,
 )
-
-_RELU = Activation("relu", F.relu)
 
 
 @modules(nn.ReLU)
@@ -23,7 +21,7 @@ def _relu_module(low: Lowering, module: nn.ReLU, x: Traced) -> Traced:
 @functions(F.relu, torch.relu)
 @methods("relu")
 def _relu(low: Lowering, input: Traced, inplace: bool = False) -> Traced:
-    result = low.emit(_RELU, input)
+    result = low.emit(RELU, input)
     if inplace:
         low.replace(input, result)
     return result
