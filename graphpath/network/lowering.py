@@ -135,7 +135,7 @@ def lower(module: nn.Module, image: Tensor) -> Program:
     generator = torch.Generator().manual_seed(0)
     noise = torch.rand((PROBE, *image.shape), generator=generator, dtype=torch.float64)
     probe = noise.to(device=image.device, dtype=image.dtype)
-    with evaluating(module), torch.no_grad():
+    with evaluating(module), _unmarked(module), torch.no_grad():
         graph = _traced(module)
         program = Lowering(module, probe).walk(graph).pruned().folded().named()
         _check(program, module, probe)
@@ -152,6 +152,17 @@ def evaluating(module: nn.Module) -> Iterator[None]:
     finally:
         for child, mode in modes.items():
             child.training = mode
+
+
+@contextmanager
+def _unmarked(module: nn.Module) -> Iterator[None]:
+    """On leaving, the attributes are gone that torch.fx gives a module whose forward makes tensors."""
+    own = set(vars(module))
+    try:
+        yield
+    finally:
+        for name in set(vars(module)) - own:
+            delattr(module, name)
 
 
 def _traced(module: nn.Module) -> torch.fx.Graph:

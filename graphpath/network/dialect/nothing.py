@@ -16,7 +16,12 @@ def _nothing_module(low: Lowering, module: nn.Module, x: Traced) -> Traced:
     return x
 
 
-@methods("contiguous", "clone", "detach")
+@methods("clone")
+def _clone(low: Lowering, x: Traced, **options: Any) -> Traced:
+    return Traced(x.step, x.value)  # another tensor: what is done to either in place does not show in the other
+
+
+@methods("contiguous", "detach")
 def _nothing_method(low: Lowering, x: Traced, **options: Any) -> Traced:
     return x
 

@@ -79,7 +79,9 @@ def _scaled(low: Lowering, x: Traced, factor: Any) -> Traced:
 
 def _constant(low: Lowering, x: Traced, value: Any) -> Tensor:
     """A constant that broadcasts over one image of ``x``, without the batch dimension."""
-    constant = torch.as_tensor(value, device=x.value.device).detach()
+    # Python's numbers are float64; torch would read 0.1 as the float32 beside it.
+    dtype = torch.float64 if isinstance(value, (int, float)) else None
+    constant = torch.as_tensor(value, dtype=dtype, device=x.value.device).detach()
     if constant.dim() == x.value.dim():
         if constant.shape[0] != 1:
             low.refuse("combines the batch with a constant that differs from image to image")

@@ -1,0 +1,512 @@
+"""Small networks that between them hold every supported operation, with the shape of their images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Shape = tuple[int, int, int]
+
+
+def randomised(model: nn.Module, seed: int) -> nn.Module:
+    """The model in float64 with random weights, biases, and batch-norm scales, shifts and statistics."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def drawn(like: Tensor) -> Tensor:
+        return torch.randn(like.shape, generator=generator, dtype=torch.float64)
+
+    model.double()
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.running_mean.copy_(0.3 * drawn(module.running_mean))
+                module.running_var.copy_(0.5 + drawn(module.running_var) ** 2)
+                if module.weight is not None:
+                    module.weight.copy_(1 + 0.5 * drawn(module.weight))
+                    module.bias.copy_(0.3 * drawn(module.bias))
+            elif isinstance(getattr(module, "weight", None), Tensor):
+                fan = module.weight[0].numel()
+                module.weight.copy_(drawn(module.weight) * (2 / fan) ** 0.5)
+                if module.bias is not None:
+                    module.bias.copy_(0.2 * drawn(module.bias))
+    return model
+
+
+def images(shape: Shape, count: int, seed: int) -> Tensor:
+    """Random images (count, *shape) in [0, 1], with some pixels exactly 0."""
+    generator = torch.Generator().manual_seed(1000 + seed)
+    drawn = torch.rand((count, *shape), generator=generator, dtype=torch.float64)
+    return torch.where(torch.rand(drawn.shape, generator=generator) < 0.1, 0.0, drawn)
+
+
+class Net(nn.Module):
+    """Modules by name, and a forward given as a function of (modules, x)."""
+
+    def __init__(self, forward: Callable[[Net, Tensor], Tensor], **parts: nn.Module) -> None:
+        super().__init__()
+        for name, part in parts.items():
+            self.add_module(name, part)
+        self._forward = forward
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._forward(self, x)
+
+
+NETS: dict[str, tuple[Callable[[], nn.Module], Shape]] = {}
+
+
+def net(shape: Shape) -> Callable[[Callable[[], nn.Module]], Callable[[], nn.Module]]:
+    def register(make: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
+        NETS[make.__name__] = (make, shape)
+        return make
+
+    return register
+
+
+def conv(inner: int, outer: int, size: int | tuple[int, int] = 3, **options: object) -> nn.Conv2d:
+    options.setdefault("padding", 1 if size == 3 else 0)
+    return nn.Conv2d(inner, outer, size, **options)  # type: ignore[arg-type]
+
+
+def head(features: int, classes: int = 3) -> nn.Sequential:
+    return nn.Sequential(nn.Flatten(), nn.Linear(features, classes))
+
+
+def stem(net: Net, x: Tensor) -> Tensor:
+    return F.relu(net.stem(x))
+
+
+# --- plain layers ---------------------------------------------------------------------------------------
+
+
+@net((2, 5, 5))
+def plain() -> nn.Module:
+    return nn.Sequential(
+        conv(2, 3), nn.ReLU(), conv(3, 4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16, 6),
+        nn.ReLU(), nn.Linear(6, 3),
+    )  # fmt: skip
+
+
+@net((1, 4, 4))
+def linear_only() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 5, bias=False), nn.Linear(5, 3))
+
+
+@net((4, 6, 6))
+def groups_and_depthwise() -> nn.Module:
+    return nn.Sequential(
+        conv(4, 6, groups=2), nn.ReLU(), conv(6, 6, groups=6), nn.ReLU(), conv(6, 4, 1), nn.ReLU(), head(144)
+    )
+
+
+@net((2, 8, 7))
+def stride_and_dilation() -> nn.Module:
+    return nn.Sequential(
+        conv(2, 4, stride=(2, 1), padding=(1, 2)), nn.ReLU(), conv(4, 4, dilation=(1, 2), padding=2), nn.ReLU(),
+        conv(4, 3, (2, 3), stride=2, padding=0, groups=1), nn.ReLU(), head(36),
+    )  # fmt: skip
+
+
+def padded(mode: str) -> Callable[[], nn.Module]:
+    def make() -> nn.Module:
+        return nn.Sequential(
+            conv(2, 3, padding=(2, 1), padding_mode=mode), nn.ReLU(),
+            conv(3, 3, stride=2, padding_mode=mode), nn.ReLU(), nn.Flatten(), nn.LazyLinear(3),
+        )  # fmt: skip
+
+    make.__name__ = f"padding_{mode}"
+    return make
+
+
+for _mode in ("zeros", "reflect", "replicate", "circular"):
+    net((2, 5, 6))(padded(_mode))
+
+
+@net((2, 5, 6))
+def padding_same() -> nn.Module:
+    return nn.Sequential(
+        conv(2, 3, (4, 2), padding="same"), nn.ReLU(), conv(3, 3, 2, padding="same", dilation=(3, 1)), nn.ReLU(),
+        conv(3, 2, 4, padding="same", padding_mode="circular"), nn.ReLU(),
+        conv(2, 2, 3, padding="valid"), nn.ReLU(), head(2 * 3 * 4),
+    )  # fmt: skip
+
+
+@net((2, 5, 5))
+def functional_weights() -> nn.Module:
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = torch.relu(F.conv2d(x, net.a.weight, net.a.bias, padding=1))
+        x = F.conv2d(x, net.b.weight, None, 2, 1, 1, 2).relu()
+        return F.linear(x.flatten(1), net.c.weight, bias=net.c.bias)
+
+    return Net(forward, a=conv(2, 4), b=conv(4, 4, groups=2), c=nn.Linear(36, 3))
+
+
+# --- batch norm and activations ---------------------------------------------------------------------------
+
+
+@net((2, 5, 5))
+def norm_folded() -> nn.Module:
+    return nn.Sequential(
+        conv(2, 3, bias=False), nn.BatchNorm2d(3), nn.ReLU(), conv(3, 4), nn.BatchNorm2d(4, affine=False),
+        nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(100, 6), nn.BatchNorm1d(6), nn.ReLU(),
+        nn.Linear(6, 3),
+    )  # fmt: skip
+
+
+@net((2, 5, 5))
+def norm_alone() -> nn.Module:
+    """Pre-activation, as in DenseNet; batch norm on the image, and one that nothing activates."""
+    return nn.Sequential(
+        nn.BatchNorm2d(2), conv(2, 3), nn.ReLU(), nn.BatchNorm2d(3), nn.ReLU(), conv(3, 3), nn.MaxPool2d(2),
+        nn.BatchNorm2d(3), nn.ReLU(), nn.AvgPool2d(2), nn.BatchNorm2d(3), head(3),
+    )  # fmt: skip
+
+
+@net((2, 5, 5))
+def norm_with_two_readers() -> nn.Module:
+    def forward(net: Net, x: Tensor) -> Tensor:
+        y = net.bn(net.stem(x))
+        return net.head(torch.cat([F.relu(y), y], 1))
+
+    return Net(forward, stem=conv(2, 3), bn=nn.BatchNorm2d(3), head=head(150))
+
+
+@net((2, 5, 5))
+def relu_spellings() -> nn.Module:
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = net.relu(net.a(x))
+        x = F.relu(net.b(x), inplace=True)
+        x = net.c(x)
+        torch.relu_(x)
+        x = net.relu(net.d(x)).relu()
+        x = net.e(x)
+        x.relu_()
+        return net.head(net.dropout(net.relu(x)))
+
+    parts = {name: conv(2, 2) for name in "abcde"}
+    return Net(forward, **parts, relu=nn.ReLU(inplace=True), head=head(50), dropout=nn.Dropout(0.5))
+
+
+@net((2, 4, 4))
+def relu_in_place_read_again() -> nn.Module:
+    """What reads a tensor after an operation in place reads the result."""
+
+    def forward(net: Net, x: Tensor) -> Tensor:
+        y = net.stem(x)
+        z = F.relu_(y)
+        return net.head(y + net.a(z))
+
+    return Net(forward, stem=conv(2, 3), a=conv(3, 3), head=head(48))
+
+
+@net((2, 4, 4))
+def clone_before_in_place() -> nn.Module:
+    def forward(net: Net, x: Tensor) -> Tensor:
+        y = net.stem(x)
+        z = y.clone()
+        y.relu_()
+        w = z.clone()
+        z += y
+        return net.head(torch.cat([w, z.detach(), y], 1))
+
+    return Net(forward, stem=conv(2, 2), head=head(96))
+
+
+@net((2, 4, 4))
+def activation_alone() -> nn.Module:
+    """A pre-activation with two readers, a ReLU behind a pool, a ReLU of the image, and logits behind one."""
+
+    def forward(net: Net, x: Tensor) -> Tensor:
+        y = net.stem(F.relu(x - 0.5))
+        z = F.relu(F.max_pool2d(y, 2))
+        return F.relu(net.head(torch.cat([F.relu(y).flatten(1), z.flatten(1), y.flatten(1)], 1)))
+
+    return Net(forward, stem=conv(2, 3), head=nn.Linear(108, 4))
+
+
+@net((2, 4, 4))
+def dropouts() -> nn.Module:
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = F.relu(net.two(net.stem(x)))
+        x = F.dropout(net.alpha(x), 0.3, training=net.training)
+        return net.head(net.identity(x).contiguous())
+
+    return Net(
+        forward, stem=conv(2, 3), two=nn.Dropout2d(), alpha=nn.AlphaDropout(), identity=nn.Identity(), head=head(48)
+    )
+
+
+# --- pooling --------------------------------------------------------------------------------------------------
+
+
+def pooled(name: str, pool: Callable[[], nn.Module], shape: Shape = (2, 7, 7)) -> None:
+    """A convolution, then a dense layer, then a sum's shortcut, behind a pool."""
+
+    def make() -> nn.Module:
+        def forward(net: Net, x: Tensor) -> Tensor:
+            x = net.pool(stem(net, x))
+            x = F.relu(net.a(x) + x)
+            return net.head(net.again(x))
+
+        return Net(
+            forward, stem=conv(shape[0], 3), pool=pool(), a=conv(3, 3, groups=3), again=pool(),
+            head=nn.Sequential(nn.Flatten(), nn.LazyLinear(3)),
+        )  # fmt: skip
+
+    make.__name__ = name
+    net(shape)(make)
+
+
+pooled("max_pool", lambda: nn.MaxPool2d(2, ceil_mode=True))
+pooled("max_pool_overlapping", lambda: nn.MaxPool2d(3, 2, 1))
+pooled("max_pool_stride_one", lambda: nn.MaxPool2d(3, 1, 1))
+pooled("max_pool_dilated", lambda: nn.MaxPool2d(2, 2, 1, dilation=2, ceil_mode=True))
+pooled("max_pool_gaps", lambda: nn.MaxPool2d((1, 2), (2, 3)))
+pooled("max_pool_adaptive", lambda: nn.AdaptiveMaxPool2d((3, 2)))
+pooled("max_pool_adaptive_overlapping", lambda: nn.AdaptiveMaxPool2d((5, None)))
+pooled("average_pool", lambda: nn.AvgPool2d(2))
+pooled("average_pool_padded", lambda: nn.AvgPool2d(3, 2, 1))
+pooled("average_pool_padding_not_counted", lambda: nn.AvgPool2d(3, 2, 1, count_include_pad=False))
+pooled("average_pool_ceil", lambda: nn.AvgPool2d(2, 2, 1, ceil_mode=True), (2, 6, 7))
+pooled("average_pool_ceil_not_counted", lambda: nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False), (2, 8, 7))
+pooled("average_pool_ceil_drops_window", lambda: nn.AvgPool2d(2, 3, 1, ceil_mode=True), (2, 6, 8))
+pooled("average_pool_stride_one", lambda: nn.AvgPool2d(3, 1, 1))
+pooled("average_pool_divisor", lambda: nn.AvgPool2d((2, 3), divisor_override=5), (2, 8, 12))
+pooled("average_pool_adaptive", lambda: nn.AdaptiveAvgPool2d((3, 2)))
+pooled("average_pool_upsampling", lambda: nn.AdaptiveAvgPool2d(9), (2, 4, 5))
+pooled("pool_of_pool", lambda: nn.Sequential(nn.MaxPool2d(3, 1, 1), nn.MaxPool2d(3, 2)))
+pooled("max_of_average", lambda: nn.Sequential(nn.AvgPool2d(2, 1, 1), nn.MaxPool2d(3, 2)))
+pooled("average_of_max", lambda: nn.Sequential(nn.MaxPool2d(3, 1), nn.AvgPool2d(3, 2, 1)))
+pooled("max_average_max", lambda: nn.Sequential(nn.MaxPool2d(2, 1), nn.AvgPool2d(2, 1), nn.MaxPool2d(2, 1)))
+
+
+@net((2, 6, 6))
+def pool_spellings() -> nn.Module:
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = F.max_pool2d(stem(net, x), 3, stride=1, padding=1)
+        x = F.avg_pool2d(x, 2, 2, ceil_mode=True)
+        x = F.relu(net.a(x))
+        parts = [F.adaptive_avg_pool2d(x, 1), F.adaptive_max_pool2d(x, (1, 1)), x.mean((2, 3), keepdim=True)]
+        flat = torch.cat([torch.flatten(part, 1) for part in parts], dim=-1)
+        return net.head(torch.cat([flat, x.mean([-2, -1]), torch.mean(x, dim=(2, 3))], 1))
+
+    return Net(forward, stem=conv(2, 3), a=conv(3, 4), head=nn.Linear(20, 3))
+
+
+@net((2, 6, 6))
+def logits_of_an_average() -> nn.Module:
+    """As SqueezeNet ends: a convolution per class, ReLU, and an average."""
+    return nn.Sequential(
+        conv(2, 3), nn.ReLU(), conv(3, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
+
+
+@net((2, 6, 6))
+def logits_of_a_linear_average() -> nn.Module:
+    return nn.Sequential(conv(2, 3), nn.ReLU(), conv(3, 4, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+# --- sums and concatenations -------------------------------------------------------------------------------------
+
+
+@net((2, 5, 5))
+def residual() -> nn.Module:
+    """Identity and projection shortcuts, batch norms folded, in place as torchvision writes it."""
+
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = net.relu(net.bn(net.stem(x)))
+        y = net.b1(net.a1(x))
+        y += x
+        x = net.relu(y)
+        y = net.b2(net.a2(net.relu(net.c2(x))))
+        y += net.down(x)
+        return net.head(net.relu(y))
+
+    return Net(
+        forward, relu=nn.ReLU(inplace=True), stem=conv(2, 3), bn=nn.BatchNorm2d(3), a1=conv(3, 3, bias=False),
+        b1=nn.BatchNorm2d(3), c2=conv(3, 4, stride=2), a2=conv(4, 4), b2=nn.BatchNorm2d(4),
+        down=nn.Sequential(nn.Conv2d(3, 4, 1, 2), nn.BatchNorm2d(4)), head=head(36),
+    )  # fmt: skip
+
+
+@net((2, 4, 4))
+def sums() -> nn.Module:
+    """x + x, conv(x) + x, a sum of sums, constants, alpha, add_, and a linear sum."""
+
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = stem(net, x)
+        x = F.relu(x + x)
+        x = F.relu(net.a(x) + x)
+        y = net.b(x)
+        x = torch.add(net.c(x), y, alpha=0.5) + (y + 1.5)
+        y = F.relu(x).add(F.avg_pool2d(x, 3, 1, 1))
+        y.add_(net.d(x))
+        return net.fc(y.flatten(1)) + net.short(x.flatten(1))
+
+    convs = {name: conv(3, 3) for name in "abcd"}
+    return Net(forward, stem=conv(2, 3), **convs, fc=nn.Linear(48, 3), short=nn.Linear(48, 3))
+
+
+@net((2, 4, 4))
+def convolution_added_to_itself() -> nn.Module:
+    def forward(net: Net, x: Tensor) -> Tensor:
+        y = net.stem(x)
+        return net.head(F.relu(y + y))
+
+    return Net(forward, stem=conv(2, 3), head=head(48))
+
+
+@net((2, 4, 4))
+def differences() -> nn.Module:
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = stem(net, x)
+        y = F.relu(net.a(x)) - x
+        z = torch.sub(y, F.max_pool2d(x, 3, 1, 1)) - 0.25
+        return net.head(-F.relu(z) / 2)
+
+    return Net(forward, stem=conv(2, 3), a=conv(3, 3), head=head(48))
+
+
+@net((2, 6, 6))
+def concatenations() -> nn.Module:
+    """cat of branches, of a tensor with itself, and of one with its pool; densely connected."""
+
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = stem(net, x)
+        x = F.relu(net.a(torch.cat([x, x], 1)))
+        y = torch.cat([x, F.max_pool2d(x, 3, 1, 1)], 1)
+        x = F.relu(net.b(y))
+        dense = torch.concat([x, y, F.avg_pool2d(y, 3, 1, 1)], dim=-3)
+        z = F.relu(net.c(dense))
+        return net.head(torch.cat([z, dense], 1))
+
+    return Net(forward, stem=conv(2, 2), a=conv(4, 2), b=conv(4, 3), c=conv(11, 2, 1), head=head(13 * 36))
+
+
+@net((2, 5, 5))
+def cat_over_space() -> nn.Module:
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = stem(net, x)
+        wide = torch.cat([x, x[:, :, :, :2], x], 3)
+        return net.head(F.relu(net.a(wide)))
+
+    return Net(forward, stem=conv(2, 2), a=conv(2, 2), head=head(2 * 5 * 12))
+
+
+@net((2, 5, 5))
+def grouped_cat_of_itself() -> nn.Module:
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = stem(net, x)
+        return net.head(F.relu(net.a(torch.cat([x, x, x], 1)) + net.b(torch.cat([x, F.relu(net.c(x))], 1))))
+
+    return Net(
+        forward, stem=conv(2, 2), a=conv(6, 4, groups=2), b=conv(4, 4, 1), c=conv(2, 2), head=head(100)
+    )
+
+
+@net((2, 5, 5))
+def grouped_average_of_itself() -> nn.Module:
+    """Taps and groups together, and a dense layer behind an upsampling average."""
+
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = stem(net, x)
+        x = F.relu(net.a(F.avg_pool2d(torch.cat([x, x], 1), 3, 1, 1)))
+        return net.head(F.adaptive_avg_pool2d(F.adaptive_max_pool2d(x, 3), 5))
+
+    return Net(forward, stem=conv(2, 2), a=conv(4, 4, groups=4), head=head(100))
+
+
+# --- elements moved ---------------------------------------------------------------------------------------------------
+
+
+@net((4, 4, 4))
+def channel_shuffle() -> nn.Module:
+    """ShuffleNet v2's unit."""
+
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = stem(net, x)
+        left, right = x.chunk(2, dim=1)
+        x = torch.cat((left, F.relu(net.a(right))), dim=1)
+        n, c, h, w = x.size()
+        x = x.view(n, 2, c // 2, h, w)
+        x = torch.transpose(x, 1, 2).contiguous()
+        x = x.view(n, -1, h, w)
+        left, right = torch.chunk(x, 2, 1)
+        return net.head(net.b(right) + left)
+
+    return Net(forward, stem=conv(4, 4), a=conv(2, 2), b=conv(2, 2, groups=2), head=head(32))
+
+
+@net((2, 4, 6))
+def moves() -> nn.Module:
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = stem(net, x).permute(0, 1, 3, 2)
+        x = F.relu(net.a(torch.permute(x, (0, 1, 2, 3))))
+        x = x[:, :, 1:, ::2]
+        first, rest = torch.split(x, [1, 2], dim=1)
+        flat = torch.reshape(rest, (x.shape[0], -1))
+        corner = x[:, 1, 0].unsqueeze(1).squeeze(1)
+        row = x[..., -1].transpose(-1, 1).reshape(x.size(0), -1)
+        both = torch.cat([flat, first.flatten(1), corner, row, x[:, :, 2, 1]], 1)
+        return net.fc(F.relu(net.b(both)))
+
+    return Net(forward, stem=conv(2, 3), a=conv(3, 3), b=nn.Linear(30 + 2 + 15 + 3, 5), fc=nn.Linear(5, 3))
+
+
+@net((3, 4, 5))
+def paddings_and_normalisation() -> nn.Module:
+    """Affine normalisation of the input, explicit padding of every kind, cropping."""
+
+    def forward(net: Net, x: Tensor) -> Tensor:
+        mean = torch.tensor([0.4, 0.5, 0.6], dtype=torch.float64).view(1, 3, 1, 1)
+        x = (x - mean) / torch.tensor([0.2, 0.3, 0.25], dtype=torch.float64).view(3, 1, 1)
+        x = F.relu(net.a(net.zero(x)))
+        x = F.pad(x, (1, 0, 2, 1), mode="reflect")
+        x = F.relu(net.b(net.replicate(F.max_pool2d(x, 2, 1))))
+        x = F.max_pool2d(F.pad(x, (1, 1, 1, 1)) - 0.2, 3, 2)
+        x = F.relu(net.c(net.circular(2 * x + 0.1)))
+        return net.head(F.pad(x, (-1, 0, 0, -1)))
+
+    return Net(
+        forward, zero=nn.ZeroPad2d((1, 0, 0, 2)), replicate=nn.ReplicationPad2d(1), circular=nn.CircularPad2d(1),
+        a=conv(3, 2), b=conv(2, 3, stride=2, padding=0), c=conv(3, 2, padding=0),
+        head=nn.Sequential(nn.Flatten(), nn.LazyLinear(3)),
+    )  # fmt: skip
+
+
+@net((3, 4, 4))
+def padded_channels() -> nn.Module:
+    """The shortcut without weights of He et al. 2016 (option A): strided, padded with empty channels."""
+
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = stem(net, x)
+        y = F.relu(net.a(x))
+        y = net.b(y) + F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 1, 2))
+        return net.head(F.relu(y))
+
+    return Net(forward, stem=conv(3, 3), a=conv(3, 4, stride=2), b=conv(4, 6), head=head(24))
+
+
+@net((2, 6, 6))
+def input_read_by_many() -> nn.Module:
+    """The image itself is concatenated, added and pooled further on."""
+
+    def forward(net: Net, x: Tensor) -> Tensor:
+        y = F.relu(net.a(x) + x)
+        y = torch.cat([y, x, F.max_pool2d(x, 3, 1, 1)], 1)
+        y = F.relu(net.b(y))
+        return net.fc(torch.cat([y.flatten(1), x.flatten(1)], 1))
+
+    return Net(forward, a=conv(2, 2), b=conv(6, 2, stride=2), fc=nn.Linear(18 + 72, 3))
+
+
+def made(name: str, seed: int = 0) -> tuple[nn.Module, Shape]:
+    """The net called ``name``, randomised."""
+    make, shape = NETS[name]
+    model = make().double()
+    with torch.no_grad():
+        model.eval()(torch.zeros((1, *shape), dtype=torch.float64))
+    return randomised(model, seed), shape

@@ -1,0 +1,487 @@
+"""Slow twins, written from the papers and DESIGN §3 with plain loops. Nothing of graphpath is used here.
+
+``take_apart`` runs a model on one image with an object that notes every torch function called on it
+(``__torch_function__``), and takes the Jacobian of each call by autograd. A ReLU's derivative is its gate
+and a max-pool's is its switches, so products of these Jacobians are the held network. Every tensor is
+then an affine function of the sites' neurons, with matrices as dense as they come.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+Edge = tuple[int, int]
+
+SUMS = {"add", "add_", "__add__", "__iadd__", "iadd", "sub", "__sub__"}
+ALIASES = {"dropout", "dropout2d", "contiguous", "clone", "detach", "alpha_dropout", "feature_alpha_dropout"}
+
+
+# --- the tape ----------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class Node:
+    """One call: ``call(*values of parents)`` gives ``value`` (1, ...)."""
+
+    name: str
+    call: Callable[..., Tensor]
+    parents: list[Node]
+    value: Tensor
+    made: int = field(default_factory=count().__next__)
+
+    @property
+    def kind(self) -> str:
+        if self.name in ("conv2d", "linear"):
+            return "mix"
+        if self.name == "batch_norm":
+            return "norm"
+        if self.name in ("relu", "relu_"):
+            return "activation"
+        if self.name in SUMS and len(self.parents) == 2:
+            return "sum"
+        return "input" if self.name == "input" else "move"
+
+
+class Tracked:
+    """Stands for a tensor while the model runs; an operation in place makes it stand for the result."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return _noted(func, args, kwargs or {})
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("shape", "dtype", "device", "ndim"):
+            return getattr(self._node.value, name)
+        method = getattr(torch.Tensor, name)
+        return lambda *args, **kwargs: _noted(method, (self, *args), kwargs)
+
+    def size(self, *dim: int) -> Any:
+        return self._node.value.size(*dim)
+
+    def dim(self) -> int:
+        return self._node.value.dim()
+
+    def __add__(self, other: Any) -> Any:
+        return _noted(torch.add, (self, other), {})
+
+    __radd__ = __add__
+
+    def __iadd__(self, other: Any) -> Any:
+        return _noted(torch.Tensor.add_, (self, other), {})
+
+    def __sub__(self, other: Any) -> Any:
+        return _noted(torch.sub, (self, other), {})
+
+    def __mul__(self, other: Any) -> Any:
+        return _noted(torch.mul, (self, other), {})
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> Any:
+        return _noted(torch.div, (self, other), {})
+
+    def __neg__(self) -> Any:
+        return _noted(torch.neg, (self,), {})
+
+    def __getitem__(self, item: Any) -> Any:
+        return _noted(torch.Tensor.__getitem__, (self, item), {})
+
+
+def _noted(func: Any, args: Any, kwargs: Any) -> Any:
+    handles: list[Tracked] = []
+    _each_tracked((args, kwargs), handles.append)
+    nodes = [handle._node for handle in handles]
+    name = func.__name__
+
+    def call(*values: Tensor) -> Any:
+        left = iter([value.clone(memory_format=torch.contiguous_format) for value in values])
+        filled_args, filled_kwargs = _filled((args, kwargs), left)
+        return func(*filled_args, **filled_kwargs)
+
+    with torch.no_grad():
+        result = call(*(node.value for node in nodes))
+    if isinstance(result, Tensor):
+        if name in ALIASES and torch.equal(result, nodes[0].value):
+            nodes[0].value = nodes[0].value.contiguous()
+            return Tracked(nodes[0]) if name == "clone" else handles[0]
+        node = Node(name, call, nodes, result)
+        if (name.endswith("_") and not name.endswith("__")) or kwargs.get("inplace"):
+            handles[0]._node = node
+            return handles[0]
+        return Tracked(node)
+    return tuple(
+        Tracked(Node("part", lambda *values, i=i: call(*values)[i], nodes, part))
+        for i, part in enumerate(result)
+    )
+
+
+def _each_tracked(value: Any, visit: Callable[[Tracked], None]) -> None:
+    if isinstance(value, Tracked):
+        visit(value)
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            _each_tracked(item, visit)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _each_tracked(item, visit)
+
+
+def _filled(value: Any, left: Iterator[Tensor]) -> Any:
+    if isinstance(value, Tracked):
+        return next(left)
+    if isinstance(value, (tuple, list)):
+        items = [_filled(item, left) for item in value]
+        return items if isinstance(value, list) else tuple(items)
+    if isinstance(value, dict):
+        return {key: _filled(item, left) for key, item in value.items()}
+    return value
+
+
+def run(model: nn.Module, image: Tensor) -> list[Node]:
+    """The calls that the logits of ``image`` (C, H, W) need, in order; the last gives the logits."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    start = Node("input", lambda: None, [], image[None].detach().clone())  # type: ignore[arg-type, return-value]
+    with torch.no_grad():
+        end = model(Tracked(start))._node
+    for module, mode in modes.items():
+        module.training = mode
+    needed, waiting = {start, end}, [end]
+    while waiting:
+        parents = waiting.pop().parents
+        waiting += [parent for parent in parents if parent not in needed]
+        needed.update(parents)
+    return sorted(needed, key=lambda node: node.made)
+
+
+def replayed(calls: list[Node], given: Mapping[Node, Tensor]) -> Tensor:
+    """The logits when the results of some calls are replaced."""
+    values: dict[Node, Tensor] = {}
+    with torch.no_grad():
+        for node in calls:
+            if node in given:
+                values[node] = given[node]
+            elif node.name == "input":
+                values[node] = node.value
+            else:
+                values[node] = node.call(*(values[parent] for parent in node.parents))
+    return values[calls[-1]].flatten()
+
+
+# --- the held network ----------------------------------------------------------------------------------
+
+Affine = tuple[dict[int, np.ndarray], np.ndarray]
+"""A tensor as an affine function of neurons: a matrix for each site by number, and a constant."""
+
+
+@dataclass(eq=False)
+class TwinSite:
+    """A site: its pre-activations z, outputs a, gates, constants b, and J (size, neurons before it)."""
+
+    number: int
+    offset: int
+    shape: tuple[int, ...]
+    active: bool
+    node: Node
+    z: np.ndarray
+    a: np.ndarray
+    gate: np.ndarray
+    b: np.ndarray
+    jacobian: np.ndarray
+
+    @property
+    def size(self) -> int:
+        return len(self.a)
+
+
+@dataclass(eq=False)
+class Twin:
+    """The held network of one image."""
+
+    sites: list[TwinSite]
+    calls: list[Node]
+    logits: np.ndarray
+
+    @property
+    def neurons(self) -> int:
+        return self.sites[-1].offset + self.sites[-1].size
+
+    @property
+    def a(self) -> np.ndarray:
+        return np.concatenate([site.a for site in self.sites])
+
+    def site_of(self, neuron: int) -> TwinSite:
+        return next(site for site in reversed(self.sites) if site.offset <= neuron)
+
+    def logit(self, target: int) -> int:
+        return self.sites[-1].offset + target
+
+    def weights(self) -> dict[Edge, float]:
+        """J of every edge with J and flow other than 0."""
+        a, found = self.a, {}
+        for site in self.sites[1:]:
+            for row, column in zip(*np.nonzero(site.jacobian), strict=True):
+                if a[column] != 0:
+                    found[int(column), site.offset + int(row)] = float(site.jacobian[row, column])
+        return found
+
+    def flows(self) -> dict[Edge, float]:
+        """J * a of every edge."""
+        a = self.a
+        return {edge: weight * a[edge[0]] for edge, weight in self.weights().items()}
+
+    def inputs(self, neuron: int) -> int:
+        """How many different neurons are wired to this one."""
+        site = self.site_of(neuron)
+        return int(np.count_nonzero(site.jacobian[neuron - site.offset]))
+
+    def gradient(self, target: int) -> np.ndarray:
+        """df/da of every neuron, backward through the edges."""
+        gradient = np.zeros(self.neurons)
+        gradient[self.logit(target)] = 1
+        for site in reversed(self.sites[1:]):
+            mine = slice(site.offset, site.offset + site.size)
+            gradient[: site.offset] += (gradient[mine] * site.gate) @ site.jacobian
+        return gradient
+
+    def gradient_before(self, target: int) -> np.ndarray:
+        """df/dz of every neuron."""
+        return self.gradient(target) * np.concatenate([site.gate for site in self.sites])
+
+
+def take_apart(model: nn.Module, image: Tensor) -> Twin:
+    """The held network of ``model`` for ``image`` (C, H, W), by DESIGN §3."""
+    calls = run(model, image)
+    heads = _heads(calls)
+    number = {node: place for place, node in enumerate(heads)}
+    offsets = np.cumsum([0, *(node.value.numel() for node in heads)]).tolist()
+    affine: dict[Node, Affine] = {}
+    sites: dict[int, TwinSite] = {}
+    for node in calls:
+        affine[node] = _combined(node, affine)
+        if node in heads:
+            place = number[node]
+            sites[place] = _site(place, offsets, node, heads[node], affine[heads[node]])
+            affine[node] = ({place: np.eye(node.value.numel())}, np.zeros(node.value.numel()))
+    end = calls[-1]
+    if end.kind in ("move", "activation"):  # the logits are a site of their own
+        logits = Node("logits", end.call, [end], end.value)
+        sites[len(heads)] = _site(len(heads), offsets, logits, logits, affine[end])
+    return Twin([sites[place] for place in range(len(sites))], calls, end.value.flatten().numpy())
+
+
+def _site(place: int, offsets: list[int], node: Node, before: Node, affine: Affine) -> TwinSite:
+    matrices, b = affine
+    a, z = node.value.flatten().numpy(), before.value.flatten().numpy()
+    jacobian = np.zeros((len(a), offsets[place]))
+    for source, matrix in matrices.items():
+        jacobian[:, offsets[source] : offsets[source] + matrix.shape[1]] += matrix
+    active = node.kind == "activation"
+    gate = (z > 0).astype(float) if active else np.ones_like(z)
+    shape = tuple(node.value.shape[1:])
+    return TwinSite(place, offsets[place], shape, active, node, z, a, gate, b, jacobian)
+
+
+def _combined(node: Node, affine: Mapping[Node, Affine]) -> Affine:
+    """A call's result as an affine function of neurons."""
+    if not node.parents:
+        return {}, np.zeros(node.value.numel())
+    values = tuple(parent.value for parent in node.parents)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        jacobians = torch.autograd.functional.jacobian(node.call, values)
+    constant = node.value.flatten().numpy().copy()
+    matrices: dict[int, np.ndarray] = defaultdict(lambda: np.zeros(()))
+    for parent, jacobian in zip(node.parents, jacobians, strict=True):
+        matrix = jacobian.reshape(node.value.numel(), parent.value.numel()).numpy()
+        behind, shift = affine[parent]
+        constant += matrix @ (shift - parent.value.flatten().numpy())
+        for site, inner in behind.items():
+            matrices[site] = matrices[site] + matrix @ inner
+    return dict(matrices), constant
+
+
+def _heads(calls: list[Node]) -> dict[Node, Node]:
+    """The calls whose results are neurons, each with the call that gives the pre-activation, in order."""
+    readers: dict[Node, list[Node | None]] = defaultdict(list)
+    for node in calls:
+        for parent in node.parents:
+            readers[parent].append(node)
+    readers[calls[-1]].append(None)
+
+    def sole(node: Node, kind: str) -> Node | None:
+        only = readers[node][0] if len(readers[node]) == 1 else None
+        return only if only is not None and only.kind == kind else None
+
+    heads: dict[Node, Node] = {}  # in the order of the call that begins each
+    part_of: set[Node] = set()
+    for node in calls:
+        if node in part_of or node.kind == "move":
+            continue
+        before = node
+        if node.kind == "mix":
+            while (norm := sole(before, "norm")) is not None:
+                part_of.add(norm)
+                before = norm
+            if sole(before, "sum") is not None:
+                continue  # the sum absorbs it
+        if node.kind in ("mix", "norm", "sum") and (activation := sole(before, "activation")) is not None:
+            part_of.add(activation)
+            heads[activation] = before
+        elif node.kind == "activation":
+            heads[node] = node.parents[0]
+        else:
+            heads[before] = before
+    return heads
+
+
+# --- the papers' methods -------------------------------------------------------------------------------
+
+
+@dataclass
+class Selected:
+    """Edges with their flows, and how many selected neurons had nothing before them, by site."""
+
+    flow: dict[Edge, float] = field(default_factory=dict)
+    bias_fed: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+
+
+def effective_path(twin: Twin, target: int, theta: float) -> Selected:
+    """Qiu et al. 2019, backward, neuron by neuron, with DESIGN §4's deviations."""
+    a = twin.a
+    important = {twin.logit(target)}
+    selected = Selected()
+    for site in reversed(twin.sites[1:]):
+        for neuron in sorted(n for n in important if site.offset <= n < site.offset + site.size):
+            row = site.jacobian[neuron - site.offset]
+            sign = -1.0 if site.z[neuron - site.offset] < 0 else 1.0
+            candidates = [(sign * float(row[n] * a[n]), int(n)) for n in np.flatnonzero(row)]
+            chosen = _fewest(candidates, theta)
+            for _, source in chosen:
+                selected.flow[source, neuron] = float(row[source] * a[source])
+                important.add(source)
+            if not chosen:
+                selected.bias_fed[site.number] += 1
+    return selected
+
+
+def _fewest(candidates: list[tuple[float, int]], theta: float) -> list[tuple[float, int]]:
+    positive = sorted((c for c in candidates if c[0] > 0), key=lambda c: (-c[0], c[1]))
+    total = sum(v for v, _ in candidates)
+    if total <= 0 or 1 / len(candidates) >= theta:
+        return positive[:1]
+    chosen, reached = [], 0.0
+    for value, neuron in positive:
+        if reached >= theta * total:
+            break
+        chosen.append((value, neuron))
+        reached += value
+    return chosen
+
+
+def most(twin: Twin, score: np.ndarray, sparsity: float) -> set[int]:
+    """Neurons of sites with an activation whose score is above the percentile of all of them, and above 0."""
+    pool = [site.offset + i for site in twin.sites if site.active for i in range(site.size)]
+    cut = np.percentile([score[n] for n in pool], 100 * sparsity)
+    return {n for n in pool if score[n] > cut and score[n] > 0}
+
+
+def neuron_mct(twin: Twin, target: int, sparsity: float) -> tuple[set[int], Selected]:
+    """Khakzar et al. 2021: abs(a * df/da), one global percentile; joined by DESIGN §4."""
+    chosen = most(twin, np.abs(twin.a * twin.gradient(target)), sparsity)
+    return chosen, joined(twin, target, chosen)
+
+
+def joined(twin: Twin, target: int, chosen: set[int]) -> Selected:
+    """All flows among chosen neurons, pixels, the neurons of linear sites and the target's logit."""
+    taking_part = set(chosen)
+    for site in twin.sites[:-1]:
+        if not site.active:
+            taking_part.update(range(site.offset, site.offset + site.size))
+    taking_part.add(twin.logit(target))
+    selected = Selected()
+    fed = set()
+    for (source, head), flow in twin.flows().items():
+        if source in taking_part and head in taking_part:
+            selected.flow[source, head] = flow
+            fed.add(head)
+    for neuron in taking_part - fed:
+        site = twin.site_of(neuron)
+        if site.number > 0:
+            selected.bias_fed[site.number] += 1
+    return selected
+
+
+# --- routes, strength, budget ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Route:
+    """A chain of neurons with its contribution; ``born`` when it starts at its first neuron's constant."""
+
+    neurons: tuple[int, ...]
+    contribution: float
+    born: bool = False
+
+    @property
+    def edges(self) -> list[Edge]:
+        return list(zip(self.neurons[:-1], self.neurons[1:], strict=True))
+
+
+def routes(twin: Twin, target: int, edges: Mapping[Edge, float], constants: bool) -> list[Route]:
+    """Every route of the edges to the logit, by depth-first search from the logit back.
+
+    ``constants`` says whether routes may also start at a neuron's constant.
+    """
+    a, pixels = twin.a, twin.sites[0].size
+    gate = np.concatenate([site.gate for site in twin.sites])
+    b = np.concatenate([site.b for site in twin.sites])
+    before: dict[int, list[int]] = defaultdict(list)
+    for source, head in sorted(edges):
+        before[head].append(source)
+    found: list[Route] = []
+
+    def back(neuron: int, after: tuple[int, ...], product: float) -> None:
+        chain = (neuron, *after)
+        if neuron < pixels:
+            found.append(Route(chain, product * float(a[neuron])))
+            return
+        product *= float(gate[neuron])
+        if constants and b[neuron] != 0:
+            found.append(Route(chain, product * float(b[neuron]), born=True))
+        for source in before[neuron]:
+            back(source, chain, product * (edges[source, neuron] / float(a[source])))
+
+    back(twin.logit(target), (), 1.0)
+    return found
+
+
+def total(twin: Twin, target: int) -> float:
+    """What all routes and all constants give to the logit, summed by dynamic programming."""
+    arriving = np.zeros(twin.neurons)
+    arriving[: twin.sites[0].size] = twin.sites[0].a
+    for site in twin.sites[1:]:
+        mine = slice(site.offset, site.offset + site.size)
+        arriving[mine] = site.gate * (site.jacobian @ arriving[: site.offset] + site.b)
+    return float(arriving[twin.logit(target)])
+
+
+def strengths(found: list[Route], edges: Mapping[Edge, float]) -> dict[Edge, float]:
+    """The largest |contribution| of a route through each edge, 0 where none passes."""
+    best = dict.fromkeys(edges, 0.0)
+    for route in found:
+        for edge in route.edges:
+            best[edge] = max(best[edge], abs(route.contribution))
+    return best
