@@ -4,10 +4,10 @@ registry, methods    what each method selects
 neurons              selected neurons to edges, the common rule
 strength, budget     which edges are kept
 routes               the K largest routes
-rows, trace          the record
+rows, tracer         the record
 """
 
 from graphpath.tracing.registry import METHODS, Method
-from graphpath.tracing.trace import trace
+from graphpath.tracing.tracer import trace
 
 __all__ = ["METHODS", "Method", "trace"]
