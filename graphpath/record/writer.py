@@ -62,7 +62,7 @@ class TraceWriter:
         if not resume:
             raise RecordError(f"{path} already holds run {run['id']!r}: resume it, or delete the directory.")
         writer = cls(path, dict(found), finished=bool(found.get("complete")))
-        writer._done = {int(marker.stem) for marker in (path / STAGING).glob("*.done")}
+        writer._done = {int(marker.stem) for marker in (path / STAGING).glob("[0-9]*.done")}
         if writer.finished:
             shutil.rmtree(path / STAGING, ignore_errors=True)  # left when finish() was killed at its end
         return writer
