@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import nn
 from graphpath.errors import ModelError
 from graphpath.models.architectures import build
 from graphpath.models.loaded import LoadedModel, weights_digest
+from graphpath.record.files import write_atomically
 
 MARK = "graphpath.checkpoint"
 VERSION = 1
@@ -25,16 +25,7 @@ def save_checkpoint(path: str | Path, contents: Mapping[str, object]) -> Path:
     """Write ``contents`` whole: to a temporary name beside ``path``, then renamed. Returns the path."""
     target = Path(path)
     check_writable(target)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            torch.save({MARK: VERSION, **contents}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_atomically(target, lambda temporary: torch.save({MARK: VERSION, **contents}, temporary))
     return target
 
 
