@@ -184,7 +184,7 @@ def relu_spellings() -> nn.Module:
         x = net.relu(net.d(x)).relu()
         x = net.e(x)
         x.relu_()
-        return net.head(net.dropout(net.relu(x)))
+        return net.head(net.dropout(x))
 
     parts = {name: conv(2, 2) for name in "abcde"}
     return Net(forward, **parts, relu=nn.ReLU(inplace=True), head=head(50), dropout=nn.Dropout(0.5))
@@ -207,10 +207,11 @@ def clone_before_in_place() -> nn.Module:
     def forward(net: Net, x: Tensor) -> Tensor:
         y = net.stem(x)
         z = y.clone()
-        y.relu_()
+        y = y * 2
         w = z.clone()
         z += y
-        return net.head(torch.cat([w, z.detach(), y], 1))
+        y.relu_()
+        return net.head(torch.cat([w, z, y], 1))
 
     return Net(forward, stem=conv(2, 2), head=head(96))
 

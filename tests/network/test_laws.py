@@ -1,0 +1,164 @@
+"""Every law of DESIGN §3 to 1e-10, all edges materialised, on a net for every supported operation.
+
+The twin of ``tests/tracing/twins.py`` says, independently, what the sites, values, gradients, constants
+and edges are.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from graphpath.network.operations import Conv
+from graphpath.tracing.batch import Batch
+from graphpath.tracing.neurons import join
+from tests.tracing import harness, nets, twins
+from tests.tracing.harness import EXACT, residual
+
+EVERY = sorted(nets.NETS)
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")
+
+
+@cache
+def case(name: str) -> tuple[nn.Module, Batch, list[int], list[harness.Edges]]:
+    """A net held for two images and two different classes' worth of switches; its edges."""
+    model, shape = nets.made(name, seed=EVERY.index(name))
+    batch, classes = harness.held(model, nets.images(shape, 2, seed=1))
+    return model, batch, classes, harness.every_edge(batch)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_laws(name: str) -> None:
+    _, batch, _, edges = case(name)
+    for image, mine in enumerate(edges):
+        for law, off in harness.laws(mine, harness.numbers(batch, image)).items():
+            assert off < EXACT, (law, image)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_edges_are_unique_and_carry_flow(name: str) -> None:
+    _, batch, _, edges = case(name)
+    for mine in edges:
+        assert len(set(zip(mine.source.tolist(), mine.target.tolist(), strict=True))) == len(mine) > 0
+        assert (mine.flow != 0).all()
+        assert (mine.source >= 0).all()
+        site = np.searchsorted([s.offset for s in batch.wiring.sites], [mine.source, mine.target], side="right")
+        assert (site[0] < site[1]).all()
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_network_is_the_twins(name: str) -> None:
+    model, batch, classes, edges = case(name)
+    for image, (mine, target) in enumerate(zip(edges, classes, strict=True)):
+        twin, ours = twins.take_apart(model, batch.images[image]), harness.numbers(batch, image)
+        assert [site.offset for site in twin.sites] == ours.starts.tolist()
+        assert [site.active for site in twin.sites] == [s.activation is not None for s in batch.wiring.sites]
+        for site, theirs in zip(batch.wiring.sites, twin.sites, strict=True):
+            assert site.shape == (*theirs.shape, 1, 1)[:3]
+        # An independent pass of the model itself, and constants carried along instead of left over.
+        np.testing.assert_allclose(twin.logits, model(batch.images)[image].detach().numpy(), rtol=1e-12, atol=1e-12)
+        for got, want in (
+            (ours.a, twin.a),
+            (ours.z, np.concatenate([site.z for site in twin.sites])),
+            (ours.b, np.concatenate([site.b for site in twin.sites])),
+            (ours.gate, np.concatenate([site.gate for site in twin.sites])),
+            (ours.gradient, twin.gradient(target)),
+            (ours.before, twin.gradient_before(target)),
+        ):
+            np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-11)
+        want_flows = twin.flows()
+        assert mine.by_ends() == pytest.approx(want_flows, rel=1e-10, abs=1e-14)
+        assert abs(twins.total(twin, target) - ours.value) < EXACT
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_gradient_is_the_models_own(name: str) -> None:
+    """All hand-made nets are piecewise linear: the held gradient is the true one."""
+    model, batch, classes, _ = case(name)
+    pixels = batch.images.clone().requires_grad_(True)
+    logits = model.eval()(pixels)
+    (gradient,) = torch.autograd.grad(logits[torch.arange(2), classes].sum(), pixels)
+    ours = batch.held.gradient[:, batch.wiring.sites[0].span].reshape(pixels.shape)
+    torch.testing.assert_close(ours, gradient, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_weights_times_their_gradients(name: str) -> None:
+    """``W * df/dW`` of a convolution, over space, is its channel edges and the constants that enter it."""
+    model, batch, classes, edges = case(name)
+    convolutions = [site for site in batch.wiring.sites if site.kind == "conv"]
+    modules = dict(model.named_modules())
+    for site in convolutions:
+        module = modules.get(site.name)
+        operation = site.branches[0].operation
+        if not isinstance(module, nn.Conv2d) or f"{site.name}:2" in {s.name for s in batch.wiring.sites}:
+            continue
+        assert isinstance(operation, Conv)
+        for image, (mine, target) in enumerate(zip(edges, classes, strict=True)):
+            logit = model.eval()(batch.images[image : image + 1])[0, target]
+            (gradient,) = torch.autograd.grad(logit, module.weight)
+            product = (module.weight * gradient).detach().sum((2, 3)).numpy()
+            ours = harness.numbers(batch, image)
+            inside = (mine.target >= site.offset) & (mine.target < site.offset + site.size)
+            plane = site.shape[1] * site.shape[2]
+            channel = (mine.target[inside] - site.offset) // plane
+            score = mine.flow[inside] * ours.before[mine.target[inside]]
+            bias = 0.0 if operation.bias is None else operation.bias.repeat_interleave(plane).numpy()
+            entering = (ours.b[site.span] - bias) * ours.before[site.span]
+            left = np.bincount(channel, score, site.shape[0]) + entering.reshape(site.shape[0], -1).sum(1)
+            terms = np.bincount(channel, np.abs(score), site.shape[0])
+            assert residual(left, product.sum(1), terms + np.abs(entering).reshape(site.shape[0], -1).sum(1)) < EXACT
+            source = _aligned(batch, site.branches[0].view)
+            if source is None:
+                continue
+            per_group = product.shape[1]
+            feature = (mine.source[inside] - source.offset) // (source.shape[1] * source.shape[2])
+            cell = channel * per_group + feature % per_group
+            sums = np.bincount(cell, score, product.size).reshape(product.shape)
+            size = np.bincount(cell, np.abs(score), product.size).reshape(product.shape)
+            assert residual(sums, product, size) < EXACT
+
+
+def _aligned(batch: Batch, view: object) -> object:
+    """The site that a convolution reads as it is, if it does."""
+    if view.index is not None:
+        return None
+    return next((site for site in batch.wiring.sites if site.offset == view.base), None)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_joining_every_neuron_gives_every_edge(name: str) -> None:
+    """The common rule of neuron methods, with all neurons selected: all edges but those to other logits."""
+    _, batch, classes, edges = case(name)
+    selection = join(batch, torch.ones_like(batch.held.output, dtype=torch.bool))
+    last = batch.wiring.sites[-1].offset
+    for mine, every, target in zip(harness.selected(batch, selection), edges, classes, strict=True):
+        wanted = (every.target < last) | (every.target == last + target)
+        kept = harness.Edges(every.source[wanted], every.target[wanted], every.flow[wanted])
+        assert mine.by_ends() == kept.by_ends()
+        assert len(mine) == len(kept)
+
+
+def test_all_routes_and_constants_by_enumeration() -> None:
+    """On a net small enough, every single route, those from constants included, sums to f."""
+    model = nets.randomised(
+        nn.Sequential(
+            nn.Conv2d(1, 2, 2), nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2, 1), nn.Conv2d(2, 2, 2), nn.ReLU(),
+            nn.Flatten(), nn.Linear(2, 2),
+        ),
+        seed=3,
+    )  # fmt: skip
+    batch, classes = harness.held(model, nets.images((1, 4, 4), 4, seed=0))
+    for image, (mine, target) in enumerate(zip(harness.every_edge(batch), classes, strict=True)):
+        twin, ours = twins.take_apart(model, batch.images[image]), harness.numbers(batch, image)
+        flows = mine.by_ends()
+        whole = twins.routes(twin, target, flows, constants=True)
+        assert sum(r.contribution for r in whole) == pytest.approx(ours.value, rel=EXACT)
+        pixels = twins.routes(twin, target, flows, constants=False)
+        bias = float((ours.b * ours.before).sum())
+        assert sum(r.contribution for r in pixels) + bias == pytest.approx(ours.value, rel=EXACT)
+        assert len(whole) > len(pixels) > 0
