@@ -252,10 +252,10 @@ def _placed(module: nn.Module, device: str | torch.device | None) -> Iterator[No
     home = parameter.device
     try:
         module.to(device)
-        yield
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError):
-            raise
+    except (RuntimeError, AssertionError) as error:  # PyTorch raises either for a device that is not there
+        module.to(home)
         raise MethodError(f"device={str(device)!r} cannot be used: {error}") from error
+    try:
+        yield
     finally:
         module.to(home)

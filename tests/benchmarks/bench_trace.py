@@ -26,7 +26,7 @@ from rich.table import Table
 
 from graphpath import trace
 from graphpath.data import TensorImages, open_images
-from graphpath.models import as_loaded, train
+from graphpath.models.architectures import cnn
 from graphpath.network import hold, take_apart
 from graphpath.record import TraceWriter
 from graphpath.tracing.batch import Batch, Wiring
@@ -147,10 +147,10 @@ def _peak(count: int) -> float:
 
 def _trace_and_report(count: int) -> None:
     """In a process of its own: trace ``count`` digits, print the process's peak memory in MiB."""
-    model = train("cnn", open_images("digits", split="train", limit=100), open_images("digits"), epochs=1).model
+    torch.manual_seed(0)
     images = open_images("digits", split="train", limit=count)
     with tempfile.TemporaryDirectory() as folder:
-        trace(as_loaded(model), images, out=Path(folder) / "trace", batch=32)
+        trace(cnn(images.shape, 10), images, out=Path(folder) / "trace", batch=32)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
