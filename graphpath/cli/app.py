@@ -1,0 +1,47 @@
+"""The verbs together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from graphpath.cli import attack, delete, demo, doctor, load, query, report, runs, schema, trace, train
+from graphpath.cli.failures import debugging, guarded
+
+app = typer.Typer(
+    name="graphpath",
+    help="Trace the pathways by which a convolutional network decides, keep them as a graph, and query it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for verb in (demo, train, trace, attack, load, query, report, runs, delete, schema, doctor):
+    command = verb.command
+    settings = getattr(verb, "SETTINGS", None)
+    app.command(verb.__name__.rpartition(".")[2], context_settings=settings)(guarded(command))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"graphpath {version('graphpath')}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _common(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    debugging.set(debug)
+
+
+def main() -> None:
+    """The entry point of the ``graphpath`` command."""
+    app()

@@ -1,0 +1,97 @@
+"""Options that several verbs share, and the readers of their values."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from graphpath.errors import DataError, QueryParameterError
+
+if TYPE_CHECKING:
+    from graphpath.data.base import BaseImages
+    from graphpath.models import LoadedModel
+    from graphpath.stores.base import Store
+
+Model = Annotated[
+    str, typer.Option("--model", help="A torchvision name, module:function, or a checkpoint of graphpath train.")
+]
+Weights = Annotated[
+    str | None, typer.Option("--weights", help="A state dict file, or the name of torchvision weights on disk.")
+]
+Data = Annotated[
+    str, typer.Option("--data", help="digits, mnist, cifar10, an image folder, a tar of one, or an image set.")
+]
+Root = Annotated[Path | None, typer.Option("--root", help="Where data lie on disk, in torchvision's layout.")]
+Split = Annotated[str, typer.Option("--split", help="train or test, where there is a choice.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many images, evenly by class.")]
+Size = Annotated[int | None, typer.Option("--size", min=1, help="Bring images to this height and width.")]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps ...")]
+Seed = Annotated[int, typer.Option("--seed", help="Makes everything drawn at random reproducible.")]
+Batch = Annotated[int | None, typer.Option("--batch", min=1, help="Images at a time.")]
+StoreUri = Annotated[
+    str, typer.Option("--store", help="A path (embedded engine), or neo4j://... or bolt://...", show_default=False)
+]
+Database = Annotated[str | None, typer.Option("--database", help="The database of a Neo4j server.")]
+RunName = Annotated[str | None, typer.Option("--run", help="The run, where the store holds several.")]
+
+
+def open_store(uri: str, database: str | None = None, *, existing: bool = True) -> Store:
+    """The store at ``uri``; with ``existing``, one that is not there yet is refused."""
+    from graphpath.errors import StoreUnavailable
+    from graphpath.stores import open_store
+
+    embedded = "://" not in uri
+    if embedded and database is not None:
+        raise StoreUnavailable(f"{uri} is an embedded store, one file; --database is for a Neo4j server.")
+    if embedded and existing and not Path(uri).exists():
+        raise StoreUnavailable(f"There is no store at {uri}; graphpath load DIR --store {uri} makes one.")
+    return open_store(uri) if database is None else open_store(uri, database=database)
+
+
+def open_images(
+    data: str,
+    model: LoadedModel | None,
+    *,
+    root: Path | None,
+    split: str,
+    limit: int | None,
+    seed: int,
+    size: int | None = None,
+) -> BaseImages:
+    """The images that ``--data`` names, at the size that the model was made for unless told otherwise."""
+    from graphpath.data import open_images
+
+    shape = model.shape if model is not None else None
+    side = size if size is not None or shape is None else (shape[1], shape[2])
+    channels = None if shape is None else shape[0]
+    return open_images(
+        data, root=root, split=split, limit=limit, seed=seed, size=side, channels=channels
+    )
+
+
+def named_values(pairs: list[str], option: str) -> dict[str, str]:
+    """``["theta=0.5"]`` as ``{"theta": "0.5"}``. Raises QueryParameterError for a text without ``=``."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise QueryParameterError(f"{option} {pair!r}: write {option} NAME=VALUE.")
+        found[name.strip().replace("-", "_")] = value
+    return found
+
+
+def typed(text: str) -> Any:
+    """``text`` as the JSON value that it is (0.5, 3, true, null), else as it stands."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def fresh(out: Path, resume: bool) -> None:
+    """Refuses a directory that holds anything, unless resuming is allowed."""
+    if not resume and out.is_dir() and any(out.iterdir()):
+        raise DataError(f"{out} is not empty: leave out --no-resume, choose another --out, or delete it.")

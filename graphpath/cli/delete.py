@@ -1,0 +1,22 @@
+"""``graphpath delete``: a run out of a store."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from graphpath.cli import arguments as a
+
+INTERRUPTED = "the same command finishes the deletion"
+
+
+def command(
+    run: Annotated[str, typer.Argument(help="The run's id, as graphpath runs shows it.")],
+    store: a.StoreUri,
+    database: a.Database = None,
+) -> None:
+    """Delete a run and what only it brought; its trace on disk stays."""
+    with a.open_store(store, database) as kept:
+        kept.delete(run)
+    typer.echo(f"run {run} deleted from {store}")

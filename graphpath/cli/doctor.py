@@ -1,0 +1,113 @@
+"""``graphpath doctor``: what is installed, and whether a store is in order."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from graphpath.cli import arguments as a
+from graphpath.cli.output import Output, output_options
+from graphpath.errors import GraphpathError
+
+Finding = tuple[str, str, str]
+"""(what was looked at, "ok" | "absent" | "wrong", detail)."""
+
+REQUIRED = ("duckdb", "ladybug", "networkx", "numpy", "pandas", "pyarrow")
+OPTIONAL = {
+    "torch": "trace",
+    "torchvision": "trace",
+    "captum": "trace",
+    "sklearn": "trace",
+    "jinja2": "report",
+    "PIL": "report",
+    "neo4j": "neo4j",
+}
+PACKAGES = {"sklearn": "scikit-learn", "PIL": "pillow"}
+
+
+@output_options
+def command(
+    store: Annotated[str | None, typer.Option("--store", help="Also look into this store.")] = None,
+    database: a.Database = None,
+    *,
+    output: Output,
+) -> None:
+    """Check the installation and, with --store, a store; exit status 1 when something is wrong."""
+    import pandas as pd
+
+    found = [*installation(), *checked("queries", _queries)]
+    if store is not None:
+        found += checked("store", lambda: _store(store, database))
+    output.show(pd.DataFrame(found, columns=["checked", "state", "detail"]))
+    if any(state == "wrong" for _, state, _ in found):
+        raise typer.Exit(1)
+
+
+def installation() -> Iterator[Finding]:
+    """Python, the required packages, and the optional ones."""
+    yield "python", "ok", platform.python_version()
+    yield "graphpath", "ok", _version("graphpath")
+    for name in REQUIRED:
+        yield (name, "ok", _version(name)) if _importable(name) else (name, "wrong", "does not import")
+    for name, extra in OPTIONAL.items():
+        if _importable(name):
+            yield name, "ok", _version(name) + _devices(name)
+        else:
+            yield name, "absent", f"pip install 'graphpath[{extra}]'"
+
+
+def checked(name: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    """What ``look`` finds; an error of graphpath's is a finding too."""
+    try:
+        return list(look())
+    except GraphpathError as error:
+        return [(name, "wrong", str(error))]
+
+
+def _queries() -> Iterator[Finding]:
+    from graphpath.queries import catalogue, root
+
+    yield "queries", "ok", f"{len(catalogue())} in {root()}"
+
+
+def _store(uri: str, database: str | None) -> Iterator[Finding]:
+    with a.open_store(uri, database) as kept:
+        runs = kept.runs()
+    yield "store", "ok", f"{uri}: {len(runs)} runs"
+    for row in runs.itertuples():
+        name = f"run {row.run}"
+        if not row.complete:
+            yield name, "wrong", "its load never finished; load its trace again, or delete it"
+        elif not (Path(str(row.path)) / "run.json").is_file():
+            yield name, "ok", f"its trace is no longer at {row.path}: it can be queried, not rebuilt"
+        else:
+            yield name, "ok", f"{row.pathways:,} pathways, {row.edges:,} edges"
+
+
+def _importable(name: str) -> bool:
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        return False
+    return True
+
+
+def _version(name: str) -> str:
+    try:
+        return version(PACKAGES.get(name, name))
+    except PackageNotFoundError:
+        return "not installed as a package"
+
+
+def _devices(name: str) -> str:
+    if name != "torch":
+        return ""
+    import torch
+
+    return f", {torch.cuda.get_device_name(0)}" if torch.cuda.is_available() else ", no CUDA device"

@@ -1,0 +1,91 @@
+"""What a person sees when something goes wrong: one sentence on stderr and an exit status.
+
+1 for a ``GraphpathError`` or anything unexpected, 2 for a command line that cannot be parsed (typer's own),
+130 for an interruption. A traceback appears only with ``--debug``.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from graphpath.errors import GraphpathError, MissingExtra
+
+debugging: ContextVar[bool] = ContextVar("debugging", default=False)
+
+EXTRAS = {
+    "torch": "trace",
+    "torchvision": "trace",
+    "captum": "trace",
+    "sklearn": "trace",
+    "jinja2": "report",
+    "PIL": "report",
+    "neo4j": "neo4j",
+}
+"""Modules that come with an extra of graphpath."""
+
+
+def guarded(verb: Callable[..., None]) -> Callable[..., None]:
+    """``verb`` with its failures told in one sentence each."""
+
+    @functools.wraps(verb)
+    def run(*args: Any, **options: Any) -> None:
+        try:
+            verb(*args, **options)
+        except GraphpathError as error:
+            _stop(str(error), 1, error)
+        except KeyboardInterrupt as error:
+            _stop(_interrupted(verb), 130, error)
+        except BrokenPipeError:
+            _drop_stdout()
+            raise typer.Exit(1) from None
+        except ModuleNotFoundError as error:
+            _stop(str(_missing(error)), 1, error)
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
+        except Exception as error:
+            _stop(_unexpected(error), 1, error)
+
+    return run
+
+
+def _stop(sentence: str, status: int, error: BaseException) -> None:
+    if debugging.get():
+        raise error
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console.print(f"[bold red]graphpath:[/] {escape(' '.join(sentence.split()))}")
+    raise typer.Exit(status) from None
+
+
+def _interrupted(verb: Callable[..., None]) -> str:
+    resuming = sys.modules[verb.__module__].__dict__.get("INTERRUPTED", "nothing was changed")
+    return f"Interrupted; {resuming}."
+
+
+def _missing(error: ModuleNotFoundError) -> Exception:
+    package = (error.name or "").partition(".")[0]
+    if package not in EXTRAS:
+        return MissingExtra(f"{_unexpected(error)}")
+    return MissingExtra(
+        f"This needs {package}, which is not installed: pip install 'graphpath[{EXTRAS[package]}]'."
+    )
+
+
+def _unexpected(error: BaseException) -> str:
+    return (
+        f"An error that should not happen: {type(error).__name__}: {error}. Please report it with the command "
+        "that you ran and the output of graphpath --debug VERB ...; your data are as they were."
+    )
+
+
+def _drop_stdout() -> None:
+    """Keeps Python from complaining at exit that a reader such as ``head`` has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

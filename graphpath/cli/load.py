@@ -1,0 +1,45 @@
+"""``graphpath load``: traces into a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from graphpath.cli import arguments as a
+from graphpath.cli.progress import bar
+from graphpath.errors import StoreError
+
+INTERRUPTED = "nothing half loaded is visible, and the same command loads it"
+
+
+def command(
+    traces: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Directories that graphpath trace wrote.")],
+    store: a.StoreUri,
+    database: a.Database = None,
+    min_support: Annotated[
+        int | None,
+        typer.Option("--min-support", min=1, help="Samples that an edge of a class pathway needs; 1 keeps all."),
+    ] = None,
+    bulk: Annotated[bool, typer.Option("--bulk", help="Rebuild a Neo4j database with its bulk importer.")] = False,
+) -> None:
+    """Load traces into a store; loading one again changes nothing."""
+    if bulk and "://" not in store:
+        raise StoreError("--bulk is for a Neo4j server: the embedded engine always loads in bulk, leave it out.")
+    from graphpath.record import Trace
+
+    opened = [Trace(path) for path in traces]
+    with a.open_store(store, database, existing=False) as kept:
+        for trace in opened:
+            with bar("loading", unit="steps") as shown:
+                done = kept.load(trace, min_support=min_support, progress=shown.stage)
+            typer.echo(_told(trace.path, done.loaded, trace.counts, done.total_seconds, done.run))
+
+
+def _told(path: Path, loaded: bool, counts: dict[str, int], seconds: float, run: str) -> str:
+    if not loaded:
+        return f"{path}: run {run} was loaded already"
+    return (
+        f"{path}: {counts['pathways']:,} pathways, {counts['edges']:,} edges in {seconds:.1f} s, run {run}"
+    )

@@ -1,0 +1,123 @@
+"""``--table``, ``--csv``, ``--json`` and ``--parquet FILE``: how a verb shows a data frame."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from graphpath.errors import GraphpathError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN = 40
+"""Rows of a table on a terminal; the rest is counted."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where and how a data frame goes."""
+
+    csv: bool = False
+    json: bool = False
+    parquet: Path | None = None
+
+    def show(self, frame: pd.DataFrame, title: str | None = None) -> None:
+        """Print ``frame``, or write it to the Parquet file."""
+        if self.parquet is not None:
+            _write_parquet(frame, self.parquet)
+        elif self.csv:
+            frame.to_csv(sys.stdout, index=False)
+        elif self.json:
+            typer.echo(frame.to_json(orient="records", indent=2, double_precision=15))
+        else:
+            show_table(frame, title)
+
+
+_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "table": (Annotated[bool, typer.Option("--table", help="A table (the default).")], False),
+    "csv": (Annotated[bool, typer.Option("--csv", help="Comma-separated values.")], False),
+    "json": (Annotated[bool, typer.Option("--json", help="A JSON list of objects.")], False),
+    "parquet": (Annotated[Path | None, typer.Option("--parquet", help="Write this Parquet file.")], None),
+}
+
+
+def output_options(verb: Callable[..., None]) -> Callable[..., None]:
+    """Gives ``verb``, which takes ``output: Output``, the four options of this module in its place."""
+
+    @functools.wraps(verb)
+    def run(*args: Any, **options: Any) -> None:
+        table, csv, json, parquet = (options.pop(name) for name in _OPTIONS)
+        if table + csv + json + (parquet is not None) > 1:
+            raise typer.BadParameter("choose one of --table, --csv, --json and --parquet.")
+        verb(*args, output=Output(csv, json, parquet), **options)
+
+    hints = get_type_hints(verb, include_extras=True)
+    own = [
+        parameter.replace(annotation=hints[parameter.name])
+        for parameter in inspect.signature(verb).parameters.values()
+        if parameter.name != "output"
+    ]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    added = [
+        inspect.Parameter(name, keyword, default=default, annotation=kind)
+        for name, (kind, default) in _OPTIONS.items()
+    ]
+    run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *added]}
+    return run
+
+
+def show_table(frame: pd.DataFrame, title: str | None = None, limit: int = SHOWN) -> None:
+    """``frame`` as a rich table: numbers to the right, floats rounded, null as a dash."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    # Piped, a table is as wide as it needs to be; on a terminal, as the terminal.
+    width = None if sys.stdout.isatty() else max(160, shutil.get_terminal_size().columns)
+    console = Console(width=width, highlight=False)
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in frame.columns:
+        table.add_column(str(name), justify="right" if frame[name].dtype.kind in "iuf" else "left")
+    for row in frame.head(limit).itertuples(index=False):
+        table.add_row(*map(cell, row))
+    console.print(table)
+    if len(frame) > limit:
+        console.print(f"... and {len(frame) - limit:,} more rows; --csv, --json or --parquet give all.")
+    elif frame.empty:
+        console.print("(no rows)")
+
+
+def cell(value: object) -> str:
+    """One value as text in a table."""
+    if value is None or value != value or str(value) == "<NA>":
+        return "-"
+    if isinstance(value, float):
+        return _number(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def _number(value: float) -> str:
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    return f"{value:.3f}" if 1e-3 <= abs(value) < 1e5 else f"{value:.2e}"
+
+
+def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    try:
+        frame.to_parquet(path, index=False)
+    except OSError as error:
+        raise GraphpathError(f"{path} cannot be written: {error.strerror or error}.") from error
+    typer.echo(f"{len(frame):,} rows written to {path}", err=True)

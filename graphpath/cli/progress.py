@@ -1,0 +1,66 @@
+"""Progress bars with rate and time left, on stderr; none where stderr is no terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+
+class _Rate(ProgressColumn):
+    """Units per second."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f} {self._unit}/s", style="progress.data.speed")
+
+
+@dataclass
+class Bar:
+    """One bar; ``Bar.to`` is what the library's verbs call."""
+
+    progress: Progress
+    task: TaskID
+
+    def to(self, done: int, total: int) -> None:
+        """Move to ``done`` of ``total``."""
+        self.progress.update(self.task, completed=done, total=total)
+
+    def stage(self, name: str, done: int, total: int) -> None:
+        """As ``to``, under the name of a stage."""
+        self.progress.update(self.task, completed=done, total=total, description=name)
+
+
+@contextmanager
+def bar(title: str, unit: str = "images") -> Iterator[Bar]:
+    """A bar that is removed when the block ends."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(unit),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield Bar(progress, progress.add_task(title, total=None))

@@ -1,0 +1,96 @@
+"""``graphpath query``: a named query, its parameters by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from graphpath.cli import arguments as a
+from graphpath.cli.output import Output, output_options
+from graphpath.errors import QueryFileError, QueryParameterError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""A query's own parameters are options too: --min-categories 3."""
+
+
+@output_options
+def command(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="TOPIC/NAME; --list shows them all.")] = None,
+    store: Annotated[
+        str | None, typer.Option("--store", help="A path (embedded engine), or neo4j://... or bolt://...")
+    ] = None,
+    database: a.Database = None,
+    param: Annotated[
+        list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A parameter; --NAME VALUE will do.")
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show the Cypher instead of running it.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Show every named query with what it answers.")] = False,
+    *,
+    output: Output,
+) -> None:
+    """Ask a named query of a store. Lists are comma-separated: --layers 2,3."""
+    if listed:
+        output.show(_listing(name))
+        return
+    if name is None:
+        raise QueryFileError("Which query? graphpath query --list shows them all.")
+    if explain:
+        typer.echo(_cypher(name, store, database))
+        return
+    parameters = a.named_values(param or [], "--param") | extra_parameters(context.args)
+    if store is None:
+        raise QueryParameterError(f"Of which store is {name} asked? Add --store URI.")
+    with a.open_store(store, database) as kept:
+        from graphpath.queries import find
+
+        found = find(name)
+        if "node" in found.returns.values():
+            from graphpath.export import to_frame
+
+            output.show(to_frame(kept.graph(found.name, **parameters)))
+        else:
+            output.show(kept.query(found.name, **parameters))
+
+
+def extra_parameters(words: list[str]) -> dict[str, str]:
+    """``--min-categories 3 --with-ends --k=5`` as named texts; a flag without a value is true."""
+    found: dict[str, str] = {}
+    waiting: str | None = None
+    for word in words:
+        if word.startswith("--"):
+            name, equals, value = word[2:].partition("=")
+            name = name.replace("-", "_")
+            found[name] = value if equals else "true"
+            waiting = None if equals else name
+        elif waiting is not None:
+            found[waiting], waiting = word, None
+        else:
+            raise QueryParameterError(f"{word!r} belongs to no option; write --NAME VALUE or --param NAME=VALUE.")
+    return found
+
+
+def _listing(topic: str | None) -> pd.DataFrame:
+    import pandas as pd
+
+    from graphpath.queries import catalogue
+
+    rows = [
+        {"query": query.name, "answers": query.title, "parameters": ", ".join(map(str, query.parameters.values()))}
+        for query in catalogue().values()
+        if topic is None or query.name.startswith(topic.strip("/"))
+    ]
+    return pd.DataFrame(rows, columns=["query", "answers", "parameters"])
+
+
+def _cypher(name: str, store: str | None, database: str | None) -> str:
+    from graphpath.queries import find
+
+    if store is None:
+        return find(name).text_for("ladybug")
+    with a.open_store(store, database) as kept:
+        return kept.explain(name)

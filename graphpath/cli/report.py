@@ -1,0 +1,51 @@
+"""``graphpath report``: one HTML page about a store, to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from graphpath.cli import arguments as a
+
+if TYPE_CHECKING:
+    from graphpath.report import Pixels
+
+INTERRUPTED = "no report was written"
+
+
+def command(
+    store: a.StoreUri,
+    out: Annotated[Path, typer.Option("--out", help="A directory for report.html, or a file ending in .html.")],
+    database: a.Database = None,
+    run: a.RunName = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option("--data", help="Where the images' pixels are: an image set, or what --data of trace took."),
+    ] = None,
+    root: a.Root = None,
+    split: a.Split = "test",
+    size: a.Size = None,
+    samples: Annotated[int, typer.Option("--samples", min=1, help="Images whose pathways are drawn.")] = 10,
+    pairs: Annotated[int, typer.Option("--pairs", min=0, help="Attacked images shown with their originals.")] = 12,
+) -> None:
+    """Write one self-contained HTML report about a store."""
+    from graphpath.report import write_report
+
+    pixels = [_pixels(spec, root, split, size) for spec in data or []]
+    with a.open_store(store, database) as kept:
+        page = write_report(kept, out, run=run, images=pixels, samples=samples, pairs=pairs)
+    typer.echo(f"{page}: {page.stat().st_size / 1e6:.1f} MB")
+
+
+def _pixels(spec: str, root: Path | None, split: str, size: int | None) -> Pixels:
+    """The pixels of an image set, read without torch, or of anything else that --data names."""
+    from graphpath.record.imageset import ImageSet, is_image_set
+    from graphpath.report import ImageSetPixels
+
+    if is_image_set(spec):
+        return ImageSetPixels(ImageSet(spec))
+    from graphpath.report.pixels import ImagesPixels
+
+    return ImagesPixels(a.open_images(spec, None, root=root, split=split, limit=None, seed=0, size=size))

@@ -1,0 +1,13 @@
+"""``graphpath runs``: what a store holds."""
+
+from __future__ import annotations
+
+from graphpath.cli import arguments as a
+from graphpath.cli.output import Output, output_options
+
+
+@output_options
+def command(store: a.StoreUri, database: a.Database = None, *, output: Output) -> None:
+    """List the runs of a store."""
+    with a.open_store(store, database) as kept:
+        output.show(kept.runs())

@@ -1,0 +1,92 @@
+"""``graphpath trace``: the pathways of many images, as a directory of Parquet files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from graphpath.cli import arguments as a
+from graphpath.cli.progress import bar
+from graphpath.errors import MethodError
+
+INTERRUPTED = "the finished parts are kept, and the same command goes on from there"
+
+
+def command(
+    model: a.Model,
+    data: a.Data,
+    out: Annotated[Path, typer.Option("--out", help="The directory to write.")],
+    method: Annotated[str, typer.Option("--method", help="How pathways are chosen.")] = "effective_path",
+    theta: Annotated[float | None, typer.Option("--theta", help="Of effective_path: the share to reach.")] = None,
+    sparsity: Annotated[
+        float | None, typer.Option("--sparsity", help="Of neuron methods: the share left out.")
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="Any option of the method.")
+    ] = None,
+    target: Annotated[
+        str, typer.Option("--target", help="predicted, own, label, or a class number.")
+    ] = "predicted",
+    routes: Annotated[int, typer.Option("--routes", min=0, help="Largest routes to record per image.")] = 10,
+    max_edges: Annotated[
+        str, typer.Option("--max-edges", help="Edges to keep per pathway, or all.")
+    ] = "20000",
+    limit: a.Limit = None,
+    root: a.Root = None,
+    split: a.Split = "test",
+    size: a.Size = None,
+    weights: a.Weights = None,
+    device: a.Device = "cpu",
+    batch: a.Batch = None,
+    seed: a.Seed = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", help="Finish an interrupted trace in OUT.")
+    ] = True,
+) -> None:
+    """Trace the pathways of DATA's images through MODEL."""
+    from graphpath.models import load_model
+    from graphpath.tracing import trace
+
+    a.fresh(out, resume)
+    loaded = load_model(model, device=device, weights=weights, seed=seed)
+    images = a.open_images(data, loaded, root=root, split=split, limit=limit, seed=seed, size=size)
+    with bar("tracing") as shown:
+        traced = trace(
+            loaded,
+            images,
+            method=method,
+            target=_target(target),
+            routes=routes,
+            seed=seed,
+            max_edges=_budget(max_edges),
+            out=out,
+            batch=batch,
+            progress=shown.to,
+            **_options(theta, sparsity, option or []),
+        )
+    counts = traced.counts
+    typer.echo(
+        f"{out}: {counts['pathways']:,} pathways with {counts['edges']:,} edges and {counts['routes']:,} routes, "
+        f"run {traced.id}, {traced.run.get('seconds', 0):.1f} s"
+    )
+
+
+def _options(theta: float | None, sparsity: float | None, pairs: list[str]) -> dict[str, Any]:
+    """The method's options that were given, by name."""
+    given = {"theta": theta, "sparsity": sparsity}
+    named = {name: a.typed(text) for name, text in a.named_values(pairs, "--option").items()}
+    return {name: value for name, value in given.items() if value is not None} | named
+
+
+def _target(text: str) -> Any:
+    return int(text) if text.lstrip("-").isdigit() else text
+
+
+def _budget(text: str) -> int | None:
+    if text.lower() in ("all", "none"):
+        return None
+    if not text.isdigit():
+        raise MethodError(f"--max-edges {text!r}: expected a number of edges, or all.")
+    return int(text)

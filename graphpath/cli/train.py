@@ -1,0 +1,55 @@
+"""``graphpath train``: a small network on labelled images, as a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from graphpath.cli import arguments as a
+from graphpath.cli.progress import bar
+
+INTERRUPTED = "no checkpoint was written, and the same command begins again"
+
+
+def command(
+    data: a.Data,
+    out: Annotated[Path, typer.Option("--out", help="The checkpoint to write, such as digits.pt.")],
+    model: Annotated[str, typer.Option("--model", help="The architecture: cnn or vgg.")] = "cnn",
+    root: a.Root = None,
+    limit: a.Limit = None,
+    size: a.Size = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the images.")] = None,
+    batch: a.Batch = None,
+    rate: Annotated[float | None, typer.Option("--rate", help="The largest learning rate.")] = None,
+    device: a.Device = "cpu",
+    seed: a.Seed = 0,
+) -> None:
+    """Train a small network on DATA and write a checkpoint that --model takes."""
+    from graphpath.data import open_images
+    from graphpath.models import Progress, train
+
+    training = open_images(data, root=root, split="train", limit=limit, seed=seed, size=size)
+    testing = open_images(data, root=root, split="test", size=size)
+    with bar("training") as shown:
+
+        def report(progress: Progress) -> None:
+            shown.stage(f"epoch {progress.epoch}, loss {progress.loss:.3f}", progress.done, progress.total)
+
+        trained = train(
+            model,
+            training,
+            testing,
+            epochs=epochs,
+            batch=batch,
+            rate=rate,
+            device=device,
+            seed=seed,
+            out=out,
+            progress=report,
+        )
+    typer.echo(
+        f"{out}: {model} trained on {len(training):,} images in {trained.seconds:.1f} s, "
+        f"{trained.accuracy:.2%} right on {len(testing):,} test images"
+    )

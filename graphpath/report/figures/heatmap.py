@@ -1,0 +1,114 @@
+"""How alike classes are: one square per layer, classes against classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from graphpath.report import svg
+from graphpath.report.captions import ratio
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LABEL = 15
+GAP = 34
+
+
+def heatmaps(
+    frame: pd.DataFrame, layers: Sequence[tuple[int, str]], classes: Sequence[str], value: str = "weighted_J"
+) -> str:
+    """Squares side by side, one for each of ``layers`` (number, caption), on one scale of colour.
+
+    Args:
+        frame: rows of ``categories/similarity``: category1, category2, layer and ``value``.
+        classes: the order of rows and columns.
+    """
+    top = max(float(frame[value].max()), 1e-9)
+    margin = LABEL + 5 * max(len(name) for name in classes)
+    size = _cell(len(classes))
+    side = size * len(classes)
+    known = {(row.category1, row.category2, row.layer): row for row in frame.itertuples()}
+    panels, x = [], 0.0
+    for position, (layer, caption) in enumerate(layers):
+        indent = margin if position == 0 else 0
+        panel = _panel(known, layer, classes, size, top, value, labelled=position == 0)
+        head = svg.text(indent, -22, caption, "panel")
+        panels.append(svg.element("g", head, panel, transform=f"translate({x:.0f} 40)"))
+        x += indent + side + GAP
+    scale = _scale(margin, 40 + side + 26, min(side, 160.0), top)
+    return svg.document(x, side + 92, *panels, scale, label="Likeness of class pathways by layer")
+
+
+def _cell(classes: int) -> float:
+    return max(5.0, min(19.0, 240 / classes))
+
+
+def _panel(
+    known: dict[tuple[str, str, int], object],
+    layer: int,
+    classes: Sequence[str],
+    size: float,
+    top: float,
+    value: str,
+    *,
+    labelled: bool,
+) -> str:
+    indent = (LABEL + 5 * max(len(name) for name in classes)) if labelled else 0
+    cells = []
+    for down, one in enumerate(classes):
+        for across, two in enumerate(classes):
+            if one == two:
+                continue
+            row = known.get((one, two, layer)) or known.get((two, one, layer))
+            cells.append(_square(row, value, top, indent + across * size, down * size, size, one, two))
+    return "".join(cells) + (_labels(classes, size, indent) if size >= 9 else "")
+
+
+def _square(
+    row: object, value: str, top: float, x: float, y: float, size: float, one: str, two: str
+) -> str:
+    likeness = getattr(row, value, float("nan"))
+    if likeness != likeness:
+        return svg.element("rect", x=x, y=y, width=size - 1, height=size - 1, class_="null")
+    words = f"{one} and {two}: {ratio(likeness)}, {getattr(row, 'shared', 0):,} shared edges"
+    shade = f"{max(likeness / top, 0) ** 0.7:.2f}"
+    return svg.element(
+        "rect",
+        svg.title(words),
+        x=x,
+        y=y,
+        width=size - 1,
+        height=size - 1,
+        class_="heat",
+        fill_opacity=shade,
+    )
+
+
+def _labels(classes: Sequence[str], size: float, indent: float) -> str:
+    drawn = []
+    for place, name in enumerate(classes):
+        middle = (place + 0.5) * size
+        if indent:
+            drawn.append(svg.text(indent - 6, middle + 4, name, "tick end"))
+        if len(name) <= 3:
+            drawn.append(svg.text(indent + middle, -6, name, "tick mid"))
+    return "".join(drawn)
+
+
+def _scale(x: float, y: float, width: float, top: float) -> str:
+    steps = 24
+    bands = [
+        svg.element(
+            "rect",
+            x=x + width * step / steps,
+            y=y,
+            width=width / steps + 0.3,
+            height=8,
+            class_="heat",
+            fill_opacity=f"{((step + 0.5) / steps) ** 0.7:.2f}",
+        )
+        for step in range(steps)
+    ]
+    ends = svg.text(x, y + 22, "0", "tick") + svg.text(x + width, y + 22, ratio(top), "tick end")
+    return "".join(bands) + ends

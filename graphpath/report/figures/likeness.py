@@ -1,0 +1,97 @@
+"""Likeness by layer: thin lines for pairs, a thick one for their median, dashed ones for what to expect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from graphpath.report import svg
+from graphpath.report.captions import ratio
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WIDTH, HEIGHT = 720.0, 300.0
+LEFT, RIGHT, TOP, BOTTOM = 44.0, 190.0, 16.0, 44.0
+
+
+def likeness(
+    layers: Sequence[tuple[int, str]],
+    pairs: Mapping[str, pd.Series],
+    expected: Mapping[str, pd.Series],
+    median: str = "median",
+) -> str:
+    """A chart over ``layers`` (number, caption).
+
+    Args:
+        pairs: a title and a series (index: layer, values in [0, 1] or null) for each thin line.
+        expected: likewise for each dashed line, named at its right end.
+        median: the name of the median of ``pairs``.
+    """
+    import pandas as pd
+
+    place = _Place(len(layers))
+    numbers = [number for number, _ in layers]
+    thin = [
+        svg.polyline(place.points(series.reindex(numbers)), "pair", svg.title(name))
+        for name, series in pairs.items()
+    ]
+    middle = pd.DataFrame(dict(pairs)).median(axis=1).reindex(numbers) if pairs else pd.Series(dtype=float)
+    thick = svg.polyline(place.points(middle), "median") + place.dots(middle)
+    dashed = [
+        svg.polyline(place.points(series.reindex(numbers)), f"expected e{order}")
+        for order, series in enumerate(expected.values())
+    ]
+    ends = {name: series.reindex(numbers) for name, series in expected.items()} | {median: middle}
+    names = _names(place, ends)
+    return svg.document(
+        WIDTH, HEIGHT, place.axes([caption for _, caption in layers]), *dashed, *thin, thick, names,
+        label="Likeness by layer",
+    )  # fmt: skip
+
+
+class _Place:
+    """Where a layer and a value are drawn."""
+
+    def __init__(self, layers: int) -> None:
+        self.layers = layers
+        self.step = (WIDTH - LEFT - RIGHT) / max(layers - 1, 1)
+
+    def x(self, order: float) -> float:
+        return LEFT + 14 + order * (self.step - 28 / max(self.layers - 1, 1))
+
+    def y(self, value: float) -> float:
+        return TOP + (1 - value) * (HEIGHT - TOP - BOTTOM)
+
+    def points(self, series: pd.Series) -> list[tuple[float, float]]:
+        return [(self.x(i), self.y(value)) for i, value in enumerate(series) if value == value]
+
+    def dots(self, series: pd.Series) -> str:
+        return "".join(
+            svg.element("circle", svg.title(ratio(self.value(y))), cx=x, cy=y, r=3.5, class_="median-dot")
+            for x, y in self.points(series)
+        )
+
+    def value(self, y: float) -> float:
+        return 1 - (y - TOP) / (HEIGHT - TOP - BOTTOM)
+
+    def axes(self, captions: Sequence[str]) -> str:
+        grid = [svg.line(LEFT, self.y(v), WIDTH - RIGHT, self.y(v), "grid") for v in (0, 0.25, 0.5, 0.75, 1)]
+        ticks = [svg.text(LEFT - 8, self.y(v) + 4, f"{v:g}", "tick end") for v in (0, 0.25, 0.5, 0.75, 1)]
+        every = max(1, round(len(captions) / 10))
+        names = [
+            svg.text(self.x(i), HEIGHT - BOTTOM + 22, caption, "tick mid")
+            for i, caption in enumerate(captions)
+            if i % every == 0
+        ]
+        return "".join([*grid, *ticks, *names])
+
+
+def _names(place: _Place, ends: Mapping[str, pd.Series]) -> str:
+    """The lines' names at their right ends, moved apart where they would lie on each other."""
+    found = [(points[-1][1], name) for name, series in ends.items() if (points := place.points(series))]
+    drawn, lowest = [], -1e9
+    for y, name in sorted(found):
+        lowest = max(y + 4, lowest + 15)
+        drawn.append(svg.text(WIDTH - RIGHT + 8, lowest, name, "name"))
+    return "".join(drawn)

@@ -1,0 +1,84 @@
+"""The page's parts, and their assembly into one file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from graphpath.report.source import Source
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One of several pictures of which a reader looks at one: a small image to choose it by, and its body."""
+
+    name: str
+    thumbnail: str | None
+    facts: Sequence[str]
+    body: str
+    sources: Sequence[Source] = ()
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image, what was done to it, and what it became: three data URIs and what the network said."""
+
+    before: str
+    change: str | None
+    after: str
+    label: str
+    predicted: str
+    fooled: bool
+    facts: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture (SVG), tabs or pairs, with a title, what to see in it, and its sources."""
+
+    title: str
+    text: str
+    svg: str = ""
+    tabs: Sequence[Tab] = ()
+    pairs: Sequence[Pair] = ()
+    table: Sequence[Sequence[str]] = ()
+    sources: Sequence[Source] = ()
+    legend: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A question, its answer in a sentence or two, and the figures that show it."""
+
+    anchor: str
+    question: str
+    answer: str
+    figures: Sequence[Figure]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything that the template needs."""
+
+    title: str
+    lead: str
+    facts: Sequence[tuple[str, str]]
+    sections: Sequence[Section]
+    commands: Sequence[str] = field(default_factory=tuple)
+
+
+def render(page: Page) -> str:
+    """The HTML: style sheet, pictures and data are inside it."""
+    environment = Environment(
+        loader=PackageLoader("graphpath.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["svg"] = Markup  # our own drawing, whose texts were escaped when it was made
+    return environment.get_template("report.html").render(page=page, made=datetime.now(UTC).date().isoformat())

@@ -1,0 +1,145 @@
+"""Where each layer, feature map and neuron of a network is drawn.
+
+Layers stand side by side. The input is one picture; any other layer is a block of squares, one for each of
+its feature maps, in which a neuron has its own place (y, x); a linear layer's units are such squares too.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from graphpath.report.captions import layer_name, shape
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HEIGHT = 380.0
+TOP = 44.0
+PICTURE = 190.0
+MAPS = 32
+"""Feature maps drawn of a layer; of wider ones those with the largest |score|."""
+UNITS = 64
+SPACE = 3.0
+
+
+@dataclass(frozen=True)
+class Column:
+    """One layer: where its maps are, and the size of one neuron's place in them."""
+
+    layer: int
+    caption: str
+    note: str
+    x: float
+    width: float
+    tile: tuple[float, float]
+    cell: float
+    corners: dict[int, tuple[float, float]] = field(repr=False)
+    """Top left of each drawn channel."""
+    kind: str = "conv"
+
+    @property
+    def middle(self) -> float:
+        return self.x + self.width / 2
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns of a network, from the input to the logits."""
+
+    columns: tuple[Column, ...]
+    width: float
+    height: float
+
+    def places(self, neurons: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """(n, 2): the centre of each neuron (columns layer, channel, y, x), NaN where its map is not drawn."""
+        found = np.full((len(neurons), 2), np.nan)
+        layer, channel = neurons.layer.to_numpy(), neurons.channel.to_numpy()
+        y, x = neurons.y.to_numpy(), neurons.x.to_numpy()
+        for column in self.columns:
+            for number, (left, top) in column.corners.items():
+                here = (layer == column.layer) & (channel == number)
+                found[here, 0] = left + (x[here] + 0.5) * column.cell
+                found[here, 1] = top + (y[here] + 0.5) * column.cell
+        return found
+
+
+def lay_out(layers: pd.DataFrame, neurons: pd.DataFrame) -> Layout:
+    """Places for a network's layers (rows of ``pathways/layers``).
+
+    ``neurons`` (layer, channel, score) decide which maps of wide layers are drawn.
+    """
+    gap = 118.0 if len(layers) <= 7 else 70.0
+    most = MAPS if len(layers) <= 9 else 12
+    weight = neurons.score.abs().groupby([neurons.layer, neurons.channel]).sum()
+    columns, x = [], 2.0
+    for row in layers.itertuples():
+        scores = weight.get(row.layer)
+        column = _column(row, x, scores, most)
+        columns.append(column)
+        x += column.width + gap
+    last = columns[-1]
+    return Layout(tuple(columns), last.x + last.width + 60, TOP + HEIGHT + 6)
+
+
+def _column(row: object, x: float, scores: pd.Series | None, most: int) -> Column:
+    channels, height, width = int(row.channels), int(row.height), int(row.width)  # type: ignore[attr-defined]
+    caption, note = layer_name(row.name, row.kind), shape(channels, height, width)  # type: ignore[attr-defined]
+    kind = str(row.kind)  # type: ignore[attr-defined]
+    if kind == "input":
+        return _picture(row, x, caption, note)
+    flat = height == width == 1
+    chosen = _chosen(channels, scores, UNITS if flat else most)
+    if len(chosen) < channels:
+        note = f"{len(chosen)} of {note}"
+    if flat:
+        side, across = _grid(len(chosen), 9.0, 13.0 if kind != "logits" else 22.0)
+        tile = (side, side)
+    else:
+        side, across = _grid(len(chosen), 26.0, 46.0)
+        tile = (side * min(1, width / height), side * min(1, height / width))
+    corners = _corners(chosen, across, tile, x)
+    wide = across * (tile[0] + SPACE) - SPACE
+    return Column(int(row.layer), caption, note, x, wide, tile, tile[0] / width, corners, kind)  # type: ignore[attr-defined]
+
+
+def _picture(row: object, x: float, caption: str, note: str) -> Column:
+    height, width = int(row.height), int(row.width)  # type: ignore[attr-defined]
+    cell = PICTURE / max(height, width)
+    tile = (cell * width, cell * height)
+    corner = (x, TOP + (HEIGHT - tile[1]) / 2)
+    corners = dict.fromkeys(range(int(row.channels)), corner)  # type: ignore[attr-defined]
+    return Column(int(row.layer), caption, note, x, tile[0], tile, cell, corners, "input")  # type: ignore[attr-defined]
+
+
+def _chosen(channels: int, scores: pd.Series | None, most: int) -> list[int]:
+    """All channels, or of many the ``most`` with the largest |score|, in their own order."""
+    if channels <= most:
+        return list(range(channels))
+    if scores is None:
+        return []
+    return sorted(int(channel) for channel in scores.nlargest(most).index)
+
+
+def _grid(count: int, least: float, most: float) -> tuple[float, int]:
+    """(side of a square, squares side by side): as few side by side as keep them at least ``least``."""
+    for across in range(1, max(count, 1) + 1):
+        side = (HEIGHT + SPACE) / math.ceil(max(count, 1) / across) - SPACE
+        if side >= least:
+            return min(side, most), across
+    return least, max(count, 1)
+
+
+def _corners(
+    chosen: list[int], across: int, tile: tuple[float, float], x: float
+) -> dict[int, tuple[float, float]]:
+    rows = math.ceil(len(chosen) / max(across, 1))
+    top = TOP + (HEIGHT - rows * (tile[1] + SPACE) + SPACE) / 2
+    return {
+        channel: (x + place % across * (tile[0] + SPACE), top + place // across * (tile[1] + SPACE))
+        for place, channel in enumerate(chosen)
+    }

@@ -1,0 +1,110 @@
+"""Asks a store's named queries and remembers what was asked, so that each figure can say so."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from graphpath.errors import RunNotFound
+from graphpath.report.captions import layer_name
+from graphpath.report.source import Source
+
+if TYPE_CHECKING:
+    import networkx as nx
+    import pandas as pd
+
+    from graphpath.stores.base import Store
+
+ALL = -1
+"""The layer number that means all layers together."""
+
+
+class Reader:
+    """One run of a store, the *reference*: its class pathways are what everything is compared with.
+
+    Args:
+        run: by default the complete run with the most original samples.
+
+    Raises:
+        RunNotFound: the store holds no such run, or none that is complete.
+    """
+
+    def __init__(self, store: Store, run: str | None = None) -> None:
+        self.store = store
+        self.runs = store.query("runs/all")
+        self.run = run or self._best()
+        if self.run not in set(self.runs.run):
+            known = ", ".join(self.runs.run) or "none"
+            raise RunNotFound(f"There is no run {self.run!r} in {store.uri}; it holds: {known}.")
+
+    def ask(self, query: str, **parameters: object) -> Source:
+        """The answer of a named query, with the question."""
+        frame = self.store.query(query, **parameters)
+        return Source(query, parameters, frame, str(self.store.uri))
+
+    def graph(self, query: str, **parameters: object) -> nx.MultiDiGraph:
+        """The graph that a ``browse/*`` query returns."""
+        return self.store.graph(query, **parameters)
+
+    @cached_property
+    def layers(self) -> pd.DataFrame:
+        """The network's layers, from the input to the logits."""
+        return self.ask("pathways/layers", run=self.run).frame
+
+    @cached_property
+    def samples(self) -> pd.DataFrame:
+        """The reference run's pathways with their samples."""
+        return self.ask("pathways/of_run", run=self.run).frame
+
+    @cached_property
+    def classes(self) -> list[str]:
+        """Names of the classes that the samples have, by label."""
+        known = self.samples[self.samples.label >= 0].drop_duplicates("label").sort_values("label")
+        return [str(name) for name in known.label_name]
+
+    @cached_property
+    def class_names(self) -> dict[int, str]:
+        """Names by label, of labels and of targets."""
+        frame = self.samples
+        targets = dict(zip(frame.target, frame.target_name, strict=True))
+        return {**targets, **dict(zip(frame.label, frame.label_name, strict=True))}
+
+    @cached_property
+    def captions(self) -> list[tuple[int, str]]:
+        """(number, name) of each layer that edges run into."""
+        rows = self.layers[self.layers.layer > 0]
+        return [(int(row.layer), layer_name(row.name, row.kind)) for row in rows.itertuples(index=False)]
+
+    @cached_property
+    def consistency(self) -> Source | None:
+        """Likeness within and between categories, None where the run is too large for the query."""
+        from graphpath.errors import QueryParameterError
+
+        try:
+            return self.ask("categories/consistency", run=self.run)
+        except QueryParameterError:
+            return None
+
+    @cached_property
+    def within(self) -> float:
+        """Weighted likeness of two images of one class, all layers together; 0.5 where it is not known."""
+        if self.consistency is None:
+            return 0.5
+        value = self.consistency.frame.set_index("layer").weighted_J_within.get(ALL, float("nan"))
+        return float(value) if value == value else 0.5
+
+    @property
+    def comparable(self) -> list[str]:
+        """The complete runs of the same network, method and options as the reference."""
+        kind = self.runs.set_index("run").comparable[self.run]
+        rows = self.runs[self.runs.complete & (self.runs.comparable == kind)]
+        return [str(run) for run in rows.run]
+
+    def _best(self) -> str:
+        complete = [str(run) for run in self.runs[self.runs.complete].run]
+        if not complete:
+            raise RunNotFound(f"{self.store.uri} holds no complete run; load a trace first (graphpath load).")
+        if len(complete) == 1:
+            return complete[0]
+        originals = {run: int(self.store.query("pathways/samples", run=run).samples.sum()) for run in complete}
+        return max(complete, key=lambda run: originals[run])

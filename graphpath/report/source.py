@@ -1,0 +1,58 @@
+"""Where a figure's numbers come from: the named query, its parameters, and the rows themselves."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from graphpath.queries import find
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Source:
+    """One named query that a figure rests on. ``frame`` is what it answered."""
+
+    query: str
+    parameters: Mapping[str, object]
+    frame: pd.DataFrame
+    store: str
+
+    @property
+    def title(self) -> str:
+        """The first line of the query file."""
+        return find(self.query).title
+
+    @property
+    def command(self) -> str:
+        """The command line that gives the same rows."""
+        return command_line(self.query, self.store, self.parameters)
+
+    @property
+    def rows(self) -> int:
+        return len(self.frame)
+
+    @property
+    def csv(self) -> str:
+        """The rows as a data URI."""
+        encoded = base64.b64encode(self.frame.to_csv(index=False).encode()).decode()
+        return f"data:text/csv;base64,{encoded}"
+
+    @property
+    def file(self) -> str:
+        """What the rows are called when saved."""
+        return self.query.replace("/", "-") + ".csv"
+
+
+def command_line(query: str, store: str, parameters: Mapping[str, object]) -> str:
+    """``graphpath query ...`` with every parameter that was given."""
+    words = ["graphpath", "query", query, "--store", store]
+    for name, value in parameters.items():
+        items = value if isinstance(value, list) else [value]
+        words += [f"--{name.replace('_', '-')}", ",".join(map(str, items))]
+    return shlex.join(words)

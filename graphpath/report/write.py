@@ -1,0 +1,105 @@
+"""``write_report``: one self-contained HTML page about a store."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from graphpath.errors import GraphpathError
+from graphpath.record.imageset import ImageSet
+from graphpath.report.page import Page, Section, render
+from graphpath.report.pixels import ImageSetPixels, Pixels
+from graphpath.report.reader import Reader
+from graphpath.report.sections import attacks, classes, pathways, routes
+
+if TYPE_CHECKING:
+    from graphpath.stores.base import Store
+
+
+def write_report(
+    store: Store,
+    out: str | Path,
+    *,
+    run: str | None = None,
+    images: Sequence[Pixels | ImageSet] = (),
+    samples: int = 10,
+    pairs: int = 12,
+    title: str | None = None,
+) -> Path:
+    """Write a report about ``store`` and return the file.
+
+    Args:
+        out: a file that ends in .html, or a directory that gets ``report.html``.
+        run: the run of original images; by default the one with the most.
+        images: where pixels are; without them the pixels that a pathway starts from are shown alone.
+        samples: images whose pathways are drawn.
+        pairs: attacked images that are shown with their originals.
+
+    Raises:
+        RunNotFound: the store holds no complete run.
+        GraphpathError: the file cannot be written.
+    """
+    reader = Reader(store, run)
+    pixels = [ImageSetPixels(item) if isinstance(item, ImageSet) else item for item in images]
+    made = [
+        pathways.section(reader, pixels, samples),
+        classes.section(reader),
+        attacks.section(reader, pixels, pairs),
+        routes.section(reader),
+    ]
+    page = _page(reader, [section for section in made if section is not None], title)
+    return _written(render(page), Path(out))
+
+
+def _page(reader: Reader, sections: list[Section], title: str | None) -> Page:
+    run = reader.runs.set_index("run").loc[reader.run]
+    right = reader.samples.correct.mean()
+    lead = (
+        f"{len(reader.samples):,} images of {_dataset(run.dataset)}, {right:.0%} of them classified as labelled, "
+        f"were traced through {run.model}: {int(reader.samples.edges.sum()):,} neuron-to-neuron edges, of which each image uses "
+        f"{int(reader.samples.edges.median()):,} (median)."
+    )
+    facts = [
+        ("Network", f"{run.model}, {len(reader.layers)} layers"),
+        ("Method", f"{run.method} ({_parameters(run.parameters)})"),
+        ("Images", _dataset(run.dataset)),
+        ("Reference run", str(reader.run)),
+        ("Runs in the store", ", ".join(map(str, reader.runs.run))),
+        ("Store", str(reader.store.uri)),
+    ]
+    return Page(title or f"The pathways of {run.model}", lead, facts, sections)
+
+
+def _dataset(text: str) -> str:
+    found = _object(text)
+    return f"{found['name']} ({found.get('split', '')})" if "name" in found else text
+
+
+def _parameters(text: str) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in _object(text).items())
+
+
+def _object(text: str) -> Mapping[str, object]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _written(html: str, out: Path) -> Path:
+    """Written beside its place and renamed, so that an interruption leaves an older report whole."""
+    path = out if out.suffix in (".html", ".htm") else out / "report.html"
+    building = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        building.write_text(html, encoding="utf-8")
+        building.replace(path)
+    except OSError as error:
+        raise GraphpathError(f"{path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        building.unlink(missing_ok=True)
+    return path
