@@ -66,6 +66,8 @@ def _extent(view: View) -> tuple[int, int, Tensor | None]:
     if view.index is None:
         return view.base, view.base + torch.Size(view.shape).numel(), None
     distinct = view.index[view.index >= 0].unique()
+    if len(distinct) == 0:
+        return 0, 0, distinct
     return int(distinct[0]), int(distinct[-1]) + 1, distinct
 
 

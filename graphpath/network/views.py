@@ -113,7 +113,7 @@ def _filled(planes: Tensor, taps: int, fill: float) -> Tensor:
 def _compact(view: View) -> View:
     """Without its index where that is a plain run of elements."""
     index = view.indexed()
-    if view.taps != 1:
+    if view.taps != 1 or index.numel() == 0:
         return view
     flat = index.flatten()
     first = int(flat[0])

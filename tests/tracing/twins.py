@@ -296,7 +296,7 @@ def _site(place: int, offsets: list[int], node: Node, before: Node, affine: Affi
 
 def _combined(node: Node, affine: Mapping[Node, Affine]) -> Affine:
     """A call's result as an affine function of neurons."""
-    if not node.parents:
+    if not node.parents or node.value.numel() == 0:
         return {}, np.zeros(node.value.numel())
     values = tuple(parent.value for parent in node.parents)
     with warnings.catch_warnings():
