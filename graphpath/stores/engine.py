@@ -21,6 +21,10 @@ BYTES_PER_ROW = 256
 """What one relationship takes of the pool while it is copied, both directions, with some to spare."""
 
 
+PIECE = 1 << 16
+"""Rows of a file that is cut are read so many at a time."""
+
+
 class BufferFullError(StoreError):
     """The buffer pool is too small for a load; it is tried again with a larger one."""
 
@@ -113,7 +117,10 @@ class Session:
         limit = self.buffer_bytes // BYTES_PER_ROW
         for group, rows in _groups(files, limit, scratch):
             names = ", ".join(f"'{_quoted(file)}'" for file in group)
-            self.execute(f"COPY {name} FROM [{names}]")
+            try:
+                self.execute(f"COPY {name} FROM [{names}]")
+            except QueryFailed as error:
+                raise QueryFailed(f"The rows of {name} could not be stored. {error}") from error
             yield rows
 
     def checkpoint(self) -> None:
@@ -166,7 +173,7 @@ def _pieces(files: Iterable[Path], limit: int, scratch: Path) -> Iterator[tuple[
 
 def _cut(file: Path, limit: int, piece: Path) -> Iterator[tuple[Path, int, bool]]:
     with pq.ParquetFile(file) as source:
-        batches = source.iter_batches(batch_size=1 << 16)
+        batches = source.iter_batches(batch_size=PIECE)
         rest: list[pa.RecordBatch] = []
         while rest := _some(batches, limit):
             with pq.ParquetWriter(piece, source.schema_arrow, compression="snappy") as writer:
@@ -178,7 +185,7 @@ def _cut(file: Path, limit: int, piece: Path) -> Iterator[tuple[Path, int, bool]
 def _some(batches: Iterator[pa.RecordBatch], limit: int) -> list[pa.RecordBatch]:
     taken: list[pa.RecordBatch] = []
     rows = 0
-    while rows + (1 << 16) <= max(limit, 1 << 16):
+    while rows + PIECE <= max(limit, PIECE):
         batch = next(batches, None)
         if batch is None:
             break
