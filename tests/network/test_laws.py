@@ -46,7 +46,9 @@ def test_edges_are_unique_and_carry_flow(name: str) -> None:
         assert len(set(zip(mine.source.tolist(), mine.target.tolist(), strict=True))) == len(mine) > 0
         assert (mine.flow != 0).all()
         assert (mine.source >= 0).all()
-        site = np.searchsorted([s.offset for s in batch.wiring.sites], [mine.source, mine.target], side="right")
+        site = np.searchsorted(
+            [s.offset for s in batch.wiring.sites], [mine.source, mine.target], side="right"
+        )
         assert (site[0] < site[1]).all()
 
 
@@ -60,7 +62,9 @@ def test_network_is_the_twins(name: str) -> None:
         for site, theirs in zip(batch.wiring.sites, twin.sites, strict=True):
             assert site.shape == (*theirs.shape, 1, 1)[:3]
         # An independent pass of the model itself, and constants carried along instead of left over.
-        np.testing.assert_allclose(twin.logits, model(batch.images)[image].detach().numpy(), rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(
+            twin.logits, model(batch.images)[image].detach().numpy(), rtol=1e-12, atol=1e-12
+        )
         for got, want in (
             (ours.a, twin.a),
             (ours.z, np.concatenate([site.z for site in twin.sites])),
@@ -111,7 +115,10 @@ def test_weights_times_their_gradients(name: str) -> None:
             entering = (ours.b[site.span] - bias) * ours.before[site.span]
             left = np.bincount(channel, score, site.shape[0]) + entering.reshape(site.shape[0], -1).sum(1)
             terms = np.bincount(channel, np.abs(score), site.shape[0])
-            assert residual(left, product.sum(1), terms + np.abs(entering).reshape(site.shape[0], -1).sum(1)) < EXACT
+            assert (
+                residual(left, product.sum(1), terms + np.abs(entering).reshape(site.shape[0], -1).sum(1))
+                < EXACT
+            )
             source = _aligned(batch, site.branches[0].view)
             if source is None:
                 continue

@@ -104,7 +104,8 @@ def networks(draw: st.DrawFn) -> nn.Module:
             "pool": lambda: pool(draw),
             "residual": lambda c=channels: Residual(c, draw(st.booleans()), draw(st.booleans())),
             "branches": lambda: Branches(
-                draw(st.sampled_from([nn.MaxPool2d(3, 1, 1), nn.AvgPool2d(3, 1, 1), nn.ReLU()])), draw(st.booleans())
+                draw(st.sampled_from([nn.MaxPool2d(3, 1, 1), nn.AvgPool2d(3, 1, 1), nn.ReLU()])),
+                draw(st.booleans()),
             ),
             "shuffle": lambda c=channels: Shuffle(2 if c % 2 == 0 else 1),
             "crop": Crop,
@@ -135,6 +136,8 @@ def test_random_network_is_its_twin_and_keeps_every_law(model: nn.Module, seed: 
             assert off < EXACT, law
         twin = twins.take_apart(model, batch.images[image])
         np.testing.assert_allclose(ours.a, twin.a, rtol=1e-10, atol=1e-10)
-        np.testing.assert_allclose(ours.b[ours.first :], np.concatenate([s.b for s in twin.sites[1:]]), atol=1e-10)
+        np.testing.assert_allclose(
+            ours.b[ours.first :], np.concatenate([s.b for s in twin.sites[1:]]), atol=1e-10
+        )
         np.testing.assert_allclose(ours.gradient, twin.gradient(target), rtol=1e-10, atol=1e-10)
         assert edges.by_ends() == pytest.approx(twin.flows(), rel=1e-9, abs=1e-12)

@@ -58,7 +58,12 @@ def every_edge(batch: Batch) -> list[Edges]:
         every = torch.ones((batch.held.images, site.size), dtype=torch.bool)
         for fan in batch.fans(inlets, every, batch.held.values):
             row, column = fan.flow.nonzero(as_tuple=True)
-            parts = (fan.sample[row], fan.sources(row, column), fan.target[row] + site.offset, fan.flow[row, column])
+            parts = (
+                fan.sample[row],
+                fan.sources(row, column),
+                fan.target[row] + site.offset,
+                fan.flow[row, column],
+            )
             for collected, part in zip(columns, parts, strict=True):
                 collected.append(part.numpy())
     return list(_by_image(batch, *(np.concatenate(column) for column in columns)))
@@ -67,7 +72,9 @@ def every_edge(batch: Batch) -> list[Edges]:
 def selected(batch: Batch, selection: Selection) -> list[Edges]:
     """The edges of a selection, by image."""
     blocks = selection.blocks
-    columns = ([getattr(block, name).numpy() for block in blocks] for name in ("sample", "source", "target", "flow"))
+    columns = (
+        [getattr(block, name).numpy() for block in blocks] for name in ("sample", "source", "target", "flow")
+    )
     return list(_by_image(batch, *(np.concatenate(column) for column in columns)))
 
 
@@ -104,7 +111,9 @@ def numbers(batch: Batch, image: int) -> Numbers:
         a=inside.output[image].numpy(),
         gradient=inside.gradient[image].numpy(),
         before=torch.cat([inside.gradient_before(site)[image] for site in sites]).numpy(),
-        gate=torch.cat([torch.ones(s.size) if g is None else g[image] for s, g in zip(sites, gates, strict=True)])
+        gate=torch.cat(
+            [torch.ones(s.size) if g is None else g[image] for s, g in zip(sites, gates, strict=True)]
+        )
         .double()
         .numpy(),
         b=torch.cat([pixels, *(constants[image] for constants in batch.constants)]).numpy(),
@@ -118,7 +127,9 @@ def residual(left: np.ndarray | float, right: np.ndarray | float, terms: np.ndar
     """The largest |left - right| / sum of |terms|."""
     left, right, terms = (np.atleast_1d(np.asarray(x, dtype=np.float64)) for x in (left, right, terms))
     off = np.abs(left - right)
-    return float(np.max(np.divide(off, terms, out=np.where(off > 0, np.inf, 0.0), where=terms > 0), initial=0.0))
+    return float(
+        np.max(np.divide(off, terms, out=np.where(off > 0, np.inf, 0.0), where=terms > 0), initial=0.0)
+    )
 
 
 def laws(edges: Edges, held: Numbers, seed: int = 0) -> dict[str, float]:
@@ -137,7 +148,9 @@ def laws(edges: Edges, held: Numbers, seed: int = 0) -> dict[str, float]:
     inner = held.starts[-1]
     found = {
         "flows and constants are z": residual(
-            (into(edges.flow) + held.b)[later], held.z[later], (into(np.abs(edges.flow)) + np.abs(held.b))[later]
+            (into(edges.flow) + held.b)[later],
+            held.z[later],
+            (into(np.abs(edges.flow)) + np.abs(held.b))[later],
         ),
         "scores over targets": residual(
             out_of(score)[:inner], (held.a * held.gradient)[:inner], out_of(np.abs(score))[:inner]

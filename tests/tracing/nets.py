@@ -92,7 +92,9 @@ def plain() -> nn.Module:
 
 @net((1, 4, 4))
 def linear_only() -> nn.Module:
-    return nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 5, bias=False), nn.Linear(5, 3))
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 5, bias=False), nn.Linear(5, 3)
+    )
 
 
 @net((4, 6, 6))
@@ -236,7 +238,12 @@ def dropouts() -> nn.Module:
         return net.head(net.identity(x).contiguous())
 
     return Net(
-        forward, stem=conv(2, 3), two=nn.Dropout2d(), alpha=nn.AlphaDropout(), identity=nn.Identity(), head=head(48)
+        forward,
+        stem=conv(2, 3),
+        two=nn.Dropout2d(),
+        alpha=nn.AlphaDropout(),
+        identity=nn.Identity(),
+        head=head(48),
     )
 
 
@@ -272,7 +279,11 @@ pooled("average_pool", lambda: nn.AvgPool2d(2))
 pooled("average_pool_padded", lambda: nn.AvgPool2d(3, 2, 1))
 pooled("average_pool_padding_not_counted", lambda: nn.AvgPool2d(3, 2, 1, count_include_pad=False))
 pooled("average_pool_ceil", lambda: nn.AvgPool2d(2, 2, 1, ceil_mode=True), (2, 6, 7))
-pooled("average_pool_ceil_not_counted", lambda: nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False), (2, 8, 7))
+pooled(
+    "average_pool_ceil_not_counted",
+    lambda: nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False),
+    (2, 8, 7),
+)
 pooled("average_pool_ceil_drops_window", lambda: nn.AvgPool2d(2, 3, 1, ceil_mode=True), (2, 6, 8))
 pooled("average_pool_stride_one", lambda: nn.AvgPool2d(3, 1, 1))
 pooled("average_pool_divisor", lambda: nn.AvgPool2d((2, 3), divisor_override=5), (2, 8, 12))

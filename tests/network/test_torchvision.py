@@ -1,0 +1,253 @@
+"""The laws of DESIGN §3 on torchvision's networks, in float64, batch norms randomised.
+
+By operator: every site's pre-activation as a function of the outputs of the sites that it reads, which
+autograd differentiates. By edge: sampled live neurons of every kind of site.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from graphpath.network import Site
+from graphpath.network.operations import Conv
+from graphpath.tracing.batch import Batch
+from tests.tracing import harness, nets
+from tests.tracing.harness import EXACT, residual
+
+pytestmark = pytest.mark.slow
+
+NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
+    "vgg16": (lambda: torchvision.models.vgg16(num_classes=10, init_weights=False), 32),
+    "resnet18": (torchvision.models.resnet18, 64),
+    "densenet121": (torchvision.models.densenet121, 64),
+    "googlenet": (lambda: torchvision.models.googlenet(init_weights=False, aux_logits=False), 64),
+}
+
+
+@dataclass(frozen=True)
+class Local:
+    """A network cut at its sites: ``z[i]`` is a function of the leaves ``a``, the outputs of all sites."""
+
+    a: list[Tensor]
+    z: list[Tensor]
+
+
+@dataclass(frozen=True)
+class Case:
+    model: nn.Module
+    batch: Batch
+    target: int
+    local: Local
+    reads: list[list[int]]
+    """For each site the sites that it reads directly."""
+    back: list[dict[int, Tensor]]
+    """For each site s and site p that it reads, J_sp^T df/dz_s."""
+
+
+@pytest.fixture(scope="module", params=sorted(NETWORKS))
+def case(request: pytest.FixtureRequest) -> Iterator[Case]:
+    make, size = NETWORKS[request.param]
+    model = nets.randomised(make(), seed=0)
+    batch, classes = harness.held(model, nets.images((3, size, size), 1, seed=0))
+    local = cut_at_sites(batch)
+    reads, back = [], []
+    for site, z in zip(batch.wiring.sites, local.z, strict=True):
+        weights = batch.held.gradient_before(site).reshape(z.shape)
+        found = (
+            torch.autograd.grad(z, local.a, weights, allow_unused=True, retain_graph=True)
+            if site.number
+            else []
+        )
+        back.append({number: g for number, g in enumerate(found) if g is not None and number != site.number})
+        reads.append(sorted(back[-1]))
+    yield Case(model, batch, classes[0], local, reads, back)
+
+
+def cut_at_sites(batch: Batch) -> Local:
+    """Runs the network with every site's output replaced by a leaf."""
+    network = batch.wiring.network
+    after, before = {s.after: s for s in network.sites}, {s.before: s for s in network.sites}
+    values: list[Tensor] = []
+    leaves: dict[int, Tensor] = {}
+    z: dict[int, Tensor] = {}
+    last = {read: number for number, step in enumerate(network.program.steps) for read in step.inputs}
+    for number, step in enumerate(network.program.steps):
+        value = step.operation.run(*([values[i] for i in step.inputs] or [batch.images]))
+        if number in before:
+            z[before[number].number] = value
+        if number in after and after[number].kind != "logits":
+            value = value.detach().requires_grad_(True)
+            leaves[after[number].number] = value
+        values.append(value)
+        for read in step.inputs:
+            if last[read] == number:
+                values[read] = torch.empty(0)
+    sites = network.sites
+    final = torch.zeros(1, requires_grad=True)
+    return Local([leaves.get(s.number, final) for s in sites], [z[s.number] for s in sites])
+
+
+def flows_by_operator(case: Case, site: Site) -> Tensor:
+    """J a, the sum of all flows into a site's neurons: backward twice (size,)."""
+    z, reads = case.local.z[site.number], [case.local.a[i] for i in case.reads[site.number]]
+    probe = torch.zeros_like(z, requires_grad=True)
+    rows = torch.autograd.grad(z, reads, probe, create_graph=True, retain_graph=True)
+    total = sum((row * a.detach()).sum() for row, a in zip(rows, reads, strict=True))
+    return torch.autograd.grad(total, probe, retain_graph=True)[0].flatten()
+
+
+def test_flows_and_constants_by_operator(case: Case) -> None:
+    """``Inlets.forward`` is J a, at every neuron of every site."""
+    for site, inlets in zip(case.batch.wiring.sites[1:], case.batch.wiring.inlets, strict=True):
+        ours = inlets.forward(case.batch.held.values)[0]
+        theirs = flows_by_operator(case, site)
+        scale = torch.maximum(theirs.abs(), case.batch.held.before[site.number][0].abs().mean())
+        assert residual(ours.numpy(), theirs.numpy(), scale.numpy()) < EXACT, site.name
+
+
+def test_gradients_by_operator(case: Case) -> None:
+    """df/da is what the sites that read ``a`` send back, and the model's own gradient at the image."""
+    held, sites = case.batch.held, case.batch.wiring.sites
+    sent: list[Tensor | float] = [0.0] * len(sites)
+    size: list[Tensor | float] = [0.0] * len(sites)
+    for back in case.back:
+        for number, gradient in back.items():
+            sent[number] = sent[number] + gradient.flatten()
+            size[number] = size[number] + gradient.abs().flatten()
+    for site in sites[:-1]:
+        ours = held.gradient[0, site.span]
+        terms = torch.maximum(torch.as_tensor(size[site.number]), ours.abs().mean())
+        assert residual(sent[site.number].numpy(), ours.numpy(), terms.numpy()) < EXACT, site.name
+    pixels = case.batch.images.clone().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(case.model.eval()(pixels)[0, case.target], pixels)
+    ours = held.gradient[0, sites[0].span]
+    scale = gradient.abs().mean().expand_as(ours)
+    assert residual(ours.numpy(), gradient.flatten().numpy(), scale.numpy()) < EXACT
+
+
+def test_cuts_by_operator(case: Case) -> None:
+    """Everything that crosses a cut, and the constants on the logit's side, is f: at every place in the order."""
+    held, sites = case.batch.held, case.batch.wiring.sites
+    crossing = np.zeros((len(sites), len(sites), 2))  # from, to; signed, |.|
+    for target, back in enumerate(case.back):
+        for source, gradient in back.items():
+            score = gradient.flatten() * held.output[0, sites[source].span]
+            crossing[source, target] = float(score.sum()), float(score.abs().sum())
+    share = [
+        (constants[0] * held.gradient_before(site)[0])
+        for site, constants in zip(sites[1:], case.batch.constants, strict=True)
+    ]
+    for cut in range(1, len(sites)):
+        flows = crossing[:cut, cut:].sum((0, 1))
+        constants = torch.cat(share[cut - 1 :])
+        total = flows[0] + float(constants.sum())
+        assert residual(total, float(held.value[0]), flows[1] + float(constants.abs().sum())) < EXACT, cut
+
+
+def kinds(case: Case) -> dict[str, list[Site]]:
+    found: dict[str, list[Site]] = {}
+    for site in case.batch.wiring.sites[1:]:
+        found.setdefault(site.kind, []).append(site)
+    return found
+
+
+def test_sampled_neurons(case: Case) -> None:
+    """1,000 live neurons of every kind of site: their edges sum to what the operators say."""
+    held, inlets = case.batch.held, case.batch.wiring.inlets
+    random = np.random.default_rng(0)
+    for kind, sites in kinds(case).items():
+        live = [
+            (site, neuron)
+            for site in sites
+            for neuron in held.before[site.number][0]
+            .gt(0 if site.activation else -np.inf)
+            .nonzero()[:, 0]
+            .tolist()
+        ]
+        picks = [live[i] for i in random.choice(len(live), min(1000, len(live)), replace=False)]
+        for site in sites:
+            targets = torch.tensor(sorted(n for s, n in picks if s is site), dtype=torch.int64)
+            if len(targets) == 0:
+                continue
+            z, b = held.before[site.number][0, targets], case.batch.constants[site.number - 1][0, targets]
+            before = held.gradient_before(site)[0, targets]
+            done = 0
+            for fan in inlets[site.number - 1].fans(
+                held.elements, held.values, torch.zeros_like(targets), targets, limit=1 << 20
+            ):
+                part = slice(done, done := done + len(fan.target))
+                terms = fan.flow.abs().sum(1) + b[part].abs()
+                assert (
+                    residual((fan.flow.sum(1) + b[part]).numpy(), z[part].numpy(), terms.numpy()) < EXACT
+                ), kind
+                score = fan.flow * before[part, None]
+                wanted = (z - b)[part] * before[part]
+                assert residual(score.sum(1).numpy(), wanted.numpy(), score.abs().sum(1).numpy()) < EXACT, (
+                    kind
+                )
+                row, column = fan.flow.nonzero(as_tuple=True)
+                source = fan.sources(row, column)
+                assert bool(((source >= 0) & (source < site.offset)).all())
+                assert bool((held.output[0, source] != 0).all())
+                edge = row * case.batch.wiring.network.neurons + source
+                assert len(edge.unique()) == len(edge), kind
+            assert done == len(targets)
+
+
+def test_rows_of_the_jacobian(case: Case) -> None:
+    """A sampled neuron's edges, one by one, are its row of autograd's Jacobian times a."""
+    held = case.batch.held
+    random = np.random.default_rng(1)
+    for kind, sites in kinds(case).items():
+        for site in random.choice(np.array(sites, dtype=object), min(6, len(sites)), replace=False):
+            neurons = torch.from_numpy(random.choice(site.size, min(6, site.size), replace=False))
+            z = case.local.z[site.number].flatten()
+            inlets = case.batch.wiring.inlets[site.number - 1]
+            fan = next(inlets.fans(held.elements, held.values, torch.zeros_like(neurons), neurons))
+            for place, neuron in enumerate(neurons.tolist()):
+                rows = torch.autograd.grad(z[neuron], case.local.a, allow_unused=True, retain_graph=True)
+                wanted = torch.zeros_like(held.output[0])
+                for number, row in enumerate(rows):
+                    if row is not None and number != site.number:
+                        wanted[case.batch.wiring.sites[number].span] = row.flatten()
+                wired = int((wanted != 0).sum())
+                wanted = wanted * held.output[0]
+                column = fan.flow[place].nonzero()[:, 0]
+                source = fan.sources(torch.full_like(column, place), column)
+                ours = torch.zeros_like(wanted)
+                ours[source] = fan.flow[place, column]
+                assert torch.equal(source.sort().values, wanted.nonzero()[:, 0]), (kind, site.name)
+                torch.testing.assert_close(ours, wanted, rtol=EXACT, atol=1e-14)
+                assert int(fan.inputs[place]) == wired, (kind, site.name)
+
+
+def test_weights_times_their_gradients(case: Case) -> None:
+    """For sampled convolutions and channels: ``W * dW`` over space is the channel's edges and constants."""
+    held, random = case.batch.held, np.random.default_rng(2)
+    modules = dict(case.model.named_modules())
+    sites = [s for s in kinds(case)["conv"] if isinstance(modules.get(s.name), nn.Conv2d)]
+    for site in random.choice(np.array(sites, dtype=object), 4, replace=False):
+        module, operation = modules[site.name], site.branches[0].operation
+        assert isinstance(operation, Conv)
+        logit = case.model.eval()(case.batch.images)[0, case.target]
+        (gradient,) = torch.autograd.grad(logit, module.weight)
+        plane = site.shape[1] * site.shape[2]
+        for channel in random.choice(site.shape[0], 3, replace=False).tolist():
+            mine = torch.arange(channel * plane, (channel + 1) * plane)
+            before = held.gradient_before(site)[0, mine]
+            fans = case.batch.wiring.inlets[site.number - 1].fans(
+                held.elements, held.values, torch.zeros_like(mine), mine
+            )
+            score = torch.cat([fan.flow.sum(1) for fan in fans]) * before
+            bias = 0.0 if operation.bias is None else operation.bias[channel]
+            entering = (case.batch.constants[site.number - 1][0, mine] - bias) * before
+            product = float((module.weight[channel].detach() * gradient[channel]).sum())
+            terms = float((score.abs() + entering.abs()).sum())
+            assert residual(float((score + entering).sum()), product, terms) < EXACT, site.name
