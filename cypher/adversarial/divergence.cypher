@@ -54,7 +54,7 @@ WHERE p.sample = $original AND q.sample = $derived AND l.number > 0
   AND (size($layers) = 0 OR l.number IN $layers)
 WITH known, collect(DISTINCT {layer: l.number, name: l.name, edges1: 0, edges2: 0, shared: 0,
   reweighted: 0, least: 0.0, most: 0.0}) AS blank
-UNWIND known + blank AS x
+UNWIND coalesce(known + blank, blank) AS x
 UNWIND [x.layer, -1] AS level
 WITH level, max(CASE WHEN level = -1 THEN 'all layers' ELSE x.name END) AS name, sum(x.edges1) AS edges1,
   sum(x.edges2) AS edges2, sum(x.shared) AS shared, sum(x.reweighted) AS reweighted,

@@ -29,7 +29,8 @@ WHERE u.id = $run AND p.run = u.id AND p.variant = $variant AND l.number > 0
   AND (size($layers) = 0 OR l.number IN $layers)
 WITH known, collect({owner: p.id, sample: p.sample, label: p.label, layer: l.number, edges: 0,
   total: 0.0}) AS blank
-UNWIND known + blank AS x
+// LadybugDB collects null where there is nothing to collect.
+UNWIND coalesce(known + blank, blank) AS x
 WITH x.owner AS owner, x.sample AS sample, x.label AS label, x.layer AS layer, sum(x.edges) AS edges,
   sum(x.total) AS total
 // Their edges. -1 is nobody's: it gives each one member without ends, which all have, so that pairs which

@@ -30,7 +30,8 @@ WHERE u.id = $run AND c.run = u.id AND c.variant = $variant AND l.number > 0
   AND (size($layers) = 0 OR l.number IN $layers)
   AND (size($categories) = 0 OR c.category IN $categories)
 WITH known, collect({owner: c.id, samples: c.samples, layer: l.number, edges: 0, total: 0.0}) AS blank
-UNWIND known + blank AS x
+// LadybugDB collects null where there is nothing to collect.
+UNWIND coalesce(known + blank, blank) AS x
 WITH x.owner AS owner, x.samples AS samples, x.layer AS layer, sum(x.edges) AS edges, sum(x.total) AS total
 // Their edges. -1 is nobody's: it gives each one member without ends, which all have, so that pairs which
 // share no edge appear as well.
@@ -40,7 +41,8 @@ WHERE r.class_pathway = wanted AND r.layer = layer
 WITH layer, a.id AS source, b.id AS target, collect({owner: owner, edges: edges,
   n: CASE WHEN r.layer IS NULL THEN 0 ELSE 1 END,
   mass: CASE WHEN total = 0.0 THEN 0.0 WHEN $weights = 'raw' THEN total ELSE 1.0 END,
-  weight: coalesce(r.weight, 0.0) / samples / CASE WHEN total = 0.0 OR $weights = 'raw' THEN 1.0 ELSE total END
+  weight: coalesce(r.weight, 0.0) / samples
+    / CASE WHEN total = 0.0 OR $weights = 'raw' THEN 1.0 ELSE total END
 }) AS sides
 UNWIND sides AS x
 UNWIND sides AS y

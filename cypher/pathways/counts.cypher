@@ -24,7 +24,7 @@ WHERE p.run = $run AND (size($variants) = 0 OR p.variant IN $variants)
   AND (size($layers) = 0 OR f.layer IN $layers)
 WITH visited, collect({sample: p.sample, map: f.id, pathways: 0.0, neurons: 0.0, score: 0.0,
   pixels: 1.0 * x.pixels, size: x.size}) AS crossed
-UNWIND visited + crossed AS e
+UNWIND coalesce(visited + crossed, crossed) AS e
 WITH e.sample AS sample, e.map AS map, sum(e.pathways) AS pathways, sum(e.neurons) AS neurons,
   sum(e.score) AS score, sum(e.pixels) AS pixels, sum(e.size) AS extent
 WHERE map IS NOT NULL

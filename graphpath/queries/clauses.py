@@ -54,7 +54,7 @@ class Clause:
 def clauses(bare: str) -> list[Clause]:
     """The clauses of ``bare`` text in order, those in ``{ ... }`` included with the clause they are in."""
     found = [match for match in _CLAUSE.finditer(bare) if _depth(bare, match.start()) == 0]
-    ends = [match.start() for match in found[1:]] + [len(bare)]
+    ends = [match.start() for match in found[1:]] + [len(bare)] * bool(found)
     return [
         Clause(re.sub(r"\s+", " ", match[1]).upper(), bare[match.end() : end], match.end())
         for match, end in zip(found, ends, strict=True)

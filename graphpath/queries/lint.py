@@ -23,7 +23,7 @@ FUNCTIONS: Final = frozenset(
 
 _WORDS: Final = frozenset(
     {"match", "optional", "where", "with", "return", "unwind", "and", "or", "not", "xor", "in", "as", "when"}
-    | {"then", "else", "case", "distinct", "by", "exists", "union", "all", "limit", "skip", "order"}
+    | {"then", "else", "case", "distinct", "by", "exists", "union", "limit", "skip", "order"}
 )
 _RESERVED: Final = frozenset(
     {"all", "column", "end", "ends", "group", "index", "null", "only", "order", "profile", "table", "union"}
@@ -104,7 +104,7 @@ def _by_pattern(stripped: str, patterns: tuple[Pattern, ...]) -> Iterator[Fault]
     for pattern in patterns:
         for match in pattern.expression.finditer(stripped):
             words = re.sub(r"\s+", " ", match.group()).strip()
-            yield Fault(line_at(stripped, match.start()), pattern.message.format(words))
+            yield Fault(line_at(stripped, match.start()), pattern.message.replace("{0}", words))
 
 
 def _functions(stripped: str) -> Iterator[Fault]:
@@ -146,7 +146,7 @@ def _grouping(stripped: str) -> Iterator[Fault]:
             if not item.aggregates:
                 continue
             rest = grammar.without_aggregates(item.text)
-            for name in re.findall(r"(?<![\w$.])([A-Za-z_]\w*(?:\.\w+)?)(?!\s*\()", rest):
+            for name in re.findall(r"(?<![\w$.])([A-Za-z_]\w*(?:\.\w+)?)(?!\s*[(:])", rest):
                 if name not in keys and name.lower() not in _WORDS | {"end", "null", "is", "true", "false"}:
                     yield Fault(
                         line_at(stripped, clause.start),

@@ -1,0 +1,448 @@
+"""Each named query's answer, computed with pandas from the record (DESIGN §3, §7), in no order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from tests.queries.facts import EDGE, Facts
+
+ANSWERS: dict[str, Callable[..., pd.DataFrame]] = {}
+
+
+def answers(name: str) -> Callable[[Callable[..., pd.DataFrame]], Callable[..., pd.DataFrame]]:
+    def register(function: Callable[..., pd.DataFrame]) -> Callable[..., pd.DataFrame]:
+        ANSWERS[name] = function
+        return function
+
+    return register
+
+
+def wanted(frame: pd.DataFrame, layers: list[int] | None, column: str = "layer") -> pd.DataFrame:
+    return frame[frame[column].isin(layers)] if layers else frame
+
+
+def compare(one: pd.DataFrame, two: pd.DataFrame, layers: list[int], weights: str) -> pd.DataFrame:
+    """The likeness of two edge lists (layer, source, target, weight) per layer and, as -1, together."""
+    sides = [side[side.layer.isin(layers)].set_index(["layer", *EDGE]).weight for side in (one, two)]
+    if weights != "raw":
+        sides = [side / side.groupby("layer").transform("sum").replace(0.0, 1.0) for side in sides]
+    both = pd.concat(sides, axis=1, keys=["a", "b"])
+    parts = {
+        "shared": both.notna().all(axis=1),
+        "edges1": both.a.notna(),
+        "edges2": both.b.notna(),
+        "least": both.fillna(0.0).min(axis=1),
+        "most": both.fillna(0.0).max(axis=1),
+    }
+    frame = pd.DataFrame(parts).groupby("layer").sum().reindex(layers, fill_value=0)
+    frame.index.name = "layer"
+    frame = frame.reset_index()
+    frame = pd.concat([frame, frame.sum().to_frame().T.assign(layer=-1)], ignore_index=True)
+    either = frame.edges1 + frame.edges2 - frame.shared
+    frame["J"] = (frame.shared / either).where(either > 0)
+    frame["weighted_J"] = (frame.least / frame.most).where(frame.most > 0)
+    return frame
+
+
+def layer_numbers(facts: Facts, layers: list[int] | None) -> list[int]:
+    return [n for n in facts.layers.index if n > 0 and (not layers or n in layers)]
+
+
+def named(facts: Facts, frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(
+        source_name=facts.name(frame.source).to_numpy(), target_name=facts.name(frame.target).to_numpy()
+    )
+
+
+@answers("runs/all")
+def runs_all(facts):
+    rows = [
+        {"run": t.id, "method": t.run["method"], "model": t.run["model"]["name"], "complete": True}
+        for t in facts.traces
+    ]
+    return pd.DataFrame(rows)
+
+
+@answers("categories/shared_edges")
+def shared_edges(facts, run, variant="original", min_categories=2, layers=None):
+    edges = wanted(facts.class_edges(run, variant), layers)
+    grouped = edges.groupby(["layer", *EDGE])
+    frame = grouped[["share", "score", "weight"]].mean()
+    frame["categories"], frame["support"] = grouped.size(), grouped.support.sum()
+    return named(facts, frame[frame.categories >= min_categories].reset_index())
+
+
+@answers("categories/exclusive_edges")
+def exclusive_edges(facts, run, variant="original", categories=None, layers=None, min_share=0.0):
+    edges = facts.class_edges(run, variant)
+    edges = edges[~edges.duplicated(EDGE, keep=False)]
+    edges = wanted(wanted(edges[edges.share >= min_share], layers), categories, "category")
+    return named(facts, edges).assign(category=edges.category.map(facts.categories).to_numpy())
+
+
+@answers("categories/shared_neurons")
+def shared_neurons(facts, run, variant="original", min_categories=2, layers=None):
+    edges = facts.class_edges(run, variant)
+    sides = [
+        edges.assign(neuron=edges[end], **{f"score_{way}": edges.score})
+        for end, way in (("source", "out"), ("target", "in"))
+    ]
+    frame = pd.concat(sides).fillna({"score_in": 0.0, "score_out": 0.0})
+    per = frame.groupby(["neuron", "category"]).agg(
+        support=("support", "max"), score_in=("score_in", "sum"), score_out=("score_out", "sum")
+    )
+    frame = per.groupby("neuron").agg(
+        categories=("support", "size"),
+        support=("support", "sum"),
+        score_in=("score_in", "mean"),
+        score_out=("score_out", "mean"),
+    )
+    frame = frame[frame.categories >= min_categories].reset_index()
+    place = facts.place(frame.neuron)[["layer", "channel", "y", "x"]]
+    frame = pd.concat([frame, place], axis=1).assign(name=facts.name(frame.neuron))
+    return wanted(frame, layers)
+
+
+@answers("categories/similarity")
+def similarity(facts, run, variant="original", categories=None, layers=None, weights="normalised"):
+    edges = facts.class_edges(run, variant)
+    owners = [c for c in facts.class_sizes(run, variant).index if not categories or c in categories]
+    frames = []
+    for one, two in combinations(sorted(owners), 2):
+        sides = [edges[edges.category == c] for c in (one, two)]
+        frame = compare(*sides, layer_numbers(facts, layers), weights)
+        frames.append(frame.assign(category1=facts.categories[one], category2=facts.categories[two]))
+    return pd.concat(frames) if frames else pd.DataFrame()
+
+
+@answers("categories/consistency")
+def consistency(facts, run, variant="original", layers=None, weights="normalised"):
+    mine = facts.edges[(facts.edges.run == run) & (facts.edges.variant == variant)]
+    known = facts.pathways[(facts.pathways.run == run) & (facts.pathways.variant == variant)]
+    by_pathway = dict(list(mine.groupby("pathway")))
+    pairs = []
+    for one, two in combinations(known.itertuples(), 2):
+        if one.sample != two.sample:
+            frame = compare(
+                by_pathway[one.pathway], by_pathway[two.pathway], layer_numbers(facts, layers), weights
+            )
+            pairs.append(frame.assign(way="within" if one.label == two.label else "between"))
+    if not pairs:
+        return pd.DataFrame()
+    grouped = pd.concat(pairs).groupby(["layer", "way"])
+    wide = grouped.agg(pairs=("J", "count"), J=("J", "mean"), weighted_J=("weighted_J", "mean")).unstack()
+    wide.columns = [f"{value}_{way}" for value, way in wide.columns]
+    return wide.fillna({"pairs_within": 0, "pairs_between": 0}).reset_index()
+
+
+@answers("pathways/samples")
+def samples(facts, run, variant="original"):
+    mine = facts.pathways[(facts.pathways.run == run) & (facts.pathways.variant == variant)]
+    return pd.DataFrame(
+        [{"samples": mine["sample"].nunique(), "pathways": len(mine), "categories": mine.label.nunique()}]
+    )
+
+
+@answers("adversarial/pairs")
+def pairs(facts):
+    paths = facts.pathways
+    targets = paths.groupby("sample").target.min()
+    rows = []
+    for path in paths[paths.variant == "adversarial"].drop_duplicates("sample").itertuples():
+        guess = facts.predictions[
+            (facts.predictions["sample"] == path.sample) & (facts.predictions.run == path.run)
+        ]
+        guess = guess[guess["rank"] == 1].iloc[0]
+        original = int(facts.samples.parent[path.sample])
+        rows.append(
+            {
+                "derived": path.sample,
+                "original": original,
+                "variant": "adversarial",
+                "attack": "pgd",
+                "epsilon": 0.1,
+                "label": f"class {path.label}",
+                "original_target": targets[original],
+                "derived_target": path.target,
+                "predicted": facts.categories[guess.category],
+                "confidence": guess.confidence,
+                "fooled": facts.categories[guess.category] != f"class {targets[original]}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _sides(facts: Facts, original: int, derived: int) -> list[pd.DataFrame]:
+    sides = []
+    for sample in (original, derived):
+        mine = facts.edges[facts.edges["sample"] == sample]
+        sides.append(mine.groupby(["layer", *EDGE], as_index=False)[["flow", "score", "weight"]].sum())
+    return sides
+
+
+@answers("adversarial/divergence")
+def divergence(facts, original, derived, ratio=2.0, layers=None, weights="normalised"):
+    one, two = (wanted(side, layers) for side in _sides(facts, original, derived))
+    if one.empty or two.empty:
+        return pd.DataFrame()
+    numbers = layer_numbers(facts, layers)
+    frame = compare(one, two, numbers, weights)
+    if weights != "raw":
+        one, two = (
+            s.assign(weight=s.weight / s.groupby("layer").weight.transform("sum")) for s in (one, two)
+        )
+    both = one.merge(two, on=["layer", *EDGE])
+    less, more = both[["weight_x", "weight_y"]].min(axis=1), both[["weight_x", "weight_y"]].max(axis=1)
+    changed = both[(np.sign(both.score_x) * np.sign(both.score_y) < 0) | (more >= ratio * less)]
+    frame["reweighted"] = [len(changed[changed.layer == n]) if n >= 0 else len(changed) for n in frame.layer]
+    frame["gained"], frame["lost"] = frame.edges2 - frame.shared, frame.edges1 - frame.shared
+    frame["name"] = [facts.layers.name[n] if n >= 0 else "all layers" for n in frame.layer]
+    return frame.rename(columns={"edges1": "edges_original", "edges2": "edges_derived"})
+
+
+@answers("adversarial/first_diverging_layer")
+def first_diverging_layer(facts, threshold=0.5, measure="weighted_J"):
+    rows = []
+    for derived, original in facts.samples.parent.dropna().items():
+        frame = divergence(facts, int(original), derived)
+        if frame.empty:
+            continue
+        each, total = frame[frame.layer >= 0], frame[frame.layer == -1].iloc[0]
+        low = each[each[measure] < threshold]
+        first = low.iloc[0] if len(low) else {"layer": None, "J": np.nan, "weighted_J": np.nan}
+        rows.append(
+            {
+                "derived": derived,
+                "original": int(original),
+                "attack": "pgd",
+                "epsilon": 0.1,
+                "layer": first["layer"],
+                "J": first["J"],
+                "weighted_J": first["weighted_J"],
+                "J_all": total.J,
+                "weighted_J_all": total.weighted_J,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _only(facts: Facts, mine: pd.DataFrame, other: pd.DataFrame, layers: list[int] | None) -> pd.DataFrame:
+    if mine.empty or other.empty:
+        return pd.DataFrame()
+    merged = mine.merge(other[["layer", *EDGE]], on=["layer", *EDGE], how="left", indicator=True)
+    frame = named(facts, wanted(merged[merged._merge == "left_only"], layers))
+    owners = pd.concat([facts.class_edges(trace.id) for trace in facts.traces])
+    names = (
+        owners.assign(name=owners.category.map(facts.categories))
+        .groupby(EDGE)
+        .name.agg(lambda found: sorted(set(found)))
+    )
+    keys = list(zip(frame.source, frame.target, strict=True))
+    return frame.assign(classes=[names.get(key, []) for key in keys])
+
+
+@answers("adversarial/gained_edges")
+def gained_edges(facts, original, derived, layers=None):
+    one, two = _sides(facts, original, derived)
+    return _only(facts, two, one, layers)
+
+
+@answers("adversarial/lost_edges")
+def lost_edges(facts, original, derived, layers=None):
+    one, two = _sides(facts, original, derived)
+    return _only(facts, one, two, layers)
+
+
+@answers("adversarial/class_similarity")
+def class_similarity(facts, layers=None, references=None):
+    rows = []
+    classes = {t.id: set(facts.class_sizes(t.id).index) for t in facts.traces}
+    references = references or [run for run, known in classes.items() if known]
+    for path in facts.pathways.itertuples():
+        guesses = facts.predictions[
+            (facts.predictions["sample"] == path.sample) & (facts.predictions.run == path.run)
+        ]
+        for reference in references:
+            likeness = {}
+            for place, guess in ((1, "first"), (2, "second")):
+                category = guesses[guesses["rank"] == place].category.iloc[0]
+                if category in classes[reference]:
+                    likeness[guess] = category, _inside(facts, path, reference, category, layers)
+            if not likeness:
+                continue
+            numbers = sorted({n for _, frame in likeness.values() for n in frame.index})
+            for layer in numbers:
+                row = {
+                    "pathway": path.pathway,
+                    "sample": path.sample,
+                    "run": path.run,
+                    "layer": layer,
+                    "variant": path.variant,
+                    "label": path.label,
+                    "reference": reference,
+                }
+                for guess, (category, frame) in likeness.items():
+                    if layer in frame.index:
+                        row[guess] = facts.categories[category]
+                        row["edges"] = row.get("edges", 0) or frame.edges1[layer]
+                        row[f"in_{guess}"] = frame.inside[layer]
+                        row[f"weighted_{guess}"] = frame.weighted_J[layer]
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _inside(facts: Facts, path, reference: str, category: int, layers: list[int] | None) -> pd.DataFrame:
+    """The pathway against the class, from which its sample is taken out first."""
+    mine = facts.edges[facts.edges.pathway == path.pathway]
+    others = facts.members[(facts.members.run == reference) & (facts.members.variant == "original")]
+    others = others[(others.category == category) & (others["sample"] != path.sample)]
+    grouped = others.groupby(["layer", *EDGE])
+    theirs = grouped[["weight"]].sum().assign(support=grouped["sample"].nunique())
+    theirs = theirs[theirs.support >= facts.min_support].reset_index()
+    frame = compare(mine, theirs, layer_numbers(facts, layers), "normalised").set_index("layer")
+    frame = frame[(frame.edges1 > 0) | (frame.edges2 > 0)]
+    return frame.assign(inside=(frame.shared / frame.edges1).where(frame.edges1 > 0))
+
+
+@answers("pathways/layers")
+def layers(facts, run):
+    return facts.layers.reset_index()
+
+
+@answers("pathways/neurons")
+def neurons(facts, pathway, layers=None):
+    mine = wanted(facts.visits[facts.visits.pathway == pathway], layers).reset_index(drop=True)
+    place = facts.place(mine.neuron)[["channel", "y", "x"]]
+    return pd.concat([mine, place], axis=1).assign(name=facts.name(mine.neuron))
+
+
+@answers("pathways/of_run")
+def of_run(facts, run, variants=None):
+    mine = wanted(facts.pathways[facts.pathways.run == run], variants, "variant")
+    guesses = facts.predictions[(facts.predictions.run == run) & (facts.predictions["rank"] == 1)]
+    guesses = guesses.set_index("sample")[["category", "confidence"]]
+    guesses["predicted"] = guesses.pop("category").map(facts.categories)
+    return mine.join(guesses, on="sample").assign(
+        position=mine["sample"].map(facts.samples["index"]),
+        label_name="class " + mine.label.astype(str),
+        target_name=mine.category.map(facts.categories),
+    )
+
+
+@answers("pathways/of_sample")
+def of_sample(facts, sample):
+    mine = facts.pathways[facts.pathways["sample"] == sample]
+    methods = {trace.id: trace.run["method"] for trace in facts.traces}
+    return mine.assign(method=mine.run.map(methods), target_name=mine.category.map(facts.categories))
+
+
+@answers("pathways/largest")
+def largest(facts, sample, k=10):
+    mine = facts.steps[facts.steps["sample"] == sample]
+    routes = mine.drop_duplicates("route").sort_values(["log10_abs", "route"], ascending=[False, True])
+    mine = mine[mine.route.isin(routes.route.head(k))].reset_index(drop=True)
+    place = facts.place(mine.neuron)[["layer", "channel", "y", "x"]]
+    return pd.concat([mine, place], axis=1).assign(name=facts.name(mine.neuron))
+
+
+@answers("pathways/largest_overlap")
+def largest_overlap(facts, run, k=10, by="relation", variant="original"):
+    steps = facts.steps
+    mine = steps[(steps.run == run) & (steps.variant == variant) & (steps["rank"] <= k)]
+    mine = mine.sort_values(["route", "position"]).reset_index(drop=True)
+    mine["map"] = facts.place(mine.neuron)["map"]
+    mine["next"] = mine.groupby("route").neuron.shift(-1)
+    sets = {}
+    for sample, frame in mine.groupby("sample"):
+        followed = frame.dropna(subset="next")
+        sets[sample] = {
+            "neurons": set(frame.neuron),
+            "feature maps": set(frame["map"]),
+            "edges": set(zip(followed.neuron, followed.next, strict=True)),
+        }
+    labels = mine.drop_duplicates("sample").set_index("sample").label
+    rows = []
+    for one, two in combinations(sorted(sets, key=lambda s: (labels[s], s)), 2):
+        for what in ("neurons", "feature maps", "edges"):
+            a, b = sets[one][what], sets[two][what]
+            rows.append(
+                {
+                    "what": what,
+                    "relation": "within" if labels[one] == labels[two] else "across",
+                    "category1": f"class {labels[one]}" if by == "categories" else "all",
+                    "category2": f"class {labels[two]}" if by == "categories" else "all",
+                    "shared": len(a & b),
+                    "J": len(a & b) / len(a | b),
+                }
+            )
+    grouped = pd.DataFrame(rows).groupby(["what", "relation", "category1", "category2"])
+    return grouped.agg(pairs=("J", "size"), shared=("shared", "mean"), J=("J", "mean")).reset_index()
+
+
+@answers("pathways/counts")
+def counts(facts, run, by="category", variants=None, layers=None):
+    visits = facts.visits[facts.visits.run == run].reset_index(drop=True)
+    visits["map"] = facts.place(visits.neuron)["map"]
+    crosses = facts.crosses[facts.crosses.run == run].join(
+        facts.layers[["offset", "height", "width"]], on="layer"
+    )
+    crosses["map"] = crosses.offset + crosses.channel * crosses.height * crosses.width
+    frames = []
+    for frame in (visits, crosses):
+        frame = wanted(wanted(frame, layers), variants, "variant")
+        owner = frame["sample"] if by == "sample" else facts.category_of(frame.label)
+        frames.append(frame.assign(owner=owner, owner_name="class " + frame.label.astype(str)))
+    seen = (
+        frames[0]
+        .groupby(["owner", "owner_name", "map"])
+        .agg(pathways=("pathway", "nunique"), neurons=("neuron", "size"), score=("score", "sum"))
+    )
+    pixels = (
+        frames[1].drop_duplicates(["pathway", "pixel", "map"]).groupby(["owner", "owner_name", "map"]).size()
+    )
+    size = frames[1].groupby(["owner", "owner_name", "map"])["size"].sum()
+    both = pd.concat([seen, pixels.rename("pixels"), size.rename("size")], axis=1).fillna(0.0).reset_index()
+    place = facts.place(both["map"])
+    name = place.layer_name + " [" + place.channel.astype(str) + "]"
+    both = both.rename(columns={"owner_name": "category"})
+    return pd.concat([both, place[["layer", "channel"]]], axis=1).assign(name=name)
+
+
+@answers("pathways/hubs")
+def hubs(facts, run, variants=None, layers=None, with_ends=False):
+    mine = wanted(facts.visits[facts.visits.run == run], variants, "variant")
+    known = wanted(facts.pathways[facts.pathways.run == run], variants, "variant")
+    frame = (
+        mine.assign(score=mine.score.abs())
+        .groupby("neuron")
+        .agg(pathways=("pathway", "size"), activation=("activation", "mean"), score=("score", "mean"))
+        .reset_index()
+    )
+    frame["share"] = frame.pathways / len(known)
+    place = facts.place(frame.neuron)[["layer", "channel", "y", "x"]]
+    frame = wanted(pd.concat([frame, place], axis=1).assign(name=facts.name(frame.neuron)), layers)
+    return frame if with_ends else frame[~frame.layer.isin([0, facts.layers.index.max()])]
+
+
+@answers("pathways/through_neuron")
+def through_neuron(facts, neuron, variants=None):
+    mine = wanted(facts.visits[facts.visits.neuron == neuron], variants, "variant")
+    return mine.assign(target_name="class " + mine.target.astype(str))
+
+
+@answers("pathways/routes")
+def routes(facts, run, pixels=None, maps=None, variants=None):
+    mine = wanted(facts.steps[facts.steps.run == run], variants, "variant").reset_index(drop=True)
+    mine["map"] = facts.place(mine.neuron)["map"]
+    first = mine[mine.position == 0].set_index("route").neuron
+    frame = mine.groupby("route").agg(neurons=("neuron", "size"), maps=("map", set)).reset_index()
+    known = mine.drop_duplicates("route").drop(columns=["neuron", "position", "map"])
+    frame = frame.merge(known, on="route").assign(pixel=lambda f: f.route.map(first))
+    frame["pixel_name"] = facts.name(frame.pixel).to_numpy()
+    if maps:
+        frame = frame[[bool(found & set(maps)) for found in frame.maps]]
+    return wanted(frame, pixels, "pixel")

@@ -1,0 +1,129 @@
+"""The record of several traces as plain data frames, from which the answers are computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from graphpath import ids
+from graphpath.record import Trace
+
+EDGE = ["source", "target"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Every table of the traces, one below the other, with a ``run`` column."""
+
+    traces: tuple[Trace, ...]
+    min_support: int
+
+    def _table(self, name: str) -> pd.DataFrame:
+        frames = [getattr(trace, name)().to_table().to_pandas().assign(run=trace.id) for trace in self.traces]
+        return pd.concat([frame for frame in frames if len(frame)] or frames, ignore_index=True)
+
+    @cached_property
+    def samples(self) -> pd.DataFrame:
+        return self._table("samples").drop(columns="run").drop_duplicates("sample").set_index("sample")
+
+    @cached_property
+    def categories(self) -> pd.Series:
+        """Category names by id."""
+        return self._table("categories").drop_duplicates("category").set_index("category").name
+
+    @cached_property
+    def layers(self) -> pd.DataFrame:
+        return self._table("layers").drop(columns="run").drop_duplicates("layer").set_index("layer")
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        return self._table("predictions")
+
+    @cached_property
+    def pathways(self) -> pd.DataFrame:
+        """With label, variant, category (of the target) and correct."""
+        frame = self._table("pathways").join(self.samples[["label", "variant"]], on="sample")
+        first = self.predictions[self.predictions["rank"] == 1].set_index(["run", "sample"]).category
+        predicted = first.loc[list(zip(frame.run, frame["sample"], strict=True))].to_numpy()
+        frame["category"] = [ids.category_id("toy", target) for target in frame.target]
+        frame["correct"] = predicted == [ids.category_id("toy", label) for label in frame.label]
+        return frame
+
+    @cached_property
+    def edges(self) -> pd.DataFrame:
+        """With what is known of their pathways, and weight = abs(score), in double precision."""
+        frame = self._table("edges").drop(columns="run")
+        frame[["flow", "score"]] = frame[["flow", "score"]].astype(float)
+        known = self.pathways.set_index("pathway")[
+            ["run", "sample", "label", "variant", "category", "correct"]
+        ]
+        return frame.join(known, on="pathway").assign(weight=frame.score.abs())
+
+    @cached_property
+    def visits(self) -> pd.DataFrame:
+        frame = self._table("visits").drop(columns="run")
+        known = self.pathways.set_index("pathway")[["run", "sample", "label", "variant", "target"]]
+        frame[["activation", "score"]] = frame[["activation", "score"]].astype(float)
+        return frame.join(known, on="pathway")
+
+    @cached_property
+    def steps(self) -> pd.DataFrame:
+        """Steps of routes with the routes' columns and what is known of their pathways."""
+        routes = self._table("routes").drop(columns="run").set_index("route")
+        known = self.pathways.set_index("pathway")[["run", "sample", "label", "variant", "target"]]
+        return self._table("steps").drop(columns="run").join(routes, on="route").join(known, on="pathway")
+
+    @cached_property
+    def crosses(self) -> pd.DataFrame:
+        known = self.pathways.set_index("pathway")[["run", "sample", "label", "variant"]]
+        return self._table("crosses").drop(columns="run").join(known, on="pathway")
+
+    @cached_property
+    def members(self) -> pd.DataFrame:
+        """The edges of the pathways that belong to a class pathway."""
+        return self.edges[self.edges.correct & (self.edges.category == self.category_of(self.edges.label))]
+
+    def class_sizes(self, run: str, variant: str = "original") -> pd.Series:
+        """Samples of each class pathway, by category."""
+        p = self.pathways
+        mine = p[(p.run == run) & (p.variant == variant) & p.correct]
+        mine = mine[mine.category == self.category_of(mine.label)]
+        return mine.groupby("category")["sample"].nunique()
+
+    def class_edges(self, run: str, variant: str = "original") -> pd.DataFrame:
+        """Edges of class pathways: support, and flow, score and weight per sample of the class."""
+        mine = self.members[(self.members.run == run) & (self.members.variant == variant)]
+        grouped = mine.groupby(["category", "layer", *EDGE])
+        frame = grouped[["flow", "score", "weight"]].sum()
+        frame["support"] = grouped["sample"].nunique()
+        frame = frame[frame.support >= self.min_support].reset_index()
+        size = frame.category.map(self.class_sizes(run, variant))
+        frame[["flow", "score", "weight"]] = frame[["flow", "score", "weight"]].div(size, axis=0)
+        return frame.assign(share=frame.support / size)
+
+    def category_of(self, labels: pd.Series) -> pd.Series:
+        return labels.map(lambda label: ids.category_id("toy", int(label)))
+
+    def name(self, neurons: pd.Series) -> pd.Series:
+        """The captions of neurons: "features.0 [3] 1,2", "classifier [4]"."""
+        frame = self.place(neurons)
+        plane = frame.height * frame.width
+        caption = frame.layer_name + " [" + frame.channel.astype(str) + "]"
+        return caption.where(plane == 1, caption + " " + frame.y.astype(str) + "," + frame.x.astype(str))
+
+    def place(self, neurons: pd.Series) -> pd.DataFrame:
+        """layer, channel, y, x, map of neurons, by position."""
+        neurons = pd.Series(neurons).reset_index(drop=True)
+        offsets = self.layers.offset.to_numpy()
+        number = np.searchsorted(offsets, neurons.to_numpy(), side="right") - 1
+        frame = self.layers.iloc[number].reset_index()[["layer", "name", "height", "width", "offset"]]
+        frame = frame.rename(columns={"name": "layer_name"})
+        rest = neurons - frame.offset
+        plane = frame.height * frame.width
+        frame["channel"] = rest // plane
+        frame["y"], frame["x"] = rest % plane // frame.width, rest % frame.width
+        frame["map"] = frame.offset + frame.channel * plane
+        return frame
