@@ -33,9 +33,8 @@ def repeats(network: Network, view: View, taps: int, operation: Conv | Dense | N
     touched = _touched(network, view)
     if _meet_again(network, touched):
         return Repeats.ANYWHERE
-    unique = _unique(view)
     overlapping = any(_overlapping(network, anchor) for anchor in touched if isinstance(anchor, Anchor))
-    if unique and not overlapping:
+    if not overlapping and (_unique(view) or (_single_place(operation) and _unique_at_places(view))):
         return Repeats.NONE
     if isinstance(operation, Dense) or not _keeps_channels(network, view, taps, touched):
         return Repeats.ANYWHERE
@@ -110,28 +109,45 @@ def _unique(view: View) -> bool:
     return len(present.unique()) == len(present)
 
 
+def _single_place(operation: Conv | Dense | Norm | None) -> bool:
+    """Whether a row of the map reads a single place of the image."""
+    if isinstance(operation, Conv):
+        return operation.weight.shape[2] * operation.weight.shape[3] == 1
+    return not isinstance(operation, Dense)
+
+
+def _unique_at_places(view: View) -> bool:
+    """Whether no place of the view holds an element twice, in any of its channels."""
+    element = view.indexed()[0].flatten(1).sort(0).values
+    return not bool(((element[1:] == element[:-1]) & (element[1:] >= 0)).any())
+
+
 def _keeps_channels(network: Network, view: View, taps: int, touched: list[int | Anchor]) -> bool:
     """Whether every feature map that the view holds stays within one of its channels."""
     if len(view.shape) != 3:
         return False
     if any(isinstance(source, Anchor) and source.source.taps > 1 for source in touched):
         return False
-    index = view.indexed(network.device)[0].flatten(1)  # (channels * taps, places), one tap each
-    element = index.flatten()
-    channel = torch.arange(index.shape[0], device=index.device).repeat_interleave(index.shape[1]) // taps
-    present = element >= 0
-    plane = _planes(network, element[present])
-    pairs = torch.stack([plane, channel[present]]).unique(dim=1)
-    return bool(len(pairs[0].unique()) == pairs.shape[1])
+    element = view.indexed(network.device)[0].flatten(1)  # (channels * taps, places), one tap each
+    plane = _planes(network, element)
+    lowest = torch.where(element >= 0, plane, torch.iinfo(plane.dtype).max).amin(1)
+    highest = plane.amax(1)
+    if bool((highest > lowest).any()):
+        return False
+    channel = torch.arange(len(plane), device=plane.device) // taps
+    held = highest >= 0
+    width = network.neurons + network.pooled
+    pairs = (channel * width + highest)[held].unique()
+    return len(highest[held].unique()) == len(pairs)
 
 
 def _planes(network: Network, element: Tensor) -> Tensor:
-    """A number for the feature map, or channel of a max-pool, of each element."""
-    plane = torch.empty_like(element)
-    places: list[tuple[int, int, tuple[int, ...]]] = []
-    places += [(site.offset, site.size, site.shape) for site in network.sites]
-    places += [(anchor.base, anchor.size, anchor.shape) for anchor in network.anchors]
-    for start, size, shape in places:
-        here = (element >= start) & (element < start + size)
-        plane[here] = start + (element[here] - start) // torch.Size(shape[1:]).numel()
-    return plane
+    """The first element of the feature map, or channel of a max-pool, of each element (-1 for none)."""
+    places = [(site.offset, site.shape) for site in network.sites]
+    anchors = [(anchor.base, anchor.shape) for anchor in network.anchors]
+    starts, shapes = zip(*places, *anchors, strict=True)
+    start = torch.tensor(starts, device=element.device)
+    size = torch.tensor([torch.Size(shape[1:]).numel() for shape in shapes], device=element.device)
+    which = torch.searchsorted(start, element, right=True).sub_(1).clamp_(min=0)
+    first, plane = start[which], size[which]
+    return torch.where(element >= 0, element - (element - first) % plane, -1)

@@ -18,7 +18,9 @@ def _nothing_module(low: Lowering, module: nn.Module, x: Traced) -> Traced:
 
 @methods("clone")
 def _clone(low: Lowering, x: Traced, **options: Any) -> Traced:
-    return Traced(x.step, x.value)  # another tensor: what is done to either in place does not show in the other
+    return Traced(
+        x.step, x.value
+    )  # another tensor: what is done to either in place does not show in the other
 
 
 @methods("contiguous", "detach")
