@@ -40,7 +40,9 @@ def to_graph(frame: pd.DataFrame, returns: Mapping[str, str], query: str) -> nx.
         key = node_key(cell)
         keys[_engine_id(cell["_ID"])] = key
         made.add_node(key, type=cell["_LABEL"], **_properties(cell))
-    extra = frame[scalars].to_dict("records")
+    extra: list[dict[str, Any]] = [
+        {str(name): value for name, value in row.items()} for row in frame[scalars].to_dict("records")
+    ]
     for name in by_kind["relationship"]:
         for cell, more in zip(frame[name], extra, strict=True):
             if _present(cell):

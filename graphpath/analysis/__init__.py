@@ -1,0 +1,9 @@
+"""Analyses straight from a trace's Parquet, with DuckDB and no graph engine, for sizes beyond a query's.
+
+Each answers as the named query of the same name does, with the same columns.
+"""
+
+from graphpath.analysis.consistency import consistency
+from graphpath.analysis.overlap import largest_overlap
+
+__all__ = ["consistency", "largest_overlap"]

@@ -1,0 +1,44 @@
+"""A trace's Parquet files as DuckDB views."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import duckdb
+
+from graphpath.errors import QueryParameterError
+from graphpath.record import Trace
+
+_VIEWS = ("layers", "samples", "categories", "pathways", "edges", "routes", "steps")
+
+
+@contextmanager
+def opened(trace: Trace | str | Path, memory: str | None = None) -> Iterator[Any]:
+    """A DuckDB connection with a view of each table of ``trace``; what exceeds ``memory`` goes to disk.
+
+    Raises:
+        RecordError: the trace is damaged or unfinished.
+    """
+    trace = trace if isinstance(trace, Trace) else Trace(trace)
+    with TemporaryDirectory() as spill, duckdb.connect(config={"temp_directory": spill}) as connection:
+        if memory is not None:
+            connection.execute(f"SET memory_limit = {_text(memory)}")
+        for name in _VIEWS:
+            files = ", ".join(_text(str(file)) for file in trace.files(name))
+            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}])")
+        yield connection
+
+
+def one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
+    """``value``, if it is one of ``choices``. Raises QueryParameterError."""
+    if value not in choices:
+        raise QueryParameterError(f"{name} must be {' or '.join(choices)}, not {value!r}.")
+    return value
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
