@@ -1,10 +1,10 @@
 """The command line: ``graphpath VERB ...``. One module per verb; each parses, calls, and prints.
 
-    app            the verbs together, and ``main``
-    arguments      options that several verbs share
-    output         ``--table``, ``--csv``, ``--json``, ``--parquet``
-    progress       bars with rate and time left
-    failures       errors as one sentence and an exit status
+app            the verbs together, and ``main``
+arguments      options that several verbs share
+output         ``--table``, ``--csv``, ``--json``, ``--parquet``
+progress       bars with rate and time left
+failures       errors as one sentence and an exit status
 """
 
 from graphpath.cli.app import app, main

@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from graphpath.stores.base import Store
 
 Model = Annotated[
-    str, typer.Option("--model", help="A torchvision name, module:function, or a checkpoint of graphpath train.")
+    str,
+    typer.Option("--model", help="A torchvision name, module:function, or a checkpoint of graphpath train."),
 ]
 Weights = Annotated[
-    str | None, typer.Option("--weights", help="A state dict file, or the name of torchvision weights on disk.")
+    str | None,
+    typer.Option("--weights", help="A state dict file, or the name of torchvision weights on disk."),
 ]
 Data = Annotated[
-    str, typer.Option("--data", help="digits, mnist, cifar10, an image folder, a tar of one, or an image set.")
+    str,
+    typer.Option("--data", help="digits, mnist, cifar10, an image folder, a tar of one, or an image set."),
 ]
 Root = Annotated[Path | None, typer.Option("--root", help="Where data lie on disk, in torchvision's layout.")]
 Split = Annotated[str, typer.Option("--split", help="train or test, where there is a choice.")]
@@ -32,7 +35,10 @@ Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps ..
 Seed = Annotated[int, typer.Option("--seed", help="Makes everything drawn at random reproducible.")]
 Batch = Annotated[int | None, typer.Option("--batch", min=1, help="Images at a time.")]
 StoreUri = Annotated[
-    str, typer.Option("--store", help="A path (embedded engine), or neo4j://... or bolt://...", show_default=False)
+    str,
+    typer.Option(
+        "--store", help="A path (embedded engine), or neo4j://... or bolt://...", show_default=False
+    ),
 ]
 Database = Annotated[str | None, typer.Option("--database", help="The database of a Neo4j server.")]
 RunName = Annotated[str | None, typer.Option("--run", help="The run, where the store holds several.")]
@@ -67,9 +73,7 @@ def open_images(
     shape = model.shape if model is not None else None
     side = size if size is not None or shape is None else (shape[1], shape[2])
     channels = None if shape is None else shape[0]
-    return open_images(
-        data, root=root, split=split, limit=limit, seed=seed, size=side, channels=channels
-    )
+    return open_images(data, root=root, split=split, limit=limit, seed=seed, size=side, channels=channels)
 
 
 def named_values(pairs: list[str], option: str) -> dict[str, str]:

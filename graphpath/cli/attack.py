@@ -24,7 +24,8 @@ def command(
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Gradient steps.")] = None,
     step_size: Annotated[float | None, typer.Option("--step-size", help="Change per step.")] = None,
     targeted: Annotated[
-        str | None, typer.Option("--targeted", help="A class number, or least_likely; else away from the prediction.")
+        str | None,
+        typer.Option("--targeted", help="A class number, or least_likely; else away from the prediction."),
     ] = None,
     limit: a.Limit = None,
     root: a.Root = None,
@@ -57,4 +58,6 @@ def command(
             batch=batch,
             progress=shown.to,
         )
-    typer.echo(f"{out}: {len(made):,} images, {attack} at epsilon {epsilon:g}, {success_rate(made):.1%} succeed")
+    typer.echo(
+        f"{out}: {len(made):,} images, {attack} at epsilon {epsilon:g}, {success_rate(made):.1%} succeed"
+    )

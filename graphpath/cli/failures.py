@@ -81,8 +81,8 @@ def _missing(error: ModuleNotFoundError) -> Exception:
 
 def _unexpected(error: BaseException) -> str:
     return (
-        f"An error that should not happen: {type(error).__name__}: {error}. Please report it with the command "
-        "that you ran and the output of graphpath --debug VERB ...; your data are as they were."
+        f"An error that should not happen: {type(error).__name__}: {error}. Please report it with the "
+        "command that you ran and the output of graphpath --debug VERB ...; your data are as they were."
     )
 
 

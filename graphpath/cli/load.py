@@ -15,18 +15,26 @@ INTERRUPTED = "nothing half loaded is visible, and the same command loads it"
 
 
 def command(
-    traces: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Directories that graphpath trace wrote.")],
+    traces: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Directories that graphpath trace wrote.")
+    ],
     store: a.StoreUri,
     database: a.Database = None,
     min_support: Annotated[
         int | None,
-        typer.Option("--min-support", min=1, help="Samples that an edge of a class pathway needs; 1 keeps all."),
+        typer.Option(
+            "--min-support", min=1, help="Samples that an edge of a class pathway needs; 1 keeps all."
+        ),
     ] = None,
-    bulk: Annotated[bool, typer.Option("--bulk", help="Rebuild a Neo4j database with its bulk importer.")] = False,
+    bulk: Annotated[
+        bool, typer.Option("--bulk", help="Rebuild a Neo4j database with its bulk importer.")
+    ] = False,
 ) -> None:
     """Load traces into a store; loading one again changes nothing."""
     if bulk and "://" not in store:
-        raise StoreError("--bulk is for a Neo4j server: the embedded engine always loads in bulk, leave it out.")
+        raise StoreError(
+            "--bulk is for a Neo4j server: the embedded engine always loads in bulk, leave it out."
+        )
     from graphpath.record import Trace
 
     opened = [Trace(path) for path in traces]
@@ -40,6 +48,4 @@ def command(
 def _told(path: Path, loaded: bool, counts: dict[str, int], seconds: float, run: str) -> str:
     if not loaded:
         return f"{path}: run {run} was loaded already"
-    return (
-        f"{path}: {counts['pathways']:,} pathways, {counts['edges']:,} edges in {seconds:.1f} s, run {run}"
-    )
+    return f"{path}: {counts['pathways']:,} pathways, {counts['edges']:,} edges in {seconds:.1f} s, run {run}"

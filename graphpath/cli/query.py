@@ -26,10 +26,15 @@ def command(
     ] = None,
     database: a.Database = None,
     param: Annotated[
-        list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A parameter; --NAME VALUE will do.")
+        list[str] | None,
+        typer.Option("--param", metavar="NAME=VALUE", help="A parameter; --NAME VALUE will do."),
     ] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Show the Cypher instead of running it.")] = False,
-    listed: Annotated[bool, typer.Option("--list", help="Show every named query with what it answers.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show the Cypher instead of running it.")
+    ] = False,
+    listed: Annotated[
+        bool, typer.Option("--list", help="Show every named query with what it answers.")
+    ] = False,
     *,
     output: Output,
 ) -> None:
@@ -70,7 +75,9 @@ def extra_parameters(words: list[str]) -> dict[str, str]:
         elif waiting is not None:
             found[waiting], waiting = word, None
         else:
-            raise QueryParameterError(f"{word!r} belongs to no option; write --NAME VALUE or --param NAME=VALUE.")
+            raise QueryParameterError(
+                f"{word!r} belongs to no option; write --NAME VALUE or --param NAME=VALUE."
+            )
     return found
 
 
@@ -80,7 +87,11 @@ def _listing(topic: str | None) -> pd.DataFrame:
     from graphpath.queries import catalogue
 
     rows = [
-        {"query": query.name, "answers": query.title, "parameters": ", ".join(map(str, query.parameters.values()))}
+        {
+            "query": query.name,
+            "answers": query.title,
+            "parameters": ", ".join(map(str, query.parameters.values())),
+        }
         for query in catalogue().values()
         if topic is None or query.name.startswith(topic.strip("/"))
     ]

@@ -17,18 +17,24 @@ INTERRUPTED = "no report was written"
 
 def command(
     store: a.StoreUri,
-    out: Annotated[Path, typer.Option("--out", help="A directory for report.html, or a file ending in .html.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="A directory for report.html, or a file ending in .html.")
+    ],
     database: a.Database = None,
     run: a.RunName = None,
     data: Annotated[
         list[str] | None,
-        typer.Option("--data", help="Where the images' pixels are: an image set, or what --data of trace took."),
+        typer.Option(
+            "--data", help="Where the images' pixels are: an image set, or what --data of trace took."
+        ),
     ] = None,
     root: a.Root = None,
     split: a.Split = "test",
     size: a.Size = None,
     samples: Annotated[int, typer.Option("--samples", min=1, help="Images whose pathways are drawn.")] = 10,
-    pairs: Annotated[int, typer.Option("--pairs", min=0, help="Attacked images shown with their originals.")] = 12,
+    pairs: Annotated[
+        int, typer.Option("--pairs", min=0, help="Attacked images shown with their originals.")
+    ] = 12,
 ) -> None:
     """Write one self-contained HTML report about a store."""
     from graphpath.report import write_report

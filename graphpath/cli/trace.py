@@ -19,7 +19,9 @@ def command(
     data: a.Data,
     out: Annotated[Path, typer.Option("--out", help="The directory to write.")],
     method: Annotated[str, typer.Option("--method", help="How pathways are chosen.")] = "effective_path",
-    theta: Annotated[float | None, typer.Option("--theta", help="Of effective_path: the share to reach.")] = None,
+    theta: Annotated[
+        float | None, typer.Option("--theta", help="Of effective_path: the share to reach.")
+    ] = None,
     sparsity: Annotated[
         float | None, typer.Option("--sparsity", help="Of neuron methods: the share left out.")
     ] = None,
@@ -68,8 +70,8 @@ def command(
         )
     counts = traced.counts
     typer.echo(
-        f"{out}: {counts['pathways']:,} pathways with {counts['edges']:,} edges and {counts['routes']:,} routes, "
-        f"run {traced.id}, {traced.run.get('seconds', 0):.1f} s"
+        f"{out}: {counts['pathways']:,} pathways with {counts['edges']:,} edges and {counts['routes']:,} "
+        f"routes, run {traced.id}, {traced.run.get('seconds', 0):.1f} s"
     )
 
 

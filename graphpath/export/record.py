@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
@@ -44,6 +45,10 @@ def to_networkx(trace: Trace, pathway: int, *, limit: int | None = None) -> nx.M
     return graph
 
 
+def _rows(frame: pd.DataFrame) -> Iterator[Any]:
+    yield from frame.itertuples(index=False)
+
+
 def _neurons(visits: pd.DataFrame, layers: pd.DataFrame) -> list[tuple[int, dict[str, Any]]]:
     """Each visited neuron with its place, computed for all of them at once."""
     of = layers.loc[visits.layer].reset_index(drop=True)
@@ -62,5 +67,5 @@ def _neurons(visits: pd.DataFrame, layers: pd.DataFrame) -> list[tuple[int, dict
                 "activation": float(row.activation), "score": float(row.score),
             },
         )
-        for row, (c, y, x), name, single in zip(visits.itertuples(), places, of.name, flat, strict=True)
+        for row, (c, y, x), name, single in zip(_rows(visits), places, of.name, flat, strict=True)
     ]  # fmt: skip

@@ -17,7 +17,9 @@ def ratio(value: float | None) -> str:
 
 def percent(value: float) -> str:
     """A share as whole per cent."""
-    return "–" if math.isnan(value) else f"{value:.0%}"
+    if math.isnan(value):
+        return "–"
+    return ">99%" if 0.995 <= value < 1 else f"{value:.0%}"
 
 
 def layer_name(name: str, kind: str) -> str:

@@ -48,6 +48,8 @@ class Figure:
     table: Sequence[Sequence[str]] = ()
     sources: Sequence[Source] = ()
     legend: str = ""
+    half: bool = False
+    """Whether it stands beside another, where there is room."""
 
 
 @dataclass(frozen=True)
@@ -81,4 +83,6 @@ def render(page: Page) -> str:
         lstrip_blocks=True,
     )
     environment.filters["svg"] = Markup  # our own drawing, whose texts were escaped when it was made
-    return environment.get_template("report.html").render(page=page, made=datetime.now(UTC).date().isoformat())
+    return environment.get_template("report.html").render(
+        page=page, made=datetime.now(UTC).date().isoformat()
+    )

@@ -1,4 +1,4 @@
-"""Where the report gets the pixels of a sample: the record keeps those that a pathway visits, and no others."""
+"""Where the report gets a sample's pixels: the record keeps those that a pathway visits, and no others."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from graphpath.errors import RunNotFound
 from graphpath.report.captions import layer_name
+from graphpath.report.rows import rows
 from graphpath.report.source import Source
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Reader:
 
     def __init__(self, store: Store, run: str | None = None) -> None:
         self.store = store
+        self._asked: dict[tuple[str, str], Source] = {}
         self.runs = store.query("runs/all")
         self.run = run or self._best()
         if self.run not in set(self.runs.run):
@@ -38,9 +40,12 @@ class Reader:
             raise RunNotFound(f"There is no run {self.run!r} in {store.uri}; it holds: {known}.")
 
     def ask(self, query: str, **parameters: object) -> Source:
-        """The answer of a named query, with the question."""
-        frame = self.store.query(query, **parameters)
-        return Source(query, parameters, frame, str(self.store.uri))
+        """The answer of a named query, with the question; asked once."""
+        key = (query, repr(sorted(parameters.items())))
+        if key not in self._asked:
+            frame = self.store.query(query, **parameters)
+            self._asked[key] = Source(query, parameters, frame, str(self.store.uri))
+        return self._asked[key]
 
     def graph(self, query: str, **parameters: object) -> nx.MultiDiGraph:
         """The graph that a ``browse/*`` query returns."""
@@ -72,8 +77,8 @@ class Reader:
     @cached_property
     def captions(self) -> list[tuple[int, str]]:
         """(number, name) of each layer that edges run into."""
-        rows = self.layers[self.layers.layer > 0]
-        return [(int(row.layer), layer_name(row.name, row.kind)) for row in rows.itertuples(index=False)]
+        later = self.layers[self.layers.layer > 0]
+        return [(int(row.layer), layer_name(row.name, row.kind)) for row in rows(later)]
 
     @cached_property
     def consistency(self) -> Source | None:
@@ -93,12 +98,23 @@ class Reader:
         value = self.consistency.frame.set_index("layer").weighted_J_within.get(ALL, float("nan"))
         return float(value) if value == value else 0.5
 
-    @property
+    @cached_property
+    def similarity(self) -> Source:
+        """Likeness of every two class pathways, layer by layer."""
+        return self.ask("categories/similarity", run=self.run)
+
+    @cached_property
     def comparable(self) -> list[str]:
         """The complete runs of the same network, method and options as the reference."""
         kind = self.runs.set_index("run").comparable[self.run]
-        rows = self.runs[self.runs.complete & (self.runs.comparable == kind)]
-        return [str(run) for run in rows.run]
+        alike = self.runs[self.runs.complete & (self.runs.comparable == kind)]
+        return [str(run) for run in alike.run]
+
+    @property
+    def among(self) -> list[str]:
+        """``comparable`` as queries take it: empty where that is every complete run."""
+        every = set(self.runs[self.runs.complete].run)
+        return [] if every == set(self.comparable) else self.comparable
 
     def _best(self) -> str:
         complete = [str(run) for run in self.runs[self.runs.complete].run]
@@ -106,5 +122,7 @@ class Reader:
             raise RunNotFound(f"{self.store.uri} holds no complete run; load a trace first (graphpath load).")
         if len(complete) == 1:
             return complete[0]
-        originals = {run: int(self.store.query("pathways/samples", run=run).samples.sum()) for run in complete}
+        originals = {
+            run: int(self.store.query("pathways/samples", run=run).samples.sum()) for run in complete
+        }
         return max(complete, key=lambda run: originals[run])

@@ -53,6 +53,8 @@ def command_line(query: str, store: str, parameters: Mapping[str, object]) -> st
     """``graphpath query ...`` with every parameter that was given."""
     words = ["graphpath", "query", query, "--store", store]
     for name, value in parameters.items():
+        if value == []:  # the default of every list: all
+            continue
         items = value if isinstance(value, list) else [value]
         words += [f"--{name.replace('_', '-')}", ",".join(map(str, items))]
     return shlex.join(words)

@@ -36,7 +36,9 @@ def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> str:
 
 def polyline(points: Iterable[tuple[float, float]], class_: str, *children: str) -> str:
     """Connected straight lines."""
-    return element("polyline", *children, points=" ".join(f"{short(x)},{short(y)}" for x, y in points), class_=class_)
+    return element(
+        "polyline", *children, points=" ".join(f"{short(x)},{short(y)}" for x, y in points), class_=class_
+    )
 
 
 def document(width: float, height: float, *children: str, label: str, class_: str = "figure") -> str:

@@ -13,6 +13,7 @@ from graphpath.record.imageset import ImageSet
 from graphpath.report.page import Page, Section, render
 from graphpath.report.pixels import ImageSetPixels, Pixels
 from graphpath.report.reader import Reader
+from graphpath.report.rows import row
 from graphpath.report.sections import attacks, classes, pathways, routes
 
 if TYPE_CHECKING:
@@ -55,12 +56,12 @@ def write_report(
 
 
 def _page(reader: Reader, sections: list[Section], title: str | None) -> Page:
-    run = reader.runs.set_index("run").loc[reader.run]
+    run = row(reader.runs, "run", reader.run)
     right = reader.samples.correct.mean()
     lead = (
-        f"{len(reader.samples):,} images of {_dataset(run.dataset)}, {right:.0%} of them classified as labelled, "
-        f"were traced through {run.model}: {int(reader.samples.edges.sum()):,} neuron-to-neuron edges, of which each image uses "
-        f"{int(reader.samples.edges.median()):,} (median)."
+        f"{len(reader.samples):,} images of {_dataset(run.dataset)}, {right:.0%} of them classified as "
+        f"labelled, were traced through {run.model}: {int(reader.samples.edges.sum()):,} neuron-to-neuron "
+        f"edges, of which each image uses {int(reader.samples.edges.median()):,} (median)."
     )
     facts = [
         ("Network", f"{run.model}, {len(reader.layers)} layers"),

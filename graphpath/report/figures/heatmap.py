@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphpath.report import svg
 from graphpath.report.captions import ratio
+from graphpath.report.rows import rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
+WIDTH = 1130
 LABEL = 15
 GAP = 34
 
@@ -26,9 +28,9 @@ def heatmaps(
     """
     top = max(float(frame[value].max()), 1e-9)
     margin = LABEL + 5 * max(len(name) for name in classes)
-    size = _cell(len(classes))
+    size = _cell(len(classes), len(layers), margin)
     side = size * len(classes)
-    known = {(row.category1, row.category2, row.layer): row for row in frame.itertuples()}
+    known = {(row.category1, row.category2, row.layer): row for row in rows(frame)}
     panels, x = [], 0.0
     for position, (layer, caption) in enumerate(layers):
         indent = margin if position == 0 else 0
@@ -37,15 +39,16 @@ def heatmaps(
         panels.append(svg.element("g", head, panel, transform=f"translate({x:.0f} 40)"))
         x += indent + side + GAP
     scale = _scale(margin, 40 + side + 26, min(side, 160.0), top)
-    return svg.document(x, side + 92, *panels, scale, label="Likeness of class pathways by layer")
+    return svg.document(x - GAP, side + 92, *panels, scale, label="Likeness of class pathways by layer")
 
 
-def _cell(classes: int) -> float:
-    return max(5.0, min(19.0, 240 / classes))
+def _cell(classes: int, panels: int, margin: float) -> float:
+    """The side of a square, so that all panels fill the page's width."""
+    return max(4.0, min(26.0, ((WIDTH - margin) / panels - GAP) / classes))
 
 
 def _panel(
-    known: dict[tuple[str, str, int], object],
+    known: dict[tuple[str, str, int], Any],
     layer: int,
     classes: Sequence[str],
     size: float,
@@ -65,9 +68,7 @@ def _panel(
     return "".join(cells) + (_labels(classes, size, indent) if size >= 9 else "")
 
 
-def _square(
-    row: object, value: str, top: float, x: float, y: float, size: float, one: str, two: str
-) -> str:
+def _square(row: object, value: str, top: float, x: float, y: float, size: float, one: str, two: str) -> str:
     likeness = getattr(row, value, float("nan"))
     if likeness != likeness:
         return svg.element("rect", x=x, y=y, width=size - 1, height=size - 1, class_="null")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,8 @@ from graphpath.report.captions import ratio
 if TYPE_CHECKING:
     import pandas as pd
 
-WIDTH, HEIGHT = 720.0, 300.0
-LEFT, RIGHT, TOP, BOTTOM = 44.0, 190.0, 16.0, 44.0
+WIDTH, HEIGHT = 540.0, 300.0
+LEFT, RIGHT, TOP, BOTTOM = 40.0, 168.0, 12.0, 36.0
 
 
 def likeness(
@@ -30,7 +31,7 @@ def likeness(
     """
     import pandas as pd
 
-    place = _Place(len(layers))
+    place = _Place(len(layers), _top([*pairs.values(), *expected.values()]))
     numbers = [number for number, _ in layers]
     thin = [
         svg.polyline(place.points(series.reindex(numbers)), "pair", svg.title(name))
@@ -53,15 +54,16 @@ def likeness(
 class _Place:
     """Where a layer and a value are drawn."""
 
-    def __init__(self, layers: int) -> None:
+    def __init__(self, layers: int, top: float) -> None:
         self.layers = layers
+        self.top = top
         self.step = (WIDTH - LEFT - RIGHT) / max(layers - 1, 1)
 
     def x(self, order: float) -> float:
         return LEFT + 14 + order * (self.step - 28 / max(self.layers - 1, 1))
 
     def y(self, value: float) -> float:
-        return TOP + (1 - value) * (HEIGHT - TOP - BOTTOM)
+        return TOP + (1 - value / self.top) * (HEIGHT - TOP - BOTTOM)
 
     def points(self, series: pd.Series) -> list[tuple[float, float]]:
         return [(self.x(i), self.y(value)) for i, value in enumerate(series) if value == value]
@@ -73,11 +75,12 @@ class _Place:
         )
 
     def value(self, y: float) -> float:
-        return 1 - (y - TOP) / (HEIGHT - TOP - BOTTOM)
+        return self.top * (1 - (y - TOP) / (HEIGHT - TOP - BOTTOM))
 
     def axes(self, captions: Sequence[str]) -> str:
-        grid = [svg.line(LEFT, self.y(v), WIDTH - RIGHT, self.y(v), "grid") for v in (0, 0.25, 0.5, 0.75, 1)]
-        ticks = [svg.text(LEFT - 8, self.y(v) + 4, f"{v:g}", "tick end") for v in (0, 0.25, 0.5, 0.75, 1)]
+        values = [quarter / 4 for quarter in range(round(self.top * 4) + 1)]
+        grid = [svg.line(LEFT, self.y(v), WIDTH - RIGHT, self.y(v), "grid") for v in values]
+        ticks = [svg.text(LEFT - 8, self.y(v) + 4, f"{v:g}", "tick end") for v in values]
         every = max(1, round(len(captions) / 10))
         names = [
             svg.text(self.x(i), HEIGHT - BOTTOM + 22, caption, "tick mid")
@@ -85,6 +88,12 @@ class _Place:
             if i % every == 0
         ]
         return "".join([*grid, *ticks, *names])
+
+
+def _top(series: Sequence[pd.Series]) -> float:
+    """The next quarter above every value, at most 1."""
+    highest = max((float(one.max()) for one in series if one.notna().any()), default=1.0)
+    return min(1.0, math.ceil(highest * 4) / 4) or 1.0
 
 
 def _names(place: _Place, ends: Mapping[str, pd.Series]) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from graphpath.report import svg
+from graphpath.report.rows import rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
-WIDTH, ROW, LABEL = 1060.0, 15.0, 60.0
+WIDTH, ROW, LABEL = 1130.0, 15.0, 60.0
 MOST = 512
 
 
@@ -23,17 +24,17 @@ def usage(frame: pd.DataFrame, layers: Sequence[tuple[int, str]], classes: Seque
     """
     drawn, y = [], 0.0
     for layer, caption in layers:
-        rows = frame[frame.layer == layer]
-        channels = sorted(rows.channel.unique())[:MOST]
+        some = frame[frame.layer == layer]
+        channels = sorted(some.channel.unique())[:MOST]
         if not len(channels):
             continue
         drawn.append(svg.text(0, y + 14, caption, "panel"))
-        drawn.append(_band(rows, channels, classes, y + 22))
+        drawn.append(_band(some, channels, classes, y + 22))
         y += 22 + ROW * len(classes) + 22
     return svg.document(WIDTH, max(y, 1.0), *drawn, label="Feature maps by class")
 
 
-def _band(rows: pd.DataFrame, channels: Sequence[int], classes: Sequence[str], top: float) -> str:
+def _band(some: pd.DataFrame, channels: Sequence[int], classes: Sequence[str], top: float) -> str:
     wide = min(26.0, (WIDTH - LABEL) / len(channels))
     column = {channel: place for place, channel in enumerate(channels)}
     line = {name: place for place, name in enumerate(classes)}
@@ -48,7 +49,7 @@ def _band(rows: pd.DataFrame, channels: Sequence[int], classes: Sequence[str], t
             class_="heat",
             fill_opacity=f"{row.share:.2f}",
         )
-        for row in rows.itertuples()
+        for row in rows(some)
         if row.category in line and row.channel in column
     ]
     names = [svg.text(LABEL - 8, top + (place + 0.8) * ROW, name, "tick end") for name, place in line.items()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from graphpath.report import svg
 from graphpath.report.captions import short
 from graphpath.report.pathway.layout import Column, Layout
+from graphpath.report.rows import rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,19 +23,28 @@ NAMED = 600
 """Up to so many neurons tell their name when pointed at."""
 
 
-def signs(edges: pd.DataFrame) -> pd.DataFrame:
-    """``edges`` with ``tone``: "for" or "against" the target, by the sign of their score."""
-    return edges.assign(tone=np.where(edges.score >= 0, "for", "against"))
+def signs(rows: pd.DataFrame) -> pd.DataFrame:
+    """Edges or neurons with ``tone``: "for" or "against" the target, by the sign of their score."""
+    return rows.assign(tone=np.where(rows.score >= 0, "for", "against"))
 
 
 def changes(original: pd.DataFrame, derived: pd.DataFrame) -> pd.DataFrame:
     """The edges of both sides once each, ``tone`` being "kept", "lost" or "gained"."""
-    ends = ["source", "target"]
-    both = original.merge(derived[[*ends, "score"]], on=ends, how="outer", suffixes=("", "_derived"), indicator=True)
+    return _compared(original, derived, ["source", "target", "layer"])
+
+
+def owners(original: pd.DataFrame, derived: pd.DataFrame) -> pd.DataFrame:
+    """The neurons of both sides once each, ``tone`` likewise."""
+    return _compared(original, derived, ["neuron", "name", "layer", "channel", "y", "x"])
+
+
+def _compared(original: pd.DataFrame, derived: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    both = original[[*keys, "score"]].merge(
+        derived[[*keys, "score"]], on=keys, how="outer", suffixes=("", "_derived"), indicator=True
+    )
     tones = {"both": "kept", "left_only": "lost", "right_only": "gained"}
     score = both.score.fillna(both.score_derived)
-    layer = both.layer.fillna(both[ends].merge(derived, on=ends, how="left").layer)
-    return both[ends].assign(layer=layer.astype(int), score=score, tone=both._merge.astype(str).map(tones))
+    return both[keys].assign(score=score, tone=both._merge.astype(str).map(tones))
 
 
 def drawing(
@@ -50,7 +61,7 @@ def drawing(
     """A pathway as SVG.
 
     Args:
-        neurons: neuron, name, layer, channel, y, x, score of every end of an edge and step of a route.
+        neurons: neuron, name, layer, channel, y, x, score, ``tone`` of each end of an edge or step.
         edges: source, target, layer, score, ``tone``; the weakest are drawn first.
         picture: the input, as a data URI.
         routes: the neurons of each route to be highlighted, from pixel to logit.
@@ -92,7 +103,9 @@ def _edges(edges: pd.DataFrame, lookup: Mapping[int, list[float]]) -> list[str]:
     for strength in range(BINS):
         for tone in sorted(edges.tone.unique()):
             some = edges[(bins == strength) & (edges.tone == tone)]
-            curves = "".join(_curve(lookup.get(a), lookup.get(b)) for a, b in zip(some.source, some.target, strict=True))
+            curves = "".join(
+                _curve(lookup.get(a), lookup.get(b)) for a, b in zip(some.source, some.target, strict=True)
+            )
             if curves:
                 drawn.append(svg.element("path", d=curves, class_=f"edge {tone} s{strength}"))
     return drawn
@@ -112,14 +125,14 @@ def _dots(layout: Layout, neurons: pd.DataFrame, places: npt.NDArray[np.float64]
     strength = np.sqrt(size / size.groupby(neurons.layer).transform("max").clip(lower=1e-300))
     named = len(neurons) <= NAMED
     drawn = []
-    for row, (x, y), strong in zip(neurons.itertuples(), places, strength, strict=True):
+    for row, (x, y), strong in zip(rows(neurons), places, strength, strict=True):
         if x != x:
             continue
         radius = min(max(cells[row.layer] * 0.42, 1.0), 5.0) * (0.6 + 0.4 * strong)
         words = [svg.title(f"{row.name}: score {row.score:.3g}")] if named else []
         drawn.append(
             svg.element("circle", *words, cx=float(x), cy=float(y), r=radius,
-                        class_="for" if row.score >= 0 else "against", opacity=f"{0.35 + 0.65 * strong:.2f}")
+                        class_=row.tone, opacity=f"{0.35 + 0.65 * strong:.2f}")
         )  # fmt: skip
     return drawn
 
@@ -127,9 +140,11 @@ def _dots(layout: Layout, neurons: pd.DataFrame, places: npt.NDArray[np.float64]
 def _route(route: npt.NDArray[np.int64], lookup: Mapping[int, list[float]]) -> str:
     """A route as a smooth line with a lighter edge, so that it stands out from what it crosses."""
     places = [lookup.get(int(neuron)) for neuron in route]
-    curves = "".join(_curve(a, b) for a, b in zip(places, places[1:], strict=False))
+    curves = "".join(_curve(a, b) for a, b in pairwise(places))
     rings = "".join(
-        svg.element("circle", cx=place[0], cy=place[1], r=3.2, class_="route-dot") for place in places if place
+        svg.element("circle", cx=place[0], cy=place[1], r=3.2, class_="route-dot")
+        for place in places
+        if place
     )
     under = svg.element("path", d=curves, class_="route-under")
     return svg.element("g", under, svg.element("path", d=curves, class_="route"), rings)
@@ -144,5 +159,7 @@ def _logits(column: Column, classes: Mapping[int, str], target: int | None) -> s
             continue
         middle = y + column.tile[1] / 2
         words = classes.get(channel, str(channel))
-        drawn.append(svg.text(x + column.tile[0] + 7, middle + 4, words, "class chosen" if chosen else "class"))
+        drawn.append(
+            svg.text(x + column.tile[0] + 7, middle + 4, words, "class chosen" if chosen else "class")
+        )
     return "".join(drawn)

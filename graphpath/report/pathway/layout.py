@@ -7,24 +7,29 @@ its feature maps, in which a neuron has its own place (y, x); a linear layer's u
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from graphpath.report.captions import layer_name, shape
+from graphpath.report.rows import rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
 HEIGHT = 380.0
 TOP = 44.0
-PICTURE = 190.0
+PICTURE = 210.0
+NAMES = 64.0
+"""Room for the names of the classes."""
 MAPS = 32
 """Feature maps drawn of a layer; of wider ones those with the largest |score|."""
 UNITS = 64
 SPACE = 3.0
+WIDTH = 1130.0
+"""What a drawing fills where its layers are few; with many layers it grows and is scrolled."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,11 @@ class Column:
     def middle(self) -> float:
         return self.x + self.width / 2
 
+    def moved(self, by: float) -> Column:
+        """This column further to the right."""
+        corners = {channel: (x + by, y) for channel, (x, y) in self.corners.items()}
+        return replace(self, x=self.x + by, corners=corners)
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -56,7 +66,7 @@ class Layout:
     height: float
 
     def places(self, neurons: pd.DataFrame) -> npt.NDArray[np.float64]:
-        """(n, 2): the centre of each neuron (columns layer, channel, y, x), NaN where its map is not drawn."""
+        """(n, 2): the centre of each neuron (layer, channel, y, x), NaN where its map is not drawn."""
         found = np.full((len(neurons), 2), np.nan)
         layer, channel = neurons.layer.to_numpy(), neurons.channel.to_numpy()
         y, x = neurons.y.to_numpy(), neurons.x.to_numpy()
@@ -73,23 +83,24 @@ def lay_out(layers: pd.DataFrame, neurons: pd.DataFrame) -> Layout:
 
     ``neurons`` (layer, channel, score) decide which maps of wide layers are drawn.
     """
-    gap = 118.0 if len(layers) <= 7 else 70.0
     most = MAPS if len(layers) <= 9 else 12
     weight = neurons.score.abs().groupby([neurons.layer, neurons.channel]).sum()
-    columns, x = [], 2.0
-    for row in layers.itertuples():
-        scores = weight.get(row.layer)
-        column = _column(row, x, scores, most)
-        columns.append(column)
+    known = set(weight.index.get_level_values(0))
+    sites = list(rows(layers))
+    loose = [_column(row, 0.0, weight[row.layer] if row.layer in known else None, most) for row in sites]
+    free = WIDTH - NAMES - sum(column.width for column in loose)
+    gap = max(70.0, free / max(len(loose) - 1, 1))
+    columns, x = [], 1.0
+    for column in loose:
+        columns.append(column.moved(x))
         x += column.width + gap
-    last = columns[-1]
-    return Layout(tuple(columns), last.x + last.width + 60, TOP + HEIGHT + 6)
+    return Layout(tuple(columns), x - gap + NAMES, TOP + HEIGHT + 6)
 
 
-def _column(row: object, x: float, scores: pd.Series | None, most: int) -> Column:
-    channels, height, width = int(row.channels), int(row.height), int(row.width)  # type: ignore[attr-defined]
-    caption, note = layer_name(row.name, row.kind), shape(channels, height, width)  # type: ignore[attr-defined]
-    kind = str(row.kind)  # type: ignore[attr-defined]
+def _column(row: Any, x: float, scores: pd.Series | None, most: int) -> Column:
+    channels, height, width = int(row.channels), int(row.height), int(row.width)
+    caption, note = layer_name(row.name, row.kind), shape(channels, height, width)
+    kind = str(row.kind)
     if kind == "input":
         return _picture(row, x, caption, note)
     flat = height == width == 1
@@ -104,16 +115,16 @@ def _column(row: object, x: float, scores: pd.Series | None, most: int) -> Colum
         tile = (side * min(1, width / height), side * min(1, height / width))
     corners = _corners(chosen, across, tile, x)
     wide = across * (tile[0] + SPACE) - SPACE
-    return Column(int(row.layer), caption, note, x, wide, tile, tile[0] / width, corners, kind)  # type: ignore[attr-defined]
+    return Column(int(row.layer), caption, note, x, wide, tile, tile[0] / width, corners, kind)
 
 
-def _picture(row: object, x: float, caption: str, note: str) -> Column:
-    height, width = int(row.height), int(row.width)  # type: ignore[attr-defined]
+def _picture(row: Any, x: float, caption: str, note: str) -> Column:
+    height, width = int(row.height), int(row.width)
     cell = PICTURE / max(height, width)
     tile = (cell * width, cell * height)
     corner = (x, TOP + (HEIGHT - tile[1]) / 2)
-    corners = dict.fromkeys(range(int(row.channels)), corner)  # type: ignore[attr-defined]
-    return Column(int(row.layer), caption, note, x, tile[0], tile, cell, corners, "input")  # type: ignore[attr-defined]
+    corners = dict.fromkeys(range(int(row.channels)), corner)
+    return Column(int(row.layer), caption, note, x, tile[0], tile, cell, corners, "input")
 
 
 def _chosen(channels: int, scores: pd.Series | None, most: int) -> list[int]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pandas as pd
 
 from graphpath.report.captions import percent, ratio
 from graphpath.report.figures import bars, likeness
 from graphpath.report.page import Figure, Pair, Section, Tab
-from graphpath.report.pathway import changes, drawing, lay_out
+from graphpath.report.pathway import changes, drawing, lay_out, owners
 from graphpath.report.pictures import difference, photo
 from graphpath.report.pixels import Pixels, find_pixels
 from graphpath.report.reader import ALL, Reader
+from graphpath.report.rows import row as row_of
+from graphpath.report.rows import rows
 from graphpath.report.sections.drawn import drawn
 from graphpath.report.source import Source
 
@@ -22,37 +24,45 @@ OVERLAYS = 5
 
 def section(reader: Reader, pixels: Sequence[Pixels], pairs: int) -> Section | None:
     """Attacked images beside their originals; None where the store holds no derived sample."""
-    found = reader.ask("adversarial/pairs", runs=reader.comparable)
+    found = reader.ask("adversarial/pairs", runs=reader.among)
     if found.frame.empty or pairs == 0:
         return None
-    threshold = round(reader.within, 2)
-    first = reader.ask("adversarial/first_diverging_layer", threshold=threshold, runs=reader.comparable)
+    first = first_layers(reader)
     chosen = _chosen(found.frame, pairs)
-    asked = [_divergence(reader, row) for row in chosen.itertuples(index=False)]
+    asked = [_divergence(reader, row) for row in rows(chosen)]
     figures = [
         _chart(reader, chosen, asked),
-        _where(reader, found, first, threshold),
+        _where(reader, found, first),
         _shown(reader, pixels, chosen, first, found),
         _overlays(reader, pixels, chosen, asked),
     ]
-    answer = _answer(reader, found.frame, first.frame, threshold)
-    return Section("attacks", "Where does an attack divert an image?", answer, figures)
+    return Section("attacks", "Where does an attack divert an image?", answer(reader), figures)
+
+
+def first_layers(reader: Reader) -> Source:
+    """Where each derived sample is less like its original than two clean images of one class are alike."""
+    threshold = round(reader.within, 2)
+    return reader.ask("adversarial/first_diverging_layer", threshold=threshold, runs=reader.among)
 
 
 def _chosen(frame: pd.DataFrame, pairs: int) -> pd.DataFrame:
     """Pairs that fooled the network first, one label after another."""
     turn = frame.groupby(["fooled", "label"]).cumcount()
-    ranked = frame.assign(turn=turn).sort_values(["fooled", "turn", "label", "derived"], ascending=[False, True, True, True])
+    ranked = frame.assign(turn=turn).sort_values(
+        ["fooled", "turn", "label", "derived"], ascending=[False, True, True, True]
+    )
     return ranked.head(pairs)
 
 
-def _divergence(reader: Reader, row: object) -> Source:
-    original, derived = int(row.original), int(row.derived)  # type: ignore[attr-defined]
-    return reader.ask("adversarial/divergence", original=original, derived=derived, runs=reader.comparable)
+def _divergence(reader: Reader, row: Any) -> Source:
+    original, derived = int(row.original), int(row.derived)
+    return reader.ask("adversarial/divergence", original=original, derived=derived, runs=reader.among)
 
 
-def _answer(reader: Reader, frame: pd.DataFrame, first: pd.DataFrame, threshold: float) -> str:
-    names = dict(reader.captions)
+def answer(reader: Reader) -> str:
+    """The question's answer in two or three sentences."""
+    frame = reader.ask("adversarial/pairs", runs=reader.among).frame
+    first, names = first_layers(reader).frame, dict(reader.captions)
     where = first.layer.dropna().astype(int)
     told = f"{int(frame.fooled.sum()):,} of {len(frame):,} attacked images changed the network's answer. "
     if where.empty:
@@ -60,71 +70,89 @@ def _answer(reader: Reader, frame: pd.DataFrame, first: pd.DataFrame, threshold:
     layer = int(where.mode().iloc[0])
     share = percent(float((where == layer).mean()))
     return told + (
-        f"Measured against the likeness of two clean images of one class ({ratio(threshold)}), {len(where):,} leave "
-        f"their original's way, {share} of these first at {names.get(layer, layer)}. Over all layers an attacked "
-        f"image keeps a likeness of {ratio(float(first.weighted_J_all.median()))} to its original (median)."
+        f"Measured against the likeness of two clean images of one class ({ratio(reader.within)}), "
+        f"{len(where):,} leave their original's way, {share} of these first at {names.get(layer, layer)}. "
+        "Over all layers an attacked image keeps a likeness of "
+        f"{ratio(float(first.weighted_J_all.median()))} to its original (median)."
     )
 
 
 def _chart(reader: Reader, chosen: pd.DataFrame, asked: Sequence[Source]) -> Figure:
     lines = {
-        f"{row.label}, now {row.predicted}": source.frame.set_index("layer").weighted_J
-        for row, source in zip(chosen.itertuples(index=False), asked, strict=True)
+        f"{row.label}, now {row.predicted} (sample {row.derived})": source.frame.set_index("layer").weighted_J
+        for row, source in zip(rows(chosen), asked, strict=True)
     }
-    # Several pairs may have the same classes.
-    unique = {f"{name} #{place}": series for place, (name, series) in enumerate(zip(
-        [f"{row.label}, now {row.predicted}" for row in chosen.itertuples(index=False)],
-        [source.frame.set_index("layer").weighted_J for source in asked], strict=True))}  # fmt: skip
     expected, sources = {}, list(asked[:1])
     if reader.consistency is not None:
-        rows = reader.consistency.frame.set_index("layer")
-        expected = {"two images, one class": rows.weighted_J_within, "two images, two classes": rows.weighted_J_between}
+        means = reader.consistency.frame.set_index("layer")
+        expected = {
+            "two images, one class": means.weighted_J_within,
+            "two images, two classes": means.weighted_J_between,
+        }
         sources.append(reader.consistency)
     text = (
-        f"Weighted Jaccard index of each attacked image's pathway and its original's ({len(lines)} pairs), both traced "
-        "for the original's prediction. Dashed: what two clean images give."
+        f"Weighted Jaccard index of each attacked image's pathway and its original's ({len(lines)} pairs), "
+        "both traced for the original's prediction. Dashed: what two clean images give."
     )
-    drawn = likeness(reader.captions[:-1] or reader.captions, unique, expected, median="attacked, median")
-    everything = pd.concat(
-        [source.frame.assign(**{name: source.parameters[name] for name in ("original", "derived")}) for source in asked]
-    )
+    svg = likeness(reader.captions[:-1] or reader.captions, lines, expected, median="attacked, median")
+    everything = pd.concat([_named(source) for source in asked])
     merged = Source("adversarial/divergence", asked[0].parameters, everything, str(reader.store.uri))
-    return Figure("How far the way is kept, layer by layer", text, svg=drawn, sources=[merged, *sources[1:]])
+    return Figure(
+        "How far the way is kept, layer by layer", text, svg=svg, sources=[merged, *sources[1:]], half=True
+    )
 
 
-def _where(reader: Reader, found: Source, first: Source, threshold: float) -> Figure:
+def _named(source: Source) -> pd.DataFrame:
+    """A divergence with the samples that it is of."""
+    frame = source.frame.copy()
+    for place, name in enumerate(("original", "derived")):
+        frame.insert(place, name, int(str(source.parameters[name])))
+    return frame
+
+
+def _where(reader: Reader, found: Source, first: Source) -> Figure:
     fooled = found.frame.set_index("derived").fooled
-    rows = first.frame.assign(fooled=first.frame.derived.map(fooled).fillna(False).astype(bool))
+    where = first.frame.assign(fooled=first.frame.derived.map(fooled).fillna(False).astype(bool))
     groups = {
-        name: [float(((rows.layer == layer) & rows.fooled).sum()), float(((rows.layer == layer) & ~rows.fooled).sum())]
+        name: [
+            float(((where.layer == layer) & where.fooled).sum()),
+            float(((where.layer == layer) & ~where.fooled).sum()),
+        ]
         for layer, name in reader.captions
     }
-    missing = rows.layer.isna()
-    groups["nowhere"] = [float((missing & rows.fooled).sum()), float((missing & ~rows.fooled).sum())]
+    missing = where.layer.isna()
+    groups["nowhere"] = [float((missing & where.fooled).sum()), float((missing & ~where.fooled).sum())]
     text = (
         f"The first layer in which the likeness of an attacked image's pathway to its original's is below "
-        f"{ratio(threshold)}, the mean of two clean images of one class over all layers."
+        f"{ratio(reader.within)}, the mean of two clean images of one class over all layers."
     )
-    drawn = bars(groups, ["fooled the network", "did not"], written="{:,.0f}")
-    return Figure("The first layer that diverges", text, svg=drawn, sources=[first, found])
+    svg = bars(groups, ["fooled the network", "did not"], written="{:,.0f}")
+    return Figure("The first layer that diverges", text, svg=svg, sources=[first, found], half=True)
 
 
 def _shown(
     reader: Reader, pixels: Sequence[Pixels], chosen: pd.DataFrame, first: Source, found: Source
 ) -> Figure:
     names = dict(reader.captions)
-    where = first.frame.set_index("derived")
     made = []
-    for row in chosen.itertuples(index=False):
+    for row in rows(chosen):
         before, after = find_pixels(pixels, int(row.original)), find_pixels(pixels, int(row.derived))
         if before is None or after is None:
             continue
         change, most = difference(before, after)
-        at = where.loc[row.derived]
-        layer = "no layer" if pd.isna(at.layer) else names.get(int(at.layer), str(at.layer))
-        facts = [f"diverges at {layer}", f"likeness {ratio(at.weighted_J_all)}", f"largest change {most:.2f}"]
+        at = row_of(first.frame, "derived", row.derived)
+        layer = "diverges nowhere" if pd.isna(at.layer) else f"diverges at {names[int(at.layer)]}"
+        facts = [layer, f"likeness {ratio(at.weighted_J_all)}", f"largest change {most:.2f}"]
         made.append(
-            Pair(photo(before), change, photo(after), str(row.label), str(row.predicted), bool(row.fooled), facts)
+            Pair(
+                photo(before),
+                change,
+                photo(after),
+                str(row.label),
+                str(row.predicted),
+                bool(row.fooled),
+                facts,
+            )
         )
     text = (
         "Original, what the attack added (red brighter, blue darker, at full contrast), and the result."
@@ -140,24 +168,22 @@ def _overlays(
     owners = pd.concat([reader.ask("pathways/of_run", run=run).frame for run in reader.comparable])
     owner = owners.drop_duplicates("sample").set_index("sample")
     tabs = []
-    for row, source in list(zip(chosen.itertuples(index=False), asked, strict=True))[:OVERLAYS]:
+    for row, source in list(zip(rows(chosen), asked, strict=True))[:OVERLAYS]:
         if row.original in owner.index and row.derived in owner.index:
             tabs.append(_overlay(reader, pixels, row, source, owner))
     text = (
-        "Both pathways in one picture, over the attacked image: edges that both have, that the attack cost, and that "
-        "it brought. Both are traced for the original's prediction."
+        "Both pathways in one picture, over the attacked image: edges that both have, that the attack "
+        "cost, and that it brought. Both are traced for the original's prediction."
     )
     return Figure("The two ways, one over the other", text, tabs=tabs, legend="changes")
 
 
-def _overlay(
-    reader: Reader, pixels: Sequence[Pixels], row: object, source: Source, owner: pd.DataFrame
-) -> Tab:
-    original, derived = int(row.original), int(row.derived)  # type: ignore[attr-defined]
+def _overlay(reader: Reader, pixels: Sequence[Pixels], row: Any, source: Source, owner: pd.DataFrame) -> Tab:
+    original, derived = int(row.original), int(row.derived)
     before = drawn(reader, pixels, int(owner.pathway[original]), original)
     after = drawn(reader, pixels, int(owner.pathway[derived]), derived)
-    neurons = pd.concat([after.neurons, before.neurons]).drop_duplicates("neuron")
-    total = source.frame.set_index("layer").loc[ALL]
+    neurons = owners(before.neurons, after.neurons)
+    total = row_of(source.frame, "layer", ALL)
     body = drawing(
         lay_out(reader.layers, neurons),
         neurons,
@@ -168,9 +194,9 @@ def _overlay(
         label="Pathways of an image and of its attacked copy",
     )
     facts = [
-        f"labelled {row.label}, now {row.predicted}",  # type: ignore[attr-defined]
+        f"labelled {row.label}, now {row.predicted}",
         f"{int(total['shared']):,} edges kept, {int(total.lost):,} lost, {int(total.gained):,} gained",
         f"likeness {ratio(total.weighted_J)}",
     ]
-    name = f"{row.label} → {row.predicted}"  # type: ignore[attr-defined]
+    name = f"{row.label} → {row.predicted}"
     return Tab(name, photo(after.image), facts, body, (source, before.sources[0], after.sources[0]))

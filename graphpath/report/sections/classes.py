@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from graphpath.report.captions import ratio
-from graphpath.report.figures import bars, heatmaps, usage
+from graphpath.report.figures import bars, heatmaps, stacked, usage
 from graphpath.report.page import Figure, Section
 from graphpath.report.reader import ALL, Reader
+from graphpath.report.rows import row, rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,15 +19,16 @@ BANDS = 4
 
 def section(reader: Reader) -> Section | None:
     """Likeness of class pathways, and the edges and feature maps that classes share."""
-    similarity = reader.ask("categories/similarity", run=reader.run)
+    similarity = reader.similarity
     if similarity.frame.empty:
         return None
     figures = [
         Figure(
             "Likeness of classes, layer by layer",
-            "Weighted Jaccard index of two class pathways: sum of minima over sum of maxima of each edge's share of "
-            "the layer's |score|. A class compared with itself is 1 by construction and left blank. Point at a "
-            "square for its numbers." + _null(reader),
+            "Weighted Jaccard index of two class pathways: sum of minima over sum of "
+            "maxima of each edge's share of the layer's |score|. A class compared with "
+            "itself is 1 by construction and left blank. Point at a square for its "
+            "numbers." + _null(reader),
             svg=heatmaps(similarity.frame, panels(reader), reader.classes),
             sources=[similarity],
         ),
@@ -34,7 +36,7 @@ def section(reader: Reader) -> Section | None:
         *_sharing(reader),
         *_usage(reader),
     ]
-    return Section("classes", "Which pathways do classes share?", _answer(reader, similarity.frame), figures)
+    return Section("classes", "Which pathways do classes share?", answer(reader), figures)
 
 
 def panels(reader: Reader) -> list[tuple[int, str]]:
@@ -44,22 +46,22 @@ def panels(reader: Reader) -> list[tuple[int, str]]:
     return [(ALL, "all layers"), *inner[::step]]
 
 
-def _answer(reader: Reader, frame: pd.DataFrame) -> str:
+def answer(reader: Reader) -> str:
+    """The question's answer in a sentence."""
+    frame = reader.similarity.frame
     overall = frame[(frame.layer == ALL) & frame.weighted_J.notna()].sort_values("weighted_J")
     if overall.empty:
         return "There is only one class pathway in this run, so there is nothing to compare."
     most, least = overall.iloc[-1], overall.iloc[0]
-    sentence = (
-        f"The most alike are {most.category1} and {most.category2} (weighted Jaccard {ratio(most.weighted_J)}, "
-        f"{int(most['shared']):,} shared edges), the least {least.category1} and {least.category2} "
-        f"({ratio(least.weighted_J)}). Likeness is largest near the image and falls toward the logits."
+    alike = (
+        f"The most alike are {most.category1} and {most.category2} (weighted Jaccard "
+        f"{ratio(most.weighted_J)}, {int(most['shared']):,} shared edges), the least {least.category1} and "
+        f"{least.category2} ({ratio(least.weighted_J)})."
     )
-    if not _falls(reader, frame):
-        sentence = sentence.rsplit(". ", maxsplit=1)[0] + "."
-    return sentence
+    return f"{alike} Likeness falls from layer to layer toward the logits." if _falls(frame) else alike
 
 
-def _falls(reader: Reader, frame: pd.DataFrame) -> bool:
+def _falls(frame: pd.DataFrame) -> bool:
     """Whether the mean likeness falls from each layer to the next."""
     means = frame[frame.layer > 0].groupby("layer").weighted_J.mean()
     return bool(len(means) > 1 and means.is_monotonic_decreasing)
@@ -69,30 +71,33 @@ def _null(reader: Reader) -> str:
     """What to compare a likeness with."""
     if reader.consistency is None:
         return ""
-    row = reader.consistency.frame.set_index("layer").loc[ALL]
+    means = row(reader.consistency.frame, "layer", ALL)
     return (
-        f" For comparison: over all layers, single images of two classes reach {ratio(row.weighted_J_between)} "
-        f"on average (the null), two images of one class {ratio(row.weighted_J_within)}."
+        " For comparison: over all layers, single images of two classes reach "
+        f"{ratio(means.weighted_J_between)} on average (the null), two images of one class "
+        f"{ratio(means.weighted_J_within)}."
     )
 
 
 def _consistency(reader: Reader) -> list[Figure]:
     if reader.consistency is None:
         return []
-    frame = reader.consistency.frame.set_index("layer")
+    frame = reader.consistency.frame
     names = dict([(ALL, "all layers"), *reader.captions])
     groups = {
-        names[layer]: [row.weighted_J_within, row.weighted_J_between]
-        for layer, row in frame.iterrows()
-        if layer in names
+        names[one.layer]: [one.weighted_J_within, one.weighted_J_between]
+        for one in rows(frame)
+        if one.layer in names
     }
     pairs = int(frame.pairs_within.max()), int(frame.pairs_between.max())
     text = (
-        f"Mean weighted Jaccard index of the pathways of two images: {pairs[0]:,} pairs of one class, {pairs[1]:,} "
-        "of two classes. The second is the null of the first."
+        f"Mean weighted Jaccard index of the pathways of two images: {pairs[0]:,} pairs of one class, "
+        f"{pairs[1]:,} of two classes. The second is the null of the first."
     )
-    drawn = bars(groups, ["one class", "two classes"])
-    return [Figure("Are images of one class more alike?", text, svg=drawn, sources=[reader.consistency])]
+    svg = bars(groups, ["one class", "two classes"])
+    return [
+        Figure("Are images of one class more alike?", text, svg=svg, sources=[reader.consistency], half=True)
+    ]
 
 
 def _sharing(reader: Reader) -> list[Figure]:
@@ -101,12 +106,10 @@ def _sharing(reader: Reader) -> list[Figure]:
         return []
     names = dict(reader.captions)
     found = shared.frame.groupby(["categories", "layer"]).size().unstack(fill_value=0)
-    groups = {
-        f"{count} classes": [float(found.loc[count].get(layer, 0)) for layer in found.columns] for count in found.index
-    }
+    groups = {f"{count} classes": [float(number) for number in found.loc[count]] for count in found.index}
     text = "How many edges lie on the class pathways of how many classes, by the layer that they run into."
-    drawn = bars(groups, [names.get(layer, str(layer)) for layer in found.columns], written="{:,.0f}")
-    return [Figure("Edges that several classes share", text, svg=drawn, sources=[shared])]
+    svg = stacked(groups, [names[int(str(layer))] for layer in found.columns])
+    return [Figure("Edges that several classes share", text, svg=svg, sources=[shared], half=True)]
 
 
 def _usage(reader: Reader) -> list[Figure]:
@@ -116,8 +119,8 @@ def _usage(reader: Reader) -> list[Figure]:
     inner = reader.captions[:-1]
     step = max(1, -(-len(inner) // BANDS))
     text = (
-        "The share of a class's pathways that visit each feature map or unit (a column each). Columns that are "
-        "dark in one row only serve one class; columns dark throughout serve all."
+        "The share of a class's pathways that visit each feature map or unit (a column each). Columns that "
+        "are dark in one row only serve one class; columns dark throughout serve all."
     )
-    drawn = usage(frame.dropna(subset=["share"]), inner[::step], reader.classes)
-    return [Figure("Which feature maps serve which class", text, svg=drawn, sources=[counts])]
+    svg = usage(frame.dropna(subset=["share"]), inner[::step], reader.classes)
+    return [Figure("Which feature maps serve which class", text, svg=svg, sources=[counts])]

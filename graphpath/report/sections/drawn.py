@@ -54,9 +54,13 @@ def drawn(reader: Reader, pixels: Sequence[Pixels], pathway: int, sample: int, l
     return Drawn(edges, visits.frame, shown, image is not None, (source, visits))
 
 
-def largest(reader: Reader, sample: int, pathway: int, k: int = 3) -> tuple[list[npt.NDArray[np.int64]], Source]:
+def largest(
+    reader: Reader, sample: int, pathway: int, k: int = 3
+) -> tuple[list[npt.NDArray[np.int64]], Source]:
     """The neurons of the ``k`` largest routes of a sample's pathway, from pixel to logit."""
-    source = reader.ask("pathways/largest", sample=sample, k=k, runs=reader.comparable)
-    rows = source.frame[source.frame.pathway == pathway]
-    routes = [group.sort_values("position").neuron.to_numpy() for _, group in rows.groupby("route", sort=False)]
+    source = reader.ask("pathways/largest", sample=sample, k=k, runs=reader.among)
+    steps = source.frame[source.frame.pathway == pathway]
+    routes = [
+        group.sort_values("position").neuron.to_numpy() for _, group in steps.groupby("route", sort=False)
+    ]
     return routes, source

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphpath.report.captions import percent
 from graphpath.report.page import Figure, Section, Tab
@@ -11,6 +11,7 @@ from graphpath.report.pathway import drawing, lay_out, signs
 from graphpath.report.pictures import photo
 from graphpath.report.pixels import Pixels
 from graphpath.report.reader import ALL, Reader
+from graphpath.report.rows import rows
 from graphpath.report.sections.drawn import EDGES, drawn, largest
 
 if TYPE_CHECKING:
@@ -22,23 +23,24 @@ def section(reader: Reader, pixels: Sequence[Pixels], samples: int) -> Section |
     chosen = typical(reader, samples)
     if chosen.empty:
         return None
-    tabs = [_tab(reader, pixels, row) for row in chosen.itertuples(index=False)]
+    tabs = [_tab(reader, pixels, row) for row in rows(chosen)]
     figure = Figure(
         title="One image of each class, the one most like its class",
         text=(
-            "Choose an image. On the left the image as the network sees it; then each layer's feature maps, one "
-            "square each, with the neurons that the pathway visits at their place in the map; on the right the "
-            f"logits. Drawn are the {EDGES} strongest edges; width grows with |score| relative to the layer's "
-            "strongest edge."
+            "Choose an image. On the left the image as the network sees it; then each layer's feature "
+            "maps, one square each, with the neurons that the pathway visits at their place in the map; on "
+            f"the right the logits. Drawn are the {EDGES} strongest edges; width grows with |score| "
+            "relative to the layer's strongest edge."
         ),
         tabs=tabs,
         legend="signs",
     )
     edges = reader.samples.edges
     answer = (
-        f"A pathway takes {int(edges.median()):,} edges (median; {int(edges.min()):,} to {int(edges.max()):,}) "
-        f"among {int(reader.samples.neurons.median()):,} neurons. Blue edges speak for the class that the network "
-        "was asked about, red ones against it, and the gold lines are the three routes that carry most."
+        f"A pathway takes {int(edges.median()):,} edges (median; {int(edges.min()):,} to "
+        f"{int(edges.max()):,}) among {int(reader.samples.neurons.median()):,} neurons. Blue edges speak "
+        "for the class that the network was asked about, red ones against it, and the gold lines are the "
+        "three routes that carry most."
     )
     return Section("pathways", "Through which neurons and connections?", answer, [figure])
 
@@ -47,36 +49,36 @@ def typical(reader: Reader, samples: int) -> pd.DataFrame:
     """Of each class the correct sample whose pathway is most like the class pathway, evenly over classes."""
     asked = reader.ask("adversarial/class_similarity", runs=[reader.run], references=[reader.run])
     overall = asked.frame[asked.frame.layer == ALL].set_index("pathway").weighted_first
-    rows = reader.samples.assign(likeness=reader.samples.pathway.map(overall).fillna(0.0))
-    rows = rows[rows.correct] if rows.correct.any() else rows
-    best = rows.sort_values(["likeness", "pathway"], ascending=[False, True]).drop_duplicates("label")
+    among = reader.samples.assign(likeness=reader.samples.pathway.map(overall).fillna(0.0))
+    among = among[among.correct] if among.correct.any() else among
+    best = among.sort_values(["likeness", "pathway"], ascending=[False, True]).drop_duplicates("label")
     best = best.sort_values("label")
     step = max(1, -(-len(best) // samples))
     return best.iloc[::step].head(samples)
 
 
-def _tab(reader: Reader, pixels: Sequence[Pixels], row: object) -> Tab:
-    pathway, sample = int(row.pathway), int(row.sample)  # type: ignore[attr-defined]
+def _tab(reader: Reader, pixels: Sequence[Pixels], row: Any) -> Tab:
+    pathway, sample = int(row.pathway), int(row.sample)
     found = drawn(reader, pixels, pathway, sample)
     routes, source = largest(reader, sample, pathway)
-    name = str(row.label_name)  # type: ignore[attr-defined]
+    name = str(row.label_name)
     body = drawing(
         lay_out(reader.layers, found.neurons),
-        found.neurons,
+        signs(found.neurons),
         signs(found.edges),
         found.picture,
         routes=routes,
         classes=reader.class_names,
-        target=int(row.target),  # type: ignore[attr-defined]
+        target=int(row.target),
         label=f"Pathway of an image of class {name}",
     )
     facts = [
         f"labelled {name}",
-        f"predicted {row.predicted} ({percent(row.confidence)})",  # type: ignore[attr-defined]
-        f"traced for {row.target_name}",  # type: ignore[attr-defined]
-        f"{int(row.edges):,} edges, {int(row.neurons):,} neurons",  # type: ignore[attr-defined]
-        f"{percent(row.coverage)} of the selected |score| kept",  # type: ignore[attr-defined]
-        f"likeness to its class {row.likeness:.2f}",  # type: ignore[attr-defined]
+        f"predicted {row.predicted} ({percent(row.confidence)})",
+        f"traced for {row.target_name}",
+        f"{int(row.edges):,} edges, {int(row.neurons):,} neurons",
+        f"{percent(row.coverage)} of the selected |score| kept",
+        f"likeness to its class {row.likeness:.2f}",
     ]
     if not found.known:
         facts.append("only the pixels that the pathway starts from are known")

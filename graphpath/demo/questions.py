@@ -1,0 +1,40 @@
+"""The three questions: each answered in a sentence, and by the rows of named queries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from graphpath.report.reader import Reader
+from graphpath.report.sections import attacks, classes, routes
+
+if TYPE_CHECKING:
+    from graphpath.demo.told import Told
+    from graphpath.report.source import Source
+
+
+def ask(reader: Reader, told: Told) -> None:
+    """Ask all three, and tell what the store answers."""
+    told.question(1, "Which pathways do classes share?", classes.answer(reader))
+    _table(told, reader.ask("categories/shared_edges", run=reader.run, min_categories=8, limit=6))
+    _table(told, reader.ask("categories/consistency", run=reader.run))
+    told.question(2, "Where does an attack divert an image?", attacks.answer(reader))
+    _table(told, reader.ask("adversarial/pairs", limit=5, runs=reader.among))
+    _table(told, _example(reader))
+    told.question(3, "How far do the largest pathways overlap?", routes.answer(reader))
+    _table(told, reader.ask("pathways/largest_overlap", run=reader.run, k=routes.K))
+
+
+def _example(reader: Reader) -> Source:
+    """The divergence of one image that fooled the network."""
+    pairs = reader.ask("adversarial/pairs", limit=5, runs=reader.among).frame
+    chosen = pairs.sort_values("fooled", ascending=False, kind="stable").iloc[0]
+    return reader.ask(
+        "adversarial/divergence",
+        original=int(chosen.original),
+        derived=int(chosen.derived),
+        runs=reader.among,
+    )
+
+
+def _table(told: Told, source: Source) -> None:
+    told.table(source.frame, source.command)

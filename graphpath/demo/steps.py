@@ -1,0 +1,101 @@
+"""The demo's work, step by step. A step that is finished is not done again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from graphpath.demo.directory import Places
+from graphpath.demo.told import Told
+
+if TYPE_CHECKING:
+    from graphpath.data.base import BaseImages
+    from graphpath.models import LoadedModel, Progress
+    from graphpath.record import Trace
+    from graphpath.stores.base import Store
+
+IMAGES = 100
+"""Test images traced: ten of each class."""
+EPSILON = 0.15
+
+
+def trained(places: Places, seed: int, told: Told) -> LoadedModel:
+    """A small CNN on the bundled digits."""
+    from graphpath.data import open_images
+    from graphpath.models import evaluate, load_model, train
+
+    testing = open_images("digits", split="test")
+    with told.step("Training a small CNN on scikit-learn's digits", "images") as count:
+        if places.model.is_file():
+            model = load_model(places.model)
+            told.done(
+                f"taken from {places.model}: {evaluate(model.module, testing):.1%} right on {len(testing)} "
+                "test images"
+            )
+            return model
+        training = open_images("digits", split="train")
+
+        def moved(progress: Progress) -> None:
+            count(progress.done, progress.total)
+
+        made = train("cnn", training, testing, seed=seed, out=places.model, progress=moved)
+    told.done(f"on {len(training):,} images; {made.accuracy:.1%} right on {len(testing)} test images")
+    return load_model(places.model)
+
+
+def attacked(places: Places, model: LoadedModel, seed: int, told: Told) -> tuple[BaseImages, BaseImages]:
+    """Test images of all ten classes, and what PGD makes of them; both are kept as image sets."""
+    from graphpath.attacks import attack, success_rate
+    from graphpath.data import open_images
+
+    images = open_images("digits", split="test", limit=IMAGES, seed=seed)
+    with told.step(f"Attacking {len(images)} test images with PGD", "images") as count:
+        _keep(images, places)
+        made = attack(model, images, "pgd", EPSILON, out=places.adversarials, seed=seed, progress=count)
+    told.done(
+        f"no pixel changed by more than {EPSILON}; {success_rate(made):.0%} are now classified otherwise"
+    )
+    return open_images(str(places.originals)), open_images(str(places.adversarials))
+
+
+def _keep(images: BaseImages, places: Places) -> None:
+    """The originals as an image set, so that a report has their pixels without torch."""
+    from graphpath.data.rows import categories_of
+    from graphpath.record.imageset import ImagePart, is_image_set, write_image_set
+
+    if is_image_set(places.originals):
+        return
+    part = ImagePart(images.rows(), images.batch(0, len(images)).numpy())
+    places.originals.parent.mkdir(parents=True, exist_ok=True)
+    write_image_set(places.originals, [part], categories_of(images.scheme, images.classes))
+
+
+def traced(
+    places: Places, model: LoadedModel, images: tuple[BaseImages, BaseImages], seed: int, told: Told
+) -> list[Trace]:
+    """The effective paths of the original and the adversarial images."""
+    from graphpath.tracing import trace
+
+    made = []
+    for kind, some, out in zip(("original", "adversarial"), images, places.traces, strict=True):
+        with told.step(f"Tracing the {kind} images (effective path)", "images") as count:
+            made.append(trace(model, some, method="effective_path", seed=seed, out=out, progress=count))
+        counts = made[-1].counts
+        told.done(
+            f"{counts['edges']:,} edges on {counts['pathways']} pathways, {counts['routes']:,} largest routes"
+        )
+    return made
+
+
+def loaded(places: Places, traces: list[Trace], told: Told) -> Store:
+    """Both traces in one embedded graph store, opened."""
+    from graphpath.stores import open_store
+
+    store = open_store(str(places.store))
+    with told.step("Loading both into an embedded graph database", "steps") as count:
+        reports = [store.load(one, progress=lambda _, done, total: count(done, total)) for one in traces]
+    if all(report.loaded for report in reports):
+        rows = sum(sum(report.counts.values()) for report in reports)
+        told.done(f"{rows:,} nodes and relationships in {places.store}")
+    else:
+        told.done(f"{places.store} holds them")
+    return store

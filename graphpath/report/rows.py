@@ -1,0 +1,19 @@
+"""Rows of data frames as plain objects: pandas' own types say too little of a column's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def rows(frame: pd.DataFrame) -> Iterator[Any]:
+    """Each row with its columns as attributes."""
+    yield from frame.itertuples(index=False)
+
+
+def row(frame: pd.DataFrame, column: str, value: object) -> Any:
+    """The one row (a Series) whose ``column`` has ``value``."""
+    return frame[frame[column] == value].iloc[0]
