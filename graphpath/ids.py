@@ -1,9 +1,9 @@
 """The integers that name things, the same in every trace and below 2^53 (DESIGN §5).
 
-    neuron    = layer offset + (channel * height + y) * width + x
-    pathway   = key20(run) * 2^32 + position in the run          route likewise
-    category  = key20(scheme) * 2^32 + label
-    sample    = the first 52 bits of sha256 of what it is
+neuron    = layer offset + (channel * height + y) * width + x
+pathway   = key20(run) * 2^32 + position in the run          route likewise
+category  = key20(scheme) * 2^32 + label
+sample    = the first 52 bits of sha256 of what it is
 """
 
 from __future__ import annotations
