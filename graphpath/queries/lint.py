@@ -83,6 +83,10 @@ PATTERNS: Final = (
     _rule(r"\bCOLLECT\s*\{", "LadybugDB has no COLLECT { }; MATCH and collect."),
     _rule(r"\$\w+\s+IS\b", "no parameter is ever null; use size($list) = 0 OR ..."),
     _rule(r"coalesce\s*\([^(),]*=", "coalesce of a comparison matches nulls on LadybugDB."),
+    _rule(
+        r"\bsum\s*\(\s*CASE\b(?:(?!\bELSE\b|\bEND\b).)*\bEND\b",
+        "a sum of nothing is 0 on Neo4j and null on LadybugDB: end CASE with ELSE 0.",
+    ),
     _rule(r"\|\|", "LadybugDB has no ||; leave joining strings to Python."),
     _rule(r"`", "no quoted names: choose one that needs no quotes."),
     _rule(r"\^|%", "^ and % are not of the shared dialect."),

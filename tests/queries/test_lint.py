@@ -71,6 +71,7 @@ REFUSED = {
     "matches nulls": ["MATCH (n:Neuron) WHERE coalesce(n.id = $x, true) RETURN n.id AS x"],
     "without a semicolon": ["MATCH (n:Neuron) RETURN n.id AS x;"],
     "joining strings": ["MATCH (n:Neuron) RETURN n.name || 'x' AS x"],
+    "a sum of nothing": ["MATCH (n:Layer) RETURN sum(CASE WHEN n.width > 1 THEN n.height END) AS x"],
     "no grouping key": ["MATCH (n:Layer) RETURN sum(n.height) / n.width AS x"],
     "there is no label": ["MATCH (n:Neurone) RETURN n.id AS x"],
     "there is no relationship type": ["MATCH (a:Neuron)-[r:FLOWS]->(b:Neuron) RETURN count(*) AS n"],
@@ -81,6 +82,8 @@ REFUSED = {
 }
 
 ALLOWED = [
+    "MATCH (n:Layer) RETURN sum(CASE WHEN n.width > 1 THEN n.height ELSE 0 END) AS x, "
+    "max(CASE WHEN n.width > 1 THEN n.height END) AS y",
     "MATCH (a:Neuron)-[r:FLOWS_TO*1..3]->(b:Neuron) RETURN count(*) AS n",
     "MATCH (t:Route)-[r:STEP]->(a:Neuron), (t)-[s:STEP]->(b:Neuron) WHERE s.position = r.position + 1 "
     "RETURN count(*) AS n",
