@@ -484,7 +484,7 @@ def paddings_and_normalisation() -> nn.Module:
 
     return Net(
         forward, zero=nn.ZeroPad2d((1, 0, 0, 2)), replicate=nn.ReplicationPad2d(1), circular=nn.CircularPad2d(1),
-        a=conv(3, 2), b=conv(2, 3, stride=2, padding=0), c=conv(3, 2, padding=0),
+        a=conv(3, 2), b=conv(2, 3, stride=2, padding=0), c=conv(3, 6, padding=0),
         head=nn.Sequential(nn.Flatten(), nn.LazyLinear(3)),
     )  # fmt: skip
 

@@ -1,0 +1,299 @@
+"""Strengths, the budget and the largest routes against brute force: every route enumerated."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from graphpath.tracing.batch import Batch, Selection
+from graphpath.tracing.budget import on_whole_routes, strongest
+from graphpath.tracing.methods import effective_path, neuron_mct
+from graphpath.tracing.neurons import join
+from graphpath.tracing.pathways import Pathways, pathways
+from graphpath.tracing.routes import largest
+from graphpath.tracing.strength import links, strengths
+from tests.tracing import harness, nets, twins
+from tests.tracing.test_methods import tied
+
+SELECTIONS = {
+    "effective_path 0.3": lambda batch: effective_path.select(batch, theta=0.3),
+    "effective_path 0.8": lambda batch: effective_path.select(batch, theta=0.8),
+    "neuron_mct": lambda batch: neuron_mct.select(batch, sparsity=0.8),
+    "all": lambda batch: join(batch, torch.ones_like(batch.held.output, dtype=torch.bool)),
+}
+
+
+def little(name: str) -> tuple[nn.Module, torch.Tensor]:
+    """Nets so small that all their routes can be counted."""
+    if name == "chain":
+        model = nn.Sequential(
+            nn.Conv2d(1, 2, 2), nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2, 1), nn.Conv2d(2, 3, 2), nn.ReLU(),
+            nn.Flatten(), nn.Linear(3, 4), nn.Linear(4, 3),
+        )  # fmt: skip
+        return nets.randomised(model, 11), nets.images((1, 4, 4), 4, 5)
+    if name == "skips":
+
+        def forward(net: nets.Net, x: torch.Tensor) -> torch.Tensor:
+            y = torch.relu(net.a(x) + x)
+            y = torch.relu(net.b(y) + y)
+            return net.fc(
+                torch.cat([y.flatten(1), x.flatten(1), nn.functional.avg_pool2d(y, 2).flatten(1)], 1)
+            )
+
+        model = nets.Net(
+            forward,
+            a=nn.Conv2d(1, 1, 2, padding="same"),
+            b=nn.Conv2d(1, 1, 2, padding="same"),
+            fc=nn.Linear(19, 2),
+        )
+        return nets.randomised(model, 4), nets.images((1, 3, 3), 3, 8)
+    if name == "tied":
+        model, pixels = tied(3)
+        return model, pixels
+    raise KeyError(name)
+
+
+@cache
+def case(name: str, method: str) -> tuple[Batch, Selection, list[twins.Twin], list[int]]:
+    model, pixels = little(name)
+    batch, classes = harness.held(model, pixels)
+    selection = SELECTIONS[method](batch)
+    return batch, selection, [twins.take_apart(model, image) for image in pixels], classes
+
+
+CASES = [
+    (n, m)
+    for n in ("chain", "skips", "tied")
+    for m in SELECTIONS
+    if (n, m) not in {("tied", "all"), ("tied", "effective_path 0.8")}
+]
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")
+
+
+def flows(batch: Batch, selection: Selection) -> list[dict[twins.Edge, float]]:
+    return [edges.by_ends() for edges in harness.selected(batch, selection)]
+
+
+def logs(values: dict[twins.Edge, float]) -> dict[twins.Edge, float]:
+    return {edge: float(np.log(value)) if value > 0 else -np.inf for edge, value in values.items()}
+
+
+@pytest.mark.parametrize(("name", "method"), CASES)
+@pytest.mark.parametrize("constants", (True, False))
+def test_strengths_are_the_largest_route_through_each_edge(name: str, method: str, constants: bool) -> None:
+    batch, selection, pair, classes = case(name, method)
+    reached = strengths(batch, links(batch, selection), from_constants=constants)
+    for image, (edges, twin, target) in enumerate(zip(flows(batch, selection), pair, classes, strict=True)):
+        found = twins.routes(twin, target, edges, constants)
+        wanted = logs(twins.strengths(found, edges))
+        ours = {}
+        for block, strength in zip(selection.blocks, reached.edges, strict=True):
+            mine = block.sample == image
+            ends = zip(block.source[mine].tolist(), block.target[mine].tolist(), strict=True)
+            ours |= dict(zip(ends, strength[mine].tolist(), strict=True))
+        assert ours == pytest.approx(wanted, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize(("name", "method"), CASES)
+def test_a_budget_keeps_the_strongest_edges_and_whole_routes(name: str, method: str) -> None:
+    batch, selection, pair, classes = case(name, method)
+    every = pathways(batch, selection, None, 0)
+    for image, (edges, twin, target) in enumerate(zip(flows(batch, selection), pair, classes, strict=True)):
+        wanted = logs(twins.strengths(twins.routes(twin, target, edges, constants=True), edges))
+        whole = kept_edges(every, image)
+        assert set(whole) == set(edges)
+        assert_ordered(whole, wanted)
+        for budget in sorted(
+            {1, 2, 3, 5, 8, 13, 30, len(edges) // 2, len(edges) - 1, len(edges), len(edges) + 9} - {0, -1}
+        ):
+            some = kept_edges(pathways(batch, selection, budget, 0), image)
+            assert_budgeted(some, wanted, budget, twin, target)
+
+
+def kept_edges(found: Pathways, image: int) -> list[twins.Edge]:
+    """The kept edges of an image, by rank, which runs from 1."""
+    mine = found.edges.sample == image
+    rank = found.edges.rank[mine]
+    assert sorted(rank.tolist()) == list(range(1, len(rank) + 1))
+    order = np.argsort(rank)
+    return list(
+        zip(found.edges.source[mine][order].tolist(), found.edges.target[mine][order].tolist(), strict=True)
+    )
+
+
+def assert_ordered(kept: list[twins.Edge], strength: dict[twins.Edge, float]) -> None:
+    values = [strength[edge] for edge in kept]
+    assert all(a >= b - 1e-9 for a, b in zip(values[:-1], values[1:], strict=True))
+
+
+def assert_budgeted(
+    kept: list[twins.Edge], strength: dict[twins.Edge, float], budget: int, twin: twins.Twin, target: int
+) -> None:
+    assert len(kept) == len(set(kept)) <= budget
+    assert_ordered(kept, strength)
+    live = sorted((value for value in strength.values() if value > -np.inf), reverse=True)
+    assert all(strength[edge] > -np.inf for edge in kept)
+    # Every kept edge lies on a route of kept edges alone, from a pixel or a constant to the logit.
+    every = twin.flows()
+    weight = {edge: every[edge] for edge in kept}
+    on_route = {e for route in twins.routes(twin, target, weight, constants=True) for e in route.edges}
+    assert set(kept) <= on_route
+    if len(live) <= budget:
+        assert len(kept) == len(live)
+        return
+    # Of what is stronger than the first edge that does not fit, nothing is missing.
+    cut = live[budget]
+    above = {edge for edge, value in strength.items() if value > cut + 1e-9}
+    assert above <= set(kept)
+    assert all(strength[edge] >= live[budget - 1] - 1e-9 for edge in kept)
+
+
+@pytest.mark.parametrize("count", (1, 2, 7, 40, 30_000))
+@pytest.mark.parametrize(("name", "method"), CASES)
+def test_largest_routes_are_those_of_brute_force(name: str, method: str, count: int) -> None:
+    batch, selection, pair, classes = case(name, method)
+    ours = largest(batch, links(batch, selection), count)
+    for image, (edges, twin, target) in enumerate(zip(flows(batch, selection), pair, classes, strict=True)):
+        whole = {r.neurons: r.contribution for r in twins.routes(twin, target, edges, constants=False)}
+        whole = {neurons: value for neurons, value in whole.items() if value != 0}
+        mine = np.flatnonzero(ours.sample == image)
+        assert len(mine) == min(count, len(whole))
+        assert ours.rank[mine].tolist() == list(range(1, len(mine) + 1))
+        best = sorted((abs(value) for value in whole.values()), reverse=True)[: len(mine)]
+        assert 10 ** ours.log10_abs[mine] == pytest.approx(best, rel=1e-9)
+        seen = set()
+        begins = np.searchsorted(ours.route, np.arange(len(ours.sample) + 1))
+        for row in mine.tolist():
+            steps = slice(begins[row], begins[row + 1])
+            assert ours.position[steps].tolist() == list(range(begins[row + 1] - begins[row]))
+            neurons = tuple(ours.neuron[steps].tolist())
+            assert neurons not in seen
+            seen.add(neurons)
+            assert ours.sign[row] * 10 ** ours.log10_abs[row] == pytest.approx(whole[neurons], rel=1e-9)
+
+
+def test_brute_force_met_ties_and_many_routes() -> None:
+    """The cases above are what they are meant to be."""
+    batch, selection, pair, classes = case("tied", "neuron_mct")
+    sizes, repeats = [], []
+    for edges, twin, target in zip(flows(batch, selection), pair, classes, strict=True):
+        values = [abs(r.contribution) for r in twins.routes(twin, target, edges, constants=False)]
+        sizes.append(len(values))
+        repeats.append(max(Counter(values).values(), default=0))
+    assert max(sizes) > 1000
+    assert max(repeats) > 10
+
+
+def test_no_routes_are_asked_for() -> None:
+    batch, selection, _, _ = case("chain", "all")
+    found = largest(batch, links(batch, selection), 0)
+    assert len(found.sample) == len(found.neuron) == 0
+
+
+@pytest.mark.parametrize(("name", "method"), CASES)
+def test_balance_counts_and_sums(name: str, method: str) -> None:
+    batch, selection, _, _ = case(name, method)
+    sites = batch.wiring.sites
+    for budget in (None, 6, 20):
+        found = pathways(batch, selection, budget, 3)
+        for image, edges in enumerate(harness.selected(batch, selection)):
+            ours = harness.numbers(batch, image)
+            layer = np.searchsorted(ours.starts, edges.target, side="right") - 1
+            score = np.abs(edges.flow * ours.before[edges.target])
+            balance, mine = found.balance, found.edges.sample == image
+            assert balance.edges_all[image].tolist() == np.bincount(layer, minlength=len(sites)).tolist()
+            np.testing.assert_allclose(
+                balance.abs_all[image], np.bincount(layer, score, len(sites)), rtol=1e-12
+            )
+            kept = found.edges.layer[mine]
+            assert balance.edges_kept[image].tolist() == np.bincount(kept, minlength=len(sites)).tolist()
+            kept_score = np.abs(found.edges.score[mine])
+            np.testing.assert_allclose(
+                balance.abs_kept[image], np.bincount(kept, kept_score, len(sites)), rtol=1e-12
+            )
+            share = ours.b * ours.before
+            np.testing.assert_allclose(
+                balance.bias[image], np.add.reduceat(share, ours.starts), rtol=1e-9, atol=1e-12
+            )
+            assert balance.bias_fed[image].tolist() == selection.bias_fed[image].tolist()
+
+
+def test_routes_are_found_before_the_budget_is_applied() -> None:
+    batch, selection, _, _ = case("chain", "all")
+    small, whole = (pathways(batch, selection, budget, 12).routes for budget in (1, None))
+    assert small.neuron.tolist() == whole.neuron.tolist()
+    assert len(whole.sample) == 12 * batch.held.images
+
+
+# --- the budget alone ---------------------------------------------------------------------------------------
+
+
+@st.composite
+def layered(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, dict[twins.Edge, float]]:
+    """A small layered graph with integer log weights: ties everywhere. Layers 0..3 of three neurons."""
+    ends = [
+        (3 * a + i, 3 * b + j) for a in range(3) for b in range(a + 1, 4) for i in range(3) for j in range(3)
+    ]
+    edges = draw(st.lists(st.sampled_from(ends), unique=True, min_size=1, max_size=20))
+    weight = {edge: float(draw(st.integers(-2, 0))) for edge in edges}
+    source, target = (np.array(column) for column in zip(*edges, strict=True))
+    return source, target, weight
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(graph=layered(), budget=st.integers(1, 20))
+def test_strongest_of_a_graph_full_of_ties(
+    graph: tuple[np.ndarray, np.ndarray, dict[twins.Edge, float]], budget: int
+) -> None:
+    source, target, weight = graph
+    goal = np.array([9, 10, 11])
+    through = best_routes(weight)
+    strength = np.array([through[edge] for edge in zip(source.tolist(), target.tolist(), strict=True)])
+    kept = strongest(source, target, strength, budget, source < 3, goal)
+    ends = list(zip(source[kept].tolist(), target[kept].tolist(), strict=True))
+    wanted = sorted(
+        (edge for edge in weight if through[edge] > -np.inf), key=lambda edge: (-through[edge], *edge)
+    )[:budget]
+    # What the budget cuts out of a tie may leave others of it without a route: these go too, nothing else.
+    while True:
+        entered, left = {t for _, t in wanted}, {s for s, _ in wanted}
+        whole = [(s, t) for s, t in wanted if (s < 3 or s in entered) and (t >= 9 or t in left)]
+        if whole == wanted:
+            break
+        wanted = whole
+    assert ends == wanted
+
+
+def best_routes(weight: dict[twins.Edge, float]) -> dict[twins.Edge, float]:
+    def best(neuron: int, onward: bool) -> float:
+        if (neuron >= 9) if onward else (neuron < 3):
+            return 0.0
+        ways = [
+            w + best(t if onward else s, onward)
+            for (s, t), w in weight.items()
+            if (s if onward else t) == neuron
+        ]
+        return max(ways, default=-np.inf)
+
+    return {(s, t): best(s, False) + w + best(t, True) for (s, t), w in weight.items()}
+
+
+def test_whole_routes() -> None:
+    source, target = np.array([0, 1, 2, 4, 5]), np.array([1, 3, 3, 5, 6])
+    starts = source == 0
+    assert on_whole_routes(source, target, starts, np.array([3])).tolist() == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert on_whole_routes(source, target, source == 4, np.array([6])).tolist() == [False] * 3 + [True] * 2
+    assert not on_whole_routes(source, target, starts, np.array([9])).any()
