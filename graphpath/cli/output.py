@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from graphpath.errors import GraphpathError
 if TYPE_CHECKING:
     import pandas as pd
 
+PIPED = 10_000
 SHOWN = 40
 """Rows of a table on a terminal; the rest is counted."""
 
@@ -31,8 +31,8 @@ class Output:
     json: bool = False
     parquet: Path | None = None
 
-    def show(self, frame: pd.DataFrame, title: str | None = None) -> None:
-        """Print ``frame``, or write it to the Parquet file."""
+    def show(self, frame: pd.DataFrame, columns: list[str] | None = None) -> None:
+        """Print ``frame``, or write it to the Parquet file; a table has only ``columns``, where given."""
         if self.parquet is not None:
             _write_parquet(frame, self.parquet)
         elif self.csv:
@@ -40,7 +40,7 @@ class Output:
         elif self.json:
             typer.echo(frame.to_json(orient="records", indent=2, double_precision=15))
         else:
-            show_table(frame, title)
+            show_table(frame if columns is None else frame[columns])
 
 
 _OPTIONS: dict[str, tuple[Any, Any]] = {
@@ -77,16 +77,16 @@ def output_options(verb: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def show_table(frame: pd.DataFrame, title: str | None = None, limit: int = SHOWN) -> None:
+def show_table(frame: pd.DataFrame, limit: int = SHOWN) -> None:
     """``frame`` as a rich table: numbers to the right, floats rounded, null as a dash."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     # Piped, a table is as wide as it needs to be; on a terminal, as the terminal.
-    width = None if sys.stdout.isatty() else max(160, shutil.get_terminal_size().columns)
+    width = None if sys.stdout.isatty() else PIPED
     console = Console(width=width, highlight=False)
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in frame.columns:
         table.add_column(str(name), justify="right" if frame[name].dtype.kind in "iuf" else "left")
     for row in frame.head(limit).itertuples(index=False):

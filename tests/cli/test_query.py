@@ -1,0 +1,104 @@
+"""``graphpath query``: parameters by name, formats, and what it refuses."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pandas as pd
+import pytest
+
+from graphpath import queries
+from graphpath.cli.query import extra_parameters
+from graphpath.errors import QueryParameterError
+from graphpath.stores import open_store
+
+
+@pytest.fixture(scope="module")
+def expected(store) -> pd.DataFrame:
+    with open_store(store) as opened:
+        return opened.query("categories/shared_edges", min_categories=3, limit=7)
+
+
+def test_csv_json_and_parquet_hold_what_python_gets(call, store, expected, tmp_path) -> None:
+    words = ["query", "categories/shared_edges", "--store", store, "--min-categories", "3", "--limit", "7"]
+    csv = call(*words, "--csv")
+    pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(csv.stdout)), expected, check_dtype=False)
+    rows = json.loads(call(*words, "--json").stdout)
+    assert [row["source"] for row in rows] == expected.source.tolist()
+    file = tmp_path / "rows.parquet"
+    assert call(*words, "--parquet", file).exit_code == 0
+    pd.testing.assert_frame_equal(pd.read_parquet(file), expected)
+
+
+def test_a_parameter_may_be_written_in_three_ways(call, store, expected) -> None:
+    asked = ["query", "categories.shared_edges", "--store", store, "--csv", "--limit=7"]
+    for words in (["--min-categories", "3"], ["--min_categories=3"], ["--param", "min_categories=3"]):
+        answer = pd.read_csv(io.StringIO(call(*asked, *words).stdout))
+        assert answer.source.tolist() == expected.source.tolist()
+
+
+def test_a_table_shows_every_column_and_counts_what_it_leaves_out(call, store) -> None:
+    shown = call("query", "categories/exclusive_edges", "--store", store).stdout
+    for column in queries.find("categories/exclusive_edges").returns:
+        assert column in shown
+    assert "more rows" in shown
+
+
+def test_a_graph_is_listed_by_its_relationships(call, store) -> None:
+    with open_store(store) as opened:
+        pathway = int(opened.query("pathways/of_run").pathway[0])
+    answer = call("query", "browse/pathway", "--store", store, "--pathway", pathway, "--limit", 4, "--csv")
+    frame = pd.read_csv(io.StringIO(answer.stdout))
+    assert set(frame.type) == {"FLOWS_TO"}
+    assert frame["rank"].tolist() == [1, 2, 3, 4]
+    assert frame.source.str.startswith("Neuron ").all()
+
+
+def test_the_list_names_every_query_with_its_title(call) -> None:
+    frame = pd.read_csv(io.StringIO(call("query", "--list", "--csv").stdout))
+    known = queries.catalogue()
+    assert dict(zip(frame["query"], frame.answers, strict=True)) == {n: q.title for n, q in known.items()}
+
+
+def test_explain_shows_the_file_itself(call, store) -> None:
+    found = queries.find("pathways/hubs")
+    assert found.text.strip() in call("query", "pathways/hubs", "--explain").stdout
+    assert "MATCH" in call("query", "pathways/hubs", "--explain", "--store", store).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["categories/similarit"], "categories/similarity"),
+        (["pathways/hubs", "--lmit", "3"], "limit"),
+        (["pathways/hubs", "--limit", "many"], "limit"),
+        (["pathways/hubs", "--run", "nobody"], "clean"),
+        (["pathways/hubs", "--param", "limit"], "NAME=VALUE"),
+        (["pathways/largest"], "sample"),
+        (["pathways/hubs", "stray"], "stray"),
+    ],
+)
+def test_a_question_that_cannot_be_asked_is_refused_in_one_sentence(refused, store, words, told) -> None:
+    assert told in refused("query", *words, "--store", store)
+
+
+def test_a_query_needs_a_name_and_a_store(refused, tmp_path) -> None:
+    assert "--list" in refused("query")
+    assert "--store" in refused("query", "pathways/hubs")
+    assert "graphpath load" in refused("query", "pathways/hubs", "--store", tmp_path / "none.lbdb")
+
+
+def test_two_formats_at_once_are_a_usage_error(call, store) -> None:
+    assert call("query", "pathways/hubs", "--store", store, "--csv", "--json").exit_code == 2
+
+
+def test_extra_words_become_parameters() -> None:
+    assert extra_parameters(["--min-share", "0.5", "--with-ends", "--k=3"]) == {
+        "min_share": "0.5",
+        "with_ends": "true",
+        "k": "3",
+    }
+    assert extra_parameters(["--low", "-1"]) == {"low": "-1"}
+    with pytest.raises(QueryParameterError):
+        extra_parameters(["loose"])

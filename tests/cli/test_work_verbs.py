@@ -1,0 +1,123 @@
+"""``train``, ``attack``, ``trace`` and ``report``: the way from images to a page, by command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from graphpath.record import Trace
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from typer.testing import CliRunner
+
+    from graphpath.cli import app
+
+    path = tmp_path_factory.mktemp("model") / "digits.pt"
+    words = ["train", "--data", "digits", "--out", str(path), "--limit", "200", "--epochs", "1"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert "right on" in result.stdout
+    return path
+
+
+def test_from_images_to_a_page(call, model, tmp_path) -> None:
+    common = ["--model", model, "--limit", 20]
+    attacked = call("attack", *common, "--data", "digits", "--attack", "fgsm", "--epsilon", 0.2,
+                    "--out", tmp_path / "adv")  # fmt: skip
+    assert attacked.exit_code == 0, attacked.output
+    for name, data in (("clean", "digits"), ("attacked", tmp_path / "adv")):
+        traced = call("trace", *common, "--data", data, "--out", tmp_path / name, "--routes", 4)
+        assert traced.exit_code == 0, traced.output
+    assert (
+        call("load", tmp_path / "clean", tmp_path / "attacked", "--store", tmp_path / "s.lbdb").exit_code == 0
+    )
+    page = call("report", "--store", tmp_path / "s.lbdb", "--out", tmp_path / "page", "--data", tmp_path / "adv",
+                "--data", "digits", "--samples", 2, "--pairs", 2)  # fmt: skip
+    assert page.exit_code == 0, page.output
+    assert "<svg" in (tmp_path / "page" / "report.html").read_text()
+
+
+def test_options_of_the_method_reach_the_record(call, model, tmp_path) -> None:
+    words = ["trace", "--model", model, "--data", "digits", "--limit", 3, "--seed", 5, "--batch", 2]
+    call(*words, "--out", tmp_path / "a", "--theta", 0.3, "--max-edges", "all", "--target", "label")
+    assert Trace(tmp_path / "a").run["parameters"] == {
+        "theta": 0.3, "target": "label", "routes": 10, "max_edges": None,
+    }  # fmt: skip
+    call(*words, "--out", tmp_path / "b", "--method", "neuron_mct", "--option", "sparsity=0.8", "--routes", 2)
+    found = Trace(tmp_path / "b").run
+    assert (found["method"], found["parameters"]["sparsity"], found["parameters"]["routes"]) == (
+        "neuron_mct",
+        0.8,
+        2,
+    )
+    call(*words, "--out", tmp_path / "c", "--target", "7", "--max-edges", "50")
+    assert Trace(tmp_path / "c").run["parameters"]["target"] == 7
+
+
+def test_a_finished_trace_is_returned_and_no_resume_refuses_it(call, refused, model, tmp_path) -> None:
+    words = ["trace", "--model", model, "--data", "digits", "--limit", 2, "--out", tmp_path / "a"]
+    assert call(*words).exit_code == 0
+    before = (tmp_path / "a" / "run.json").stat().st_mtime_ns
+    assert call(*words, "--resume").exit_code == 0
+    assert (tmp_path / "a" / "run.json").stat().st_mtime_ns == before
+    assert "not empty" in refused(*words, "--no-resume")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--model", "resnet1800"], "resnet1800"),
+        (["--model", "nowhere.pt"], "nowhere.pt"),
+        (["--data", "digit"], "digits"),
+        (["--data", "mnist", "--root", "/nonexistent"], "/nonexistent"),
+        (["--method", "effective"], "effective_path"),
+        (["--option", "depth=3"], "theta"),
+        (["--option", "depth"], "NAME=VALUE"),
+        (["--theta", "7"], "theta"),
+        (["--max-edges", "few"], "max-edges"),
+        (["--target", "nothing"], "target"),
+        (["--device", "abacus"], "abacus"),
+        (["--split", "half"], "half"),
+    ],
+)  # fmt: skip
+def test_a_trace_that_cannot_be_is_refused_in_one_sentence(refused, model, tmp_path, words, told) -> None:
+    given = {"--model": model, "--data": "digits", "--out": tmp_path / "t", "--limit": 2}
+    given.update(dict(zip(words[::2], words[1::2], strict=True)))
+    assert told in refused("trace", *(word for pair in given.items() for word in pair))
+
+
+def test_a_corrupt_image_is_named(refused, model, tmp_path) -> None:
+    for name in ("zero", "one"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        (tmp_path / "images" / name / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
+    assert "a.png" in refused(
+        "trace", "--model", model, "--data", tmp_path / "images", "--out", tmp_path / "t"
+    )
+
+
+def test_truncated_parquet_and_another_schema_are_named(refused, trace, tmp_path) -> None:
+    import shutil
+
+    import pyarrow.parquet as pq
+
+    torn = shutil.copytree(trace.path, tmp_path / "torn")
+    edges = next((torn / "edges").glob("*.parquet"))
+    edges.write_bytes(edges.read_bytes()[:-40])
+    assert edges.name in refused("load", torn, "--store", tmp_path / "a.lbdb")
+    odd = shutil.copytree(trace.path, tmp_path / "odd")
+    pq.write_table(pq.read_table(odd / "samples.parquet").drop_columns(["label"]), odd / "samples.parquet")
+    assert "samples.parquet" in refused("load", odd, "--store", tmp_path / "a.lbdb")
+    newer = shutil.copytree(trace.path, tmp_path / "newer")
+    run = json.loads((newer / "run.json").read_text())
+    (newer / "run.json").write_text(json.dumps({**run, "schema": "99"}))
+    assert "99" in refused("load", newer, "--store", tmp_path / "a.lbdb")
+
+
+def test_an_attack_that_cannot_be_is_refused(refused, model, tmp_path) -> None:
+    words = ["attack", "--model", model, "--data", "digits", "--limit", 2, "--out", tmp_path / "a"]
+    assert "pgd" in refused(*words, "--attack", "hope")
+    assert "epsilon" in refused(*words, "--epsilon", 3)
