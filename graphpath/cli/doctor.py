@@ -108,6 +108,5 @@ def _version(name: str) -> str:
 def _devices(name: str) -> str:
     if name != "torch":
         return ""
-    import torch
-
+    torch = importlib.import_module(name)
     return f", {torch.cuda.get_device_name(0)}" if torch.cuda.is_available() else ", no CUDA device"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from graphpath.cli import arguments as a
 from graphpath.cli.output import Output, output_options
 
-
 SHOWN = ["run", "method", "model", "samples", "pathways", "edges", "routes", "complete"]
 """What a table shows; the other formats have every column."""
 

@@ -7,7 +7,8 @@ pathway        a pathway drawn layer by layer
 page           assembly, with the template and style sheet in ``templates``
 """
 
+from graphpath.report.draw import draw_pathway
 from graphpath.report.pixels import ImageSetPixels, ImagesPixels, Pixels
 from graphpath.report.write import write_report
 
-__all__ = ["ImageSetPixels", "ImagesPixels", "Pixels", "write_report"]
+__all__ = ["ImageSetPixels", "ImagesPixels", "Pixels", "draw_pathway", "write_report"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,5 +103,6 @@ def _written(html: str, out: Path) -> Path:
     except OSError as error:
         raise GraphpathError(f"{path} cannot be written: {error.strerror or error}.") from error
     finally:
-        building.unlink(missing_ok=True)
+        with suppress(OSError):
+            building.unlink(missing_ok=True)
     return path

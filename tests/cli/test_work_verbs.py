@@ -35,8 +35,9 @@ def test_from_images_to_a_page(call, model, tmp_path) -> None:
     assert (
         call("load", tmp_path / "clean", tmp_path / "attacked", "--store", tmp_path / "s.lbdb").exit_code == 0
     )
-    page = call("report", "--store", tmp_path / "s.lbdb", "--out", tmp_path / "page", "--data", tmp_path / "adv",
-                "--data", "digits", "--samples", 2, "--pairs", 2)  # fmt: skip
+    pixels = ["--data", tmp_path / "adv", "--data", "digits"]
+    few = ["--samples", 2, "--pairs", 2]
+    page = call("report", "--store", tmp_path / "s.lbdb", "--out", tmp_path / "page", *pixels, *few)
     assert page.exit_code == 0, page.output
     assert "<svg" in (tmp_path / "page" / "report.html").read_text()
 

@@ -1,0 +1,64 @@
+"""One pathway as a picture of its own, for a notebook or a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from graphpath.errors import RunNotFound
+from graphpath.record.imageset import ImageSet
+from graphpath.report.pathway import drawing, lay_out, signs
+from graphpath.report.pixels import ImageSetPixels, Pixels
+from graphpath.report.reader import Reader
+from graphpath.report.rows import row
+from graphpath.report.sections.drawn import EDGES, drawn, largest
+
+if TYPE_CHECKING:
+    from graphpath.stores.base import Store
+
+
+def draw_pathway(
+    store: Store,
+    sample: int,
+    *,
+    run: str | None = None,
+    images: Sequence[Pixels | ImageSet] = (),
+    edges: int = EDGES,
+    routes: int = 3,
+) -> str:
+    """The pathway of ``sample`` as an SVG document (``IPython.display.SVG(...)`` shows it).
+
+    Args:
+        sample: a sample of the run (``pathways/of_run`` lists them).
+        run: by default the complete run with the most original images.
+        images: where pixels are; without them the pixels that the pathway starts from are shown alone.
+        edges, routes: how many of the strongest edges and of the largest routes are drawn.
+
+    Raises:
+        RunNotFound: the store holds no such run, or the run no such sample.
+    """
+    reader = Reader(store, run)
+    if sample not in set(reader.samples["sample"]):
+        raise RunNotFound(f"Run {reader.run} has no sample {sample}; pathways/of_run lists those it has.")
+    one = row(reader.samples, "sample", sample)
+    pixels = [ImageSetPixels(item) if isinstance(item, ImageSet) else item for item in images]
+    found = drawn(reader, pixels, int(one.pathway), sample, edges)
+    made = drawing(
+        lay_out(reader.layers, found.neurons),
+        signs(found.neurons),
+        signs(found.edges),
+        found.picture,
+        routes=largest(reader, sample, int(one.pathway), routes)[0],
+        classes=reader.class_names,
+        target=int(one.target),
+        label=f"Pathway of sample {sample}",
+    )
+    return standalone(made)
+
+
+def standalone(made: str) -> str:
+    """A figure of the page as a document of its own: with its name space and the page's style sheet."""
+    style = files("graphpath.report").joinpath("templates/style.css").read_text(encoding="utf-8")
+    start, rest = made.split(">", maxsplit=1)
+    return f'{start} xmlns="http://www.w3.org/2000/svg"><style>{style}</style>{rest}'

@@ -1,0 +1,107 @@
+"""Figures: what is drawn is what the frame says."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from graphpath.report import captions
+from graphpath.report.figures import bars, heatmaps, likeness, stacked, usage
+
+
+def tree(drawn: str) -> ElementTree.Element:
+    return ElementTree.fromstring(drawn)  # noqa: S314: our own text
+
+
+def by_class(drawn: str, name: str) -> list[ElementTree.Element]:
+    return [one for one in tree(drawn).iter() if name in one.get("class", "").split()]
+
+
+@pytest.fixture
+def similarity() -> pd.DataFrame:
+    rows = [("a", "b", -1, 0.5), ("a", "c", -1, 0.1), ("b", "c", -1, np.nan), ("a", "b", 1, 1.0)]
+    frame = pd.DataFrame(rows, columns=["category1", "category2", "layer", "weighted_J"])
+    return frame.assign(shared=3)
+
+
+def test_a_heat_map_is_symmetric_darker_for_more_and_leaves_null_and_diagonal_out(similarity) -> None:
+    drawn = heatmaps(similarity, [(-1, "all")], ["a", "b", "c"])
+    cells = {one[0].text: float(one.get("fill-opacity")) for one in by_class(drawn, "heat") if len(one)}
+    assert {words.split(":")[0] for words in cells} == {"a and b", "b and a", "a and c", "c and a"}
+    assert cells["a and b: 0.50, 3 shared edges"] == cells["b and a: 0.50, 3 shared edges"]
+    assert cells["a and b: 0.50, 3 shared edges"] > cells["a and c: 0.10, 3 shared edges"]
+    assert len(by_class(drawn, "null")) == 2
+
+
+def test_panels_have_one_scale(similarity) -> None:
+    drawn = heatmaps(similarity, [(-1, "all"), (1, "one")], ["a", "b", "c"])
+    cells = {one[0].text: float(one.get("fill-opacity")) for one in by_class(drawn, "heat") if len(one)}
+    assert cells["a and b: 1.00, 3 shared edges"] == 1.0
+    assert cells["a and b: 0.50, 3 shared edges"] < 1.0
+
+
+def test_bars_are_as_long_as_their_values_and_name_them() -> None:
+    drawn = bars({"x": [1.0, 0.25], "y": [float("nan"), 0.5]}, ["one", "two"], top=1.0)
+    widths = [float(one.get("width")) for one in by_class(drawn, "bar")]
+    assert widths[1] == pytest.approx(widths[0] / 4, abs=0.1)
+    assert widths[3] == pytest.approx(widths[0] / 2, abs=0.1)
+    words = ["".join(one.itertext()) for one in by_class(drawn, "tick")]
+    assert words == ["1.00  one", "0.25  two", "–  one", "0.50  two"]
+
+
+def test_stacked_bars_end_where_their_sum_does() -> None:
+    drawn = stacked({"x": [2.0, 2.0], "y": [1.0, 0.0]}, ["one", "two"])
+    parts = [one for one in by_class(drawn, "stack") if len(one)]
+    ends = [float(one.get("x")) + float(one.get("width")) for one in parts]
+    start = float(parts[0].get("x"))
+    assert (ends[1] - start) == pytest.approx(4 * (ends[2] - start), abs=0.5)
+
+
+def test_likeness_draws_a_line_a_pair_their_median_and_what_to_expect() -> None:
+    layers = [(1, "one"), (2, "two"), (3, "three")]
+    pairs = {name: pd.Series(values, index=[1, 2, 3]) for name, values in
+             {"p": [0.8, 0.4, np.nan], "q": [0.6, 0.2, 0.1], "r": [0.1, 0.1, 0.1]}.items()}  # fmt: skip
+    drawn = likeness(layers, pairs, {"null": pd.Series([0.1, 0.1], index=[1, 2])})
+    assert [len(one.get("points").split()) for one in by_class(drawn, "pair")] == [2, 3, 3]
+    assert [one[0].text for one in by_class(drawn, "median-dot")] == ["0.60", "0.20", "0.10"]
+    assert len(by_class(drawn, "expected")) == 1
+
+
+def test_likeness_without_pairs_still_draws() -> None:
+    assert not by_class(likeness([(1, "one"), (2, "two")], {}, {}), "pair")
+
+
+def test_usage_draws_the_share_of_each_map() -> None:
+    frame = pd.DataFrame({"layer": [1, 1], "channel": [0, 5], "category": ["a", "b"], "name": ["m0", "m5"],
+                          "share": [1.0, 0.25]})  # fmt: skip
+    cells = by_class(usage(frame, [(1, "one")], ["a", "b"]), "heat")
+    assert [cell.get("fill-opacity") for cell in cells] == ["1.00", "0.25"]
+    assert cells[1][0].text == "b: 25% of its pathways visit m5"
+
+
+def test_names_in_figures_are_escaped() -> None:
+    drawn = bars({"<b>&": [1.0]}, ["<i>"])
+    assert "<b>" not in drawn
+    assert "<b>&" in "".join(tree(drawn).itertext())
+
+
+@pytest.mark.parametrize(
+    ("log10", "sign", "written"),
+    [(-2.0, 1, "0.01"), (-18.0, -1, "−1.0·10^-18"), (0.30103, 1, "2"), (5.477, 1, "3.0·10^5")],
+)
+def test_contributions_are_written_however_small(log10: float, sign: int, written: str) -> None:
+    assert captions.power(log10, sign) == written
+
+
+def test_shares_near_one_are_not_rounded_to_it() -> None:
+    assert [captions.percent(value) for value in (1.0, 0.9991, 0.5)] == ["100%", ">99%", "50%"]
+
+
+def test_coordinates_are_short() -> None:
+    assert [captions.short(value) for value in (1.0, 1.26, 100.04)] == ["1", "1.3", "100"]
+    assert not re.search(r"\d\.\d\d", re.sub(r'fill-opacity="[^"]*"', "", usage(pd.DataFrame(
+        {"layer": [1], "channel": [0], "category": ["a"], "name": ["m"], "share": [1.0]}), [(1, "l")], ["a"])))  # fmt: skip

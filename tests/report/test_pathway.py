@@ -1,0 +1,112 @@
+"""Drawings of pathways: every neuron at its own place, every edge with its tone and strength."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphpath.report.pathway import changes, drawing, lay_out, owners, signs
+
+KINDS = ["input", "conv", "linear", "logits"]
+
+
+def network(channels: int = 4, side: int = 5, units: int = 7) -> pd.DataFrame:
+    shapes = [(3, side, side), (channels, side, side), (units, 1, 1), (3, 1, 1)]
+    frame = pd.DataFrame(shapes, columns=["channels", "height", "width"])
+    return frame.assign(layer=range(4), name=KINDS, kind=KINDS)
+
+
+def every_neuron(layers: pd.DataFrame) -> pd.DataFrame:
+    frames = []
+    for row in layers.itertuples():
+        channel, y, x = (part.ravel() for part in np.indices((row.channels, row.height, row.width)))
+        frames.append(pd.DataFrame({"layer": row.layer, "channel": channel, "y": y, "x": x}))
+    frame = pd.concat(frames, ignore_index=True)
+    return frame.assign(neuron=range(len(frame)), name=[f"n{i}" for i in range(len(frame))], score=1.0)
+
+
+@given(st.integers(1, 32), st.integers(1, 9), st.integers(1, 64))
+def test_neurons_of_a_layer_have_places_of_their_own_in_their_column(
+    channels: int, side: int, units: int
+) -> None:
+    layers = network(channels, side, units)
+    neurons = every_neuron(layers)
+    layout = lay_out(layers, neurons)
+    places = layout.places(neurons)
+    assert not np.isnan(places).any()
+    for column in layout.columns:
+        mine = places[neurons.layer == column.layer]
+        assert (mine[:, 0] >= column.x).all() and (mine[:, 0] <= column.x + column.width).all()
+        assert (mine[:, 1] >= 0).all() and (mine[:, 1] <= layout.height).all()
+        # The input's channels share one picture; elsewhere no two neurons coincide.
+        distinct = len(np.unique(mine.round(6), axis=0))
+        assert distinct == (len(mine) if column.kind != "input" else side * side)
+    ends = [column.x + column.width for column in layout.columns]
+    assert all(after.x > end for after, end in zip(layout.columns[1:], ends, strict=False))
+    assert ends[-1] < layout.width
+
+
+def test_of_a_wide_layer_the_maps_with_the_largest_scores_are_drawn() -> None:
+    layers = network(channels=100)
+    neurons = every_neuron(layers).assign(score=lambda frame: frame.channel.astype(float))
+    layout = lay_out(layers, neurons)
+    assert list(layout.columns[1].corners) == list(range(68, 100))
+    assert layout.columns[1].note.startswith("32 of 100 maps")
+    assert np.isnan(layout.places(neurons[(neurons.layer == 1) & (neurons.channel < 68)])).all()
+
+
+@pytest.fixture
+def drawn() -> ElementTree.Element:
+    layers = network()
+    neurons = every_neuron(layers)
+    chosen = [0, 75, 76, 175, 182]
+    neurons = neurons[neurons.neuron.isin(chosen)]
+    edges = pd.DataFrame({"source": [0, 0, 75, 175], "target": [75, 76, 175, 182], "layer": [1, 1, 2, 3],
+                          "score": [1.0, -0.01, 2.0, 3.0]})  # fmt: skip
+    text = drawing(lay_out(layers, neurons), signs(neurons), signs(edges), "data:image/png;base64,", target=0,
+                   routes=[np.array([0, 75, 175, 182])], classes={0: "cat <&>"})  # fmt: skip
+    return ElementTree.fromstring(text)
+
+
+def classes(root: ElementTree.Element, tag: str) -> list[str]:
+    return [one.get("class", "") for one in root.iter(tag)]
+
+
+def test_edges_are_grouped_by_tone_and_strength_with_the_strong_on_top(drawn) -> None:
+    edges = [one for one in drawn.iter("path") if "edge" in one.get("class", "")]
+    assert [one.get("class") for one in edges] == ["edge against s0", "edge for s4"]
+    assert [one.get("d").count("M") for one in edges] == [1, 3]
+
+
+def test_the_image_the_route_and_the_target_are_there(drawn) -> None:
+    assert len(list(drawn.iter("image"))) == 1
+    assert classes(drawn, "path").count("route") == 1
+    route = next(one for one in drawn.iter("path") if one.get("class") == "route")
+    assert route.get("d").count("C") == 3
+    chosen = [one for one in drawn.iter("text") if "chosen" in one.get("class", "")]
+    assert [one.text for one in chosen] == ["cat <&>"]
+
+
+def test_neurons_tell_their_names(drawn) -> None:
+    told = [one.text for one in drawn.iter("title")]
+    assert "n75: score 1" in told
+
+
+def test_changes_tell_kept_lost_and_gained_edges_apart() -> None:
+    before = pd.DataFrame({"source": [1, 1], "target": [2, 3], "layer": [1, 2], "score": [0.5, 0.6]})
+    after = pd.DataFrame({"source": [1, 4], "target": [2, 3], "layer": [1, 2], "score": [0.7, -0.8]})
+    found = changes(before, after).set_index(["source", "target"])
+    assert found.tone.to_dict() == {(1, 2): "kept", (1, 3): "lost", (4, 3): "gained"}
+    assert found.score.to_dict() == {(1, 2): 0.5, (1, 3): 0.6, (4, 3): -0.8}
+    assert found.layer.tolist() == [1, 2, 2]
+
+
+def test_owners_tell_neurons_apart_likewise() -> None:
+    neurons = every_neuron(network())
+    found = owners(neurons.iloc[:3], neurons.iloc[2:5])
+    assert found.tone.tolist() == ["lost", "lost", "kept", "gained", "gained"]

@@ -1,0 +1,172 @@
+"""The data flow one way (DESIGN §2), and each library with its owner. Imports are read, not run."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "graphpath"
+
+REACHES = {
+    "errors": set(),
+    "ids": set(),
+    "record": {"errors", "ids"},
+    "data": {"record"},
+    "models": {"data", "record"},
+    "server": set(),
+    "attacks": {"models", "data", "record"},
+    "network": {"errors"},
+    "tracing": {"network", "models", "data", "record"},
+    "stores": {"record", "queries"},
+    "queries": {"stores"},
+    "analysis": {"record", "stores", "queries"},
+    "export": {"record", "stores", "queries"},
+    "report": {"record", "stores", "queries", "analysis", "export", "data"},
+    "demo": {"record", "stores", "queries", "report", "tracing", "attacks", "models", "data"},
+    "cli": {"demo", "record", "stores", "queries", "analysis", "export", "report", "tracing", "attacks", "models", "data"},
+}  # fmt: skip
+"""What a part may import besides errors and ids. Nothing reaches back toward the images or the caller."""
+
+OWNERS = {
+    "torch": {"network", "tracing", "models", "data", "attacks"},
+    "torchvision": {"models", "data"},
+    "captum": {"attacks"},
+    "sklearn": {"data"},
+    "ladybug": {"stores"},
+    "duckdb": {"stores", "analysis"},
+    "neo4j": {"stores"},
+    "matplotlib": set(),
+    "jinja2": {"report"},
+    "PIL": {"report", "data"},
+    "typer": {"cli"},
+    "rich": {"cli"},
+}
+"""Who may import a library."""
+
+LAZY = {("stores", "queries"), ("report", "data")}
+"""Imports that must wait until they are used: inside a function, or for type checkers only."""
+
+
+def parts() -> Iterator[tuple[str, Path]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        yield path.relative_to(PACKAGE).with_suffix("").parts[0], path
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """Every imported module, and whether it is imported when the file is."""
+    tree = ast.parse(path.read_text())
+    later = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, id(node) not in later) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path} imports relatively"
+            yield from ((f"{node.module}.{alias.name}", id(node) not in later) for alias in node.names)
+
+
+def test_every_part_has_its_place() -> None:
+    assert {part for part, _ in parts()} - {"__init__"} <= REACHES.keys()
+
+
+@pytest.mark.parametrize("part", sorted(REACHES))
+def test_a_part_imports_only_what_lies_before_it(part: str) -> None:
+    for found, path in parts():
+        if found != part:
+            continue
+        for module, at_once in imports(path):
+            names = module.split(".")
+            if names[0] != "graphpath" or len(names) < 2 or names[1] not in REACHES:
+                continue
+            target = names[1]
+            allowed = target in REACHES[part] | {part, "errors", "ids"}
+            assert allowed, f"{path} imports {module}"
+            assert not (at_once and (part, target) in LAZY), f"{path} imports {module} too early"
+
+
+@pytest.mark.parametrize("library", sorted(OWNERS))
+def test_a_library_has_its_owner(library: str) -> None:
+    for part, path in parts():
+        for module, _ in imports(path):
+            if module.split(".")[0] == library:
+                assert part in OWNERS[library], f"{path} imports {library}"
+
+
+BLOCKED = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Blocker())
+"""
+TRACING = ("torch", "torchvision", "captum", "sklearn")
+
+
+def without(blocked: tuple[str, ...], program: str, *words: object) -> subprocess.CompletedProcess[str]:
+    """Run ``program`` where the ``blocked`` modules cannot be imported."""
+    text = BLOCKED.format(blocked=set(blocked)) + program
+    return subprocess.run(
+        [sys.executable, "-c", text, *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=PACKAGE.parent,
+    )
+
+
+def test_importing_graphpath_imports_nothing_heavy() -> None:
+    program = "import graphpath, sys; print(*sorted(sys.modules))"
+    loaded = set(without((), program).stdout.split())
+    assert "graphpath" in loaded
+    assert not loaded & {*TRACING, "pandas", "ladybug", "duckdb", "jinja2", "PIL"}
+
+
+def test_the_query_side_works_without_torch(tmp_path: Path) -> None:
+    from graphpath.stores import open_store
+    from tests.synthetic import write_trace
+
+    trace = write_trace(tmp_path / "clean", run="clean", samples=8)
+    store = tmp_path / "a.lbdb"
+    cli = "from graphpath.cli import main; main()"
+    for words in (
+        ["load", trace.path, "--store", store],
+        ["runs", "--store", store],
+        ["schema", "--store", store],
+        ["query", "--list"],
+        ["query", "categories/similarity", "--store", store],
+        ["report", "--store", store, "--out", tmp_path / "page"],
+        ["doctor", "--store", store],
+        ["trace", "--help"],
+    ):
+        done = without(TRACING, cli, *words)
+        assert done.returncode == 0, (words, done.stderr)
+    with open_store(store) as opened:
+        assert len(opened.runs()) == 1
+
+
+def test_a_verb_that_needs_torch_says_so() -> None:
+    done = without(
+        TRACING, "from graphpath.cli import main; main()", "train", "--data", "digits", "--out", "x.pt"
+    )
+    assert done.returncode == 1
+    assert "graphpath[trace]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_report_without_its_extra_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.lbdb").write_text("")
+    words = ["report", "--store", tmp_path / "a.lbdb", "--out", tmp_path]
+    done = without(("jinja2",), "from graphpath.cli import main; main()", *words)
+    assert done.returncode == 1
+    assert "graphpath[report]" in done.stderr
