@@ -113,7 +113,14 @@ class Lowering:
         if rule is None:
             self.refuse(f"is {_spelling(node, target)}, which graphpath cannot take apart")
         assert rule is not None
-        return rule(self, *args, **kwargs)
+        try:
+            return rule(self, *args, **kwargs)
+        except (AttributeError, TypeError, ValueError, IndexError, KeyError) as error:
+            given = ", ".join([*(type(value).__name__ for value in args), *(f"{name}=" for name in kwargs)])
+            raise UnsupportedOperation(
+                f"{self.place} is {_spelling(node, target)} called as ({given}), "
+                f"which graphpath cannot take apart: {error}"
+            ) from error
 
     def _logits(self, value: Any) -> int:
         if isinstance(value, Traced) and len(value.shape) == 1:

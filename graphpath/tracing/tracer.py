@@ -82,15 +82,15 @@ def trace(
     settled = chosen_method.settled(options)
     loaded = as_loaded(model)
     source = as_images(images, labels, dataset, classes)
-    _check_counts(routes, max_edges, source, target)
+    _check_counts(routes, max_edges, batch, source, target)
     run = _describe(loaded, source, chosen_method, settled, target, routes, seed, max_edges)
-    writer = TraceWriter.open(out, run)
-    if writer.finished:
+    if (Path(out) / "run.json").is_file() and TraceWriter.open(out, run).finished:
         return Trace(out)
     with _placed(loaded.module, device), evaluating(loaded.module):
         tracer = _Tracer(loaded, source, chosen_method, settled, target, routes, seed, max_edges, run["id"])
-        size = batch or tracer.batch_size()
-        return tracer.record(writer, size, progress)
+        # What is begun goes on in parts of the size it was begun with; a network that is refused leaves no record.
+        writer = TraceWriter.open(out, {**run, "part_size": batch or tracer.batch_size()})
+        return tracer.record(writer, progress)
 
 
 @dataclass(eq=False)
@@ -114,9 +114,9 @@ class _Tracer:
             self.wiring.network, self.model.sha256, self.run, self.images.scheme, max(1, self.routes)
         )
 
-    def record(self, writer: TraceWriter, size: int, progress: Progress | None) -> Trace:
+    def record(self, writer: TraceWriter, progress: Progress | None) -> Trace:
         """Trace what is not done yet, part by part, and finish the record."""
-        size = int(str(writer.run.get("part_size", size)))
+        size = int(str(writer.run["part_size"]))
         started, total = time.monotonic(), len(self.images)
         for part, start in enumerate(range(0, total, size)):
             stop = min(start + size, total)
@@ -196,11 +196,17 @@ def originals_of(rows: pa.Table) -> list[int]:
     ]
 
 
-def _check_counts(routes: int, max_edges: int | None, images: Images, target: Target) -> None:
+def _check_counts(
+    routes: int, max_edges: int | None, batch: int | None, images: Images, target: Target
+) -> None:
     if routes < 0:
         raise MethodError(f"routes={routes} is negative; expected how many of the largest routes to record.")
     if max_edges is not None and max_edges < 1:
         raise MethodError(f"max_edges={max_edges} keeps nothing; expected at least 1, or None for all.")
+    if batch is not None and batch < 1:
+        raise MethodError(
+            f"batch={batch} is not a number of images; expected at least 1, or None for what fits."
+        )
     if len(images) == 0:
         raise DataError("There are no images to trace.")
     if isinstance(target, Tensor) and target.shape != (len(images),):
