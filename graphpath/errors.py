@@ -13,6 +13,7 @@
     │   ├── StoreConflict           it already holds something else under this key
     │   ├── RunNotFound             the run is not in it, or is only half loaded
     │   └── QueryFailed             the engine refused or gave up on a query
+    ├── ServerError             the Neo4j server that graphpath runs
     ├── QueryFileError          a named query that is missing or malformed
     ├── QueryParameterError     a parameter that is unknown, missing or of the wrong type
     └── MissingExtra            an optional part of graphpath that is not installed
@@ -74,6 +75,17 @@ class RunNotFound(StoreError):
 
 class QueryFailed(StoreError):
     """The engine refused a query, or gave up on it."""
+
+
+class ServerError(GraphpathError):
+    """The Neo4j server that graphpath runs cannot be had, started, reached or stopped.
+
+    ``log`` holds the last lines of what the server, Java or Maven wrote, where there are any.
+    """
+
+    def __init__(self, message: str, log: str = "") -> None:
+        super().__init__(message)
+        self.log = log
 
 
 class QueryFileError(GraphpathError):

@@ -1,0 +1,16 @@
+"""A real Neo4j server without Docker: fetched by Maven, run on loopback.
+
+from graphpath.server import Server
+
+with Server(home, bolt_port=0, http_port=0) as server:      # or .start() and .stop()
+    server.uri, server.password, server.browser
+
+Needs Java 17 or 21 and, once, Maven. Imports neither torch nor pandas.
+"""
+
+from graphpath.server.known import known_password
+from graphpath.server.server import DATABASE, USER, Server
+from graphpath.server.state import Status
+from graphpath.server.tool import admin
+
+__all__ = ["DATABASE", "USER", "Server", "Status", "admin", "known_password"]

@@ -1,0 +1,47 @@
+"""The server's configuration: neo4j.conf, written anew at every start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from graphpath.server.memory import Memory
+from graphpath.server.places import HEADER
+from graphpath.server.ports import HOST
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The two loopback ports of a server."""
+
+    bolt: int
+    http: int
+
+
+def neo4j_conf(home: Path, ports: Ports, memory: Memory) -> str:
+    """The text of neo4j.conf: loopback only, password required, nothing reported to anyone."""
+    bolt, http = f"{HOST}:{ports.bolt}", f"{HOST}:{ports.http}"
+    settings = {
+        "server.default_listen_address": HOST,
+        "server.bolt.listen_address": bolt,
+        # What Neo4j Browser and routing drivers are told to connect to.
+        "server.bolt.advertised_address": bolt,
+        "server.http.listen_address": http,
+        "server.http.advertised_address": http,
+        "server.https.enabled": "false",
+        "dbms.security.auth_enabled": "true",
+        "dbms.security.allow_csv_import_from_file_urls": "false",
+        "dbms.usage_report.enabled": "false",
+        "client.allow_telemetry": "false",
+        "server.directories.import": str(home / "import"),
+        "server.memory.heap.initial_size": f"{memory.heap}m",
+        "server.memory.heap.max_size": f"{memory.heap}m",
+        "server.memory.pagecache.size": f"{memory.pages}m",
+        "db.tx_log.rotation.retention_policy": "2 files",
+    }
+    return HEADER + "".join(f"{name}={_escaped(value)}\n" for name, value in settings.items())
+
+
+def _escaped(value: str) -> str:
+    # The file is read as Java properties: a backslash begins an escape.
+    return value.replace("\\", "\\\\")

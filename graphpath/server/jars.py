@@ -1,0 +1,144 @@
+"""The server's jars: fetched once by Maven into the cache, whole or not at all.
+
+Neo4j Community is licensed under the GPL; it is downloaded by the user's own Maven and not part of
+graphpath. Where Maven looks (a mirror, a proxy) is set in the user's Maven settings.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from graphpath.errors import ServerError
+from graphpath.server import places
+
+POM: Final = files("graphpath.server").joinpath("pom.xml")
+MANIFEST: Final = "manifest.json"
+_REMEDY: Final = "set GRAPHPATH_CACHE to a folder that can be written"
+
+Say = Callable[[str], None]
+
+
+def version() -> str:
+    """The version of Neo4j that the pom names."""
+    found = re.search(r"<neo4j\.version>([\w.]+)</neo4j\.version>", POM.read_text(encoding="utf-8"))
+    assert found is not None, "the pom states the version"
+    return found[1]
+
+
+def jars(cache: Path | None = None, *, say: Say = lambda _: None, timeout: float = 1800) -> Path:
+    """The folder with the server's jars, fetched where it is missing or damaged.
+
+    Args:
+        cache: the cache folder; ``places.default_cache()`` where None.
+        say: told when a download begins.
+        timeout: seconds that Maven may take.
+
+    Raises:
+        ServerError: no Maven, a download that failed, or a cache that cannot be written.
+    """
+    root = places.private_folder((cache or places.default_cache()) / "neo4j", _REMEDY)
+    folder = root / version()
+    if is_complete(folder):
+        return folder
+    with places.locked(root / "lock", "", wait=True):
+        # Another process may have fetched it while this one waited.
+        if not is_complete(folder):
+            say(f"Fetching Neo4j {version()} (about 140 MB, once) into {folder} ...")
+            _fetch(root, folder, timeout)
+    return folder
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether every file of the manifest is in ``folder`` with its size."""
+    try:
+        sizes = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return bool(sizes) and all((folder / name).stat().st_size == size for name, size in sizes.items())
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _fetch(root: Path, folder: Path, timeout: float) -> None:
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise ServerError(
+            "Neo4j is fetched with Maven, and there is no mvn on the path: install it (Debian and Ubuntu: "
+            "apt install maven), or use docker/compose.yaml."
+        )
+    _sweep(root)
+    try:
+        staged = Path(tempfile.mkdtemp(prefix=".partial-", dir=root))
+    except OSError as error:
+        raise ServerError(f"{root} cannot be written to ({error.strerror}); {_REMEDY}.") from error
+    try:
+        _run_maven(maven, staged, timeout)
+        _seal(staged)
+        shutil.rmtree(folder, ignore_errors=True)
+        staged.rename(folder)
+    except OSError as error:
+        raise ServerError(
+            f"{folder} cannot be written ({error.strerror}): make room, or {_REMEDY}."
+        ) from error
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _run_maven(maven: str, staged: Path, timeout: float) -> None:
+    pom = staged / "pom.xml"
+    pom.write_text(POM.read_text(encoding="utf-8"), encoding="utf-8")
+    goal = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+    arguments = [maven, "--batch-mode", "--strict-checksums", "--no-transfer-progress", "-f", str(pom)]
+    try:
+        done = subprocess.run(  # noqa: S603 - no shell, our own words
+            [*arguments, goal, f"-DoutputDirectory={staged}", "-DincludeScope=runtime"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            cwd=staged,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ServerError(
+            f"Maven did not fetch Neo4j within {timeout:.0f} s: look at the network or Maven's settings, "
+            "and try again; what it has is kept."
+        ) from error
+    if done.returncode != 0:
+        raise ServerError(
+            f"Maven could not fetch Neo4j (it ended with {done.returncode}): look at the network and at "
+            "Maven's settings (mirror, proxy), and try again.",
+            _complaints(done.stdout + done.stderr),
+        )
+
+
+def _seal(staged: Path) -> None:
+    """Writes down what came, so that a folder that lost a file is not taken for whole."""
+    (staged / "pom.xml").unlink()
+    sizes = {path.name: path.stat().st_size for path in sorted(staged.glob("*.jar"))}
+    if f"neo4j-server-{version()}.jar" not in sizes:
+        raise ServerError(f"Maven ended well and brought no neo4j-server-{version()}.jar: try again.")
+    manifest = staged / MANIFEST
+    manifest.write_text(json.dumps(sizes, indent=1), encoding="utf-8")
+    for path in (*(staged / name for name in sizes), manifest):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+def _sweep(root: Path) -> None:
+    """What interrupted downloads left; the lock is held, so nobody is at work there."""
+    for left in root.glob(".partial-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _complaints(output: str) -> str:
+    lines = [line for line in output.splitlines() if line.startswith("[ERROR]")] or output.splitlines()
+    return "\n".join(lines[-12:])

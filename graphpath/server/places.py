@@ -1,0 +1,117 @@
+"""Where things lie: the downloaded server in the cache, its data in a home that only the user can read.
+
+A home holds ``conf/ data/ logs/ import/ run/`` and the file ``password``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from graphpath.errors import ServerError
+
+HEADER = "# Written by graphpath at every start; changes here are lost.\n"
+FOLDERS = ("conf", "data", "logs", "import", "run")
+
+
+def default_cache() -> Path:
+    """$GRAPHPATH_CACHE, or graphpath in the platform's cache folder."""
+    if own := os.environ.get("GRAPHPATH_CACHE"):
+        return Path(own).absolute()
+    return _platform("Library/Caches", "XDG_CACHE_HOME", ".cache") / "graphpath"
+
+
+def default_home() -> Path:
+    """$GRAPHPATH_NEO4J_HOME, or graphpath/neo4j in the platform's data folder."""
+    if own := os.environ.get("GRAPHPATH_NEO4J_HOME"):
+        return Path(own).absolute()
+    return _platform("Library/Application Support", "XDG_DATA_HOME", ".local/share") / "graphpath" / "neo4j"
+
+
+def private_folder(path: Path, remedy: str) -> Path:
+    """The folder ``path``, made with mode 0700 where it is missing, and writable.
+
+    Raises:
+        ServerError: it cannot be made or written; ``remedy`` says what else to name.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ServerError(f"The folder {path} cannot be made ({error.strerror}); {remedy}.") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise ServerError(f"The folder {path} cannot be written to; {remedy}.")
+    return path
+
+
+def prepare_home(home: Path) -> None:
+    """Makes ``home`` and its folders, readable by the user alone.
+
+    Raises:
+        ServerError: it belongs to someone else, holds other things, or cannot be written.
+    """
+    remedy = "give another one with --home or $GRAPHPATH_NEO4J_HOME"
+    private_folder(home, remedy)
+    if home.stat().st_uid != os.getuid():
+        raise ServerError(f"The folder {home} belongs to another user; {remedy}.")
+    if not is_home(home) and any(path.name not in FOLDERS for path in home.iterdir()):
+        raise ServerError(f"The folder {home} holds other files and is no home of a server; {remedy}.")
+    try:
+        home.chmod(0o700)
+    except OSError as error:
+        raise ServerError(
+            f"The folder {home} cannot be kept private ({error.strerror}); {remedy}."
+        ) from error
+    for name in FOLDERS:
+        private_folder(home / name, remedy)
+
+
+def is_home(home: Path) -> bool:
+    """Whether graphpath has made a server's home of this folder."""
+    try:
+        return (home / "conf" / "neo4j.conf").read_text(encoding="utf-8").startswith(HEADER)
+    except OSError:
+        return False
+
+
+def write_private(path: Path, text: str) -> None:
+    """Writes ``text`` to ``path``, whole or not at all, for the user's eyes only."""
+    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    staged.unlink(missing_ok=True)
+    try:
+        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        staged.replace(path)
+    except OSError as error:
+        staged.unlink(missing_ok=True)
+        raise ServerError(f"{path} cannot be written ({error.strerror}); make room there.") from error
+
+
+@contextmanager
+def locked(path: Path, taken: str, *, wait: bool = False) -> Iterator[None]:
+    """Holds the lock file ``path``; the system frees it when this process ends, however it ends.
+
+    Raises:
+        ServerError: another process holds it (the message is ``taken``), unless told to wait.
+    """
+    import fcntl  # Unix only, as is all that needs a lock
+
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError as error:
+            raise ServerError(taken) from error
+        yield
+
+
+def _platform(mac: str, variable: str, other: str) -> Path:
+    if sys.platform == "darwin":
+        return Path.home() / mac
+    named = os.environ.get(variable, "")
+    # The XDG specification: a relative path there is to be ignored.
+    return Path(named) if Path(named).is_absolute() else Path.home() / other

@@ -1,0 +1,71 @@
+"""What is written down about a running server, in ``run/server.json`` of its home."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from graphpath.server.config import Ports
+from graphpath.server.places import write_private
+from graphpath.server.ports import HOST
+from graphpath.server.process import Process
+
+
+@dataclass(frozen=True)
+class State:
+    """The process of a server, its ports and its version of Neo4j."""
+
+    process: Process
+    ports: Ports
+    version: str
+
+    def write(self, home: Path) -> None:
+        """Keeps it in ``home``."""
+        write_private(_file(home), json.dumps(asdict(self), indent=1))
+
+
+@dataclass(frozen=True)
+class Status:
+    """What is known of a server.
+
+    ``running``: its process is there. ``answers``: Bolt and HTTP take the password. ``crashed``: it ended
+    without being stopped (starting it again recovers its data).
+    """
+
+    home: Path
+    running: bool = False
+    answers: bool = False
+    crashed: bool = False
+    pid: int | None = None
+    ports: Ports | None = None
+    version: str | None = None
+
+    @property
+    def uri(self) -> str | None:
+        """``bolt://127.0.0.1:PORT``, while it runs."""
+        return f"bolt://{HOST}:{self.ports.bolt}" if self.running and self.ports else None
+
+    @property
+    def web(self) -> str | None:
+        """Where Neo4j Browser is, while it runs."""
+        return f"http://{HOST}:{self.ports.http}/browser/" if self.running and self.ports else None
+
+
+def read_state(home: Path) -> State | None:
+    """What was written down last; None if nothing, or nothing that can be read."""
+    try:
+        kept = json.loads(_file(home).read_text(encoding="utf-8"))
+        process, ports = Process(**kept["process"]), Ports(**kept["ports"])
+        return State(process, ports, str(kept["version"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def forget_state(home: Path) -> None:
+    """After a stop in good order."""
+    _file(home).unlink(missing_ok=True)
+
+
+def _file(home: Path) -> Path:
+    return home / "run" / "server.json"
