@@ -88,7 +88,7 @@ def trace(
         return Trace(out)
     with _placed(loaded.module, device), evaluating(loaded.module):
         tracer = _Tracer(loaded, source, chosen_method, settled, target, routes, seed, max_edges, run["id"])
-        # What is begun goes on in parts of the size it was begun with; a network that is refused leaves no record.
+        # What is begun goes on in parts of its first size; a network that is refused leaves no record.
         writer = TraceWriter.open(out, {**run, "part_size": batch or tracer.batch_size()})
         return tracer.record(writer, progress)
 
