@@ -102,13 +102,13 @@ def test_the_run_with_the_most_originals_is_the_reference(store, tmp_path) -> No
 
 
 def test_a_run_that_is_not_there_is_refused_by_name(store, tmp_path) -> None:
-    with pytest.raises(RunNotFound, match="nobody.*clean"):
+    with pytest.raises(RunNotFound, match=r"nobody.*clean"):
         write_report(store, tmp_path, run="nobody")
 
 
 def test_a_place_that_cannot_be_written_is_named(store, tmp_path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(GraphpathError, match="report.html"):
+    with pytest.raises(GraphpathError, match=r"report\.html"):
         write_report(store, tmp_path / "file")
 
 

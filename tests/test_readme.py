@@ -1,0 +1,108 @@
+"""The README: its commands, its query table, its Python, and what it must not hold."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from graphpath import queries
+from graphpath.cli import app
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+README = (CHECKOUT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def graphpath_lines() -> list[list[str]]:
+    """Every graphpath command of the README, transcript included, as words."""
+    text = "\n".join([*blocks("sh"), *blocks("")]).replace("\\\n", " ")
+    lines = [line.removeprefix("$ ").strip() for line in text.splitlines()]
+    return [shlex.split(line) for line in lines if line.startswith("graphpath ")]
+
+
+def test_two_commands_do_all_set_up() -> None:
+    found = [line for line in README.splitlines() if line.startswith("python3 -m venv ")]
+    assert len(found) == 2
+    assert found[0].endswith(".venv/bin/graphpath demo")
+    assert found[1].endswith(".venv/bin/python -m pytest")
+
+
+def test_ci_runs_the_readmes_own_test_command() -> None:
+    script = (CHECKOUT / ".ci" / "run").read_text()
+    pattern = re.search(r"grep --max-count=1 '([^']+)' README.md", script)
+    assert pattern is not None
+    matched = [line for line in README.splitlines() if re.search(pattern[1], line)]
+    assert len(matched) == 1
+    assert subprocess.run(["bash", "-n", CHECKOUT / ".ci" / "run"], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("words", graphpath_lines(), ids=" ".join)
+def test_every_command_has_its_verb_and_options(words: list[str]) -> None:
+    verb, given = words[1], [word.partition("=")[0] for word in words if word.startswith("--")]
+    shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, [verb, "--help"])
+    assert shown.exit_code == 0
+    known = set(re.findall(r"--[a-z-]+", shown.stdout))
+    if verb == "query" and not words[2].startswith("--"):
+        known |= {f"--{name.replace('_', '-')}" for name in queries.find(words[2]).parameters}
+    assert set(given) <= known
+
+
+def test_the_query_table_is_the_catalogue() -> None:
+    rows = [f"| `{name}` | {query.title} |" for name, query in queries.catalogue().items()]
+    expected = "\n".join(["| query | answers |", "|---|---|", *rows])
+    shown = README.split("<!-- queries -->\n")[1].split("\n<!-- end of queries -->")[0]
+    assert shown == expected, f"Put this between the marks:\n{expected}"
+
+
+def test_the_python_example_runs(tmp_path: Path) -> None:
+    (example,) = blocks("python")
+    program = f"{example}\nprint(len(shared), mine.columns.tolist(), graph.number_of_edges())"
+    done = subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning:__main__", "-c", program],
+        capture_output=True, text=True, check=False, cwd=tmp_path, env=_environment(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    shared, _, _, edges = done.stdout.split()
+    assert int(shared) > 0 and int(edges) > 0
+    assert "['layer', 'neurons']" in done.stdout
+
+
+def test_every_path_that_it_links_to_exists() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (CHECKOUT / target).is_file(), target
+
+
+def test_the_picture_is_a_small_svg_that_fetches_nothing() -> None:
+    from xml.etree import ElementTree
+
+    text = (CHECKOUT / "graphpath" / "report" / "example.svg").read_text()
+    assert ElementTree.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
+    assert len(text) < 100_000
+    assert not re.search(r'href="(?!data:)', text)
+
+
+def test_no_registry_and_no_path_of_a_machine_is_named() -> None:
+    assert not re.search(r"pypi|pythonhosted|conda|/work/|/home/|/tmp/|/root/", README)
+
+
+def test_the_dockerfile_copies_what_exists_and_does_not_run_as_root() -> None:
+    text = (CHECKOUT / "docker" / "Dockerfile").read_text()
+    for copied in re.findall(r"^COPY (.+) \S+$", text, flags=re.MULTILINE):
+        assert all((CHECKOUT / name).exists() for name in copied.split())
+    assert re.search(r"^FROM python:3\.\d+\.\d+-slim-\w+$", text, flags=re.MULTILINE)
+    assert text.index("USER graphpath") < text.index("ENTRYPOINT")
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    return {**os.environ, "PYTHONPATH": str(CHECKOUT)}
