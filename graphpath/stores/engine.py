@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -13,12 +14,15 @@ import pyarrow.parquet as pq
 
 from graphpath.errors import QueryFailed, StoreError, StoreUnavailable
 from graphpath.stores.schema import NODES, RELATIONSHIPS, SCHEMA_VERSION
+from graphpath.stores.session import RECORDED
 
 VERSION = str(ladybug.__version__)
 BUFFER = 512 << 20
 """Bytes of the buffer pool when nobody says otherwise."""
 BYTES_PER_ROW = 256
 """What one relationship takes of the pool while it is copied, both directions, with some to spare."""
+BYTES_PER_STORED_ROW = 128
+"""What a stored one takes while others join it: the engine rewrites the ends' whole node groups."""
 
 
 PIECE = 1 << 16
@@ -56,6 +60,7 @@ class Session:
         timeout: float | None = None,
     ) -> None:
         self.buffer_bytes = buffer_bytes
+        self._before: dict[str, int] = {}
         try:
             self._database = ladybug.Database(
                 path, read_only=read_only, buffer_pool_size=buffer_bytes, max_db_size=max_bytes
@@ -122,6 +127,38 @@ class Session:
             except QueryFailed as error:
                 raise QueryFailed(f"The rows of {name} could not be stored. {error}") from error
             yield rows
+
+    def remove(
+        self,
+        pattern: str,
+        variable: str,
+        parameters: Mapping[str, object] | None = None,
+        *,
+        rows: int = 10_000,
+    ) -> None:
+        """Delete what ``variable`` is in every match of ``pattern``, nodes with their relationships."""
+        node = re.search(rf"\({variable}:(\w+)", pattern)
+        self.execute(f"{pattern} {'DETACH ' if node else ''}DELETE {variable}", parameters)
+
+    def resumes(self, run: str, plan: str) -> bool:
+        """Never: an interrupted load leaves nothing behind."""
+        return False
+
+    def start(self, run: str, plan: str) -> None:
+        """Remember what there was before the load."""
+        self._before = self._recorded()
+
+    def tally(self, run: str) -> dict[str, int]:
+        """How many relationships of each recorded type came since ``start``: nobody else writes."""
+        return {name: count - self._before[name] for name, count in self._recorded().items()}
+
+    def finish(self, run: str) -> None:
+        """Mark ``run`` complete."""
+        self.execute("MATCH (r:Run) WHERE r.id = $id SET r.complete = true", {"id": run})
+
+    def _recorded(self) -> dict[str, int]:
+        texts = {name: f"MATCH ()-[r:{name}]->() RETURN count(*)" for name in RECORDED}
+        return {name: int(self.column(text)[0]) for name, text in texts.items()}
 
     def checkpoint(self) -> None:
         """Bring the file itself up to date, so that it stands without a log beside it."""

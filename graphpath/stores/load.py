@@ -12,21 +12,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graphpath.errors import StoreConflict, StoreError
+from graphpath.ids import digest
 from graphpath.record import Trace
 from graphpath.stores.base import LoadReport, Progress
-from graphpath.stores.engine import Session
 from graphpath.stores.prepare import MEMORY, Workshop, prepare
 from graphpath.stores.remove import remove_run
 from graphpath.stores.resembles import compare
 from graphpath.stores.rollups import roll_up
 from graphpath.stores.runs import comparable, run_row
 from graphpath.stores.schema import NODES, RELATIONSHIPS
-from graphpath.stores.stored import check_keys, check_model, export
+from graphpath.stores.session import RECORDED, Session
+from graphpath.stores.stored import COMPARABLE, check_keys, check_model, export, know
 
 ROLLUPS = ("CLASS_FLOWS_TO", "MAP_FLOWS_TO", "RESEMBLES")
-RECORDED = {"FLOWS_TO": "edges", "VISITS": "visits", "STEP": "steps"}
-"""Relationships that are the record's own rows: their counts must be those of run.json."""
-
 STAGES = ("prepare", "roll-ups", "nodes", "relationships", "FLOWS_TO", "check")
 
 
@@ -84,10 +82,12 @@ def load_run(
     clock = _Clock(progress)
     model = int(trace.layers().to_table(columns=["offset"])["offset"][0].as_py())
     with clock.stage("prepare"):
-        if session.column("MATCH (r:Run) WHERE r.id = $id RETURN r.id", {"id": trace.id}):
+        plan = _plan(session, trace, model, min_support)
+        resumed = session.resumes(trace.id, plan)
+        if not resumed and session.column("MATCH (r:Run) WHERE r.id = $id RETURN r.id", {"id": trace.id}):
             remove_run(session, trace.id)
-        files = _files(session, trace, model, work, min_support, memory, clock)
-    before = {name: _count(session, name) for name in RECORDED}
+        files = _files(session, trace, model, work, min_support, memory, clock, resumed=resumed)
+        session.start(trace.id, plan)
     counts: dict[str, int] = {}
 
     def append(stage: str, names: list[str]) -> None:
@@ -101,8 +101,8 @@ def load_run(
     append("FLOWS_TO", ["FLOWS_TO"])
     append("roll-ups", list(ROLLUPS))
     with clock.stage("check"):
-        _check(session, trace, before)
-        session.execute("MATCH (r:Run) WHERE r.id = $id SET r.complete = true", {"id": trace.id})
+        _check(session, trace)
+        session.finish(trace.id)
     clock.seconds["prepare"] -= clock.seconds.pop("computed")
     return LoadReport(trace.id, True, {name: n for name, n in counts.items() if n}, clock.seconds)
 
@@ -115,15 +115,18 @@ def _files(
     min_support: int | None,
     memory: int,
     clock: _Clock,
+    *,
+    resumed: bool,
 ) -> dict[str, list[Path]]:
-    """Everything to append, as files by label and relationship type."""
-    new_model = check_model(session, trace, model)
+    """Everything to append, as files by label and relationship type; when ``resumed``, what is there too."""
+    new_model = check_model(session, trace, model) or resumed
     run = run_row(trace, model, min_support)
     kind = comparable(trace.run, model)
     shop = Workshop(trace, model, work, memory)
     try:
         export(session, shop, kind)
         check_keys(session, shop)
+        know(shop, nothing=resumed)
         _write_rows(shop, "Run", run)
         if new_model:
             described = trace.run.get("model") or {}
@@ -168,14 +171,17 @@ def _write_rows(shop: Workshop, label: str, row: dict[str, object]) -> None:
     shop.use(label, [path])
 
 
-def _count(session: Session, name: str) -> int:
-    return int(session.column(f"MATCH ()-[r:{name}]->() RETURN count(*)")[0])
+def _plan(session: Session, trace: Trace, model: int, min_support: int | None) -> str:
+    """Equal for loads that store the same rows in the same order."""
+    kind = comparable(trace.run, model)
+    others = session.column(COMPARABLE, {"comparable": kind, "run": trace.id})
+    return digest(trace.counts, trace.run.get("parameters"), min_support, kind, others)
 
 
-def _check(session: Session, trace: Trace, before: dict[str, int]) -> None:
+def _check(session: Session, trace: Trace) -> None:
     """What was stored must be what run.json counts."""
-    for name, table in RECORDED.items():
-        stored, expected = _count(session, name) - before[name], trace.counts[table]
+    for name, stored in session.tally(trace.id).items():
+        expected = trace.counts[RECORDED[name]]
         if stored != expected:
             raise StoreError(
                 f"The store took {stored} {name} of run {trace.id!r}, {trace.path / 'run.json'} counts "

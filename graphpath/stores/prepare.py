@@ -82,7 +82,7 @@ class Workshop:
 
 
 def prepare(shop: Workshop, run: dict[str, object], *, new_model: bool) -> None:
-    """Make every file that is no roll-up. Views ``stored_*`` hold what the store has already."""
+    """Make every file that is no roll-up. Views ``known_*`` hold the ids that it need not."""
     _facts(shop, str(run["id"]))
     _structure(shop, new_model)
     for name, sql in _nodes(str(run["id"])).items():
@@ -147,14 +147,14 @@ def _nodes(run: str) -> dict[str, str]:
                     (n.neuron - l."offset") % (l.height * l.width) // l.width AS y,
                     (n.neuron - l."offset") % l.width AS x
                 FROM neurons n JOIN layers l USING (layer)
-                ANTI JOIN stored_neurons k ON k.id = n.neuron)
+                ANTI JOIN known_neurons k ON k.id = n.neuron)
             ORDER BY neuron""",
         "Category": """SELECT category, scheme, label, name FROM categories
-            ANTI JOIN stored_categories k ON k.id = category""",
+            ANTI JOIN known_categories k ON k.id = category""",
         "Sample": """SELECT sample, dataset, split, "index", label, variant, parent, detail,
                 json_extract_string(detail, '$.attack'),
                 TRY_CAST(json_extract_string(detail, '$.epsilon') AS DOUBLE)
-            FROM samples ANTI JOIN stored_samples k ON k.id = sample""",
+            FROM samples ANTI JOIN known_samples k ON k.id = sample""",
         "Pathway": """SELECT pathway, run, sample, target, origin, neurons, edges, coverage, logit, bias,
                 category, label, variant, correct FROM facts ORDER BY pathway""",
         "Route": f"""SELECT route, {_text(run)}, pathway, rank, sign::INTEGER, log10_abs
@@ -163,9 +163,9 @@ def _nodes(run: str) -> dict[str, str]:
 
 
 def _relationships(run: str, model: int) -> dict[str, str]:
-    new = "samples s ANTI JOIN stored_samples k ON k.id = s.sample"
+    new = "samples s ANTI JOIN known_samples k ON k.id = s.sample"
     return {
-        "IN_MAP": "SELECT neuron, map FROM neurons ANTI JOIN stored_neurons k ON k.id = neuron",
+        "IN_MAP": "SELECT neuron, map FROM neurons ANTI JOIN known_neurons k ON k.id = neuron",
         "TRACED": f"SELECT {_text(run)}, {model}::BIGINT",
         "FROM_RUN": "SELECT pathway, run FROM facts",
         "OF_SAMPLE": "SELECT pathway, sample FROM facts",
@@ -177,7 +177,7 @@ def _relationships(run: str, model: int) -> dict[str, str]:
             SELECT c.id, c.parent, c.variant, json_extract_string(c.detail, '$.attack'),
                 TRY_CAST(json_extract_string(c.detail, '$.epsilon') AS DOUBLE), c.detail
             FROM everyone c SEMI JOIN everyone p ON p.id = c.parent
-            ANTI JOIN stored_derived k ON k.id = c.id""",
+            ANTI JOIN known_derived k ON k.id = c.id""",
         "PREDICTED": f"SELECT sample, category, {_text(run)}, rank, logit, confidence FROM predictions",
         "OF_PATHWAY": "SELECT route, pathway FROM routes",
         "VISITS_MAP": """SELECT pathway, map, count(*), sum(score::DOUBLE)

@@ -5,7 +5,7 @@ Slower by far than a load, so the embedded store does so only for small runs; se
 
 from __future__ import annotations
 
-from graphpath.stores.engine import Session
+from graphpath.stores.session import Session
 
 BATCH = 20
 """Pathways whose relationships go in one statement: bounds what a transaction holds."""
@@ -21,35 +21,32 @@ def remove_run(session: Session, run: str) -> None:
     _remove_classes(session, run)
     _remove_pathways(session, run)
     parameters = {"run": run}
-    session.execute("MATCH (:Sample)-[q:PREDICTED]->(:Category) WHERE q.run = $run DELETE q", parameters)
-    session.execute("MATCH (r:Run) WHERE r.id = $run DETACH DELETE r", parameters)
-    session.execute(
-        "MATCH (s:Sample) WHERE NOT EXISTS { MATCH (s)<-[:OF_SAMPLE]-(:Pathway) } DETACH DELETE s"
-    )
-    session.execute(
-        "MATCH (n:Neuron) WHERE n.model = $model AND NOT EXISTS { MATCH (n)<-[:VISITS]-(:Pathway) } "
-        "DETACH DELETE n",
+    session.remove("MATCH (:Sample)-[q:PREDICTED]->(:Category) WHERE q.run = $run", "q", parameters)
+    session.remove("MATCH (r:Run) WHERE r.id = $run", "r", parameters)
+    session.remove("MATCH (s:Sample) WHERE NOT EXISTS { MATCH (s)<-[:OF_SAMPLE]-(:Pathway) }", "s")
+    session.remove(
+        "MATCH (n:Neuron) WHERE n.model = $model AND NOT EXISTS { MATCH (n)<-[:VISITS]-(:Pathway) }",
+        "n",
         {"model": model},
     )
     if not session.column("MATCH (r:Run) WHERE r.model = $model RETURN r.id LIMIT 1", {"model": model}):
         for label, key in (("FeatureMap", "model"), ("Layer", "model"), ("Model", "id")):
-            session.execute(f"MATCH (n:{label}) WHERE n.{key} = $model DETACH DELETE n", {"model": model})
+            session.remove(f"MATCH (n:{label}) WHERE n.{key} = $model", "n", {"model": model})
 
 
 def _remove_classes(session: Session, run: str) -> None:
     classes = session.column("MATCH (c:ClassPathway) WHERE c.run = $run RETURN c.id", {"run": run})
     for key in classes:
         for label, kind in (("Neuron", "CLASS_FLOWS_TO"), ("FeatureMap", "MAP_FLOWS_TO")):
-            session.execute(
-                f"MATCH (:{label})-[r:{kind}]->(:{label}) WHERE r.class_pathway = $key DELETE r", {"key": key}
-            )
-    session.execute("MATCH (c:ClassPathway) WHERE c.run = $run DETACH DELETE c", {"run": run})
+            pattern = f"MATCH (:{label})-[r:{kind}]->(:{label}) WHERE r.class_pathway = $key"
+            session.remove(pattern, "r", {"key": key})
+    session.remove("MATCH (c:ClassPathway) WHERE c.run = $run", "c", {"run": run}, rows=5)
 
 
 def _remove_pathways(session: Session, run: str) -> None:
-    session.execute("MATCH (q:Route) WHERE q.run = $run DETACH DELETE q", {"run": run})
+    session.remove("MATCH (q:Route) WHERE q.run = $run", "q", {"run": run}, rows=1000)
     pathways = session.column("MATCH (p:Pathway) WHERE p.run = $run RETURN p.id", {"run": run})
     for start in range(0, len(pathways), BATCH):
         some = {"some": pathways[start : start + BATCH]}
-        session.execute("MATCH (:Neuron)-[r:FLOWS_TO]->(:Neuron) WHERE r.pathway IN $some DELETE r", some)
-        session.execute("MATCH (p:Pathway) WHERE p.id IN $some DETACH DELETE p", some)
+        session.remove("MATCH (:Neuron)-[r:FLOWS_TO]->(:Neuron) WHERE r.pathway IN $some", "r", some)
+        session.remove("MATCH (p:Pathway) WHERE p.id IN $some", "p", some, rows=1)

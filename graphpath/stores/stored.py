@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from graphpath.errors import StoreConflict
 from graphpath.record import Trace
-from graphpath.stores.engine import Session
 from graphpath.stores.prepare import Workshop
+from graphpath.stores.session import Session
 
 CATEGORY = """MATCH (n:Category) RETURN n.id AS id, n.scheme AS scheme, n.label AS label, n.name AS name"""
 SAMPLE = """
@@ -50,6 +50,9 @@ EDGE = """
 MATCH (a:Neuron)-[r:FLOWS_TO]->(b:Neuron) WHERE r.pathway >= $first AND r.pathway <= $last
 RETURN r.pathway AS pathway, a.id AS source, b.id AS target, r.layer AS layer, r.score AS score
 """
+COMPARABLE = """
+MATCH (r:Run) WHERE r.comparable = $comparable AND r.complete AND r.id <> $run RETURN r.id AS id ORDER BY id
+"""
 NO_RUN = ""
 NO_KEY = -1
 EDGES = 1_000_000
@@ -69,11 +72,7 @@ def export(session: Session, shop: Workshop, comparable: str) -> None:
     view("stored_derived", DERIVED, [{}])
     layers = range(shop.trace.counts["layers"])
     view("stored_neurons", NEURON, [{"model": shop.model, "layer": layer} for layer in layers])
-    runs = session.column(
-        "MATCH (r:Run) WHERE r.comparable = $comparable AND r.complete AND r.id <> $run "
-        "RETURN r.id AS id ORDER BY id",
-        {"comparable": comparable, "run": shop.trace.id},
-    )
+    runs = session.column(COMPARABLE, {"comparable": comparable, "run": shop.trace.id})
     of_runs = [{"run": run} for run in runs or [NO_RUN]]
     classes = pq.read_table(view("stored_classes", CLASS, of_runs), columns=["class_pathway"])
     facts = pq.read_table(view("stored_facts", FACT, of_runs), columns=["pathway", "edges"])
@@ -81,6 +80,15 @@ def export(session: Session, shop: Workshop, comparable: str) -> None:
     keys = classes["class_pathway"].to_pylist() or [NO_KEY]
     view("stored_class_edges", CLASS_EDGE, [{"key": key} for key in keys])
     view("stored_edges", EDGE, _ranges(facts))
+    know(shop)
+
+
+def know(shop: Workshop, *, nothing: bool = False) -> None:
+    """Make the ``known_*`` views: what need not be stored again. ``nothing`` when a load is taken up, since
+    any of it may lack its relationships.
+    """
+    for name in ("neurons", "samples", "derived", "categories"):
+        shop.run(f"CREATE OR REPLACE VIEW known_{name} AS SELECT id FROM stored_{name} WHERE {not nothing}")
 
 
 def _ranges(facts: pa.Table) -> Iterator[dict[str, object]]:
