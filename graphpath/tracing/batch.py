@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -92,3 +94,10 @@ class Selection:
     blocks: tuple[Block, ...]
     bias_fed: Tensor
     sparsity: Tensor
+
+
+def as_array(tensor: Tensor) -> npt.NDArray[Any]:
+    """A tensor as a numpy array; bfloat16, which numpy has not, as float32."""
+    plain = tensor.detach().cpu()
+    array: npt.NDArray[Any] = (plain.float() if plain.dtype is torch.bfloat16 else plain).numpy()
+    return array

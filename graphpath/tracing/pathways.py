@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from graphpath.tracing.batch import Batch, Block, Selection
+from graphpath.tracing.batch import Batch, Block, Selection, as_array
 from graphpath.tracing.budget import strongest
 from graphpath.tracing.routes import Routes, largest
 from graphpath.tracing.strength import links, strengths
@@ -120,7 +120,7 @@ class _Columns:
 def _within_budget(batch: Batch, columns: _Columns, max_edges: int | None) -> tuple[Ints, Ints]:
     """Places of the kept edges, image by image, strongest first; and their ranks from 1."""
     last = batch.wiring.sites[-1]
-    seed = batch.held.seed.cpu().numpy()
+    seed = as_array(batch.held.seed)
     bounds = np.searchsorted(columns.sample, np.arange(batch.held.images + 1))
     places, ranks = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for image, (start, stop) in enumerate(pairwise(bounds)):
@@ -147,13 +147,16 @@ def _balance(batch: Batch, selection: Selection, columns: _Columns, kept: Ints) 
         weight = None if weights is None else weights[places]
         return np.bincount(cell[places], weight, images * layers).reshape(shape)
 
+    def summed(places: Ints | slice) -> Floats:
+        return counted(places, strength).astype(np.float64)  # numpy counts integers where there are no places
+
     strength = np.abs(columns.score).astype(np.float64)
     every = slice(None)
     return Balance(
         counted(every).astype(np.int64),
         counted(kept).astype(np.int64),
-        counted(every, strength),
-        counted(kept, strength),
+        summed(every),
+        summed(kept),
         _constants(batch),
         selection.bias_fed.cpu().numpy(),
     )
@@ -179,5 +182,4 @@ def _at_target(batch: Batch, block: Block) -> torch.Tensor:
 
 
 def _joined(parts: list[torch.Tensor]) -> npt.NDArray[Any]:
-    joined: npt.NDArray[Any] = torch.cat(parts).cpu().numpy()
-    return joined
+    return as_array(torch.cat(parts))

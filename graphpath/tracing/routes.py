@@ -8,13 +8,12 @@ that are on none of the K, and K-best dynamic programming over the few that are 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from graphpath.tracing.batch import Batch
+from graphpath.tracing.batch import Batch, as_array
 from graphpath.tracing.strength import Links, Strengths, log_gate, strengths
 
 Ints = npt.NDArray[np.int64]
@@ -119,9 +118,11 @@ class Ways:
 def _cross(batch: Batch, ways: Ways, part: Links, chosen: torch.Tensor) -> None:
     """Take the ways across the chosen edges into one site."""
     block, width = part.block, batch.wiring.network.neurons
-    sample, source, target = (_numpy(column[chosen]) for column in (block.sample, block.source, block.target))
-    flow = _numpy(block.flow[chosen])
-    tail = _numpy(batch.held.output[block.sample[chosen], block.source[chosen]]).astype(np.float64)
+    sample, source, target = (
+        as_array(column[chosen]) for column in (block.sample, block.source, block.target)
+    )
+    flow = as_array(block.flow[chosen])
+    tail = as_array(batch.held.output[block.sample[chosen], block.source[chosen]]).astype(np.float64)
     pixel = source < batch.wiring.sites[0].size
     ways.start(sample[pixel] * width + source[pixel], tail[pixel])
     log_turn, sign_turn = _turned(batch, part, chosen)
@@ -137,9 +138,9 @@ def _turned(batch: Batch, part: Links, chosen: torch.Tensor) -> tuple[Floats, Fl
     weight = part.log_weight[chosen]
     gate = batch.held.gate(site)
     if gate is None:
-        return _numpy(weight), np.ones(len(weight))
+        return as_array(weight), np.ones(len(weight))
     at = (block.sample[chosen], block.target[chosen] - site.offset)
-    return _numpy(weight + log_gate(batch.held, site)[at]), _numpy(gate[at].sign().double())
+    return as_array(weight + log_gate(batch.held, site)[at]), as_array(gate[at].sign().double())
 
 
 def _to_logits(batch: Batch, ways: Ways) -> Routes:
@@ -147,7 +148,7 @@ def _to_logits(batch: Batch, ways: Ways) -> Routes:
     width, last = batch.wiring.network.neurons, batch.wiring.sites[-1]
     way = np.flatnonzero(ways.key % width >= last.offset)
     sample, logit = ways.key[way] // width, ways.key[way] % width - last.offset
-    seed = _numpy(batch.held.seed).astype(np.float64)[sample, logit]
+    seed = as_array(batch.held.seed).astype(np.float64)[sample, logit]
     total = ways.log[way] + np.log(np.abs(seed))
     order = np.lexsort((way, -total, sample))
     rank = places_in_runs(sample[order])
@@ -183,8 +184,3 @@ def _walked(way: Ints, before: Ints, neuron: Ints) -> tuple[Ints, Ints, Ints]:
     position = np.bincount(all_routes)[all_routes] - 1 - all_depths
     order = np.lexsort((position, all_routes))
     return all_routes[order], all_neurons[order], position[order]
-
-
-def _numpy(tensor: torch.Tensor) -> npt.NDArray[Any]:
-    array: npt.NDArray[Any] = tensor.detach().cpu().numpy()
-    return array

@@ -144,7 +144,7 @@ class Numbering:
             "pathway": pathway[sample],
             "neuron": self.neurons + neuron,
             "layer": np.searchsorted(starts, neuron, side="right") - 1,
-            "activation": output.numpy().astype(np.float32),
+            "activation": output.float().numpy(),
             "score": (output.double() * gradient.double()).numpy().astype(np.float32),
         }
 
