@@ -86,7 +86,8 @@ def trace(
     run = _describe(loaded, source, chosen_method, settled, target, routes, seed, max_edges)
     if (Path(out) / "run.json").is_file() and TraceWriter.open(out, run).finished:
         return Trace(out)
-    with _placed(loaded.module, device), evaluating(loaded.module):
+    # The caller may be in inference mode, in which no gradient can be had.
+    with torch.inference_mode(False), _placed(loaded.module, device), evaluating(loaded.module):
         tracer = _Tracer(loaded, source, chosen_method, settled, target, routes, seed, max_edges, run["id"])
         # What is begun goes on in parts of its first size; a network that is refused leaves no record.
         writer = TraceWriter.open(out, {**run, "part_size": batch or tracer.batch_size()})
