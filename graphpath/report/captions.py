@@ -11,8 +11,10 @@ def short(value: float, digits: int = 1) -> str:
 
 
 def ratio(value: float | None) -> str:
-    """A likeness or share with two decimals; a dash for null."""
-    return "–" if value is None or math.isnan(value) else f"{value:.2f}"
+    """A likeness or share with two decimals, small ones with three; a dash for null."""
+    if value is None or math.isnan(value):
+        return "–"
+    return f"{value:.3f}" if 0 < value < 0.0995 else f"{value:.2f}"
 
 
 def percent(value: float) -> str:

@@ -12,7 +12,7 @@ from graphpath.report.pathway import drawing, lay_out, signs
 from graphpath.report.pixels import ImageSetPixels, Pixels
 from graphpath.report.reader import Reader
 from graphpath.report.rows import row
-from graphpath.report.sections.drawn import EDGES, drawn, largest
+from graphpath.report.sections.drawn import EDGES, ends, gather, largest, strongest
 
 if TYPE_CHECKING:
     from graphpath.stores.base import Store
@@ -43,13 +43,15 @@ def draw_pathway(
         raise RunNotFound(f"Run {reader.run} has no sample {sample}; pathways/of_run lists those it has.")
     one = row(reader.samples, "sample", sample)
     pixels = [ImageSetPixels(item) if isinstance(item, ImageSet) else item for item in images]
-    found = drawn(reader, pixels, int(one.pathway), sample, edges)
+    found = gather(reader, pixels, int(one.pathway), sample)
+    ways, _ = largest(reader, sample, int(one.pathway), routes)
+    some = strongest(found.edges, edges)
     made = drawing(
-        lay_out(reader.layers, found.neurons),
-        signs(found.neurons),
-        signs(found.edges),
+        lay_out(reader.layers, found.neurons, reader.class_names),
+        signs(ends(found.neurons, some, ways)),
+        signs(some),
         found.picture,
-        routes=largest(reader, sample, int(one.pathway), routes)[0],
+        routes=ways,
         classes=reader.class_names,
         target=int(one.target),
         label=f"Pathway of sample {sample}",

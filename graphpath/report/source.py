@@ -22,6 +22,8 @@ class Source:
     parameters: Mapping[str, object]
     frame: pd.DataFrame
     store: str
+    note: str = ""
+    """Which of the answer's rows ``frame`` has, where it has not all."""
 
     @property
     def title(self) -> str:
@@ -40,7 +42,7 @@ class Source:
     @property
     def csv(self) -> str:
         """The rows as a data URI."""
-        encoded = base64.b64encode(self.frame.to_csv(index=False).encode()).decode()
+        encoded = base64.b64encode(self.frame.to_csv(index=False, float_format="%.7g").encode()).decode()
         return f"data:text/csv;base64,{encoded}"
 
     @property

@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphpath.errors import RunNotFound
+from graphpath.report import draw_pathway
 from graphpath.report.pathway import changes, drawing, lay_out, owners, signs
+from graphpath.report.sections.drawn import ends, strongest
 
 KINDS = ["input", "conv", "linear", "logits"]
 
@@ -110,3 +113,30 @@ def test_owners_tell_neurons_apart_likewise() -> None:
     neurons = every_neuron(network())
     found = owners(neurons.iloc[:3], neurons.iloc[2:5])
     assert found.tone.tolist() == ["lost", "lost", "kept", "gained", "gained"]
+
+
+def test_of_each_layer_the_edges_with_the_largest_scores_are_shown() -> None:
+    edges = pd.DataFrame({"layer": [1] * 6 + [2] * 2, "score": [1, -9, 3, 4, -5, 6, 0.1, -0.2]})
+    edges = edges.assign(source=range(8), target=range(8, 16))
+    found = strongest(edges, 4)
+    assert found.score.tolist() == [-9, 6, 0.1, -0.2]
+    assert strongest(edges, 1000).equals(edges)
+
+
+def test_the_neurons_shown_are_the_ends_of_edges_and_the_steps_of_routes() -> None:
+    neurons = every_neuron(network())
+    edges = pd.DataFrame({"source": [1], "target": [80]})
+    assert ends(neurons, edges, [np.array([5, 90])]).neuron.tolist() == [1, 5, 80, 90]
+
+
+def test_a_drawing_of_its_own_holds_its_style_and_all_it_was_asked_for(store, images) -> None:
+    sample = int(store.query("pathways/of_run", run="clean")["sample"][0])
+    root = ElementTree.fromstring(draw_pathway(store, sample, run="clean", images=images, edges=40, routes=2))
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "--for:" in root[0].text
+    routes = [one for one in root.iter() if one.get("class") == "route"]
+    assert len(routes) == 2
+    edges = [one for one in root.iter() if "edge " in one.get("class", "")]
+    assert 0 < sum(one.get("d").count("M") for one in edges) <= 40
+    with pytest.raises(RunNotFound, match="no sample 7"):
+        draw_pathway(store, 7, run="clean")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from graphpath.report import svg
+from graphpath.report.captions import ratio
 
 WIDTH, LEFT, RIGHT, ROW = 540.0, 100.0, 150.0, 18.0
 
@@ -13,7 +14,7 @@ def bars(
     groups: Mapping[str, Sequence[float]],
     names: Sequence[str],
     *,
-    written: str = "{:.2f}",
+    written: Callable[[float], str] = ratio,
     top: float | None = None,
 ) -> str:
     """A group of bars for each thing.
@@ -32,7 +33,7 @@ def bars(
         drawn.append(svg.text(LEFT - 12, y + ROW * len(values) / 2 + 4, thing, "label end"))
         for order, (value, name) in enumerate(zip(values, names, strict=True)):
             length = 0.0 if value != value else (WIDTH - LEFT - RIGHT) * value / max(most, 1e-12)
-            text = "–" if value != value else written.format(value)
+            text = written(value)
             words, height = svg.title(f"{thing}, {name}: {text}"), ROW - 5
             kind = f"bar b{order}"
             drawn += [

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WIDTH = 1130
-LABEL = 15
 GAP = 34
+PLAIN = 3
+"""Names up to so long are written level above their columns, longer ones slanted."""
 
 
 def heatmaps(
@@ -27,7 +28,8 @@ def heatmaps(
         classes: the order of rows and columns.
     """
     top = max(float(frame[value].max()), 1e-9)
-    margin = LABEL + 5 * max(len(name) for name in classes)
+    margin = _margin(classes)
+    head = 40.0 if _level(classes) else 34 + 4.2 * max(len(name) for name in classes)
     size = _cell(len(classes), len(layers), margin)
     side = size * len(classes)
     known = {(row.category1, row.category2, row.layer): row for row in rows(frame)}
@@ -35,11 +37,17 @@ def heatmaps(
     for position, (layer, caption) in enumerate(layers):
         indent = margin if position == 0 else 0
         panel = _panel(known, layer, classes, size, top, value, labelled=position == 0)
-        head = svg.text(indent, -22, caption, "panel")
-        panels.append(svg.element("g", head, panel, transform=f"translate({x:.0f} 40)"))
+        name = svg.text(indent, 14 - head, caption, "panel")
+        panels.append(svg.element("g", name, panel, transform=f"translate({x:.0f} {head:.0f})"))
         x += indent + side + GAP
-    scale = _scale(margin, 40 + side + 26, min(side, 160.0), top)
-    return svg.document(x - GAP, side + 92, *panels, scale, label="Likeness of class pathways by layer")
+    scale = _scale(margin, head + side + 20, min(side, 160.0), top)
+    return svg.document(
+        x - GAP + (0 if _level(classes) else 28),
+        head + side + 46,
+        *panels,
+        scale,
+        label="Likeness of class pathways by layer",
+    )
 
 
 def _cell(classes: int, panels: int, margin: float) -> float:
@@ -57,11 +65,13 @@ def _panel(
     *,
     labelled: bool,
 ) -> str:
-    indent = (LABEL + 5 * max(len(name) for name in classes)) if labelled else 0
-    cells = []
+    indent = _margin(classes) if labelled else 0.0
+    side = size * len(classes) - 1
+    cells = [svg.element("rect", x=indent, y=0, width=side, height=side, class_="maps")]
     for down, one in enumerate(classes):
         for across, two in enumerate(classes):
             if one == two:
+                cells.append(_blank(indent + across * size, down * size, size))
                 continue
             row = known.get((one, two, layer)) or known.get((two, one, layer))
             cells.append(_square(row, value, top, indent + across * size, down * size, size, one, two))
@@ -86,14 +96,31 @@ def _square(row: object, value: str, top: float, x: float, y: float, size: float
     )
 
 
+def _blank(x: float, y: float, size: float) -> str:
+    """A class with itself: nothing to see."""
+    return svg.element("rect", x=x - 0.5, y=y - 0.5, width=size, height=size, class_="blank")
+
+
+def _margin(classes: Sequence[str]) -> float:
+    """Room for the longest name before the first panel."""
+    return 14 + 6.3 * max(len(name) for name in classes)
+
+
+def _level(classes: Sequence[str]) -> bool:
+    return all(len(name) <= PLAIN for name in classes)
+
+
 def _labels(classes: Sequence[str], size: float, indent: float) -> str:
     drawn = []
     for place, name in enumerate(classes):
         middle = (place + 0.5) * size
         if indent:
             drawn.append(svg.text(indent - 6, middle + 4, name, "tick end"))
-        if len(name) <= 3:
+        if _level(classes):
             drawn.append(svg.text(indent + middle, -6, name, "tick mid"))
+        else:
+            slant = f"translate({indent + middle:.0f} -6) rotate(-42)"
+            drawn.append(svg.text(0, 0, name, "tick", transform=slant))
     return "".join(drawn)
 
 

@@ -102,5 +102,5 @@ def _names(place: _Place, ends: Mapping[str, pd.Series]) -> str:
     drawn, lowest = [], -1e9
     for y, name in sorted(found):
         lowest = max(y + 4, lowest + 15)
-        drawn.append(svg.text(WIDTH - RIGHT + 8, lowest, name, "name"))
+        drawn.append(svg.text(WIDTH - RIGHT + 14, lowest, name, "name"))
     return "".join(drawn)

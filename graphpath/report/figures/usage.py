@@ -11,7 +11,7 @@ from graphpath.report.rows import rows
 if TYPE_CHECKING:
     import pandas as pd
 
-WIDTH, ROW, LABEL = 1130.0, 15.0, 60.0
+WIDTH, ROW = 1130.0, 15.0
 MOST = 512
 
 
@@ -35,14 +35,15 @@ def usage(frame: pd.DataFrame, layers: Sequence[tuple[int, str]], classes: Seque
 
 
 def _band(some: pd.DataFrame, channels: Sequence[int], classes: Sequence[str], top: float) -> str:
-    wide = min(26.0, (WIDTH - LABEL) / len(channels))
+    label = 14 + 6.3 * max(len(name) for name in classes)
+    wide = min(26.0, (WIDTH - label) / len(channels))
     column = {channel: place for place, channel in enumerate(channels)}
     line = {name: place for place, name in enumerate(classes)}
     cells = [
         svg.element(
             "rect",
             svg.title(f"{row.category}: {row.share:.0%} of its pathways visit {row.name}"),
-            x=LABEL + column[row.channel] * wide,
+            x=label + column[row.channel] * wide,
             y=top + line[row.category] * ROW,
             width=max(wide - 1, 0.8),
             height=ROW - 1,
@@ -52,5 +53,5 @@ def _band(some: pd.DataFrame, channels: Sequence[int], classes: Sequence[str], t
         for row in rows(some)
         if row.category in line and row.channel in column
     ]
-    names = [svg.text(LABEL - 8, top + (place + 0.8) * ROW, name, "tick end") for name, place in line.items()]
+    names = [svg.text(label - 8, top + (place + 0.8) * ROW, name, "tick end") for name, place in line.items()]
     return "".join([*names, *cells])

@@ -7,6 +7,7 @@ its feature maps, in which a neuron has its own place (y, x); a linear layer's u
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 HEIGHT = 380.0
 TOP = 44.0
 PICTURE = 210.0
-NAMES = 64.0
-"""Room for the names of the classes."""
 MAPS = 32
 """Feature maps drawn of a layer; of wider ones those with the largest |score|."""
 UNITS = 64
@@ -78,23 +77,25 @@ class Layout:
         return found
 
 
-def lay_out(layers: pd.DataFrame, neurons: pd.DataFrame) -> Layout:
+def lay_out(layers: pd.DataFrame, neurons: pd.DataFrame, classes: Mapping[int, str] | None = None) -> Layout:
     """Places for a network's layers (rows of ``pathways/layers``).
 
-    ``neurons`` (layer, channel, score) decide which maps of wide layers are drawn.
+    ``neurons`` (layer, channel, score) decide which maps of wide layers are drawn, and ``classes`` (names
+    by label) how much room the logits' names need.
     """
+    names = 24.0 + 8.5 * max((len(name) for name in (classes or {}).values()), default=3)
     most = MAPS if len(layers) <= 9 else 12
     weight = neurons.score.abs().groupby([neurons.layer, neurons.channel]).sum()
     known = set(weight.index.get_level_values(0))
     sites = list(rows(layers))
     loose = [_column(row, 0.0, weight[row.layer] if row.layer in known else None, most) for row in sites]
-    free = WIDTH - NAMES - sum(column.width for column in loose)
+    free = WIDTH - names - sum(column.width for column in loose)
     gap = max(70.0, free / max(len(loose) - 1, 1))
     columns, x = [], 1.0
     for column in loose:
         columns.append(column.moved(x))
         x += column.width + gap
-    return Layout(tuple(columns), x - gap + NAMES, TOP + HEIGHT + 6)
+    return Layout(tuple(columns), x - gap + names, TOP + HEIGHT + 6)
 
 
 def _column(row: Any, x: float, scores: pd.Series | None, most: int) -> Column:

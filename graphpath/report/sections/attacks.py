@@ -16,7 +16,7 @@ from graphpath.report.pixels import Pixels, find_pixels
 from graphpath.report.reader import ALL, Reader
 from graphpath.report.rows import row as row_of
 from graphpath.report.rows import rows
-from graphpath.report.sections.drawn import drawn
+from graphpath.report.sections.drawn import ends, gather, strongest
 from graphpath.report.source import Source
 
 OVERLAYS = 5
@@ -126,7 +126,7 @@ def _where(reader: Reader, found: Source, first: Source) -> Figure:
         f"The first layer in which the likeness of an attacked image's pathway to its original's is below "
         f"{ratio(reader.within)}, the mean of two clean images of one class over all layers."
     )
-    svg = bars(groups, ["fooled the network", "did not"], written="{:,.0f}")
+    svg = bars(groups, ["fooled the network", "did not"], written="{:,.0f}".format)
     return Figure("The first layer that diverges", text, svg=svg, sources=[first, found], half=True)
 
 
@@ -180,14 +180,16 @@ def _overlays(
 
 def _overlay(reader: Reader, pixels: Sequence[Pixels], row: Any, source: Source, owner: pd.DataFrame) -> Tab:
     original, derived = int(row.original), int(row.derived)
-    before = drawn(reader, pixels, int(owner.pathway[original]), original)
-    after = drawn(reader, pixels, int(owner.pathway[derived]), derived)
-    neurons = owners(before.neurons, after.neurons)
+    before = gather(reader, pixels, int(owner.pathway[original]), original)
+    after = gather(reader, pixels, int(owner.pathway[derived]), derived)
+    edges = strongest(changes(before.edges, after.edges))
+    every = owners(before.neurons, after.neurons)
+    neurons = ends(every, edges)
     total = row_of(source.frame, "layer", ALL)
     body = drawing(
-        lay_out(reader.layers, neurons),
+        lay_out(reader.layers, every, reader.class_names),
         neurons,
-        changes(before.edges, after.edges),
+        edges,
         after.picture,
         classes=reader.class_names,
         target=int(owner.target[original]),
@@ -199,4 +201,10 @@ def _overlay(reader: Reader, pixels: Sequence[Pixels], row: Any, source: Source,
         f"likeness {ratio(total.weighted_J)}",
     ]
     name = f"{row.label} → {row.predicted}"
-    return Tab(name, photo(after.image), facts, body, (source, before.sources[0], after.sources[0]))
+    return Tab(
+        name,
+        photo(after.image),
+        facts,
+        body,
+        (source, before.shown(edges, neurons)[0], after.shown(edges, neurons)[0]),
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,11 +19,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EDGES = 900
-"""Edges drawn of a pathway, strongest first."""
+"""Edges drawn of a pathway, shared evenly between its layers."""
+ASKED = 50_000
+"""Edges and neurons asked for: more than the budget of a pathway keeps by default."""
+
+Route = npt.NDArray[np.int64]
+"""The neurons of a route, from pixel to logit."""
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Pathway:
     """One pathway: its edges and neurons (frames), its image, and where they come from."""
 
     edges: pd.DataFrame
@@ -31,36 +36,57 @@ class Drawn:
     image: Image
     known: bool
     """Whether ``image`` is the whole image, or only the pixels that the pathway starts from."""
-    sources: tuple[Source, ...]
+    sources: tuple[Source, Source]
 
     @property
     def picture(self) -> str:
         return photo(self.image)
 
+    def shown(self, edges: pd.DataFrame, neurons: pd.DataFrame) -> tuple[Source, Source]:
+        """The sources, with the rows that a drawing shows."""
+        kept = self.edges.merge(edges[["source", "target"]], on=["source", "target"])
+        visited = self.neurons[self.neurons.neuron.isin(neurons.neuron)]
+        return _part(self.sources[0], kept), _part(self.sources[1], visited)
 
-def drawn(reader: Reader, pixels: Sequence[Pixels], pathway: int, sample: int, limit: int = EDGES) -> Drawn:
-    """Pathway ``pathway`` of ``sample``, ready to be drawn."""
-    asked = {"pathway": pathway, "limit": limit}
+
+def gather(reader: Reader, pixels: Sequence[Pixels], pathway: int, sample: int) -> Pathway:
+    """Pathway ``pathway`` of ``sample``."""
+    asked = {"pathway": pathway, "limit": ASKED}
     edges = neuron_edges(reader.graph("browse/pathway", **asked))
-    visits = reader.ask("pathways/neurons", pathway=pathway)
+    visits = reader.ask("pathways/neurons", **asked)
     image = find_pixels(pixels, sample)
-    first = reader.layers.iloc[0]
-    if image is None:
-        shape = (int(first.channels), int(first.height), int(first.width))
-        shown = from_visits(visits.frame[visits.frame.layer == 0], shape)
-    else:
-        shown = image
+    shown = _started(reader, visits.frame) if image is None else image
     source = Source("browse/pathway", asked, edges, str(reader.store.uri))
-    return Drawn(edges, visits.frame, shown, image is not None, (source, visits))
+    return Pathway(edges, visits.frame, shown, image is not None, (source, visits))
 
 
-def largest(
-    reader: Reader, sample: int, pathway: int, k: int = 3
-) -> tuple[list[npt.NDArray[np.int64]], Source]:
-    """The neurons of the ``k`` largest routes of a sample's pathway, from pixel to logit."""
+def largest(reader: Reader, sample: int, pathway: int, k: int = 3) -> tuple[list[Route], Source]:
+    """The ``k`` largest routes of a sample, those of ``pathway``."""
     source = reader.ask("pathways/largest", sample=sample, k=k, runs=reader.among)
     steps = source.frame[source.frame.pathway == pathway]
-    routes = [
-        group.sort_values("position").neuron.to_numpy() for _, group in steps.groupby("route", sort=False)
-    ]
-    return routes, source
+    grouped = steps.groupby("route", sort=False)
+    return [group.sort_values("position").neuron.to_numpy() for _, group in grouped], source
+
+
+def strongest(edges: pd.DataFrame, most: int = EDGES) -> pd.DataFrame:
+    """At most about ``most`` edges, of each layer equally many: those with the largest |score|."""
+    share = -(-most // max(edges.layer.nunique(), 1))
+    order = edges.score.abs().groupby(edges.layer).rank(method="first", ascending=False)
+    return edges[order <= share]
+
+
+def ends(neurons: pd.DataFrame, edges: pd.DataFrame, routes: Sequence[Route] = ()) -> pd.DataFrame:
+    """The neurons at an end of one of ``edges``, or on one of ``routes``."""
+    wanted = {*edges.source, *edges.target, *(int(neuron) for route in routes for neuron in route)}
+    return neurons[neurons.neuron.isin(wanted)]
+
+
+def _part(source: Source, rows: pd.DataFrame) -> Source:
+    return source if len(rows) == len(source.frame) else replace(source, frame=rows, note="those drawn")
+
+
+def _started(reader: Reader, visits: pd.DataFrame) -> Image:
+    """The pixels that the pathway starts from."""
+    first = reader.layers.iloc[0]
+    shape = (int(first.channels), int(first.height), int(first.width))
+    return from_visits(visits[visits.layer == 0], shape)

@@ -12,7 +12,7 @@ from graphpath.report.pictures import photo
 from graphpath.report.pixels import Pixels
 from graphpath.report.reader import ALL, Reader
 from graphpath.report.rows import rows
-from graphpath.report.sections.drawn import EDGES, drawn, largest
+from graphpath.report.sections.drawn import EDGES, ends, gather, largest, strongest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,8 +29,8 @@ def section(reader: Reader, pixels: Sequence[Pixels], samples: int) -> Section |
         text=(
             "Choose an image. On the left the image as the network sees it; then each layer's feature "
             "maps, one square each, with the neurons that the pathway visits at their place in the map; on "
-            f"the right the logits. Drawn are the {EDGES} strongest edges; width grows with |score| "
-            "relative to the layer's strongest edge."
+            f"the right the logits. Up to {EDGES} edges are drawn, of each layer those with "
+            "the largest |score|; width grows with it, relative to the layer's largest."
         ),
         tabs=tabs,
         legend="signs",
@@ -59,13 +59,15 @@ def typical(reader: Reader, samples: int) -> pd.DataFrame:
 
 def _tab(reader: Reader, pixels: Sequence[Pixels], row: Any) -> Tab:
     pathway, sample = int(row.pathway), int(row.sample)
-    found = drawn(reader, pixels, pathway, sample)
+    found = gather(reader, pixels, pathway, sample)
     routes, source = largest(reader, sample, pathway)
+    edges = strongest(found.edges)
+    neurons = ends(found.neurons, edges, routes)
     name = str(row.label_name)
     body = drawing(
-        lay_out(reader.layers, found.neurons),
-        signs(found.neurons),
-        signs(found.edges),
+        lay_out(reader.layers, found.neurons, reader.class_names),
+        signs(neurons),
+        signs(edges),
         found.picture,
         routes=routes,
         classes=reader.class_names,
@@ -82,4 +84,4 @@ def _tab(reader: Reader, pixels: Sequence[Pixels], row: Any) -> Tab:
     ]
     if not found.known:
         facts.append("only the pixels that the pathway starts from are known")
-    return Tab(name, photo(found.image), facts, body, (*found.sources, source))
+    return Tab(name, photo(found.image), facts, body, (*found.shown(edges, neurons), source))
