@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any
 from graphpath.errors import RecordError, RunNotFound, StoreError, StoreUnavailable
 from graphpath.record import Trace
 from graphpath.stores.base import LoadReport, Progress, Store
-from graphpath.stores.engine import BUFFER, VERSION, BufferFullError, Session, total_memory
+from graphpath.stores.engine import (
+    BUFFER,
+    BYTES_PER_ROW,
+    BYTES_PER_STORED_ROW,
+    VERSION,
+    BufferFullError,
+    Session,
+    total_memory,
+)
 from graphpath.stores.load import is_loaded, load_run
 from graphpath.stores.prepare import MEMORY
 from graphpath.stores.remove import remove_run
@@ -37,8 +45,9 @@ class LadybugStore(Store):
 
     Args:
         path: the file.
-        buffer_bytes: the engine's buffer pool. A load that does not fit is tried with twice as much, up
-            to half of the machine's memory.
+        buffer_bytes: the engine's buffer pool. By default 512 MiB, and for a load as much as its edges
+            take at once, up to half of the machine's memory: the engine holds all edges of 131,072
+            neurons together. Where it is given, a load goes in slices that fit: slower, in less memory.
         memory_bytes: what DuckDB may hold while roll-ups are computed; beyond that it uses the disk.
 
     Raises:
@@ -47,10 +56,13 @@ class LadybugStore(Store):
 
     dialect = "ladybug"
 
-    def __init__(self, path: str | Path, *, buffer_bytes: int = BUFFER, memory_bytes: int = MEMORY) -> None:
+    def __init__(
+        self, path: str | Path, *, buffer_bytes: int | None = None, memory_bytes: int = MEMORY
+    ) -> None:
         self.path = Path(path)
         self.uri = str(path)
-        self.buffer_bytes, self.memory_bytes = buffer_bytes, memory_bytes
+        self.buffer_bytes, self.memory_bytes = buffer_bytes or BUFFER, memory_bytes
+        self._fixed = buffer_bytes is not None
         self._session: Session | None = None
         self._opened: tuple[int, int] | None = None
 
@@ -63,7 +75,7 @@ class LadybugStore(Store):
             raise StoreError(f"min_support counts samples and is at least 1, not {min_support}.")
         if self.path.exists() and is_loaded(self._reader(), trace, min_support):
             return LoadReport(trace.id, False)
-        buffer = self.buffer_bytes
+        buffer = self._wanted(trace, stored=self._stored_edges())
         while True:
             try:
                 with self._changed(buffer_bytes=buffer) as (session, work):
@@ -76,12 +88,25 @@ class LadybugStore(Store):
                         progress=progress,
                     )
             except BufferFullError as error:
-                buffer *= 2
-                if buffer > total_memory() // 2:
+                if self._fixed or 2 * buffer > total_memory() // 2:
                     raise StoreUnavailable(
-                        f"Loading {trace.path} needs a buffer pool of more than {buffer >> 21} MiB, half of "
-                        "this machine's memory: load fewer pathways, or trace with a smaller max_edges."
+                        f"Loading {trace.path} needs a buffer pool of more than {buffer >> 20} MiB: open the "
+                        "store with more (buffer_bytes=...), or load fewer pathways into one store."
                     ) from error
+                buffer *= 2
+
+    def _wanted(self, *traces: Trace, stored: int = 0) -> int:
+        """Bytes of buffer pool that take all edges of ``traces`` at once, within half of the memory."""
+        if self._fixed:
+            return self.buffer_bytes
+        rows = sum(max(trace.counts["edges"], trace.counts["visits"]) for trace in traces)
+        wanted = rows * BYTES_PER_ROW + stored * BYTES_PER_STORED_ROW
+        return max(self.buffer_bytes, min(wanted, total_memory() // 2))
+
+    def _stored_edges(self) -> int:
+        if not self.path.exists():
+            return 0
+        return int(self.execute("MATCH (p:Pathway) RETURN sum(p.edges) AS n")["n"][0].as_py() or 0)
 
     def execute(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
         """See :meth:`Store.execute`."""
@@ -94,9 +119,12 @@ class LadybugStore(Store):
         limits = Limits(timeout, self.buffer_bytes)
         if not write:
             self._reader()  # says what is wrong with the file, if anything
-            return run_apart(self.path, text, parameters, limits, write=False).to_pandas()
-        with self._staged() as work:
-            return run_apart(work / "store.lbdb", text, parameters, limits, write=True).to_pandas()
+            rows = run_apart(self.path, text, parameters, limits, write=False)
+        else:
+            with self._staged() as work:
+                rows = run_apart(work / "store.lbdb", text, parameters, limits, write=True)
+        frame: pd.DataFrame = rows.to_pandas()
+        return frame
 
     def delete(self, run: str) -> None:
         """See :meth:`Store.delete`. Rebuilds the file from the other runs' traces when that is cheaper."""
@@ -188,7 +216,8 @@ class LadybugStore(Store):
                 session.checkpoint()
 
     def _rebuild(self, traces: list[tuple[Trace, int]]) -> None:
-        with self._changed(empty=True) as (session, work):
+        buffer = self._wanted(*(trace for trace, _ in traces))
+        with self._changed(empty=True, buffer_bytes=buffer) as (session, work):
             for number, (trace, support) in enumerate(traces):
                 directory = work / f"load-{number}"
                 directory.mkdir()

@@ -265,13 +265,17 @@ def test_a_load_that_does_not_fit_is_tried_with_a_larger_buffer(empty, small, un
         return original(session, *args, **options)
 
     monkeypatch.setattr(ladybug, "load_run", tight)
-    load_all(empty, small)
-    assert tried[:3] == [128 << 20, 256 << 20, 512 << 20]
-    assert_same(contents(empty), undisturbed)
-    monkeypatch.setattr(ladybug, "total_memory", lambda: 300 << 20)
+    with open_store(empty.path) as store:
+        load_all(store, small)
+        assert tried[:3] == [engine.BUFFER, 2 * engine.BUFFER, 4 * engine.BUFFER]
+        assert_same(contents(store), undisturbed)
+        monkeypatch.setattr(ladybug, "total_memory", lambda: 3 * engine.BUFFER)
+        tried.clear()
+        with pytest.raises(StoreUnavailable, match="buffer pool of more than 512 MiB"):
+            store.load(small[0], min_support=1)
     tried.clear()
-    with pytest.raises(StoreUnavailable, match="buffer pool of more than"):
-        empty.load(small[0], min_support=1)
+    with pytest.raises(StoreUnavailable, match="buffer pool of more than 128 MiB"):
+        empty.load(small[0], min_support=1)  # a buffer that was asked for stays as it is
 
 
 def test_one_writer_at_a_time(empty, small):
