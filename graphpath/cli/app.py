@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from graphpath.cli import attack, delete, demo, doctor, load, query, report, runs, schema, trace, train
+from graphpath.cli import attack, delete, demo, doctor, load, neo4j, query, report, runs, schema, trace, train
 from graphpath.cli.failures import debugging, guarded
 
 app = typer.Typer(
@@ -22,6 +22,8 @@ for verb in (demo, train, trace, attack, load, query, report, runs, delete, sche
     command = verb.command
     settings = getattr(verb, "SETTINGS", None)
     app.command(verb.__name__.rpartition(".")[2], context_settings=settings)(guarded(command))
+
+app.add_typer(neo4j.app)
 
 
 def _version(wanted: bool) -> None:

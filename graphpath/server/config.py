@@ -8,6 +8,7 @@ from pathlib import Path
 from graphpath.server.memory import Memory
 from graphpath.server.places import HEADER
 from graphpath.server.ports import HOST
+from graphpath.server.style import on_connect
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ def neo4j_conf(home: Path, ports: Ports, memory: Memory) -> str:
         "server.memory.heap.initial_size": f"{memory.heap}m",
         "server.memory.heap.max_size": f"{memory.heap}m",
         "server.memory.pagecache.size": f"{memory.pages}m",
+        "browser.post_connect_cmd": on_connect(),
         "db.tx_log.rotation.retention_policy": "2 files",
     }
     return HEADER + "".join(f"{name}={_escaped(value)}\n" for name, value in settings.items())

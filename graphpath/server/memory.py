@@ -44,7 +44,7 @@ def plan(asked: str | None = None, free: int | None = None) -> Memory:
         raise ServerError(f"Neo4j does not start with {total} MB; give it at least --memory {LEAST}m.")
     if free is not None and total + OVERHEAD > free:
         raise ServerError(
-            f"Too little memory: Neo4j is to have {total} MB and Java {OVERHEAD} MB beside, and {free} MB are "
+            f"Too little memory: Neo4j is to have {total} MB and Java {OVERHEAD} MB more, and {free} MB are "
             f"free; end other programs, or give less with --memory (at least {LEAST}m)."
         )
     return Memory(heap=total * 2 // 3, pages=total - total * 2 // 3)
