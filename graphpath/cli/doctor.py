@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from graphpath.cli import arguments as a
+from graphpath.cli.failures import EXTRAS
 from graphpath.cli.output import Output, output_options
 from graphpath.errors import GraphpathError
 
@@ -19,15 +20,6 @@ Finding = tuple[str, str, str]
 """(what was looked at, "ok" | "absent" | "wrong", detail)."""
 
 REQUIRED = ("duckdb", "ladybug", "networkx", "numpy", "pandas", "pyarrow")
-OPTIONAL = {
-    "torch": "trace",
-    "torchvision": "trace",
-    "captum": "trace",
-    "sklearn": "trace",
-    "jinja2": "report",
-    "PIL": "report",
-    "neo4j": "neo4j",
-}
 PACKAGES = {"sklearn": "scikit-learn", "PIL": "pillow"}
 
 
@@ -55,7 +47,7 @@ def installation() -> Iterator[Finding]:
     yield "graphpath", "ok", _version("graphpath")
     for name in REQUIRED:
         yield (name, "ok", _version(name)) if _importable(name) else (name, "wrong", "does not import")
-    for name, extra in OPTIONAL.items():
+    for name, extra in EXTRAS.items():
         if _importable(name):
             yield name, "ok", _version(name) + _devices(name)
         else:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from graphpath.errors import RunNotFound
 from graphpath.record.imageset import ImageSet
-from graphpath.report.pathway import drawing, lay_out, signs
 from graphpath.report.pixels import ImageSetPixels, Pixels
 from graphpath.report.reader import Reader
 from graphpath.report.rows import row
-from graphpath.report.sections.drawn import EDGES, ends, gather, largest, strongest
+from graphpath.report.sections.drawn import EDGES, gather, largest
+from graphpath.report.sections.pathways import picture
 
 if TYPE_CHECKING:
     from graphpath.stores.base import Store
@@ -45,17 +45,7 @@ def draw_pathway(
     pixels = [ImageSetPixels(item) if isinstance(item, ImageSet) else item for item in images]
     found = gather(reader, pixels, int(one.pathway), sample)
     ways, _ = largest(reader, sample, int(one.pathway), routes)
-    some = strongest(found.edges, edges)
-    made = drawing(
-        lay_out(reader.layers, found.neurons, reader.class_names),
-        signs(ends(found.neurons, some, ways)),
-        signs(some),
-        found.picture,
-        routes=ways,
-        classes=reader.class_names,
-        target=int(one.target),
-        label=f"Pathway of sample {sample}",
-    )
+    made, _ = picture(reader, found, ways, int(one.target), edges, f"Pathway of sample {sample}")
     return standalone(made)
 
 

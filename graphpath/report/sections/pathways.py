@@ -12,7 +12,8 @@ from graphpath.report.pictures import photo
 from graphpath.report.pixels import Pixels
 from graphpath.report.reader import ALL, Reader
 from graphpath.report.rows import rows
-from graphpath.report.sections.drawn import EDGES, ends, gather, largest, strongest
+from graphpath.report.sections.drawn import EDGES, Pathway, Route, ends, gather, largest, strongest
+from graphpath.report.source import Source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,18 +62,9 @@ def _tab(reader: Reader, pixels: Sequence[Pixels], row: Any) -> Tab:
     pathway, sample = int(row.pathway), int(row.sample)
     found = gather(reader, pixels, pathway, sample)
     routes, source = largest(reader, sample, pathway)
-    edges = strongest(found.edges)
-    neurons = ends(found.neurons, edges, routes)
     name = str(row.label_name)
-    body = drawing(
-        lay_out(reader.layers, found.neurons, reader.class_names),
-        signs(neurons),
-        signs(edges),
-        found.picture,
-        routes=routes,
-        classes=reader.class_names,
-        target=int(row.target),
-        label=f"Pathway of an image of class {name}",
+    body, sources = picture(
+        reader, found, routes, int(row.target), EDGES, f"Pathway of an image of class {name}"
     )
     facts = [
         f"labelled {name}",
@@ -84,4 +76,23 @@ def _tab(reader: Reader, pixels: Sequence[Pixels], row: Any) -> Tab:
     ]
     if not found.known:
         facts.append("only the pixels that the pathway starts from are known")
-    return Tab(name, photo(found.image), facts, body, (*found.shown(edges, neurons), source))
+    return Tab(name, photo(found.image), facts, body, (*sources, source))
+
+
+def picture(
+    reader: Reader, found: Pathway, routes: Sequence[Route], target: int, most: int, label: str
+) -> tuple[str, tuple[Source, Source]]:
+    """The drawing of one pathway with at most about ``most`` edges, and the rows that it shows."""
+    edges = strongest(found.edges, most)
+    neurons = ends(found.neurons, edges, routes)
+    made = drawing(
+        lay_out(reader.layers, found.neurons, reader.class_names),
+        signs(neurons),
+        signs(edges),
+        found.picture,
+        routes=routes,
+        classes=reader.class_names,
+        target=target,
+        label=label,
+    )
+    return made, found.shown(edges, neurons)
