@@ -158,6 +158,19 @@ def _grouping(stripped: str) -> Iterator[Fault]:
                     )
 
 
+def _distinct_first(stripped: str) -> Iterator[Fault]:
+    """LadybugDB 0.18.3 garbles what is aggregated after a DISTINCT aggregate in a grouped projection."""
+    for clause in grammar.clauses(stripped):
+        if clause.keyword not in ("WITH", "RETURN") or all(item.aggregates for item in clause.items):
+            continue
+        aggregates = [item for item in clause.items if item.aggregates]
+        if any(re.search(r"\(\s*DISTINCT\b", item.text, re.IGNORECASE) for item in aggregates[:-1]):
+            yield Fault(
+                line_at(stripped, clause.start),
+                "an aggregate after a DISTINCT one is garbled on LadybugDB: put the DISTINCT one last.",
+            )
+
+
 def _trails(stripped: str) -> Iterator[Fault]:
     """Within one MATCH Neo4j uses a relationship once, LadybugDB as often as it fits."""
     for clause in grammar.clauses(stripped):
@@ -202,6 +215,7 @@ def _unknown_names(stripped: str) -> Iterator[Fault]:
 STRUCTURAL: Final[tuple[Callable[[str], Iterator[Fault]], ...]] = (
     _functions,
     _aliases,
+    _distinct_first,
     _orders,
     _grouping,
     _trails,

@@ -20,6 +20,9 @@ REFUSED = {
         "MATCH (n:Neuron) WITH n ORDER BY n.id LIMIT 3 MATCH (n)-[r:IN_MAP]->(f:FeatureMap) "
         "RETURN f.id AS f, count(*) AS many",
     ],
+    "put the DISTINCT one last": [
+        "MATCH (n:Neuron) RETURN n.layer AS layer, count(DISTINCT n.channel) AS maps, count(*) AS many",
+    ],
     "ORDER BY without LIMIT": ["MATCH (n:Neuron) WITH n ORDER BY n.id RETURN n.id AS id"],
     "in one MATCH": [
         "MATCH (a:Neuron)-[r:FLOWS_TO]->(b:Neuron)<-[s:FLOWS_TO]-(c:Neuron) RETURN count(*) AS n",
