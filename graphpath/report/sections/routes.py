@@ -78,7 +78,7 @@ def _table(reader: Reader) -> Figure:
         "A route's contribution is its pixel times every weight and gate on its way; all routes of the "
         "network and its constants sum to the logit. A neuron is written layer [map] y,x."
     )
-    return Figure("The largest routes themselves", text, table=table, sources=sources, half=True)
+    return Figure("The largest routes themselves", text, table=table, sources=sources)
 
 
 def _routes(name: str, source: Source) -> list[list[str]]:
