@@ -10,8 +10,6 @@ from graphpath.stores.base import LoadReport, Store
 
 __all__ = ["LoadReport", "Store", "open_store"]
 
-SERVERS = ("neo4j://", "neo4j+s://", "neo4j+ssc://", "bolt://", "bolt+s://", "bolt+ssc://")
-
 
 def open_store(uri: str | Path, *, rebuild: bool = False, **options: Any) -> Store:
     """The store at ``uri``: a path is an embedded one, made by its first load.
@@ -19,21 +17,37 @@ def open_store(uri: str | Path, *, rebuild: bool = False, **options: Any) -> Sto
     Args:
         uri: a path, or the ``neo4j://`` or ``bolt://`` address of a server.
         rebuild: make an embedded file anew from the traces of its runs, as after an upgrade.
-        options: ``buffer_bytes`` and ``memory_bytes`` of :class:`~graphpath.stores.ladybug.LadybugStore`.
+        options: of :class:`~graphpath.stores.ladybug.LadybugStore` (``buffer_bytes``, ``memory_bytes``) or
+            :class:`~graphpath.stores.neo4j.Neo4jStore` (``user``, ``password``, ``database``, ...).
 
     Raises:
         StoreUnavailable: it cannot be opened, or another version made it.
         MissingExtra: the engine is not part of this installation.
     """
-    if str(uri).startswith(SERVERS):
-        raise MissingExtra(
-            f"{uri} is a Neo4j server, which this version of graphpath does not speak to yet: give the path "
-            "of an embedded store, such as pathways.lbdb."
-        )
+    if "://" in str(uri):
+        return _server(str(uri), **options)
     from graphpath.stores.ladybug import LadybugStore
 
     store = LadybugStore(uri, **options)
     if rebuild and store.path.exists():
         store.rebuild()
     store.check()
+    return store
+
+
+def _server(uri: str, **options: Any) -> Store:
+    try:
+        from graphpath.stores.neo4j import Neo4jStore
+    except ModuleNotFoundError as error:
+        if error.name != "neo4j":
+            raise
+        raise MissingExtra(
+            f"{uri} is a Neo4j server, which needs the driver: pip install 'graphpath[neo4j]'."
+        ) from error
+    store = Neo4jStore(uri, **options)
+    try:
+        store.check()
+    except BaseException:
+        store.close()
+        raise
     return store

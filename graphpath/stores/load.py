@@ -127,11 +127,11 @@ def _files(
         export(session, shop, kind)
         check_keys(session, shop)
         know(shop, nothing=resumed)
-        _write_rows(shop, "Run", run)
+        write_row(shop, "Run", run)
         if new_model:
             described = trace.run.get("model") or {}
             row = {"id": model, "name": described.get("name"), "sha256": described.get("sha256")}
-            _write_rows(shop, "Model", {**row, "layers": trace.counts["layers"]})
+            write_row(shop, "Model", {**row, "layers": trace.counts["layers"]})
         prepare(shop, run, new_model=new_model)
         _timed(clock, lambda: roll_up(shop, trace.id, min_support))
         _timed(clock, lambda: compare(shop, trace.id, kind))
@@ -159,7 +159,7 @@ ARROW = {
 }
 
 
-def _write_rows(shop: Workshop, label: str, row: dict[str, object]) -> None:
+def write_row(shop: Workshop, label: str, row: dict[str, object]) -> None:
     """One node as a file of its own."""
     properties = next(node.properties for node in NODES if node.label == label)
     schema = pa.schema([(name, ARROW[kind]) for name, kind in properties.items()])

@@ -24,7 +24,7 @@ RETURN n.id AS id, n.dataset AS dataset, n.split AS split, n.position AS positio
        n.parent AS parent, n.detail AS detail
 """
 DERIVED = """MATCH (n:Sample)-[:DERIVED_FROM]->(:Sample) RETURN n.id AS id"""
-NEURON = """MATCH (n:Neuron) WHERE n.model = $model AND n.layer = $layer RETURN n.id AS id"""
+NEURON = """MATCH (n:Neuron) WHERE n.id >= $first AND n.id <= $last RETURN n.id AS id"""
 
 CLASS = """
 MATCH (c:ClassPathway) WHERE c.run = $run
@@ -70,8 +70,7 @@ def export(session: Session, shop: Workshop, comparable: str) -> None:
     view("stored_categories", CATEGORY, [{}])
     view("stored_samples", SAMPLE, [{}])
     view("stored_derived", DERIVED, [{}])
-    layers = range(shop.trace.counts["layers"])
-    view("stored_neurons", NEURON, [{"model": shop.model, "layer": layer} for layer in layers])
+    view("stored_neurons", NEURON, _blocks(shop.trace))
     runs = session.column(COMPARABLE, {"comparable": comparable, "run": shop.trace.id})
     of_runs = [{"run": run} for run in runs or [NO_RUN]]
     classes = pq.read_table(view("stored_classes", CLASS, of_runs), columns=["class_pathway"])
@@ -89,6 +88,16 @@ def know(shop: Workshop, *, nothing: bool = False) -> None:
     """
     for name in ("neurons", "samples", "derived", "categories"):
         shop.run(f"CREATE OR REPLACE VIEW known_{name} AS SELECT id FROM stored_{name} WHERE {not nothing}")
+
+
+def _blocks(trace: Trace) -> list[dict[str, object]]:
+    """The ids of each layer's neurons: keys, by which an engine finds them without reading the others."""
+    rows = trace.layers().to_table(columns=["offset", "channels", "height", "width"]).to_pylist()
+    sizes = [row["channels"] * row["height"] * row["width"] for row in rows]
+    return [
+        {"first": row["offset"], "last": row["offset"] + size - 1}
+        for row, size in zip(rows, sizes, strict=True)
+    ]
 
 
 def _ranges(facts: pa.Table) -> Iterator[dict[str, object]]:
@@ -134,8 +143,13 @@ def check_keys(session: Session, shop: Workshop) -> None:
             f"Run {shop.trace.id!r} has pathway ids that run {taken[0]!r} of the store already uses: delete "
             "one of the two, or load it into another store."
         )
-    _check_rows(shop, "category", CATEGORIES)
-    _check_rows(shop, "sample", SAMPLES)
+    check_rows(shop)
+
+
+def check_rows(shop: Workshop) -> None:
+    """Refuse samples and categories whose ids the store (the ``stored_*`` views) uses otherwise."""
+    _check_same(shop, "category", CATEGORIES)
+    _check_same(shop, "sample", SAMPLES)
 
 
 CATEGORIES = """
@@ -151,7 +165,7 @@ WHERE (s.dataset, s.split, s."index", s.variant) <> (k.dataset, k.split, k.posit
 """
 
 
-def _check_rows(shop: Workshop, what: str, sql: str) -> None:
+def _check_same(shop: Workshop, what: str, sql: str) -> None:
     for key, new, old in shop.run(sql):
         raise StoreConflict(
             f"{shop.trace.path} has the {what} {key} for {new!r}; the store holds it for {old!r}: load the "

@@ -1,0 +1,92 @@
+"""The rows of a load in an order that is the same every time, cut into batches by bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from graphpath.stores.neo4j.statements import columns
+from graphpath.stores.schema import NODE, RELATIONSHIP
+from graphpath.stores.session import RECORDED
+
+BYTES: Final = 1 << 20
+"""Of a batch, as Arrow holds it: 20,000 to 30,000 edges. Larger ones gain nothing and cost memory."""
+LARGEST: Final = 50_000
+"""Rows of a batch at most: the server holds a few hundred bytes for each until it commits."""
+PIECE: Final = 1 << 16
+MEMORY: Final = "512MiB"
+EXACT: Final = ("INT64", "INT32", "STRING")
+
+
+def batches(
+    name: str, files: list[Path], scratch: Path, skip: int = 0, size: int = BYTES
+) -> Iterator[pa.Table]:
+    """The rows of ``files`` from row ``skip`` on, in tables of about ``size`` bytes, columns renamed.
+
+    The record's own rows come in its order; others, which DuckDB computed in any order, sorted. Within a
+    batch relationships are sorted by their ends: locks are taken in one order, and neighbours are met
+    together.
+    """
+    if not files:
+        return
+    pieces = _recorded(files) if name in RECORDED else _sorted(name, files, scratch)
+    ordered = name not in NODE
+    for table in _cut(_skipped(pieces, skip), size):
+        named = table.rename_columns(columns(name))
+        yield named.sort_by([("stop", "ascending"), ("start", "ascending")]) if ordered else named
+
+
+def _recorded(files: Iterable[Path]) -> Iterator[pa.Table]:
+    for path in files:
+        with pq.ParquetFile(path) as file:
+            yield from (pa.Table.from_batches([batch]) for batch in file.iter_batches(batch_size=PIECE))
+
+
+def _sorted(name: str, files: Iterable[Path], scratch: Path) -> Iterator[pa.Table]:
+    listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+    given = ", ".join(f'"{column}"' for column in columns(name))
+    source = f"(SELECT * FROM read_parquet([{listed}])) AS t({given})"
+    settings = {"memory_limit": MEMORY, "temp_directory": str(scratch / "sorted")}
+    with duckdb.connect(config=settings) as connection:
+        order = ", ".join(f'"{column}"' for column in _exact(name))
+        target = scratch / f"{name}-sorted.parquet"
+        quoted = str(target).replace("'", "''")
+        connection.execute(f"COPY (SELECT * FROM {source} ORDER BY {order}) TO '{quoted}' (FORMAT parquet)")
+    try:
+        yield from _recorded([target])
+    finally:
+        target.unlink()
+
+
+def _exact(name: str) -> list[str]:
+    """The columns that tell rows apart: sums of floats may differ in their last digit between two runs."""
+    item = NODE.get(name) or RELATIONSHIP[name]
+    kept = [key for key, kind in item.properties.items() if kind in EXACT]
+    return kept if name in NODE else ["start", "stop", *kept]
+
+
+def _skipped(pieces: Iterable[pa.Table], skip: int) -> Iterator[pa.Table]:
+    for table in pieces:
+        if skip < table.num_rows:
+            yield table.slice(skip)
+        skip = max(0, skip - table.num_rows)
+
+
+def _cut(pieces: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
+    held: list[pa.Table] = []
+    for table in pieces:
+        while table.num_rows:
+            each = table.nbytes / table.num_rows
+            rows = min(LARGEST, max(1, int(size / max(each, 1)))) - sum(part.num_rows for part in held)
+            held.append(table.slice(0, max(rows, 0)))
+            if table.num_rows < rows:
+                break
+            yield pa.concat_tables(held)
+            held, table = [], table.slice(max(rows, 0))
+    if rest := [part for part in held if part.num_rows]:
+        yield pa.concat_tables(rest)

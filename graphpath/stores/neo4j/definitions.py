@@ -1,0 +1,49 @@
+"""Constraints, indexes and names, generated from the graph's schema. Community edition has all of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from graphpath.stores.schema import NODES, RELATIONSHIP_INDEXES, RELATIONSHIPS
+
+NODE_INDEXES: Final = (("Pathway", "run"), ("ClassPathway", "run"), ("Route", "run"))
+"""Properties of nodes that queries anchor on besides the keys."""
+
+
+def constraints() -> list[str]:
+    """One uniqueness constraint per label, on its key; each brings an index."""
+    return [
+        f"CREATE CONSTRAINT graphpath_{node.label} IF NOT EXISTS FOR (n:{node.label}) "
+        f"REQUIRE n.{node.key} IS UNIQUE"
+        for node in NODES
+    ]
+
+
+def indexes() -> list[str]:
+    """The other indexes, of relationships and nodes."""
+    relations = [
+        f"CREATE INDEX graphpath_{name} IF NOT EXISTS FOR ()-[r:{name}]-() ON (r.{key})"
+        for name, key in RELATIONSHIP_INDEXES.items()
+    ]
+    nodes = [
+        f"CREATE INDEX graphpath_{label}_{key} IF NOT EXISTS FOR (n:{label}) ON (n.{key})"
+        for label, key in NODE_INDEXES
+    ]
+    return [*relations, *nodes]
+
+
+def names() -> tuple[list[str], list[str], list[str]]:
+    """Every label, relationship type and property.
+
+    The server is told all of them at once: a query on a part of the graph that no trace has filled yet
+    would otherwise be warned about as a misspelling.
+    """
+    properties = {name for node in NODES for name in node.properties}
+    properties |= {name for relation in RELATIONSHIPS for name in relation.properties}
+    return [node.label for node in NODES], [item.name for item in RELATIONSHIPS], sorted(properties)
+
+
+AWAIT: Final = "CALL db.awaitIndexes($seconds)"
+LABEL: Final = "UNWIND $names AS name CALL db.createLabel(name)"
+TYPE: Final = "UNWIND $names AS name CALL db.createRelationshipType(name)"
+PROPERTY: Final = "UNWIND $names AS name CALL db.createProperty(name)"

@@ -1,0 +1,168 @@
+"""Many traces as one graph's files, without a store: what ``load`` would have stored, one after the other.
+
+Where a load asks the store what it holds already, this asks the files of the traces before.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from graphpath.errors import StoreConflict
+from graphpath.record import Trace
+from graphpath.stores.base import Progress
+from graphpath.stores.load import write_row
+from graphpath.stores.neo4j.statements import columns
+from graphpath.stores.prepare import Workshop, prepare
+from graphpath.stores.resembles import compare
+from graphpath.stores.rollups import roll_up
+from graphpath.stores.runs import comparable, run_row
+from graphpath.stores.stored import check_rows, know
+
+Files = dict[str, list[Path]]
+
+STORED: Final = {
+    "categories": ("Category", "id, scheme, label, name", ""),
+    "samples": ("Sample", "id, dataset, split, position, variant, parent, detail", ""),
+    "derived": ("DERIVED_FROM", "start AS id", ""),
+    "neurons": ("Neuron", "id", ""),
+    "classes": (
+        "ClassPathway",
+        "id AS class_pathway, run, category, variant, min_support",
+        "run IN ({runs})",
+    ),
+    "facts": (
+        "Pathway",
+        "id AS pathway, run, sample, edges, category, variant, (correct AND target = label) AS member",
+        "run IN ({runs})",
+    ),
+    "predictions": ("PREDICTED", "run, start AS sample, stop AS category, rank", "run IN ({runs})"),
+    "class_edges": (
+        "CLASS_FLOWS_TO",
+        "class_pathway, start AS source, stop AS target, layer, support, weight",
+        "class_pathway IN (SELECT class_pathway FROM stored_classes)",
+    ),
+    "edges": (
+        "FLOWS_TO",
+        "pathway, start AS source, stop AS target, layer, score",
+        "pathway IN (SELECT pathway FROM stored_facts)",
+    ),
+}
+"""View, where its rows are, which columns and which rows: what ``stored.export`` asks a store for."""
+
+
+@dataclass
+class Gathering:
+    """The graph of the traces added so far, as Parquet files by label and relationship type."""
+
+    directory: Path
+    memory: int
+    files: Files = field(default_factory=dict)
+    runs: dict[str, str] = field(default_factory=dict)
+    models: dict[int, Trace] = field(default_factory=dict)
+
+    def add(self, trace: Trace, min_support: int | None) -> None:
+        """Add ``trace``. Raises StoreConflict when it uses a key of another trace for something else."""
+        model = int(trace.layers().to_table(columns=["offset"])["offset"][0].as_py())
+        work = self.directory / f"trace-{len(self.runs)}"
+        work.mkdir(parents=True)
+        run = {**run_row(trace, model, min_support), "complete": True}
+        kind = comparable(trace.run, model)
+        new_model = self._is_new(trace, model)
+        shop = Workshop(trace, model, work, self.memory)
+        try:
+            self._view(shop, [other for other, of in self.runs.items() if of == kind])
+            self._check(shop)
+            know(shop)
+            write_row(shop, "Run", run)
+            if new_model:
+                described = trace.run.get("model") or {}
+                row = {"id": model, "name": described.get("name"), "sha256": described.get("sha256")}
+                write_row(shop, "Model", {**row, "layers": trace.counts["layers"]})
+            prepare(shop, run, new_model=new_model)
+            roll_up(shop, trace.id, min_support)
+            compare(shop, trace.id, kind)
+        finally:
+            shop.close()
+        for leftover in (work / "prepare.duckdb", work / "spill"):
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+        for name, files in shop.files.items():
+            self.files.setdefault(name, []).extend(files)
+        self.runs[trace.id] = kind
+        self.models.setdefault(model, trace)
+
+    def _is_new(self, trace: Trace, model: int) -> bool:
+        other = self.models.get(model)
+        if other is None:
+            return True
+        mine, theirs = (str((one.run.get("model") or {}).get("sha256", "")) for one in (trace, other))
+        if (mine, trace.counts["layers"]) != (theirs, other.counts["layers"]):
+            raise StoreConflict(
+                f"{trace.path} and {other.path} use model id {model} for different weights: load them into "
+                "two databases."
+            )
+        return False
+
+    def _view(self, shop: Workshop, runs: Iterable[str]) -> None:
+        listed = ", ".join("'" + run.replace("'", "''") + "'" for run in runs) or "NULL"
+        for view, (name, wanted, rows) in STORED.items():
+            condition = f"WHERE {rows.format(runs=listed)}" if rows else ""
+            files = self.files.get(name)
+            source = select(name, files) if files else _nothing(name)
+            shop.run(f"CREATE OR REPLACE VIEW stored_{view} AS SELECT {wanted} FROM {source} {condition}")
+
+    def _check(self, shop: Workshop) -> None:
+        if files := self.files.get("Pathway"):
+            taken = shop.run(
+                f"SELECT run FROM {select('Pathway', files)} "
+                "WHERE id >= (SELECT min(pathway) FROM pathways) "
+                "AND id <= (SELECT max(pathway) FROM pathways) LIMIT 1"
+            )
+            for (other,) in taken:
+                raise StoreConflict(
+                    f"Runs {shop.trace.id!r} and {other!r} use the same pathway ids: load one."
+                )
+        check_rows(shop)
+
+
+def gather(
+    traces: Sequence[Trace], directory: Path, memory: int, min_support: int | None, progress: Progress | None
+) -> Gathering:
+    """The graph of ``traces``, each once.
+
+    Raises:
+        StoreConflict: two traces of one run id differ, or use one key for two things.
+    """
+    made = Gathering(directory, memory)
+    seen: dict[str, Trace] = {}
+    for number, trace in enumerate(traces):
+        other = seen.setdefault(trace.id, trace)
+        if (other.counts, other.run.get("parameters")) != (trace.counts, trace.run.get("parameters")):
+            raise StoreConflict(f"{other.path} and {trace.path} are different traces of run {trace.id!r}.")
+        if other is trace:
+            if progress:
+                progress(f"prepare {trace.id}", number, len(traces))
+            made.add(trace, min_support)
+    return made
+
+
+def select(name: str, files: Iterable[Path]) -> str:
+    """The rows of ``files`` as a source in SQL: the schema's columns, ends ``start`` and ``stop``."""
+    listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+    named = ", ".join(f'"{column}"' for column in columns(name))
+    return f"(SELECT * FROM read_parquet([{listed}])) AS t({named})"
+
+
+def _nothing(name: str) -> str:
+    from graphpath.stores.schema import NODE, RELATIONSHIP
+
+    item = NODE.get(name) or RELATIONSHIP[name]
+    ends = {} if name in NODE else {"start": "INT64", "stop": "INT64"}
+    kinds = {"STRING": "VARCHAR", "INT64": "BIGINT", "INT32": "INTEGER", "BOOL": "BOOLEAN"}
+    typed = ", ".join(
+        f'NULL::{kinds.get(kind, kind)} AS "{column}"' for column, kind in {**ends, **item.properties}.items()
+    )
+    return f"(SELECT {typed} WHERE false)"

@@ -1,0 +1,244 @@
+"""Transactions on one database of a server: reading, writing in batches, deleting in batches."""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, LiteralString, TypeVar
+
+import neo4j
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from graphpath.errors import QueryFailed, StoreConflict, StoreError
+from graphpath.stores.neo4j import definitions, loads
+from graphpath.stores.neo4j.address import Address
+from graphpath.stores.neo4j.batches import BYTES, batches
+from graphpath.stores.neo4j.failures import TooLargeError, is_memory, told, too_large
+from graphpath.stores.neo4j.statements import SHARED, columns, statement
+from graphpath.stores.neo4j.values import plain, to_table, typed_table
+from graphpath.stores.schema import NODE
+
+PATIENCE: Final = 900.0
+"""Seconds that one of graphpath's own transactions may take: what is slower hangs."""
+FETCH: Final = 10_000
+SMALLEST: Final = 1 << 12
+"""Bytes of a batch that is not halved further."""
+ATTEMPTS: Final = 3
+
+logging.getLogger("neo4j").addHandler(logging.NullHandler())  # errors are told by exceptions, once
+
+Answer = TypeVar("Answer")
+Columns = dict[str, list[Any]]
+
+
+class BoltSession:
+    """Statements on the database of ``address``; ``write`` says whether they may change it.
+
+    Cheap to make: connections are the driver's. What an interrupted load had written is known from its
+    ``GraphpathLoad`` node, which every batch moves on in its own transaction.
+    """
+
+    def __init__(
+        self, driver: neo4j.Driver, address: Address, *, write: bool = False, batch_bytes: int = BYTES
+    ) -> None:
+        self.driver, self.address, self.write, self.batch_bytes = driver, address, write, batch_bytes
+        self._run = ""
+        self._holder = uuid.uuid4().hex
+
+    def execute(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
+        """See :meth:`graphpath.stores.session.Session.execute`."""
+        return to_table(self.columns(text, parameters))
+
+    def columns(
+        self, text: str, parameters: Mapping[str, object] | None = None, *, timeout: float | None = PATIENCE
+    ) -> Columns:
+        """The rows of ``text`` as columns of Python values, in one managed transaction."""
+
+        def work(transaction: neo4j.ManagedTransaction) -> Columns:
+            return _columns(transaction.run(_query(text), dict(parameters or {})))
+
+        return self.transaction(work, timeout)
+
+    def transaction(
+        self, work: Callable[[neo4j.ManagedTransaction], Answer], timeout: float | None = PATIENCE
+    ) -> Answer:
+        """Do ``work`` in one transaction, again where the server asks for it: it must bear repetition."""
+
+        @neo4j.unit_of_work(timeout=timeout)
+        def bounded(transaction: neo4j.ManagedTransaction) -> Answer:
+            try:
+                return work(transaction)
+            except neo4j.exceptions.TransientError as error:
+                if is_memory(error):  # the driver would try the same again, for as long as it may
+                    raise too_large(self.address) from error
+                raise
+
+        with told(self.address, timeout), self._session() as session:
+            return session.execute_write(bounded) if self.write else session.execute_read(bounded)
+
+    def alone(
+        self, text: str, parameters: Mapping[str, object] | None = None, *, timeout: float | None = PATIENCE
+    ) -> Columns:
+        """The rows of ``text``, which commits by itself (``CALL ... IN TRANSACTIONS``, definitions)."""
+        with told(self.address, timeout), self._session() as session:
+            query = neo4j.Query(_query(text), timeout=timeout)
+            return _columns(session.run(query, dict(parameters or {})))
+
+    def column(self, text: str, parameters: Mapping[str, object] | None = None) -> list[Any]:
+        """The first column of the rows of ``text``."""
+        return next(iter(self.columns(text, parameters).values()), [])
+
+    def export(self, text: str, batches: Iterable[Mapping[str, object]], path: Path) -> Path:
+        """See :meth:`graphpath.stores.session.Session.export`."""
+        tables = (typed_table(self.columns(text, parameters)) for parameters in batches)
+        first = next(tables)
+        with pq.ParquetWriter(path, first.schema, compression="snappy") as writer:
+            writer.write_table(first)
+            for table in tables:
+                writer.write_table(table)
+        return path
+
+    def define(self) -> None:
+        """Make the constraints and indexes that are missing, and wait until they serve."""
+        for text in (*definitions.constraints(), *definitions.indexes(), loads.CONSTRAINT):
+            self.alone(text)
+        labels, types, properties = definitions.names()
+        self.alone(definitions.LABEL, {"names": labels})
+        self.alone(definitions.TYPE, {"names": types})
+        self.alone(definitions.PROPERTY, {"names": properties})
+        self.alone(definitions.AWAIT, {"seconds": int(PATIENCE)})
+
+    def copy(self, name: str, files: Iterable[Path], scratch: Path) -> Iterator[int]:
+        """See :meth:`graphpath.stores.session.Session.copy`. What is stored already is passed over."""
+        owned = name not in NODE and name not in SHARED
+        offset = self._stored(name) if owned else 0
+        if offset:
+            yield offset
+        for table in batches(name, list(files), scratch, offset, self.batch_bytes):
+            for part in self._parts(table):
+                self._append(name, part, offset if owned else None)
+                offset += part.num_rows
+                yield part.num_rows
+
+    def remove(
+        self,
+        pattern: str,
+        variable: str,
+        parameters: Mapping[str, object] | None = None,
+        *,
+        rows: int = 10_000,
+    ) -> None:
+        """See :meth:`graphpath.stores.session.Session.remove`."""
+        detach = "DETACH " if re.search(rf"\({variable}:\w+", pattern) else ""
+        text = (
+            f"{pattern} CALL ({variable}) {{ {detach}DELETE {variable} }} IN TRANSACTIONS OF {int(rows)} ROWS"
+        )
+        for attempt in range(ATTEMPTS):
+            try:
+                self.alone(text, parameters)
+                return
+            except QueryFailed as error:  # deleting again is harmless; deadlocks with other writers pass
+                again = isinstance(error.__cause__, neo4j.exceptions.TransientError)
+                if not again or attempt == ATTEMPTS - 1:
+                    raise
+
+    def resumes(self, run: str, plan: str) -> bool:
+        """See :meth:`graphpath.stores.session.Session.resumes`. A load by another plan is forgotten."""
+        plans = self.column(loads.PLAN, {"run": run})
+        if plans and plans[0] != plan:
+            self.forget(run)
+        return plans == [plan]
+
+    def start(self, run: str, plan: str) -> None:
+        """See :meth:`graphpath.stores.session.Session.start`. Whoever else loads the run must stop."""
+        self._run = run
+        self.columns(loads.START, {"run": run, "plan": plan, "holder": self._holder})
+
+    def tally(self, run: str) -> dict[str, int]:
+        """See :meth:`graphpath.stores.session.Session.tally`."""
+        return {name: int(self.column(text, {"run": run})[0]) for name, text in loads.TALLY.items()}
+
+    def finish(self, run: str) -> None:
+        """See :meth:`graphpath.stores.session.Session.finish`."""
+        if not self.column(loads.FINISH, {"run": run, "holder": self._holder}):
+            raise self._taken_over()
+
+    def forget(self, run: str) -> None:
+        """Let an interrupted load of ``run`` not be taken up: what it stored is about to be removed."""
+        self.columns(loads.FORGET, {"run": run})
+
+    def _session(self) -> neo4j.Session:
+        return self.driver.session(
+            database=self.address.database,
+            default_access_mode=neo4j.WRITE_ACCESS if self.write else neo4j.READ_ACCESS,
+            bookmark_manager=self.driver.execute_query_bookmark_manager,
+            fetch_size=FETCH,
+        )
+
+    def _stored(self, name: str) -> int:
+        return int(self.column(loads.stored(name), {"run": self._run})[0])
+
+    def _parts(self, table: pa.Table) -> Iterator[pa.Table]:
+        """``table`` in as many parts as batches have become smaller since it was read."""
+        rows = table.num_rows
+        while table.num_rows:
+            rows = min(rows, max(1, int(self.batch_bytes * table.num_rows / max(1, table.nbytes))))
+            yield table.slice(0, rows)
+            table = table.slice(rows)
+
+    def _append(self, name: str, table: pa.Table, offset: int | None) -> None:
+        """Write the rows of ``table``; in halves where the server's memory does not hold the transaction."""
+        try:
+            self.transaction(lambda transaction: self._write(transaction, name, table, offset))
+        except TooLargeError:
+            if table.num_rows < 2 or self.batch_bytes <= SMALLEST:
+                raise
+            self.batch_bytes //= 2
+            half = table.num_rows // 2
+            self._append(name, table.slice(0, half), offset)
+            self._append(name, table.slice(half), None if offset is None else offset + half)
+
+    def _write(
+        self, transaction: neo4j.ManagedTransaction, name: str, table: pa.Table, offset: int | None
+    ) -> None:
+        if offset is not None and not self._advance(transaction, name, offset, offset + table.num_rows):
+            return
+        rows = {key: table.column(n).to_pylist() for n, key in enumerate(columns(name))}
+        done = transaction.run(_query(statement(name)), {"rows": table.num_rows, **rows}).consume()
+        made = done.counters.relationships_created
+        if offset is not None and made != table.num_rows:
+            raise StoreError(
+                f"The store found the ends of {made} of {table.num_rows} {name} of run {self._run!r}; these "
+                "were not stored. Is every end of an edge in the trace's visits?"
+            )
+
+    def _advance(self, transaction: neo4j.ManagedTransaction, name: str, before: int, after: int) -> bool:
+        """Move the load on. False when these rows are stored: the answer to their commit had been lost."""
+        asked = {"run": self._run, "holder": self._holder, "before": before, "after": after}
+        found = transaction.run(_query(loads.advance(name)), asked).single()
+        if found is None:
+            raise self._taken_over()
+        if found["stored"] not in (before, after):
+            raise StoreError(f"Run {self._run!r} is not at row {before} of {name}, but at {found['stored']}.")
+        return bool(found["stored"] == before)
+
+    def _taken_over(self) -> StoreConflict:
+        return StoreConflict(
+            f"Another process has begun to load or delete run {self._run!r} at {self.address.uri}; this load "
+            "stops and leaves it to that one."
+        )
+
+
+def _columns(result: neo4j.Result) -> Columns:
+    names = list(result.keys())
+    rows = [record.values() for record in result]
+    return {name: [plain(row[number]) for row in rows] for number, name in enumerate(names)}
+
+
+def _query(text: str) -> LiteralString:
+    """``text`` as the driver's type hints want it: built from this package's names, or the user's own."""
+    return text

@@ -1,0 +1,222 @@
+"""The store on a Neo4j server."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import neo4j
+
+from graphpath.errors import QueryFailed, RunNotFound, StoreConflict, StoreError, StoreUnavailable
+from graphpath.record import Trace
+from graphpath.stores.base import LoadReport, Progress, Store
+from graphpath.stores.load import is_loaded, load_run
+from graphpath.stores.neo4j.address import Address
+from graphpath.stores.neo4j.batches import BYTES
+from graphpath.stores.neo4j.bulk import BulkReport, bulk_load
+from graphpath.stores.neo4j.failures import TooLargeError, told
+from graphpath.stores.neo4j.session import BoltSession
+from graphpath.stores.neo4j.values import to_table
+from graphpath.stores.prepare import MEMORY
+from graphpath.stores.remove import remove_run
+from graphpath.stores.schema import NODES, SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+OLDEST: Final = (5, 26)
+SETTINGS: Final[dict[str, Any]] = {
+    "user_agent": "graphpath/0.1",
+    "connection_timeout": 5.0,
+    "connection_acquisition_timeout": 15.0,
+    "max_transaction_retry_time": 15.0,
+    "liveness_check_timeout": 5.0,
+    "notifications_min_severity": "OFF",
+}
+IN_TRANSACTIONS: Final = re.compile(r"\bIN\s+(\S+\s+CONCURRENT\s+)?TRANSACTIONS\b", re.IGNORECASE)
+META: Final = "MATCH (m:GraphpathMeta) RETURN m.schema AS schema, m.engine AS engine"
+
+
+class Neo4jStore(Store):
+    """The store in a database of a Neo4j server; :func:`graphpath.open` makes it.
+
+    Args:
+        uri: ``neo4j://`` (with routing) or ``bolt://``; ``+s`` for TLS, ``+ssc`` for TLS with a certificate
+            that nobody signed.
+        user, password, database: who asks, and of what. Without a password, ``$GRAPHPATH_NEO4J_PASSWORD``,
+            ``$NEO4J_PASSWORD`` and the server that ``graphpath neo4j start`` runs are asked for it.
+        batch_bytes: of the rows written in one transaction; halved where the server's memory asks for it.
+        memory_bytes: what DuckDB may hold while roll-ups are computed.
+        driver: further settings of ``neo4j.GraphDatabase.driver``.
+
+    Raises:
+        StoreUnavailable: the server is not there, too old, does not let the user in, lacks the database, or
+            the database holds a graph of another version. Known within seconds.
+    """
+
+    dialect = "neo4j"
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        user: str | None = None,
+        password: str | None = None,
+        database: str | None = None,
+        batch_bytes: int = BYTES,
+        memory_bytes: int = MEMORY,
+        driver: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.address = Address.parse(uri, user=user, password=password, database=database)
+        self.uri = self.address.uri
+        self.batch_bytes, self.memory_bytes = batch_bytes, memory_bytes
+        self._settings = {**SETTINGS, **(driver or {})}
+        self._driver: neo4j.Driver | None = None
+
+    def check(self) -> None:
+        """Connect, and refuse a server or a graph of another version. Raises StoreUnavailable."""
+        driver = self._connected()
+        with told(self.address):
+            agent = driver.get_server_info().agent
+        _check_server(agent, self.uri)
+        _check_schema(self._session(), self.address)
+
+    def load(
+        self, trace: Trace | str | Path, *, min_support: int | None = None, progress: Progress | None = None
+    ) -> LoadReport:
+        """See :meth:`Store.load`. An interrupted load goes on where it was."""
+        trace = trace if isinstance(trace, Trace) else Trace(trace)
+        if min_support is not None and min_support < 1:
+            raise StoreError(f"min_support counts samples and is at least 1, not {min_support}.")
+        session = self._session(write=True)
+        self._prepare(session)
+        if is_loaded(session, trace, min_support):
+            return LoadReport(trace.id, False)
+        work = Path(tempfile.mkdtemp(prefix="graphpath-load-"))
+        try:
+            return load_run(
+                session, trace, work, min_support=min_support, memory=self.memory_bytes, progress=progress
+            )
+        except TooLargeError as error:
+            raise StoreUnavailable(str(error)) from error
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+    def bulk_load(
+        self,
+        traces: Sequence[Trace | str | Path],
+        *,
+        min_support: int | None = None,
+        progress: Progress | None = None,
+        directory: str | Path | None = None,
+    ) -> BulkReport:
+        """Rebuild the database from ``traces`` with Neo4j's bulk importer; what it held before goes.
+
+        The server that ``graphpath neo4j start`` runs is stopped and started for it, and keeps its old
+        database until the new one answers with the right counts. For any other server the import files are
+        written to ``directory``, with the command that imports them (``BulkReport.command``).
+
+        Raises:
+            RecordError, StoreConflict: as for ``load``.
+            StoreUnavailable: the import failed; the server has its old database.
+        """
+        opened = [trace if isinstance(trace, Trace) else Trace(trace) for trace in traces]
+        where = Path(directory) if directory is not None else None
+        return bulk_load(self, opened, min_support=min_support, progress=progress, directory=where)
+
+    def execute(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
+        """See :meth:`Store.execute`. Runs in a read transaction, so that the server refuses any change."""
+        return self._asked(text, parameters or {})
+
+    def cypher(
+        self, text: str, *, write: bool = False, timeout: float | None = 60.0, **parameters: object
+    ) -> pd.DataFrame:
+        """See :meth:`Store.cypher`. Read-only text runs in a read transaction: the server refuses changes."""
+        import pandas as pd
+
+        session = self._session(write=write)
+        by_itself = write and IN_TRANSACTIONS.search(text)
+        ask = session.alone if by_itself else session.columns
+        try:
+            columns = ask(text, parameters, timeout=timeout)
+        except TooLargeError as error:
+            raise QueryFailed(str(error)) from error
+        try:
+            frame: pd.DataFrame = to_table(columns).to_pandas()
+            return frame
+        except QueryFailed:  # values of several types in one column: as Python objects
+            return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
+
+    def delete(self, run: str) -> None:
+        """See :meth:`Store.delete`. In batches; named queries refuse the run from the first moment on."""
+        session = self._session(write=True)
+        if not session.column("MATCH (r:Run) WHERE r.id = $run RETURN r.id", {"run": run}):
+            raise RunNotFound(f"{self.uri} holds no run {run!r}; `runs` lists the ones it has.")
+        session.forget(run)
+        remove_run(session, run)
+
+    def close(self) -> None:
+        """See :meth:`Store.close`."""
+        driver, self._driver = self._driver, None
+        if driver:
+            driver.close()
+
+    def _asked(self, text: str, parameters: Mapping[str, object]) -> pa.Table:
+        try:
+            return self._session().execute(text, parameters)
+        except TooLargeError as error:
+            raise QueryFailed(str(error)) from error
+
+    def _prepare(self, session: BoltSession) -> None:
+        """Make an empty database a store. Raises StoreConflict when it holds somebody's own graph."""
+        if not session.column(META):
+            for node in NODES:
+                if session.column(f"MATCH (n:{node.label}) RETURN count(n) AS n")[0]:
+                    raise StoreConflict(
+                        f"Database {self.address.database!r} at {self.uri} holds {node.label} nodes that "
+                        "graphpath did not make: load into another database or server."
+                    )
+        session.define()
+        session.columns(
+            "MERGE (m:GraphpathMeta {id: 1}) ON CREATE SET m.schema = $schema, m.engine = $engine",
+            {"schema": SCHEMA_VERSION, "engine": "neo4j"},
+        )
+
+    def _session(self, *, write: bool = False) -> BoltSession:
+        return BoltSession(self._connected(), self.address, write=write, batch_bytes=self.batch_bytes)
+
+    def _connected(self) -> neo4j.Driver:
+        if self._driver is None:
+            password = self.address.password
+            auth = None if password is None else (self.address.user, password)
+            with told(self.address):
+                driver = neo4j.GraphDatabase.driver(self.uri, auth=auth, **self._settings)
+                try:
+                    driver.verify_connectivity()
+                except BaseException:
+                    driver.close()
+                    raise
+            self._driver = driver
+            weakref.finalize(self, driver.close)  # as for other stores, nobody has to close it
+        return self._driver
+
+
+def _check_server(agent: str, uri: str) -> None:
+    found = re.match(r"Neo4j/(\d+)\.(\d+)", agent)
+    if found and (int(found[1]), int(found[2])) < OLDEST:
+        raise StoreUnavailable(f"The server at {uri} is {agent}; graphpath needs Neo4j 5.26 or newer.")
+
+
+def _check_schema(session: BoltSession, address: Address) -> None:
+    for schema in session.column(META):
+        if schema != SCHEMA_VERSION:
+            raise StoreUnavailable(
+                f"Database {address.database!r} at {address.uri} was made with schema {schema!r}; this is "
+                f"schema {SCHEMA_VERSION!r}: load its traces again into an empty database."
+            )
