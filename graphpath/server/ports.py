@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -34,13 +34,8 @@ def owner(port: int) -> str | None:
     if not inodes:
         return None
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            held = {str(link.readlink()) for link in (process / "fd").iterdir()}
-            name = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
-        except OSError:
-            continue
-        if held & inodes:
-            return f"{name}, process {process.name}"
+        if _open_files(process) & inodes:
+            return f"{_name(process)}, process {process.name}"
     return None
 
 
@@ -66,6 +61,25 @@ def _refused(port: int, option: str, error: OSError) -> str:
     return (
         f"Port {port} is taken{by}: end that program, or give another one with {option} (0 = any free one)."
     )
+
+
+def _open_files(process: Path) -> set[str]:
+    """What the descriptors of ``process`` point to; empty for another user's."""
+    found = set()
+    try:
+        for link in (process / "fd").iterdir():
+            with suppress(OSError):  # closed meanwhile
+                found.add(str(link.readlink()))
+    except OSError:
+        return found
+    return found
+
+
+def _name(process: Path) -> str:
+    try:
+        return (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return "a program"
 
 
 def _listeners(port: int) -> set[str]:

@@ -20,15 +20,15 @@ LAYERS: Final = 256
 PALETTE: Final = (
     ("#37474F", "#FFFFFF"),
     ("#0072B2", "#FFFFFF"),
-    ("#56B4E9", "#000000"),
-    ("#009E73", "#FFFFFF"),
-    ("#A6D854", "#000000"),
-    ("#F0E442", "#000000"),
     ("#E69F00", "#000000"),
-    ("#D55E00", "#FFFFFF"),
+    ("#009E73", "#FFFFFF"),
     ("#CC79A7", "#000000"),
-    ("#882255", "#FFFFFF"),
+    ("#56B4E9", "#000000"),
+    ("#D55E00", "#FFFFFF"),
     ("#6A51A3", "#FFFFFF"),
+    ("#A6D854", "#000000"),
+    ("#882255", "#FFFFFF"),
+    ("#F0E442", "#000000"),
     ("#9ECAE1", "#000000"),
 )
 
@@ -99,7 +99,7 @@ def on_connect() -> str:
     of all other pathways too. Commands are separated by semicolons, so the style goes as JSON.
     """
     style = json.dumps(rules(), separators=(",", ":"))
-    return f'config {{"autoComplete": false}}; style {style}; clear'
+    return f'config {{"autoComplete": false}}; style {style}'
 
 
 def _node(colour: str, text: str) -> dict[str, str]:
