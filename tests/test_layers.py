@@ -18,7 +18,7 @@ REACHES = {
     "record": {"errors", "ids"},
     "data": {"record"},
     "models": {"data", "record"},
-    "server": set(),
+    "server": {"stores", "queries"},
     "attacks": {"models", "data", "record"},
     "network": {"errors"},
     "tracing": {"network", "models", "data", "record"},
@@ -45,7 +45,7 @@ REACHES = {
 """What a part may import besides errors and ids. Nothing reaches back toward the images or the caller."""
 
 OWNERS = {
-    "torch": {"network", "tracing", "models", "data", "attacks"},
+    "torch": {"demo", "network", "tracing", "models", "data", "attacks"},
     "torchvision": {"models", "data"},
     "captum": {"attacks"},
     "sklearn": {"data"},

@@ -25,9 +25,10 @@ def run_demo(out: str | Path = "graphpath-demo", *, seed: int = 0, tell: Told | 
 
     told = tell or Silent()
     places = claim(Path(out), seed)
-    model = steps.trained(places, seed, told)
-    images = steps.attacked(places, model, seed, told)
-    traces = steps.traced(places, model, images, seed, told)
+    with steps.one_thread():
+        model = steps.trained(places, seed, told)
+        images = steps.attacked(places, model, seed, told)
+        traces = steps.traced(places, model, images, seed, told)
     with steps.loaded(places, traces, told) as store:
         ask(Reader(store, traces[0].id), told)
         pixels = [ImageSet(places.originals), ImageSet(places.adversarials)]

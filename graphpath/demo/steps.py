@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from graphpath.demo.directory import Places
@@ -16,6 +18,19 @@ if TYPE_CHECKING:
 IMAGES = 100
 """Test images traced: ten of each class."""
 EPSILON = 0.15
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """torch in one thread: faster for a network this small, and its sums do not depend on the machine."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def trained(places: Places, seed: int, told: Told) -> LoadedModel:
