@@ -121,7 +121,8 @@ def _speed_table(seconds: dict[str, list[float]], edges: int) -> Table:
     for name, times in seconds.items():
         table.add_row(name, f"{statistics.median(times):.3f}", f"{_ratio(times, base):.2f}")
     traced = [a + b for a, b in zip(seconds["hold"], seconds["select, with edges"], strict=True)]
-    table.add_row("hold + select", f"{statistics.median(traced):.3f}", f"{_ratio(traced, base):.2f}", style="bold")
+    seconds_traced, times = statistics.median(traced), _ratio(traced, base)
+    table.add_row("hold + select", f"{seconds_traced:.3f}", f"{times:.2f}", style="bold")
     table.caption = f"{edges / statistics.median(traced):,.0f} edges/s selected"
     return table
 
