@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,7 +55,17 @@ def open_store(uri: str, database: str | None = None, *, existing: bool = True) 
         raise StoreUnavailable(f"{uri} is an embedded store, one file; --database is for a Neo4j server.")
     if embedded and existing and not Path(uri).exists():
         raise StoreUnavailable(f"There is no store at {uri}; graphpath load DIR --store {uri} makes one.")
-    return open_store(uri) if database is None else open_store(uri, database=database)
+    return open_store(uri) if embedded else open_store(uri, database=database, password=_password(uri))
+
+
+def _password(uri: str) -> str | None:
+    """What is asked for where no password is known and somebody is there to type it; empty is none."""
+    from graphpath.stores.neo4j import find_password
+
+    if find_password(uri) is not None or not sys.stdin.isatty():
+        return None
+    typed = typer.prompt(f"Password for {uri}", default="", hide_input=True, show_default=False, err=True)
+    return typed or None
 
 
 def open_images(

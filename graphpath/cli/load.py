@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from graphpath.cli import arguments as a
 from graphpath.cli.progress import bar
 from graphpath.errors import StoreError
+
+if TYPE_CHECKING:
+    from graphpath.record import Trace
+    from graphpath.stores.base import Store
 
 INTERRUPTED = "nothing half loaded is visible, and the same command loads it"
 
@@ -39,10 +43,29 @@ def command(
 
     opened = [Trace(path) for path in traces]
     with a.open_store(store, database, existing=False) as kept:
+        if bulk:
+            _in_bulk(kept, opened, min_support)
+            return
         for trace in opened:
             with bar("loading", unit="steps") as shown:
                 done = kept.load(trace, min_support=min_support, progress=shown.stage)
             typer.echo(_told(trace.path, done.loaded, trace.counts, done.total_seconds, done.run))
+
+
+def _in_bulk(store: Store, traces: list[Trace], min_support: int | None) -> None:
+    from graphpath.stores.neo4j import Neo4jStore
+
+    assert isinstance(store, Neo4jStore)
+    with bar("importing", unit="steps") as shown:
+        done = store.bulk_load(traces, min_support=min_support, progress=shown.stage)
+    runs = ", ".join(done.runs)
+    if done.loaded:
+        edges, taken = done.counts.get("FLOWS_TO", 0), sum(done.seconds.values())
+        typer.echo(f"{store.uri}: rebuilt from {runs}: {edges:,} edges in {taken:.1f} s")
+        return
+    typer.echo(f"{store.uri} is not run by graphpath: the import files of {runs} are in {done.directory}.")
+    typer.echo("With the server stopped, run there (what its database holds now goes):")
+    typer.echo(f"  {done.command}")
 
 
 def _told(path: Path, loaded: bool, counts: dict[str, int], seconds: float, run: str) -> str:

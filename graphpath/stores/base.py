@@ -72,7 +72,7 @@ class Store(ABC):
 
     @abstractmethod
     def cypher(
-        self, text: str, *, write: bool = False, timeout: float | None = 60.0, **parameters: object
+        self, text: str, /, *, write: bool = False, timeout: float | None = 60.0, **parameters: object
     ) -> pd.DataFrame:
         """The rows that the user's own Cypher returns; it may change the graph only with ``write=True``.
 

@@ -135,8 +135,8 @@ def check_keys(session: Session, shop: Workshop) -> None:
     """Refuse a trace whose pathways, samples or categories have ids that the store uses otherwise."""
     [[first, last]] = shop.run("SELECT min(pathway), max(pathway) FROM pathways")
     taken = session.column(
-        "MATCH (p:Pathway) WHERE p.id >= $first AND p.id <= $last RETURN DISTINCT p.run",
-        {"first": first or 0, "last": last or 0},
+        "MATCH (p:Pathway) WHERE p.id >= $first AND p.id <= $last AND p.run <> $run RETURN DISTINCT p.run",
+        {"first": first or 0, "last": last or 0, "run": shop.trace.id},
     )
     if taken and first is not None:
         raise StoreConflict(

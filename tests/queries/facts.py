@@ -20,6 +20,7 @@ class Facts:
 
     traces: tuple[Trace, ...]
     min_support: int
+    scheme: str = "toy"
 
     def _table(self, name: str) -> pd.DataFrame:
         frames = [getattr(trace, name)().to_table().to_pandas().assign(run=trace.id) for trace in self.traces]
@@ -48,8 +49,8 @@ class Facts:
         frame = self._table("pathways").join(self.samples[["label", "variant"]], on="sample")
         first = self.predictions[self.predictions["rank"] == 1].set_index(["run", "sample"]).category
         predicted = first.loc[list(zip(frame.run, frame["sample"], strict=True))].to_numpy()
-        frame["category"] = [ids.category_id("toy", target) for target in frame.target]
-        frame["correct"] = predicted == [ids.category_id("toy", label) for label in frame.label]
+        frame["category"] = [ids.category_id(self.scheme, target) for target in frame.target]
+        frame["correct"] = predicted == [ids.category_id(self.scheme, label) for label in frame.label]
         return frame
 
     @cached_property
@@ -105,7 +106,7 @@ class Facts:
         return frame.assign(share=frame.support / size)
 
     def category_of(self, labels: pd.Series) -> pd.Series:
-        return labels.map(lambda label: ids.category_id("toy", int(label)))
+        return labels.map(lambda label: ids.category_id(self.scheme, int(label)))
 
     def name(self, neurons: pd.Series) -> pd.Series:
         """The captions of neurons: "features.0 [3] 1,2", "classifier [4]"."""

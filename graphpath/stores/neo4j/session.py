@@ -26,7 +26,7 @@ PATIENCE: Final = 900.0
 """Seconds that one of graphpath's own transactions may take: what is slower hangs."""
 FETCH: Final = 10_000
 SMALLEST: Final = 1 << 12
-"""Bytes of a batch that is not halved further."""
+"""Bytes of the batches that are read, however short the memory; larger ones are halved as they come."""
 ATTEMPTS: Final = 3
 
 logging.getLogger("neo4j").addHandler(logging.NullHandler())  # errors are told by exceptions, once
@@ -195,9 +195,9 @@ class BoltSession:
         try:
             self.transaction(lambda transaction: self._write(transaction, name, table, offset))
         except TooLargeError:
-            if table.num_rows < 2 or self.batch_bytes <= SMALLEST:
+            if table.num_rows < 2:
                 raise
-            self.batch_bytes //= 2
+            self.batch_bytes = max(SMALLEST, min(self.batch_bytes, table.nbytes) // 2)
             half = table.num_rows // 2
             self._append(name, table.slice(0, half), offset)
             self._append(name, table.slice(half), None if offset is None else offset + half)

@@ -135,7 +135,7 @@ class Neo4jStore(Store):
         return self._asked(text, parameters or {})
 
     def cypher(
-        self, text: str, *, write: bool = False, timeout: float | None = 60.0, **parameters: object
+        self, text: str, /, *, write: bool = False, timeout: float | None = 60.0, **parameters: object
     ) -> pd.DataFrame:
         """See :meth:`Store.cypher`. Read-only text runs in a read transaction: the server refuses changes."""
         import pandas as pd

@@ -1,0 +1,175 @@
+"""The Neo4j store on a real server: writing, bulk loading and asking, each against what it is compared with.
+
+    python -m tests.benchmarks.bench_neo4j [--write 120000] [--edges 5000000] [--rounds 3] [--only ask]
+
+- *write*: the store's batches against the plain ``UNWIND`` of 1,000 maps, same edges, same server, in turn.
+- *bulk*: conversion and import of one trace against the import tool alone on the converted files; roll-ups
+  and the restart apart.
+- *ask*: each named query on both engines against the same answer by DuckDB straight from the Parquet.
+
+Starts a server of its own; set $GRAPHPATH_CACHE where the server's jars are already there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+from graphpath import queries
+from graphpath.record import Trace
+from graphpath.server import Server
+from graphpath.stores import Store, open_store
+from graphpath.stores.neo4j.bulk import bulk_load
+from graphpath.stores.neo4j.session import BoltSession
+from graphpath.stores.neo4j.store import Neo4jStore
+from tests.benchmarks.bench_load import write_large
+from tests.benchmarks.bench_queries import _duckdb, _questions, _traces
+
+PLAIN = """
+UNWIND $rows AS row MATCH (a:Neuron {id: row.source}) MATCH (b:Neuron {id: row.target})
+CREATE (a)-[:FLOWS_TO {pathway: row.pathway, layer: row.layer, flow: row.flow, score: row.score,
+                       rank: row.rank}]->(b)
+"""
+CLEAR = "MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 1000 ROWS"
+CLEAR_EDGES = "MATCH ()-[r:FLOWS_TO]->() CALL (r) { DELETE r } IN TRANSACTIONS OF 20000 ROWS"
+PER_PATHWAY = 20_000
+
+Session = BoltSession
+
+
+def main() -> None:
+    """Start a server, measure, print."""
+    reader = argparse.ArgumentParser()
+    reader.add_argument("--write", type=int, default=120_000, help="edges per round of writing")
+    reader.add_argument("--edges", type=int, default=5_000_000, help="edges of the bulk load")
+    reader.add_argument("--rounds", type=int, default=3)
+    reader.add_argument("--only", choices=["write", "bulk", "ask"])
+    reader.add_argument("--memory", default="2g")
+    asked = reader.parse_args()
+    console = Console()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Server(Path(folder) / "home", bolt_port=0, http_port=0, memory=asked.memory, timeout=300) as server,
+        open_store(server.uri, password=server.password) as store,
+    ):
+        assert isinstance(store, Neo4jStore)
+        work = Path(folder)
+        if asked.only in (None, "write"):
+            write(store, work, asked.write, asked.rounds, console)
+        if asked.only in (None, "ask"):
+            ask(store, work, asked.rounds, console)
+        if asked.only in (None, "bulk"):
+            bulk(store, server, work, asked.edges, console)
+
+
+def write(store: Neo4jStore, work: Path, edges: int, rounds: int, console: Console) -> None:
+    """Edges per second of both ways, in turn, on a warm server."""
+    trace = write_large(work / "write", max(1, edges // PER_PATHWAY), min(edges, PER_PATHWAY))
+    store.load(trace)  # the neurons, and a warm server
+    rows = pa.concat_tables(pq.read_table(file) for file in trace.files("edges"))
+    session = store._session(write=True)
+    ways: dict[str, Callable[[], object]] = {
+        "plain": lambda: plain(session, rows),
+        "batches": lambda: batches(session, trace, work),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds + 1):
+        for name, way in ways.items():
+            session.alone(CLEAR_EDGES)
+            began = time.perf_counter()
+            way()
+            if number:  # the first round warms up
+                taken[name].append(time.perf_counter() - began)
+    rates = {name: rows.num_rows / statistics.median(times) for name, times in taken.items()}
+    for name, rate in rates.items():
+        spread = ", ".join(f"{rows.num_rows / seconds:,.0f}" for seconds in taken[name])
+        console.print(f"write {name}: {rate:,.0f} edges/s ({spread})")
+    console.print(f"write: ratio {rates['batches'] / rates['plain']:.2f} (target 1.6)")
+    session.alone(CLEAR)
+
+
+def plain(session: BoltSession, rows: pa.Table) -> None:
+    """What the driver's manual shows: a list of maps, 1,000 at a time."""
+    for start in range(0, rows.num_rows, 1000):
+        session.columns(PLAIN, {"rows": rows.slice(start, 1000).to_pylist()})
+
+
+def batches(session: BoltSession, trace: Trace, work: Path) -> None:
+    """What a load does."""
+    session.forget(trace.id)
+    session.start(trace.id, "benchmark")
+    for _ in session.copy("FLOWS_TO", trace.files("edges"), work):
+        pass
+    session.forget(trace.id)
+
+
+def ask(store: Neo4jStore, work: Path, rounds: int, console: Console) -> None:
+    """Medians in milliseconds, the three in turn."""
+    traces = _traces(work / "ask", 100, 5000)
+    with open_store(work / "ask.lbdb") as embedded:
+        for trace in traces:
+            began = time.perf_counter()
+            report = store.load(trace, min_support=2)
+            taken = time.perf_counter() - began
+            console.print(
+                f"load {report.run}: {sum(report.counts.values()):,} rows in {taken:.1f} s; FLOWS_TO "
+                f"{report.edges_per_second:,.0f}/s"
+            )
+            embedded.load(trace, min_support=2)
+        console.print(_asked({"embedded": embedded, "Neo4j": store}, traces, rounds))
+    for trace in traces:
+        began = time.perf_counter()
+        store.delete(trace.id)
+        console.print(f"delete {trace.id}: {time.perf_counter() - began:.1f} s")
+
+
+def _asked(stores: dict[str, Store], traces: tuple[Trace, Trace], rounds: int) -> Table:
+    connection = _duckdb(traces)
+    table = Table("query", "rows", *(f"{name} ms" for name in stores), "DuckDB ms")
+    questions = _questions(stores["embedded"])
+    told = {question.name: question for question in questions}
+    for name in queries.catalogue():
+        if name not in told:
+            continue
+        question = told[name]
+        ways: list[Callable[[], object]] = [
+            lambda store=store, question=question: store.query(question.name, **question.parameters)
+            for store in stores.values()
+        ]
+        if question.sql:
+            ways.append(lambda question=question: connection.execute(question.sql, question.values).df())
+        times: list[list[float]] = [[] for _ in ways]
+        for _ in range(rounds + 1):
+            for way, taken in zip(ways, times, strict=True):
+                began = time.perf_counter()
+                way()
+                taken.append(1000 * (time.perf_counter() - began))
+        shown = [f"{statistics.median(taken[1:]):.0f}" for taken in times]
+        rows = len(stores["embedded"].query(name, **question.parameters))
+        table.add_row(name, f"{rows:,}", *shown, *([] if question.sql else ["-"]))
+    return table
+
+
+def bulk(store: Neo4jStore, server: Server, work: Path, edges: int, console: Console) -> None:
+    """One trace of ``edges`` edges; the import tool alone is the stage "import" of the same run."""
+    trace = write_large(work / "bulk", max(1, edges // PER_PATHWAY), PER_PATHWAY)
+    report = bulk_load(store, [trace], min_support=None, progress=None, server=server)
+    seconds = report.seconds
+    console.print(f"bulk: {report.counts['FLOWS_TO']:,} FLOWS_TO, {sum(report.counts.values()):,} in all")
+    console.print(", ".join(f"{stage} {taken:.1f} s" for stage, taken in seconds.items()))
+    ratio = (seconds["convert"] + seconds["import"]) / seconds["import"]
+    rate = sum(report.counts.values()) / seconds["import"]
+    console.print(f"bulk: import alone {rate:,.0f} rows/s; with conversion ratio {ratio:.2f} (target 1.2)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""The bulk importer makes the graph that loads make, and the old one stays until the new one is up."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from graphpath.errors import StoreConflict, StoreError, StoreUnavailable
+from graphpath.server import Server
+from graphpath.stores import Store
+from graphpath.stores.neo4j import bulk
+from graphpath.stores.neo4j.exchange import KEPT, NEW
+from graphpath.stores.neo4j.importing import convert
+from graphpath.stores.neo4j.statements import columns
+from tests.stores.contents import assert_same, contents
+from tests.stores.contract.conftest import clear, connect
+from tests.synthetic import write_trace
+
+OTHER = ("GraphpathMeta.engine",)
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def managed(own_server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """The server that graphpath takes for its own."""
+    monkeypatch.setenv("GRAPHPATH_NEO4J_HOME", str(own_server.home))
+    ports = own_server.status().ports
+    assert ports is not None
+
+    def with_its_jars(uri: str) -> Server | None:
+        again = Server(
+            own_server.home,
+            bolt_port=ports.bolt,
+            http_port=ports.http,
+            memory="640m",
+            cache=own_server.cache,
+            timeout=300,
+        )
+        return again if uri == own_server.uri else None
+
+    monkeypatch.setattr(bulk, "managed_server", with_its_jars)
+    return own_server
+
+
+def leftovers(server: Server) -> list[str]:
+    places = [*(server.home / "data").rglob("graphpath-*"), *(server.home / "import").iterdir()]
+    return [path.name for path in places]
+
+
+def test_a_bulk_load_makes_what_loads_make(
+    managed: Server, traces: SimpleNamespace, make: Callable[[str], Store], tmp_path: Path
+) -> None:
+    everything = [traces.clean, traces.attacked, traces.other]
+    crosses = write_trace(
+        tmp_path / "pixels", run="pixels", seed=5, samples=4, pathways_per_sample=2, crosses=True
+    )
+    other = make("ladybug")
+    for trace in (*everything, crosses):
+        other.load(trace)
+    with connect(managed) as store:
+        store.load(traces.other, min_support=1)
+        report = store.bulk_load([*everything, crosses, traces.clean])
+        assert (report.loaded, report.runs) == (True, ("clean", "attacked", "other", "pixels"))
+        assert report.counts["FLOWS_TO"] == sum(t.counts["edges"] for t in (*everything, crosses))
+        assert {"prepare", "convert", "import", "exchange", "check"} == set(report.seconds)
+        assert_same(contents(store, without=OTHER), contents(other, without=OTHER))
+        assert store.runs().complete.all()
+        names = store.cypher("SHOW INDEXES YIELD name, state RETURN name, state")
+        assert set(names.state) == {"ONLINE"}
+        assert {"graphpath_FLOWS_TO", "graphpath_Neuron"} <= set(names.name)
+        # What was imported and what is written later are one graph: types and keys agree.
+        assert not store.load(traces.clean).loaded
+        store.delete("attacked")
+        assert store.load(traces.attacked).loaded
+        assert_same(contents(store, without=OTHER), contents(other, without=OTHER))
+    assert leftovers(managed) == []
+
+
+def test_the_old_database_stays_where_the_import_fails(
+    managed: Server, traces: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clear(managed)
+    with connect(managed) as store:
+        store.load(traces.clean)
+        before = contents(store)
+        with monkeypatch.context() as patch:
+            patch.setattr(bulk, "HEAP", 1)  # not even Java starts
+            with pytest.raises(StoreUnavailable, match="old database is kept"):
+                store.bulk_load([traces.attacked])
+        assert_same(contents(store), before, exact=True)
+        with monkeypatch.context() as patch:
+            patch.setattr(bulk, "_verify", lambda *_: (_ for _ in ()).throw(StoreUnavailable("counts")))
+            with pytest.raises(StoreUnavailable, match="counts"):
+                store.bulk_load([traces.attacked])
+        assert_same(contents(store), before, exact=True)
+    assert leftovers(managed) == []
+
+
+@pytest.mark.parametrize("moved", [0, 1, 2])
+def test_an_exchange_that_was_cut_short_is_undone(
+    moved: int, managed: Server, traces: SimpleNamespace
+) -> None:
+    """A SIGKILL after each rename leaves the old database to be found."""
+    exchange = bulk.Exchange(bulk.managed_server(managed.uri), "neo4j")
+    with connect(managed) as store:
+        clear(managed)
+        store.load(traces.clean)
+        before = contents(store)
+    managed.stop()
+    if moved < 2:
+        exchange.kept.mkdir()
+        for place in ("databases", "transactions")[: moved + 1]:
+            (exchange.data / place / "neo4j").rename(exchange.kept / place)
+    else:
+        exchange._keep()
+    exchange.recover()
+    with connect(managed) as store:
+        assert_same(contents(store), before, exact=True)
+    assert not (exchange.data / KEPT).exists() and not (exchange.data / "databases" / NEW).exists()
+
+
+def test_a_server_of_somebody_else_gets_files_and_the_command(
+    own_server: Server, traces: SimpleNamespace, make: Callable[[str], Store], tmp_path: Path
+) -> None:
+    """The printed command itself, with the importer of the class path for neo4j-admin, does the work."""
+    folder = tmp_path / "import files"
+    with connect(own_server) as store:
+        clear(own_server)
+        report = store.bulk_load([traces.clean, traces.attacked], directory=folder)
+        assert store.runs().empty
+    assert report.loaded is False and report.directory == folder
+    assert "neo4j-admin database import full @arguments --overwrite-destination=true neo4j" in report.command
+    own_server.stop()
+    try:
+        done = in_folder(own_server, folder)
+        assert done.returncode == 0, done.stdout
+    finally:
+        own_server.start()
+    other = make("ladybug")
+    for trace in (traces.clean, traces.attacked):
+        other.load(trace)
+    with connect(own_server) as store:
+        for text in (folder / "schema.cypher").read_text(encoding="utf-8").split(";\n"):
+            if text.strip():
+                store.cypher(text, write=True)
+        assert_same(contents(store, without=OTHER), contents(other, without=OTHER))
+    with connect(own_server) as store, pytest.raises(StoreError, match="is not empty"):
+        store.bulk_load([traces.clean], directory=folder)
+
+
+def in_folder(server: Server, folder: Path) -> subprocess.CompletedProcess[str]:
+    from graphpath.server import java
+    from graphpath.server.jars import jars
+    from graphpath.server.tool import MAIN, environment
+
+    arguments = ["database", "import", "full", "@arguments", "--overwrite-destination=true", "neo4j"]
+    words = java.command(java.find_java(), jars(server.cache), 256, MAIN, arguments)
+    return subprocess.run(
+        words, cwd=folder, env=environment(server.home), capture_output=True, text=True, check=False
+    )
+
+
+def test_two_traces_of_one_name_are_refused(managed: Server, traces: SimpleNamespace, tmp_path: Path) -> None:
+    twin = write_trace(tmp_path / "twin", run="clean", samples=4, seed=8)
+    clash = write_trace(tmp_path / "clash", run="clash", samples=4, seed=8, layers=4, weights="weights")
+    with connect(managed) as store:
+        with pytest.raises(StoreConflict, match="different traces of run 'clean'"):
+            store.bulk_load([traces.clean, twin])
+        with pytest.raises(StoreError, match="at least one"):
+            store.bulk_load([])
+        store.bulk_load([traces.clean, clash])
+    assert leftovers(managed) == []
+
+
+def test_texts_and_numbers_that_csv_makes_difficult(managed: Server, tmp_path: Path) -> None:
+    """Quotes, commas, new lines, empty and missing texts, infinities, the smallest and largest numbers."""
+    texts = ['say "so"', "a,b", "two\nlines", "", None, "back\\slash", "'", " spaces ", "ü\u2028"]
+    numbers = [float("inf"), float("-inf"), float("nan"), 1e-45, 3.4e38, 0.1, -0.0, None, 1.0]
+    table = pa.table(
+        {
+            "id": list(range(len(texts))),
+            "dataset": texts,
+            "split": texts,
+            "position": [2**53 - 1] * len(texts),
+            "label": pa.array([None, *range(8)], pa.int32()),
+            "variant": texts,
+            "parent": pa.array([None] * len(texts), pa.int64()),
+            "detail": texts,
+            "attack": texts,
+            "epsilon": numbers,
+        }
+    )
+    assert table.column_names == columns("Sample")
+    pq.write_table(table, tmp_path / "Sample.parquet")
+    files = convert({"Sample": [tmp_path / "Sample.parquet"]}, tmp_path / "csv", 1 << 28)
+    assert files.multiline
+    exchange = bulk.Exchange(bulk.managed_server(managed.uri), "neo4j")
+    exchange.make(files.write_arguments(relative=False), 256)
+    with exchange.swapped(), connect(managed) as store:
+        rows = store.cypher("MATCH (s:Sample) RETURN s ORDER BY s.id").s.tolist()
+    for number, row in enumerate(rows):
+        assert row["id"] == number and row["position"] == 2**53 - 1
+        assert row.get("dataset") == texts[number] and row.get("detail") == texts[number]
+        value = numbers[number]
+        if value is None:
+            assert "epsilon" not in row
+        else:
+            np.testing.assert_equal(row["epsilon"], value)
+    clear(managed)

@@ -1,0 +1,252 @@
+"""Loading and deleting behave alike on both engines and leave the same graph, whatever interrupts them."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+
+import pyarrow.parquet as pq
+import pytest
+
+from graphpath.errors import RunNotFound, StoreConflict, StoreError, StoreUnavailable
+from graphpath.record import Trace
+from graphpath.server import Server
+from graphpath.stores import Store, open_store
+from graphpath.stores.neo4j.session import BoltSession
+from tests.stores.contents import assert_same, contents
+from tests.stores.contract.conftest import clear, connect
+from tests.synthetic import write_trace
+
+OTHER = ("GraphpathMeta.engine",)
+
+
+def held(store: Store) -> dict:
+    return contents(store, without=OTHER)
+
+
+@pytest.fixture(scope="module")
+def expected(traces: SimpleNamespace, make: Callable[[str], Store]) -> dict:
+    """What the embedded engine holds of the clean and the attacked trace, loaded undisturbed."""
+    store = make("ladybug")
+    for trace in (traces.clean, traces.attacked):
+        store.load(trace)
+    return held(store)
+
+
+def test_engines_hold_the_same_graph_in_any_order(
+    empty: Store, traces: SimpleNamespace, expected: dict
+) -> None:
+    for trace in (traces.attacked, traces.clean):
+        report = empty.load(trace)
+        assert report.loaded
+        assert report.counts["FLOWS_TO"] == trace.counts["edges"]
+    assert_same(held(empty), expected)
+
+
+def test_loading_again_changes_nothing(empty: Store, traces: SimpleNamespace) -> None:
+    empty.load(traces.clean)
+    before = held(empty)
+    assert not empty.load(traces.clean.path).loaded
+    assert_same(held(empty), before, exact=True)
+
+
+def test_a_deleted_run_leaves_what_was_there_before(
+    empty: Store, traces: SimpleNamespace, expected: dict
+) -> None:
+    for trace in (traces.clean, traces.other, traces.attacked):
+        empty.load(trace)
+    assert empty.runs().run.tolist() == ["attacked", "clean", "other"]
+    empty.delete("other")
+    assert_same(held(empty), expected)
+    with pytest.raises(RunNotFound, match="holds no run 'other'"):
+        empty.delete("other")
+
+
+def test_another_min_support_replaces_the_run(empty: Store, traces: SimpleNamespace) -> None:
+    empty.load(traces.clean)
+    assert empty.load(traces.clean, min_support=1).loaded
+    few = empty.query("categories/shared_edges", run="clean", limit=100_000)
+    assert empty.load(traces.clean, min_support=3).loaded
+    assert len(empty.query("categories/shared_edges", run="clean", limit=100_000)) < len(few)
+    assert empty.runs().run.tolist() == ["clean"]
+
+
+def test_another_trace_of_the_run_is_refused(empty: Store, traces: SimpleNamespace, tmp_path: Path) -> None:
+    empty.load(traces.clean)
+    before = held(empty)
+    with pytest.raises(StoreConflict, match="another trace of run 'clean'"):
+        empty.load(write_trace(tmp_path / "two", run="clean", samples=4, seed=9))
+    assert_same(held(empty), before, exact=True)
+
+
+def test_edges_without_their_neurons_are_refused(
+    empty: Store, traces: SimpleNamespace, tmp_path: Path
+) -> None:
+    shutil.copytree(traces.clean.path, tmp_path / "torn")
+    trace = Trace(tmp_path / "torn")
+    edge = pq.read_table(trace.files("edges")[0], columns=["target"])["target"][0].as_py()
+    for path in trace.files("visits"):
+        table = pq.read_table(path)
+        kept = [neuron != edge for neuron in table["neuron"].to_pylist()]
+        pq.write_table(table.filter(kept), path)
+    with pytest.raises(StoreError):
+        empty.load(trace)
+    with suppress(StoreUnavailable):  # the embedded engine has not even made a file
+        assert not empty.query("runs/all").complete.any()
+
+
+def test_a_load_stopped_at_any_batch_goes_on_behind_it(
+    neo4j_server: Server,
+    traces: SimpleNamespace,
+    expected: dict,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Small batches; the load dies after a few of them, again and again, until it is through."""
+    clear(neo4j_server)
+    write = BoltSession._write
+    stored: list[tuple[str, int | None]] = []
+    tries = 0
+    with connect(neo4j_server, batch_bytes=700) as store:
+        store.load(traces.clean)
+        while not (store.query("runs/all").run == "attacked").any() or tries == 0 or not finished(store):
+            tries += 1
+            seen = iter(range(10**6))
+
+            def failing(self, transaction, name, table, offset, seen=seen):
+                write(self, transaction, name, table, offset)
+                if next(seen) == 25:
+                    raise KeyboardInterrupt  # within the transaction: this batch is lost
+                stored.append((name, offset))
+
+            with monkeypatch.context() as patch:
+                patch.setattr(BoltSession, "_write", failing)
+                try:
+                    store.load(traces.attacked)
+                except KeyboardInterrupt:
+                    continue
+        assert_same(held(store), expected)
+    owned = [item for item in stored if item[1] is not None]
+    assert tries > 3
+    assert len(owned) == len(set(owned)), "rows were written twice"
+    assert not leftovers(neo4j_server)
+
+
+def finished(store: Store) -> bool:
+    runs = store.query("runs/all")
+    return bool(runs[runs.run == "attacked"].complete.all())
+
+
+def leftovers(server: Server) -> list[object]:
+    with connect(server) as store:
+        return store.cypher("MATCH (l:GraphpathLoad) RETURN l.id AS id")["id"].tolist()
+
+
+def test_the_second_of_two_loaders_takes_over(neo4j_server: Server, traces: SimpleNamespace) -> None:
+    clear(neo4j_server)
+    with connect(neo4j_server, batch_bytes=3000) as one, connect(neo4j_server) as two:
+
+        def meanwhile(stage: str, done: int, of: int) -> None:
+            if stage == "FLOWS_TO":
+                assert two.load(traces.clean).loaded
+
+        with pytest.raises(StoreConflict, match="Another process has begun"):
+            one.load(traces.clean, progress=meanwhile)
+        before = held(one)
+        assert not one.load(traces.clean).loaded
+        assert_same(held(one), before, exact=True)
+
+
+LOADER = """
+import sys
+sys.path.insert(0, ".")
+from graphpath.stores import open_store
+uri, password, trace = sys.argv[1:]
+print("go", flush=True)
+open_store(uri, password=password, batch_bytes=2000).load(trace)
+"""
+
+
+def loader(server: Server, trace: Trace) -> subprocess.Popen[bytes]:
+    """A process that loads ``trace``, and has begun to."""
+    words = [sys.executable, "-c", LOADER, server.uri, server.password, str(trace.path)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
+
+
+def begun(server: Server, name: str, rows: int) -> bool:
+    """Whether a load has stored ``rows`` rows of ``name``; waits for it."""
+    with connect(server) as store:
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            found = store.cypher(f"MATCH (l:GraphpathLoad) WHERE l.{name} >= $rows RETURN l", rows=rows)
+            if len(found):
+                return True
+            if (store.query("runs/all").query("complete").run == "attacked").any():
+                return False
+            time.sleep(0.02)
+    return False
+
+
+@pytest.mark.parametrize(("name", "rows"), [("OF_SAMPLE", 1), ("VISITS", 100), ("FLOWS_TO", 50)])
+def test_a_killed_client_loses_nothing(
+    name: str, rows: int, neo4j_server: Server, traces: SimpleNamespace, expected: dict
+) -> None:
+    clear(neo4j_server)
+    with connect(neo4j_server) as store:
+        store.load(traces.clean)
+        process = loader(neo4j_server, traces.attacked)
+        caught = begun(neo4j_server, name, rows)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert caught, "the load was through before it could be killed"
+        assert store.runs().set_index("run").complete.to_dict() == {"clean": True, "attacked": False}
+        with pytest.raises(RunNotFound, match="never finished"):
+            store.query("pathways/hubs", run="attacked")
+        assert store.load(traces.attacked).loaded
+        assert_same(held(store), expected)
+    assert not leftovers(neo4j_server)
+
+
+def test_a_half_loaded_run_can_be_deleted(
+    neo4j_server: Server, traces: SimpleNamespace, tmp_path: Path
+) -> None:
+    clear(neo4j_server)
+    with connect(neo4j_server) as store, open_store(tmp_path / "s.lbdb") as other:
+        store.load(traces.clean)
+        other.load(traces.clean)
+        process = loader(neo4j_server, traces.attacked)
+        assert begun(neo4j_server, "FLOWS_TO", 20)
+        process.kill()
+        process.communicate()
+        store.delete("attacked")
+        assert_same(held(store), held(other))
+    assert not leftovers(neo4j_server)
+
+
+@pytest.mark.slow
+def test_a_killed_server_loses_nothing(own_server: Server, traces: SimpleNamespace, expected: dict) -> None:
+    """SIGKILL to the server in the middle of a load; started again, the same load completes."""
+    with connect(own_server) as store:
+        store.load(traces.clean)
+    process = loader(own_server, traces.attacked)
+    assert begun(own_server, "FLOWS_TO", 20)
+    pid = own_server.status().pid
+    assert pid is not None
+    subprocess.run(["kill", "-KILL", str(pid)], check=True)
+    _, said = process.communicate(timeout=90)
+    assert process.returncode == 1
+    assert b"StoreUnavailable: No answer from a Neo4j server" in said
+    own_server.start()
+    with connect(own_server) as store:
+        assert store.runs().set_index("run").complete.to_dict() == {"clean": True, "attacked": False}
+        assert store.load(traces.attacked).loaded
+        assert_same(held(store), expected)
