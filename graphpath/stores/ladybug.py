@@ -113,7 +113,7 @@ class LadybugStore(Store):
         return self._reader().execute(text, parameters)
 
     def cypher(
-        self, text: str, *, write: bool = False, timeout: float | None = 60.0, **parameters: object
+        self, text: str, /, *, write: bool = False, timeout: float | None = 60.0, **parameters: object
     ) -> pd.DataFrame:
         """See :meth:`Store.cypher`. Runs in a process of its own, since some queries crash the engine."""
         limits = Limits(timeout, self.buffer_bytes)
