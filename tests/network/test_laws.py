@@ -154,11 +154,17 @@ def test_all_routes_and_constants_by_enumeration() -> None:
     """On a net small enough, every single route, those from constants included, sums to f."""
     model = nets.randomised(
         nn.Sequential(
-            nn.Conv2d(1, 2, 2), nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2, 1), nn.Conv2d(2, 2, 2), nn.ReLU(),
-            nn.Flatten(), nn.Linear(2, 2),
+            nn.Conv2d(1, 2, 2),
+            nn.BatchNorm2d(2),
+            nn.ReLU(),
+            nn.MaxPool2d(2, 1),
+            nn.Conv2d(2, 2, 2),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(2, 2),
         ),
         seed=3,
-    )  # fmt: skip
+    )
     batch, classes = harness.held(model, nets.images((1, 4, 4), 4, seed=0))
     for image, (mine, target) in enumerate(zip(harness.every_edge(batch), classes, strict=True)):
         twin, ours = twins.take_apart(model, batch.images[image]), harness.numbers(batch, image)

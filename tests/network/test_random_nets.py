@@ -124,9 +124,11 @@ def networks(draw: st.DrawFn) -> nn.Module:
 
 
 @settings(
-    max_examples=60, deadline=None, derandomize=True,
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)  # fmt: skip
+)
 @given(model=networks(), seed=st.integers(0, 100))
 def test_random_network_is_its_twin_and_keeps_every_law(model: nn.Module, seed: int) -> None:
     batch, classes = harness.held(model, nets.images(SHAPE, 2, seed))

@@ -37,7 +37,8 @@ def giving(forward: Callable[[Any, Tensor], Any]) -> nn.Module:
 
 REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "gate of two branches": (
-        lambda: giving(lambda net, x: net.head(net.stem(x) * torch.relu(net.other(x)))), "^mul multiplies two tensors"
+        lambda: giving(lambda net, x: net.head(net.stem(x) * torch.relu(net.other(x)))),
+        "^mul multiplies two tensors",
     ),
     "square": (lambda: around(lambda y: y * y), "^mul multiplies two tensors"),
     "power": (lambda: around(lambda y: y**2), "^pow .*cannot take apart"),
@@ -45,59 +46,87 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "softmax": (lambda: around(lambda y: F.softmax(y, 1)), "^softmax .*cannot take apart"),
     "softmax module": (lambda: holding(nn.Softmax(dim=1)), "^odd is torch.nn.modules.activation.Softmax"),
     "log softmax of the logits": (
-        lambda: giving(lambda net, x: F.log_softmax(net.head(net.stem(x)), 1)), "^log_softmax .*cannot take apart"
+        lambda: giving(lambda net, x: F.log_softmax(net.head(net.stem(x)), 1)),
+        "^log_softmax .*cannot take apart",
     ),
     "mean over the batch": (
-        lambda: around(lambda y: y - y.mean(0, keepdim=True)), "^mean is a mean over the dimensions 0"
+        lambda: around(lambda y: y - y.mean(0, keepdim=True)),
+        "^mean is a mean over the dimensions 0",
     ),
     "batch turned round": (lambda: around(lambda y: y.flip(0)), "^flip "),
     "batch indexed": (lambda: around(lambda y: y[torch.tensor([1, 0])]), "^getitem .*keep the whole batch"),
     "batch sliced": (lambda: around(lambda y: y[:1]), "^getitem .*keep the whole batch"),
     "batch concatenated": (lambda: around(lambda y: torch.cat([y, y])), "^cat concatenates along the batch"),
     "batch transposed": (
-        lambda: around(lambda y: y.transpose(0, 1).transpose(0, 1)), "^transpose transposes the batch dimension"
+        lambda: around(lambda y: y.transpose(0, 1).transpose(0, 1)),
+        "^transpose transposes the batch dimension",
     ),
-    "batch permuted": (lambda: around(lambda y: y.permute(1, 0, 2, 3)), "^permute permutes the batch dimension"),
+    "batch permuted": (
+        lambda: around(lambda y: y.permute(1, 0, 2, 3)),
+        "^permute permutes the batch dimension",
+    ),
     "batch split": (lambda: around(lambda y: y.chunk(2)[0]), "^chunk splits the batch dimension"),
     "batch flattened": (lambda: around(lambda y: y.view(-1)), "^view reshapes across the images of a batch"),
-    "made for a batch of two": (lambda: around(lambda y: y + torch.ones(2, 4, 6, 6)), "^add .*image to image"),
+    "made for a batch of two": (
+        lambda: around(lambda y: y + torch.ones(2, 4, 6, 6)),
+        "^add .*image to image",
+    ),
     "batch norm without statistics": (
-        lambda: holding(nn.BatchNorm2d(4, track_running_stats=False)), "^odd is a batch norm without running statistics"
+        lambda: holding(nn.BatchNorm2d(4, track_running_stats=False)),
+        "^odd is a batch norm without running statistics",
     ),
     "group norm": (lambda: holding(nn.GroupNorm(2, 4)), "^odd is torch.nn.modules.normalization.GroupNorm"),
-    "instance norm": (lambda: holding(nn.InstanceNorm2d(4)), "^odd is torch.nn.modules.instancenorm.InstanceNorm2d"),
+    "instance norm": (
+        lambda: holding(nn.InstanceNorm2d(4)),
+        "^odd is torch.nn.modules.instancenorm.InstanceNorm2d",
+    ),
     "transposed convolution": (
-        lambda: holding(nn.ConvTranspose2d(4, 4, 3, padding=1)), "^odd is torch.nn.modules.conv.ConvTranspose2d"
+        lambda: holding(nn.ConvTranspose2d(4, 4, 3, padding=1)),
+        "^odd is torch.nn.modules.conv.ConvTranspose2d",
     ),
     "interpolation": (lambda: around(lambda y: F.interpolate(y, size=6)), "^interpolate "),
     "matrix product": (lambda: around(lambda y: torch.matmul(y, y.transpose(2, 3))), "^matmul "),
-    "dropout that is always on": (lambda: around(lambda y: F.dropout(y, 0.5)), "^dropout drops at random even in"),
+    "dropout that is always on": (
+        lambda: around(lambda y: F.dropout(y, 0.5)),
+        "^dropout drops at random even in",
+    ),
     "broadcast sum": (
         lambda: giving(lambda net, x: net.head(net.stem(x) + F.adaptive_avg_pool2d(net.other(x), 1))),
         "^add adds tensors of the shapes",
     ),
-    "dense layer over an axis": (lambda: holding(nn.Linear(6, 6)), "^odd is a linear layer on a tensor of shape"),
+    "dense layer over an axis": (
+        lambda: holding(nn.Linear(6, 6)),
+        "^odd is a linear layer on a tensor of shape",
+    ),
     "padding with a value": (lambda: around(lambda y: F.pad(y, (1, 1), value=0.5)), "^pad pads with 0.5"),
     "write into a slice": (
-        lambda: around(lambda y: (y.__setitem__((slice(None), 0), 0.0), y)[1]), "^__setitem__ "
+        lambda: around(lambda y: (y.__setitem__((slice(None), 0), 0.0), y)[1]),
+        "^__setitem__ ",
     ),
     "max-pool with indices": (
-        lambda: giving(lambda net, x: net.head(F.max_pool2d(net.stem(x), 1, return_indices=True)[0])), "max_pool2d"
+        lambda: giving(lambda net, x: net.head(F.max_pool2d(net.stem(x), 1, return_indices=True)[0])),
+        "max_pool2d",
     ),
     "recurrent layer": (lambda: holding(nn.LSTM(6, 6)), "^odd is torch.nn.modules.rnn.LSTM"),
     "weight norm": (
-        lambda: holding(nn.utils.parametrizations.weight_norm(nets.conv(4, 4))), "^odd is .*ParametrizedConv2d"
+        lambda: holding(nn.utils.parametrizations.weight_norm(nets.conv(4, 4))),
+        "^odd is .*ParametrizedConv2d",
     ),
-    "two outputs": (lambda: giving(lambda net, x: (net.head(net.stem(x)), x)), "^the network's output is tuple"),
+    "two outputs": (
+        lambda: giving(lambda net, x: (net.head(net.stem(x)), x)),
+        "^the network's output is tuple",
+    ),
     "a feature map as output": (
-        lambda: giving(lambda net, x: net.stem(x)), r"^the network's output is \(4, 6, 6\); expected .* logits"
+        lambda: giving(lambda net, x: net.stem(x)),
+        r"^the network's output is \(4, 6, 6\); expected .* logits",
     ),
     "vision transformer": (
-        lambda: torchvision.models.VisionTransformer(6, 3, 1, 2, 8, 8, num_classes=3), "^(cat|encoder).*cannot take apart"
+        lambda: torchvision.models.VisionTransformer(6, 3, 1, 2, 8, 8, num_classes=3),
+        "^(cat|encoder).*cannot take apart",
     ),
     "hooks": (lambda: hooked(), "^stem has forward hooks"),
     "old weight norm": (lambda: pre_hooked(), "^stem has forward hooks"),
-}  # fmt: skip
+}
 
 
 def hooked() -> nn.Module:
@@ -125,7 +154,7 @@ def test_a_transformer_is_refused() -> None:
     model = nets.Net(
         lambda net, x: net.odd(net.stem(x).flatten(2)).flatten(1), stem=nets.conv(3, 4), odd=layer
     )
-    with pytest.raises(UnsupportedOperation, match="^odd is .*TransformerEncoderLayer"):
+    with pytest.raises(UnsupportedOperation, match=r"^odd is .*TransformerEncoderLayer"):
         take_apart(model, SHAPE)
 
 

@@ -133,7 +133,7 @@ def test_gradients_by_operator(case: Case) -> None:
 
 
 def test_cuts_by_operator(case: Case) -> None:
-    """Everything that crosses a cut, and the constants on the logit's side, is f: at every place in the order."""
+    """Everything that crosses a cut, and the constants on the logit's side, is f: at every cut."""
     held, sites = case.batch.held, case.batch.wiring.sites
     crossing = np.zeros((len(sites), len(sites), 2))  # from, to; signed, |.|
     for target, back in enumerate(case.back):

@@ -1,7 +1,8 @@
-"""What the tests of network and tracing share: a batch held, its edges as columns, and the laws of DESIGN §3."""
+"""What the tests of network and tracing share: a batch held, its edges as columns, the laws of DESIGN §3."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -192,7 +193,7 @@ def _routes(edges: Edges, held: Numbers, share: np.ndarray) -> float:
     arriving = np.where(np.arange(len(held.a)) < held.first, held.a, 0.0)
     size = np.abs(arriving)
     ends = [*held.starts[1:], len(held.a)]
-    for start, stop in zip(ends[:-1], ends[1:], strict=True):
+    for start, stop in itertools.pairwise(ends):
         here = (edges.target >= start) & (edges.target < stop)
         source, target = edges.source[here], edges.target[here]
         way = weight[here] * held.gate[target]

@@ -79,15 +79,22 @@ def stem(net: Net, x: Tensor) -> Tensor:
     return F.relu(net.stem(x))
 
 
-# --- plain layers ---------------------------------------------------------------------------------------
+# --- plain layers ------------------------------------------------------------------------
 
 
 @net((2, 5, 5))
 def plain() -> nn.Module:
     return nn.Sequential(
-        conv(2, 3), nn.ReLU(), conv(3, 4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16, 6),
-        nn.ReLU(), nn.Linear(6, 3),
-    )  # fmt: skip
+        conv(2, 3),
+        nn.ReLU(),
+        conv(3, 4),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(16, 6),
+        nn.ReLU(),
+        nn.Linear(6, 3),
+    )
 
 
 @net((1, 4, 4))
@@ -107,17 +114,26 @@ def groups_and_depthwise() -> nn.Module:
 @net((2, 8, 7))
 def stride_and_dilation() -> nn.Module:
     return nn.Sequential(
-        conv(2, 4, stride=(2, 1), padding=(1, 2)), nn.ReLU(), conv(4, 4, dilation=(1, 2), padding=2), nn.ReLU(),
-        conv(4, 3, (2, 3), stride=2, padding=0, groups=1), nn.ReLU(), head(36),
-    )  # fmt: skip
+        conv(2, 4, stride=(2, 1), padding=(1, 2)),
+        nn.ReLU(),
+        conv(4, 4, dilation=(1, 2), padding=2),
+        nn.ReLU(),
+        conv(4, 3, (2, 3), stride=2, padding=0, groups=1),
+        nn.ReLU(),
+        head(36),
+    )
 
 
 def padded(mode: str) -> Callable[[], nn.Module]:
     def make() -> nn.Module:
         return nn.Sequential(
-            conv(2, 3, padding=(2, 1), padding_mode=mode), nn.ReLU(),
-            conv(3, 3, stride=2, padding_mode=mode), nn.ReLU(), nn.Flatten(), nn.LazyLinear(3),
-        )  # fmt: skip
+            conv(2, 3, padding=(2, 1), padding_mode=mode),
+            nn.ReLU(),
+            conv(3, 3, stride=2, padding_mode=mode),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.LazyLinear(3),
+        )
 
     make.__name__ = f"padding_{mode}"
     return make
@@ -130,10 +146,16 @@ for _mode in ("zeros", "reflect", "replicate", "circular"):
 @net((2, 5, 6))
 def padding_same() -> nn.Module:
     return nn.Sequential(
-        conv(2, 3, (4, 2), padding="same"), nn.ReLU(), conv(3, 3, 2, padding="same", dilation=(3, 1)), nn.ReLU(),
-        conv(3, 2, 4, padding="same", padding_mode="circular"), nn.ReLU(),
-        conv(2, 2, 3, padding="valid"), nn.ReLU(), head(2 * 3 * 4),
-    )  # fmt: skip
+        conv(2, 3, (4, 2), padding="same"),
+        nn.ReLU(),
+        conv(3, 3, 2, padding="same", dilation=(3, 1)),
+        nn.ReLU(),
+        conv(3, 2, 4, padding="same", padding_mode="circular"),
+        nn.ReLU(),
+        conv(2, 2, 3, padding="valid"),
+        nn.ReLU(),
+        head(2 * 3 * 4),
+    )
 
 
 @net((2, 5, 5))
@@ -146,25 +168,44 @@ def functional_weights() -> nn.Module:
     return Net(forward, a=conv(2, 4), b=conv(4, 4, groups=2), c=nn.Linear(36, 3))
 
 
-# --- batch norm and activations ---------------------------------------------------------------------------
+# --- batch norm and activations ----------------------------------------------------------
 
 
 @net((2, 5, 5))
 def norm_folded() -> nn.Module:
     return nn.Sequential(
-        conv(2, 3, bias=False), nn.BatchNorm2d(3), nn.ReLU(), conv(3, 4), nn.BatchNorm2d(4, affine=False),
-        nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(100, 6), nn.BatchNorm1d(6), nn.ReLU(),
+        conv(2, 3, bias=False),
+        nn.BatchNorm2d(3),
+        nn.ReLU(),
+        conv(3, 4),
+        nn.BatchNorm2d(4, affine=False),
+        nn.BatchNorm2d(4),
+        nn.ReLU(inplace=True),
+        nn.Flatten(),
+        nn.Linear(100, 6),
+        nn.BatchNorm1d(6),
+        nn.ReLU(),
         nn.Linear(6, 3),
-    )  # fmt: skip
+    )
 
 
 @net((2, 5, 5))
 def norm_alone() -> nn.Module:
     """Pre-activation, as in DenseNet; batch norm on the image, and one that nothing activates."""
     return nn.Sequential(
-        nn.BatchNorm2d(2), conv(2, 3), nn.ReLU(), nn.BatchNorm2d(3), nn.ReLU(), conv(3, 3), nn.MaxPool2d(2),
-        nn.BatchNorm2d(3), nn.ReLU(), nn.AvgPool2d(2), nn.BatchNorm2d(3), head(3),
-    )  # fmt: skip
+        nn.BatchNorm2d(2),
+        conv(2, 3),
+        nn.ReLU(),
+        nn.BatchNorm2d(3),
+        nn.ReLU(),
+        conv(3, 3),
+        nn.MaxPool2d(2),
+        nn.BatchNorm2d(3),
+        nn.ReLU(),
+        nn.AvgPool2d(2),
+        nn.BatchNorm2d(3),
+        head(3),
+    )
 
 
 @net((2, 5, 5))
@@ -247,7 +288,7 @@ def dropouts() -> nn.Module:
     )
 
 
-# --- pooling --------------------------------------------------------------------------------------------------
+# --- pooling -----------------------------------------------------------------------------
 
 
 def pooled(name: str, pool: Callable[[], nn.Module], shape: Shape = (2, 7, 7)) -> None:
@@ -260,9 +301,13 @@ def pooled(name: str, pool: Callable[[], nn.Module], shape: Shape = (2, 7, 7)) -
             return net.head(net.again(x))
 
         return Net(
-            forward, stem=conv(shape[0], 3), pool=pool(), a=conv(3, 3, groups=3), again=pool(),
+            forward,
+            stem=conv(shape[0], 3),
+            pool=pool(),
+            a=conv(3, 3, groups=3),
+            again=pool(),
             head=nn.Sequential(nn.Flatten(), nn.LazyLinear(3)),
-        )  # fmt: skip
+        )
 
     make.__name__ = name
     net(shape)(make)
@@ -321,7 +366,7 @@ def logits_of_a_linear_average() -> nn.Module:
     return nn.Sequential(conv(2, 3), nn.ReLU(), conv(3, 4, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
-# --- sums and concatenations -------------------------------------------------------------------------------------
+# --- sums and concatenations -------------------------------------------------------------
 
 
 @net((2, 5, 5))
@@ -338,10 +383,18 @@ def residual() -> nn.Module:
         return net.head(net.relu(y))
 
     return Net(
-        forward, relu=nn.ReLU(inplace=True), stem=conv(2, 3), bn=nn.BatchNorm2d(3), a1=conv(3, 3, bias=False),
-        b1=nn.BatchNorm2d(3), c2=conv(3, 4, stride=2), a2=conv(4, 4), b2=nn.BatchNorm2d(4),
-        down=nn.Sequential(nn.Conv2d(3, 4, 1, 2), nn.BatchNorm2d(4)), head=head(36),
-    )  # fmt: skip
+        forward,
+        relu=nn.ReLU(inplace=True),
+        stem=conv(2, 3),
+        bn=nn.BatchNorm2d(3),
+        a1=conv(3, 3, bias=False),
+        b1=nn.BatchNorm2d(3),
+        c2=conv(3, 4, stride=2),
+        a2=conv(4, 4),
+        b2=nn.BatchNorm2d(4),
+        down=nn.Sequential(nn.Conv2d(3, 4, 1, 2), nn.BatchNorm2d(4)),
+        head=head(36),
+    )
 
 
 @net((2, 4, 4))
@@ -431,7 +484,7 @@ def grouped_average_of_itself() -> nn.Module:
     return Net(forward, stem=conv(2, 2), a=conv(4, 4, groups=4), head=head(100))
 
 
-# --- elements moved ---------------------------------------------------------------------------------------------------
+# --- elements moved ----------------------------------------------------------------------
 
 
 @net((4, 4, 4))
@@ -483,10 +536,15 @@ def paddings_and_normalisation() -> nn.Module:
         return net.head(F.pad(x, (-1, 0, 0, -1)))
 
     return Net(
-        forward, zero=nn.ZeroPad2d((1, 0, 0, 2)), replicate=nn.ReplicationPad2d(1), circular=nn.CircularPad2d(1),
-        a=conv(3, 2), b=conv(2, 3, stride=2, padding=0), c=conv(3, 6, padding=0),
+        forward,
+        zero=nn.ZeroPad2d((1, 0, 0, 2)),
+        replicate=nn.ReplicationPad2d(1),
+        circular=nn.CircularPad2d(1),
+        a=conv(3, 2),
+        b=conv(2, 3, stride=2, padding=0),
+        c=conv(3, 6, padding=0),
         head=nn.Sequential(nn.Flatten(), nn.LazyLinear(3)),
-    )  # fmt: skip
+    )
 
 
 @net((3, 4, 4))

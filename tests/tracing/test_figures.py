@@ -1,13 +1,13 @@
 """critical-pathways.md §5: the statistical figures, measured again on networks trained here, on three seeds.
 
 The network is the toy of §5 (conv16-conv32-pool-fc64-fc10 on scikit-learn's digits, 3,136 units), trained by
-``graphpath.models.train``; 150 test images of which those predicted rightly. The bounds are those of §5; each test
-says what was measured on the seeds 0, 1 and 2.
+``graphpath.models.train``; 150 test images, of which those predicted rightly. The bounds are those of §5;
+each test says what was measured on the seeds 0, 1 and 2.
 
 One figure of §5 was not met again: an effective path (theta .5) has 583, 660, 659 edges, .20 to .23 % of
-288,960, where §5 has about 200 (.07 %), and the union over classes 14,397 to 16,370 where it has 7,500. Training as
-§5 says (Adam 2e-3, 10 and 25 epochs) gives 807 and 815. The edges equal the slow twin's, so the bounds here
-are of the figures measured here.
+288,960, where §5 has about 200 (.07 %), and the union over classes 14,397 to 16,370 where it has 7,500.
+Training as §5 says (Adam 2e-3, 10 and 25 epochs) gives 807 and 815. The edges equal the slow twin's, so the
+bounds on sizes are of the figures measured here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -87,7 +87,7 @@ def _toy(seed: int, digits_model: Callable[[int], LoadedModel]) -> Toy:
     sizes = [site.size for site in batch.wiring.sites if site.activation is not None]
     ends = np.cumsum([0, *sizes])
     assert int(pool.sum()) == 3136
-    layers = [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    layers = [slice(a, b) for a, b in pairwise(ends)]
     return Toy(model, batch, labels[right], pool, layers)
 
 
@@ -96,7 +96,7 @@ def jaccard(a: Tensor, b: Tensor) -> Tensor:
     return (a & b).sum(-1).double() / (a | b).sum(-1).double()
 
 
-def pairwise(masks: Tensor) -> np.ndarray:
+def overlaps_of(masks: Tensor) -> np.ndarray:
     """J of every two rows."""
     ones = masks.double()
     both, size = ones @ ones.T, ones.sum(1)
@@ -173,8 +173,8 @@ def _as_many(path: Tensor, noise: Tensor) -> Tensor:
 
 
 def test_10_paths_of_a_class_are_alike(toy: Toy) -> None:
-    """J within and between classes .366/.163, .368/.159, .367/.156: ratios 2.24, 2.31, 2.36; nearest path of the
-    same class 1, 1, .993. Dense layer .77/.55, .78/.54, .79/.58; conv2 .27/.08 each.
+    """J within and between classes .366/.163, .368/.159, .367/.156: ratios 2.24, 2.31, 2.36; nearest path
+    of the same class 1, 1, .993. Dense layer .77/.55, .78/.54, .79/.58; conv2 .27/.08 each.
     """
     path = toy.path(0.9)
     same, other, nearest = contrast(path, toy.labels)
@@ -187,7 +187,7 @@ def test_10_paths_of_a_class_are_alike(toy: Toy) -> None:
 
 def contrast(masks: Tensor, labels: np.ndarray) -> tuple[float, float, float]:
     """Mean J within and between classes, and how often the nearest other path is of the same class."""
-    overlap = pairwise(masks)
+    overlap = overlaps_of(masks)
     alike = labels[:, None] == labels[None]
     apart = ~np.eye(len(labels), dtype=bool)
     nearest = np.where(apart, overlap, -1).argmax(1)
@@ -199,16 +199,17 @@ def contrast(masks: Tensor, labels: np.ndarray) -> tuple[float, float, float]:
 
 
 def test_12_class_paths_differ_more_towards_the_logit(toy: Toy) -> None:
-    """Mean J of two class paths .150, .150, .146, largest .24, .30, .26; by layer from the input on .34 .11 .04 0,
-    .34 .12 .04 0, .35 .11 .04 0; merging ten classes multiplies the edges of one by 4.8, 4.6, 4.7.
+    """Mean J of two class paths .150, .150, .146, largest .24, .30, .26; by layer from the input on
+    .34 .11 .04 0, .34 .12 .04 0, .35 .11 .04 0; ten classes merged have 4.8, 4.6, 4.7 times one's edges.
     """
     union = class_paths(toy)
     overlaps = [_j(union[a], union[b]) for a, b in combinations(sorted(union), 2)]
     assert max(overlaps) < 0.5
-    assert by_layer(toy, union) == sorted(by_layer(toy, union), reverse=True)
-    assert by_layer(toy, union)[-1] == 0
+    layers = by_layer(toy, union)
+    assert layers == sorted(layers, reverse=True)
+    assert layers[-1] == 0
     curve = merged(union)
-    assert all(a < b for a, b in zip(curve[:-1], curve[1:], strict=True))
+    assert all(a < b for a, b in pairwise(curve))
     half = curve[len(curve) // 2 - 1]
     assert half > curve[-1] / 2  # concave: the first half of the classes brings more than the second
 

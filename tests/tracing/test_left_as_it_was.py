@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +87,7 @@ def test_nothing_stays_when_a_trace_fails(tmp_path: Path) -> None:
     assert marks(model) == before
     odd = nn.Sequential(model, nn.Tanh())
     before = marks(odd)
-    with pytest.raises(gp.GraphpathError, match="^1 is .*Tanh"):
+    with pytest.raises(gp.GraphpathError, match=r"^1 is .*Tanh"):
         gp.trace(odd, images, out=tmp_path / "odd")
     assert marks(odd) == before
 
@@ -134,16 +133,17 @@ gp.trace(model, images, batch=2, max_edges=200, out=out, progress=progress)
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL")
 def test_a_killed_trace_goes_on(tmp_path: Path) -> None:
-    """SIGKILL between parts, then timers that end it wherever it is; the record is the one of an unbroken trace."""
-    run: Callable[[str, int, float], int] = lambda out, after, seconds: (
-        subprocess.run(  # noqa: E731
+    """SIGKILL between parts, then timers that end it anywhere; the record is that of an unbroken trace."""
+
+    def run(out: str, after: int, seconds: float) -> int:
+        return subprocess.run(
             [sys.executable, "-c", SCRIPT, str(tmp_path / out), str(after), str(seconds)],
             cwd=Path(__file__).resolve().parents[2],
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             capture_output=True,
             check=False,
         ).returncode
-    )
+
     assert run("whole", -1, 0) == 0
     assert run("broken", 4, 0) == -signal.SIGKILL
     for seconds in (0.03, 0.11, 0.2):

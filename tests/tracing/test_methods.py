@@ -17,11 +17,26 @@ from graphpath.tracing.registry import METHODS, method_named
 from tests.tracing import harness, nets, twins
 
 NAMES = (
-    "plain", "groups_and_depthwise", "norm_folded", "norm_alone", "residual", "sums", "concatenations",
-    "max_pool_overlapping", "average_pool_padded", "pool_of_pool", "grouped_cat_of_itself", "channel_shuffle",
-    "moves", "activation_alone", "input_read_by_many", "paddings_and_normalisation", "logits_of_an_average",
-    "differences", "padding_reflect",
-)  # fmt: skip
+    "plain",
+    "groups_and_depthwise",
+    "norm_folded",
+    "norm_alone",
+    "residual",
+    "sums",
+    "concatenations",
+    "max_pool_overlapping",
+    "average_pool_padded",
+    "pool_of_pool",
+    "grouped_cat_of_itself",
+    "channel_shuffle",
+    "moves",
+    "activation_alone",
+    "input_read_by_many",
+    "paddings_and_normalisation",
+    "logits_of_an_average",
+    "differences",
+    "padding_reflect",
+)
 THETAS = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 
 
@@ -43,7 +58,7 @@ def same(batch: Batch, selection: Selection, wanted: list[twins.Selected]) -> No
         assert fed == dict(want.bias_fed)
 
 
-# --- effective path -----------------------------------------------------------------------------------
+# --- effective path ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("theta", THETAS)
@@ -70,9 +85,16 @@ def whole_numbers(model: nn.Module, seed: int) -> nn.Module:
 
 def tied(seed: int) -> tuple[nn.Module, torch.Tensor]:
     model = nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 3, 2, groups=1), nn.MaxPool2d(2, 1), nn.Conv2d(3, 4, 2),
-        nn.ReLU(), nn.Flatten(), nn.Linear(16, 60), nn.Linear(60, 3),
-    )  # fmt: skip
+        nn.Conv2d(1, 4, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(4, 3, 2, groups=1),
+        nn.MaxPool2d(2, 1),
+        nn.Conv2d(3, 4, 2),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(16, 60),
+        nn.Linear(60, 3),
+    )
     generator = torch.Generator().manual_seed(seed)
     return whole_numbers(model, seed), torch.randint(0, 3, (2, 1, 5, 5), generator=generator).double()
 
@@ -98,11 +120,18 @@ def test_effective_path_with_few_inputs(theta: float) -> None:
     for seed in range(8):
         model = nets.randomised(
             nn.Sequential(
-                nn.Conv2d(2, 2, 1), nn.ReLU(), nn.Conv2d(2, 4, (1, 2), groups=2, padding=(0, 1)), nn.ReLU(),
-                nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.ReLU(), nn.Flatten(), nn.Linear(40, 2), nn.Linear(2, 2),
+                nn.Conv2d(2, 2, 1),
+                nn.ReLU(),
+                nn.Conv2d(2, 4, (1, 2), groups=2, padding=(0, 1)),
+                nn.ReLU(),
+                nn.Conv2d(4, 4, 3, padding=1, groups=4),
+                nn.ReLU(),
+                nn.Flatten(),
+                nn.Linear(40, 2),
+                nn.Linear(2, 2),
             ),
             seed,
-        )  # fmt: skip
+        )
         batch, classes = harness.held(model, nets.images((2, 2, 4), 2, seed))
         pair = [twins.take_apart(model, image) for image in batch.images]
         taken |= {twin.inputs(neuron) for twin in pair for neuron in range(16, twin.neurons)}
@@ -178,11 +207,11 @@ def test_effective_paths_of_one_layer_are_nested_in_theta() -> None:
 
 @pytest.mark.parametrize("theta", (0.0, -0.5, 1.01, float("nan")))
 def test_effective_path_refuses_theta_out_of_range(theta: float) -> None:
-    with pytest.raises(MethodError, match="theta=.*share above 0 and at most 1"):
+    with pytest.raises(MethodError, match=r"theta=.*share above 0 and at most 1"):
         effective_path.select(case("plain")[0], theta=theta)
 
 
-# --- neurons --------------------------------------------------------------------------------------------
+# --- neurons -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("sparsity", (0.0, 0.5, 0.8, 0.9, 0.98))
@@ -235,7 +264,7 @@ def test_a_percentile_with_ties_keeps_what_is_above() -> None:
 
 @pytest.mark.parametrize("sparsity", (-0.1, 1.0, 1.5, float("nan")))
 def test_sparsity_out_of_range_is_refused(sparsity: float) -> None:
-    with pytest.raises(MethodError, match="sparsity=.*expected a share from 0 to below 1"):
+    with pytest.raises(MethodError, match=r"sparsity=.*expected a share from 0 to below 1"):
         neuron_mct.select(case("plain")[0], sparsity=sparsity)
 
 
@@ -287,7 +316,7 @@ def test_a_network_without_activations_has_no_neurons_to_select_among() -> None:
         neuron_mct.select(batch)
 
 
-# --- the registry -------------------------------------------------------------------------------------------
+# --- the registry ------------------------------------------------------------------------
 
 
 def test_methods_and_their_options() -> None:

@@ -22,10 +22,18 @@ from tests.tracing import nets
 from tests.tracing.harness import residual
 
 NAMES = (
-    "plain", "norm_folded", "norm_alone", "residual", "concatenations", "max_pool_overlapping",
-    "average_pool_padded", "channel_shuffle", "input_read_by_many",
-    "logits_of_an_average", "activation_alone",
-)  # fmt: skip
+    "plain",
+    "norm_folded",
+    "norm_alone",
+    "residual",
+    "concatenations",
+    "max_pool_overlapping",
+    "average_pool_padded",
+    "channel_shuffle",
+    "input_read_by_many",
+    "logits_of_an_average",
+    "activation_alone",
+)
 SINGLE_PRECISION = 1e-5
 
 
@@ -50,12 +58,12 @@ def single(name: str, seed: int = 0) -> tuple[nn.Module, torch.Tensor]:
     return model.float(), nets.images(shape, 3, seed).float()
 
 
-# --- the laws ----------------------------------------------------------------------------------------------
+# --- the laws ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_record_keeps_the_laws(name: str, tmp_path: Path) -> None:
-    """All live neurons selected, nothing cut: the laws from ``balance``, ``edges``, ``visits``, ``pathways``."""
+    """All live neurons selected, nothing cut: the laws from ``balance``, ``edges``, ``visits``."""
     model, images = single(name)
     trace = gp.trace(model, images, method="activation", sparsity=0.0, max_edges=None, out=tmp_path / "t")
     found = tables(trace)
@@ -140,9 +148,12 @@ def test_the_tables_fit_together(method: str, budget: int | None, tmp_path: Path
     assert not visits.duplicated(["pathway", "neuron"]).any()
     steps = found["steps"].merge(found["routes"][["route", "pathway"]], on="route")
     wanted = pd.concat(
-        [edges[["pathway", "source"]].set_axis(["pathway", "neuron"], axis=1),
-         edges[["pathway", "target"]].set_axis(["pathway", "neuron"], axis=1), steps[["pathway", "neuron"]]]
-    ).drop_duplicates()  # fmt: skip
+        [
+            edges[["pathway", "source"]].set_axis(["pathway", "neuron"], axis=1),
+            edges[["pathway", "target"]].set_axis(["pathway", "neuron"], axis=1),
+            steps[["pathway", "neuron"]],
+        ]
+    ).drop_duplicates()
     assert len(wanted) == len(visits) == len(wanted.merge(visits, on=["pathway", "neuron"]))
     assert (visits.layer == np.searchsorted(layers.offset, visits.neuron, side="right") - 1).all()
     # Edges: once each, forward, ranked 1..n, within the budget.
@@ -208,7 +219,7 @@ def test_the_record_says_what_the_model_says(tmp_path: Path) -> None:
     assert {name: trace.run["counts"][name] for name in counts} == counts
 
 
-# --- the same again ----------------------------------------------------------------------------------------------
+# --- the same again ----------------------------------------------------------------------
 
 
 def files(path: Path) -> dict[str, bytes]:
@@ -254,7 +265,7 @@ class Killed(BaseException):
 def test_an_interrupted_trace_goes_on(
     after: int, method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Interrupted before part ``after`` is written, then run again, with another batch size and device spelt out."""
+    """Interrupted before part ``after`` is written, then asked for again, with another batch size."""
     model, shape = nets.made("plain")
     images = nets.images(shape, 7, 0)
     ask = {"method": method, "max_edges": 50, "routes": 3}
@@ -302,7 +313,7 @@ def test_batches_do_not_matter(method: str, tmp_path: Path) -> None:
         pd.testing.assert_frame_equal(kept[0], other, rtol=1e-6)
 
 
-# --- inputs and targets -------------------------------------------------------------------------------------------
+# --- inputs and targets ------------------------------------------------------------------
 
 
 def test_inputs_of_every_kind_agree(tmp_path: Path) -> None:
@@ -342,8 +353,11 @@ def test_targets(tmp_path: Path) -> None:
     own = model.eval()(images).argmax(1).tolist()
     labels = [(c + 1) % 3 for c in own]
     asked = {
-        "predicted": own, "own": own, "label": labels, 2: [2, 2, 2],
-    }  # fmt: skip
+        "predicted": own,
+        "own": own,
+        "label": labels,
+        2: [2, 2, 2],
+    }
     for target, wanted in asked.items():
         trace = gp.trace(model, images, labels, target=target, out=tmp_path / str(target), batch=2)
         assert target_of(trace) == wanted
@@ -408,7 +422,7 @@ def test_zero_routes_and_no_budget(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dtype", (torch.float64, torch.float32, torch.bfloat16, torch.float16))
 def test_any_floating_type(dtype: torch.dtype, tmp_path: Path) -> None:
-    """The record is the same kind of thing whatever the model computes in; its laws as good as the type is."""
+    """The record is the same kind of thing whatever the model computes in; its laws as good as the type."""
     model, images = single("plain")
     model = model.to(dtype)
     trace = gp.trace(model, images, method="activation", sparsity=0.0, max_edges=None, out=tmp_path / "t")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from functools import cache
 
@@ -34,9 +35,16 @@ def little(name: str) -> tuple[nn.Module, torch.Tensor]:
     """Nets so small that all their routes can be counted."""
     if name == "chain":
         model = nn.Sequential(
-            nn.Conv2d(1, 2, 2), nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2, 1), nn.Conv2d(2, 3, 2), nn.ReLU(),
-            nn.Flatten(), nn.Linear(3, 4), nn.Linear(4, 3),
-        )  # fmt: skip
+            nn.Conv2d(1, 2, 2),
+            nn.BatchNorm2d(2),
+            nn.ReLU(),
+            nn.MaxPool2d(2, 1),
+            nn.Conv2d(2, 3, 2),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(3, 4),
+            nn.Linear(4, 3),
+        )
         return nets.randomised(model, 7), nets.images((1, 4, 4), 4, 5)
     if name == "skips":
 
@@ -130,7 +138,7 @@ def kept_edges(found: Pathways, image: int) -> list[twins.Edge]:
 
 def assert_ordered(kept: list[twins.Edge], strength: dict[twins.Edge, float]) -> None:
     values = [strength[edge] for edge in kept]
-    assert all(a >= b - 1e-9 for a, b in zip(values[:-1], values[1:], strict=True))
+    assert all(a >= b - 1e-9 for a, b in itertools.pairwise(values))
 
 
 def assert_budgeted(
@@ -236,7 +244,7 @@ def test_routes_are_found_before_the_budget_is_applied() -> None:
     assert len(whole.sample) == 12 * batch.held.images
 
 
-# --- the budget alone ---------------------------------------------------------------------------------------
+# --- the budget alone --------------------------------------------------------------------
 
 
 @st.composite

@@ -25,7 +25,7 @@ SUMS = {"add", "add_", "__add__", "__iadd__", "iadd", "sub", "__sub__"}
 ALIASES = {"dropout", "dropout2d", "contiguous", "clone", "detach", "alpha_dropout", "feature_alpha_dropout"}
 
 
-# --- the tape ----------------------------------------------------------------------------------------
+# --- the tape ----------------------------------------------------------------------------
 
 
 @dataclass(eq=False)
@@ -180,7 +180,7 @@ def replayed(calls: list[Node], given: Mapping[Node, Tensor]) -> Tensor:
     return values[calls[-1]].flatten()
 
 
-# --- the held network ----------------------------------------------------------------------------------
+# --- the held network --------------------------------------------------------------------
 
 Affine = tuple[dict[int, np.ndarray], np.ndarray]
 """A tensor as an affine function of neurons: a matrix for each site by number, and a constant."""
@@ -301,7 +301,7 @@ def _combined(node: Node, affine: Mapping[Node, Affine]) -> Affine:
     values = tuple(parent.value for parent in node.parents)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        jacobians = torch.autograd.functional.jacobian(node.call, values)
+        jacobians = torch.autograd.functional.jacobian(node.call, values, vectorize=True)
     constant = node.value.flatten().numpy().copy()
     matrices: dict[int, np.ndarray] = defaultdict(lambda: np.zeros(()))
     for parent, jacobian in zip(node.parents, jacobians, strict=True):
@@ -347,7 +347,7 @@ def _heads(calls: list[Node]) -> dict[Node, Node]:
     return heads
 
 
-# --- the papers' methods -------------------------------------------------------------------------------
+# --- the papers' methods -----------------------------------------------------------------
 
 
 @dataclass
@@ -424,7 +424,7 @@ def joined(twin: Twin, target: int, chosen: set[int]) -> Selected:
     return selected
 
 
-# --- routes, strength, budget ----------------------------------------------------------------------------
+# --- routes, strength, budget ------------------------------------------------------------
 
 
 @dataclass(frozen=True)
