@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ import pyarrow as pa
 
 from graphpath import ids
 from graphpath.record import TABLES, Trace, TraceWriter
+from tests.benchmarks.peak import peak_mib
 
 SHAPES = [(3, 32, 32), (64, 32, 32), (64, 16, 16), (128, 8, 8), (256, 4, 4), (256, 1, 1), (10, 1, 1)]
 """A slim VGG on CIFAR-10: 95,000 neurons."""
@@ -227,8 +227,7 @@ def main() -> None:
         return
     what, trace, store = arguments.child
     seconds = {"bare": bare, "load": load, "fixed": fixed}[what](Path(trace), Path(store))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({**seconds, "MiB": peak}))
+    print(json.dumps({**seconds, "MiB": peak_mib()}))
 
 
 if __name__ == "__main__":

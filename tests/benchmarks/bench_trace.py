@@ -10,7 +10,6 @@ the same batch, measured in turn in the same run. Targets: holding + selection w
 
 from __future__ import annotations
 
-import resource
 import statistics
 import subprocess
 import sys
@@ -34,6 +33,7 @@ from graphpath.tracing.pathways import pathways
 from graphpath.tracing.registry import METHODS
 from graphpath.tracing.rows import Numbering
 from graphpath.tracing.targets import one_hot
+from tests.benchmarks.peak import peak_mib
 
 IMAGES, SIDE, ROUNDS = 16, 32, 5
 
@@ -152,7 +152,7 @@ def _trace_and_report(count: int) -> None:
     images = open_images("digits", split="train", limit=count)
     with tempfile.TemporaryDirectory() as folder:
         trace(cnn(images.shape, 10), images, out=Path(folder) / "trace", batch=32)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(peak_mib())
 
 
 if __name__ == "__main__":
