@@ -25,7 +25,7 @@ REACHES = {
     "stores": {"record", "queries", "server"},
     "queries": {"stores"},
     "analysis": {"record", "stores", "queries"},
-    "export": {"record", "stores", "queries"},
+    "export": {"record", "stores", "queries", "server"},
     "report": {"record", "stores", "queries", "analysis", "export", "data"},
     "demo": {"record", "stores", "queries", "report", "tracing", "attacks", "models", "data"},
     "cli": {
@@ -52,6 +52,8 @@ OWNERS = {
     "ladybug": {"stores"},
     "duckdb": {"stores", "analysis"},
     "neo4j": {"stores"},
+    "neo4j_viz": {"export"},
+    "py2neo": {"export"},
     "matplotlib": set(),
     "jinja2": {"report"},
     "PIL": {"report", "data"},

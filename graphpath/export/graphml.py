@@ -1,0 +1,103 @@
+"""A graph as GraphML, which networkx, Gephi, yEd and Cytoscape read."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from graphpath.errors import GraphpathError
+from graphpath.record.files import write_atomically
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+Attributes = dict[str, Any]
+Kind = type[bool] | type[int] | type[float] | type[str]
+
+_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def to_graphml(graph: nx.MultiDiGraph, path: str | Path) -> Path:
+    """Write ``graph`` to ``path``, whole or not at all; gzipped where it ends in ``.gz``. Returns the path.
+
+    Every attribute has one type: boolean, long, double or string; one that holds several is widened, and
+    lists become JSON. What is missing (None, NaN) is left out. Nodes are called by their key as text: a
+    neuron by its id, another node like ``Layer 7``; edges ``e0``, ``e1``, ... in the graph's order, since
+    their own keys need not be unique in a file. ``networkx.read_graphml(path, force_multigraph=True)``
+    reads it back.
+
+    Raises:
+        GraphpathError: the file cannot be written.
+    """
+    import networkx as nx
+
+    target = Path(path)
+    plain = _plain(graph)
+    try:
+        write_atomically(target, lambda temporary: nx.write_graphml(plain, temporary))
+    except OSError as error:
+        raise GraphpathError(f"{target} cannot be written: {error.strerror or error}.") from error
+    return target
+
+
+def node_name(node: Hashable) -> str:
+    """A node's key as text: ``12`` for a neuron, ``Layer 7`` for (Layer, 7)."""
+    return " ".join(map(str, node)) if isinstance(node, tuple) else str(node)
+
+
+def _plain(graph: nx.MultiDiGraph) -> nx.MultiDiGraph:
+    """``graph`` with text for keys and, for each attribute, values of one type that GraphML knows."""
+    import networkx as nx
+
+    nodes, edges = list(graph.nodes(data=True)), list(graph.edges(data=True))
+    made = nx.MultiDiGraph(**_typed([graph.graph])[0])
+    made.add_nodes_from(
+        zip((node_name(node) for node, _ in nodes), _typed([data for _, data in nodes]), strict=True)
+    )
+    made.add_edges_from(
+        (node_name(start), node_name(end), f"e{number}", data)
+        for number, ((start, end, _), data) in enumerate(
+            zip(edges, _typed([data for _, _, data in edges]), strict=True)
+        )
+    )
+    return made
+
+
+def _typed(rows: list[Mapping[str, Any]]) -> list[Attributes]:
+    cleaned = [_cleaned(row) for row in rows]
+    kinds: dict[str, set[Kind]] = defaultdict(set)
+    for row in cleaned:
+        for name, value in row.items():
+            kinds[name].add(type(value))
+    chosen = {name: _common(found) for name, found in kinds.items()}
+    return [{name: chosen[name](value) for name, value in row.items()} for row in cleaned]
+
+
+def _cleaned(row: Mapping[str, Any]) -> Attributes:
+    values = ((str(name), _value(value)) for name, value in row.items())
+    return {name: value for name, value in values if value is not None}
+
+
+def _common(kinds: Iterable[Kind]) -> Kind:
+    """The narrowest type that holds all of ``kinds`` without loss."""
+    found = set(kinds)
+    if len(found) == 1:
+        return found.pop()
+    return float if found == {int, float} else str
+
+
+def _value(value: Any) -> bool | int | float | str | None:
+    if hasattr(value, "item"):  # numpy's scalars
+        value = value.item()
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, list | tuple | dict):
+        value = json.dumps(value, ensure_ascii=False, default=str)
+    return _NOT_XML.sub("\ufffd", str(value))

@@ -1,0 +1,192 @@
+"""py2neo: a ``Graph`` with the settings of ``gp.open``, and object-graph models of what the store holds.
+
+    from graphpath.export.py2neo import Neuron, Pathway, graph
+
+    there = graph("bolt://localhost:7687")
+    for neuron in Pathway.match(there, 7).first().visits:
+        print(neuron.name, neuron.layer)
+
+py2neo (2021.2.4, extra ``py2neo``) is no longer maintained. Against Neo4j 5.26 these work: connecting over
+Bolt, ``run``, data frames, matching, transactions, creating and merging nodes. These do not: ``http://``
+addresses, and the schema helpers (``graph.schema.create_index`` and the like), whose statements the server
+no longer knows; ``gp.open`` makes constraints and indexes when it loads.
+
+The models' properties are those of :mod:`graphpath.stores.schema`. They are for reading, and refuse to be
+pushed, merged, created or deleted: py2neo takes the relationships of one type between two nodes for one, and
+would remove the edges of other pathways. Hence ``flows_to``, ``predicted`` and the like list each node at
+the other end once; ``Pathway.edges_in(graph)`` gives each edge of a pathway, with its flow and score.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from graphpath.errors import MissingExtra, StoreError, StoreUnavailable
+from graphpath.stores.schema import NODE
+
+try:
+    from graphpath.stores.neo4j.address import Address
+
+    with warnings.catch_warnings():  # nobody adapts py2neo to what later Pythons deprecate
+        warnings.simplefilter("ignore")
+        from py2neo import Graph
+        from py2neo.errors import ConnectionUnavailable, Neo4jError, ProtocolError, ServiceUnavailable
+        from py2neo.ogm import Model as _Model
+        from py2neo.ogm import ModelType, Property, RelatedFrom, RelatedTo
+except ModuleNotFoundError as error:
+    raise MissingExtra(
+        f"graphpath.export.py2neo needs {error.name}: install it with pip install 'graphpath[py2neo]'."
+    ) from error
+
+if TYPE_CHECKING:
+    from py2neo.matching import RelationshipMatch
+
+__all__ = [
+    "Category",
+    "ClassPathway",
+    "FeatureMap",
+    "Layer",
+    "Model",
+    "Neuron",
+    "Pathway",
+    "Route",
+    "Run",
+    "Sample",
+    "graph",
+]
+
+
+def graph(
+    uri: str, *, user: str | None = None, password: str | None = None, database: str | None = None
+) -> Graph:
+    """A connected ``py2neo.Graph`` of the database at ``uri``.
+
+    The arguments, and where the password is looked for, are those of ``gp.open``. py2neo speaks Bolt to the
+    one server that is named; ``neo4j://`` is taken as ``bolt://``, without routing.
+
+    Raises:
+        StoreUnavailable: ``uri`` is no Bolt address, nothing answers there, or the server refuses the user.
+    """
+    address = Address.parse(uri, user=user, password=password, database=database)
+    place = address.uri.replace("neo4j", "bolt", 1) if address.uri.startswith("neo4j") else address.uri
+    # Without "auth", py2neo would try a password of its own choosing.
+    settings: dict[str, Any] = {"name": address.database, "auth": (address.user, address.password or "")}
+    try:
+        return Graph(place, **settings)
+    except Neo4jError as error:
+        raise StoreUnavailable(
+            f"The server at {address.uri} does not let {address.user!r} in: {error.message}."
+        ) from error
+    except (ConnectionUnavailable, ServiceUnavailable, ProtocolError, OSError) as error:
+        raise StoreUnavailable(
+            f"No Neo4j server answers py2neo at {address.uri}; is it running, and is this its Bolt port?"
+        ) from error
+
+
+class _FromSchema(ModelType):  # type: ignore[misc]
+    """Gives a model the label, key and properties that the schema has under its name."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], attributes: dict[str, Any]) -> Any:
+        node = NODE.get(name)
+        if node is not None:
+            properties = {key: Property() for key in node.properties}
+            attributes = {**properties, "__primarykey__": node.key, **attributes}
+        return super().__new__(mcs, name, bases, attributes)
+
+
+class _Stored(_Model, metaclass=_FromSchema):  # type: ignore[misc]
+    """A node that loading wrote."""
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise StoreError(
+            f"The py2neo model {type(self).__name__} is for reading; Store.load and Store.delete write."
+        )
+
+    __db_create__ = __db_delete__ = __db_merge__ = __db_push__ = _refuse
+
+
+class Model(_Stored):
+    """A network with its weights."""
+
+    parts = RelatedFrom("Layer", "PART_OF")
+    runs = RelatedFrom("Run", "TRACED")
+
+
+class Run(_Stored):
+    """One tracing of many samples by one method."""
+
+    traced = RelatedTo("Model")
+    pathways = RelatedFrom("Pathway", "FROM_RUN")
+
+
+class Layer(_Stored):
+    """A site of a network."""
+
+    part_of = RelatedTo("Model")
+    feature_maps = RelatedFrom("FeatureMap", "IN_LAYER")
+
+
+class FeatureMap(_Stored):
+    """A channel of a layer."""
+
+    in_layer = RelatedTo("Layer")
+    neurons = RelatedFrom("Neuron", "IN_MAP")
+    visited_by = RelatedFrom("Pathway", "VISITS_MAP")
+    crossed_by = RelatedFrom("Pathway", "CROSSES")
+
+
+class Neuron(_Stored):
+    """A neuron that some pathway visits. ``flows_to`` and ``flows_from`` are of any pathway."""
+
+    in_map = RelatedTo("FeatureMap")
+    visited_by = RelatedFrom("Pathway", "VISITS")
+    flows_to = RelatedTo("Neuron")
+    flows_from = RelatedFrom("Neuron", "FLOWS_TO")
+
+
+class Category(_Stored):
+    """A class of a data set."""
+
+    samples = RelatedFrom("Sample", "LABELLED")
+    class_pathways = RelatedFrom("ClassPathway", "OF_CATEGORY")
+
+
+class Sample(_Stored):
+    """An image, original or derived. ``predicted`` holds the categories of any run and rank."""
+
+    labelled = RelatedTo("Category")
+    predicted = RelatedTo("Category")
+    derived_from = RelatedTo("Sample")
+    derived = RelatedFrom("Sample", "DERIVED_FROM")
+    pathways = RelatedFrom("Pathway", "OF_SAMPLE")
+
+
+class Pathway(_Stored):
+    """What carries one output for one sample. ``visits.get(neuron, "score")`` reads the relationship."""
+
+    from_run = RelatedTo("Run")
+    of_sample = RelatedTo("Sample")
+    visits = RelatedTo("Neuron")
+    visits_map = RelatedTo("FeatureMap")
+    crosses = RelatedTo("FeatureMap")
+    routes = RelatedFrom("Route", "OF_PATHWAY")
+    resembles = RelatedTo("ClassPathway")
+
+    def edges_in(self, there: Graph) -> RelationshipMatch:
+        """The FLOWS_TO relationships of this pathway in ``there``, with ``["flow"]`` and ``["score"]``."""
+        return there.match(r_type="FLOWS_TO").where(pathway=self.id)
+
+
+class Route(_Stored):
+    """One of the largest ways from an input pixel to the output."""
+
+    of_pathway = RelatedTo("Pathway")
+    step = RelatedTo("Neuron")
+
+
+class ClassPathway(_Stored):
+    """The sum of the pathways of a category's samples in a run."""
+
+    of_category = RelatedTo("Category")
+    resembled_by = RelatedFrom("Pathway", "RESEMBLES")

@@ -1,0 +1,135 @@
+"""A graph for notebooks with neo4j-viz: a column per layer, neurons coloured by it, sized by score."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from graphpath.errors import GraphpathError, MissingExtra
+from graphpath.export.graphml import node_name
+from graphpath.export.positions import positions
+from graphpath.server.style import NODES, PALETTE
+
+if TYPE_CHECKING:
+    import networkx as nx
+    from neo4j_viz import VisualizationGraph
+
+MOST: Final = 10_000
+"""Nodes, and edges, that a browser still moves."""
+FOR, AGAINST, OTHER = "#0072B2", "#D55E00", "#90A4AE"
+RADII: Final = (6.0, 24.0)
+WIDTHS: Final = (0.5, 6.0)
+COLUMN, ROW = 500.0, 60.0
+"""Pixels between layers, and between the neurons of the fullest one."""
+
+
+def to_neo4j_viz(graph: nx.MultiDiGraph, *, limit: int = MOST) -> VisualizationGraph:
+    """``graph`` as a ``neo4j_viz.VisualizationGraph``; ``.render(layout="free")`` shows it by layer.
+
+    A node stands in the column of its layer, as :func:`~graphpath.export.positions` says, and has its
+    layer's colour. Its area goes with ``|score|``: its own, or the sum over its edges where it has none.
+    Edges are blue where their score is positive, orange where negative, and as wide as their share of the
+    largest ``|score|``. ``layout="hierarchical"`` arranges the nodes by the edges' direction instead.
+
+    Raises:
+        GraphpathError: the graph has more than ``limit`` nodes or edges.
+        MissingExtra: neo4j-viz is not installed.
+    """
+    try:
+        from neo4j_viz import Node, Relationship, VisualizationGraph
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            f"to_neo4j_viz needs {error.name}: install it with pip install 'graphpath[viz]'."
+        ) from error
+    _check(graph, limit)
+    nodes = [Node(**fields) for fields in _nodes(graph)]
+    edges = [Relationship(**fields) for fields in _edges(graph)]
+    made = VisualizationGraph(nodes=nodes, relationships=edges)
+    made.set_legend(nodes={_group(data): _colour(data) for _, data in _by_layer(graph)})
+    return made
+
+
+def _check(graph: nx.MultiDiGraph, limit: int) -> None:
+    for count, what in ((graph.number_of_nodes(), "nodes"), (graph.number_of_edges(), "edges")):
+        if count > limit:
+            raise GraphpathError(
+                f"The graph has {count:,} {what}, and at most {limit:,} are drawn: ask the query for fewer "
+                "(limit=), or raise the limit of to_neo4j_viz."
+            )
+
+
+def _nodes(graph: nx.MultiDiGraph) -> list[dict[str, Any]]:
+    places, strengths = positions(graph), _strengths(graph)
+    height = ROW * max(Counter(x for x, _ in places.values()).values(), default=1)
+    largest = max(strengths.values(), default=0.0)
+    return [
+        {
+            "id": node_name(node),
+            "caption": str(data.get("name") or node_name(node)),
+            "color": _colour(data),
+            "size": _between(RADII, math.sqrt(_share(strengths[node], largest))),
+            "x": COLUMN * places[node][0],
+            "y": height * (1 - places[node][1]),  # the screen's y runs downwards
+            "properties": dict(data),
+        }
+        for node, data in graph.nodes(data=True)
+    ]
+
+
+def _edges(graph: nx.MultiDiGraph) -> list[dict[str, Any]]:
+    largest = max((_score(data) for _, _, data in graph.edges(data=True)), default=0.0)
+    return [
+        {
+            "id": f"e{number}",
+            "source": node_name(start),
+            "target": node_name(end),
+            "caption": str(data.get("rank") or data.get("type") or ""),
+            "color": _sign(data),
+            "width": _between(WIDTHS, _share(_score(data), largest)),
+            "properties": dict(data),
+        }
+        for number, (start, end, data) in enumerate(graph.edges(data=True))
+    ]
+
+
+def _strengths(graph: nx.MultiDiGraph) -> dict[Hashable, float]:
+    sums: dict[Hashable, float] = defaultdict(float)
+    for start, end, data in graph.edges(data=True):
+        for node in (start, end):
+            sums[node] += _score(data)
+    return {node: _score(data) if "score" in data else sums[node] for node, data in graph.nodes(data=True)}
+
+
+def _score(data: Mapping[str, Any]) -> float:
+    return abs(float(data.get("score") or 0.0))
+
+
+def _sign(data: Mapping[str, Any]) -> str:
+    score = float(data.get("score") or 0.0)
+    return OTHER if score == 0 else FOR if score > 0 else AGAINST
+
+
+def _share(value: float, largest: float) -> float:
+    return value / largest if largest else 0.0
+
+
+def _between(ends: tuple[float, float], share: float) -> float:
+    low, high = ends
+    return low + (high - low) * share
+
+
+def _by_layer(graph: nx.MultiDiGraph) -> list[tuple[Hashable, dict[str, Any]]]:
+    return sorted(graph.nodes(data=True), key=lambda item: (int(item[1].get("layer", -1)), _group(item[1])))
+
+
+def _group(data: Mapping[str, Any]) -> str:
+    return f"layer {data['layer']}" if "layer" in data else str(data.get("type", ""))
+
+
+def _colour(data: Mapping[str, Any]) -> str:
+    """Its layer's, as in Neo4j Browser, else its label's."""
+    if "layer" in data:
+        return PALETTE[int(data["layer"]) % len(PALETTE)][0]
+    return NODES.get(str(data.get("type")), (OTHER,))[0]
