@@ -9,8 +9,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from graphpath.network.constants import constants
 from graphpath.network.elements import Elements, resolve
-from graphpath.network.inlets import Inlets
 from graphpath.network.operations import Activation, MaxPool
 from graphpath.network.sites import Network, Site
 
@@ -24,7 +24,7 @@ class Held:
 
     ``output`` (N, neurons) are the outputs a of all sites, ``gradient`` (N, neurons) df/da of the held
     network, ``seed`` (N, classes) = df/dlogits, ``logits`` (N, classes). Per site: ``before[i]``
-    (N, size) is its pre-activation z.
+    (N, size) is its pre-activation z. ``switches`` are those of the max-pools, by their steps.
     """
 
     network: Network
@@ -33,6 +33,7 @@ class Held:
     before: tuple[Tensor, ...]
     logits: Tensor
     seed: Tensor
+    switches: dict[int, Tensor]
     elements: Elements
 
     @property
@@ -67,9 +68,15 @@ class Held:
         gradient, gate = self.gradient[:, site.span], self.gate(site)
         return gradient if gate is None else gradient * gate
 
-    def constants(self, inlets: Inlets) -> Tensor:
-        """The constants b of a site's neurons, all but the flows into them: ``z - sum_n J a``, (N, size)."""
-        return self.before[inlets.site.number] - inlets.forward(self.values)
+    @cached_property
+    def constants(self) -> tuple[Tensor, ...]:
+        """The constants b of each site's neurons, ``z = sum_n J a + b``: (N, size) each, 0 for the input."""
+        found = constants(self.network, self.switches)
+        nothing = self.output.new_zeros((1, 1))
+        return tuple(
+            (nothing if b is None else b).expand(self.images, site.size)
+            for site, b in zip(self.network.sites, found, strict=True)
+        )
 
 
 def hold(network: Network, images: Tensor, seed: Seed, gates: str = "held") -> Held:
@@ -95,7 +102,7 @@ def hold(network: Network, images: Tensor, seed: Seed, gates: str = "held") -> H
     )
     before = tuple(kept[site.before].detach().flatten(1) for site in network.sites)
     elements = resolve(network, switches, images.shape[0])
-    return Held(network, output, gradient, before, logits.detach(), weights, elements)
+    return Held(network, output, gradient, before, logits.detach(), weights, switches, elements)
 
 
 def _forward(network: Network, image: Tensor, gates: str) -> tuple[dict[int, Tensor], dict[int, Tensor]]:

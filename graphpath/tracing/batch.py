@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy.typing as npt
@@ -42,10 +41,10 @@ class Batch:
     held: Held
     seeds: tuple[int, ...]
 
-    @cached_property
+    @property
     def constants(self) -> tuple[Tensor, ...]:
         """The constants b of each site but the input: (N, size) each."""
-        return tuple(self.held.constants(inlets) for inlets in self.wiring.inlets)
+        return self.held.constants[1:]
 
     def wanted(self) -> Tensor:
         """The logits that the target weighs: (N, classes) bool."""
