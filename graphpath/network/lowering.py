@@ -178,7 +178,7 @@ def _traced(module: nn.Module) -> torch.fx.Graph:
     except Exception as error:  # fx raises whatever the network's own code raises on a proxy
         raise NetworkError(
             f"torch.fx cannot trace {type(module).__name__}: {error}. "
-            "Its forward must not branch on the values of tensors."
+            "Its forward must not branch on the values or shapes of tensors."
         ) from error
 
 

@@ -66,7 +66,8 @@ def trace(
             its original), ``"own"``, ``"label"``, a class, or a tensor of classes (N,).
         routes: how many of the largest routes to record of each pathway.
         seed: makes methods that draw at random reproducible.
-        max_edges: the budget of each pathway; None keeps every edge.
+        max_edges: the budget of each pathway, its strongest edges; None keeps every edge. Only whole routes
+            are kept, so a budget smaller than the strongest route keeps nothing.
         out: a directory; an interrupted trace in it is finished, a finished one is returned.
         dataset, classes: names for a tensor's or DataLoader's images and classes.
         device: where to run; by default where the model is.
