@@ -180,7 +180,10 @@ class BoltSession:
         )
 
     def _stored(self, name: str) -> int:
-        return int(self.column(loads.stored(name), {"run": self._run})[0])
+        rows = self.column(loads.stored(name), {"run": self._run})
+        if not rows:
+            raise self._taken_over()
+        return int(rows[0])
 
     def _parts(self, table: pa.Table) -> Iterator[pa.Table]:
         """``table`` in as many parts as batches have become smaller since it was read."""

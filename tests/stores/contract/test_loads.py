@@ -27,6 +27,10 @@ from tests.synthetic import write_trace
 OTHER = ("GraphpathMeta.engine",)
 
 
+class Stopped(BaseException):
+    """A load that ends in the middle."""
+
+
 def held(store: Store) -> dict:
     return contents(store, without=OTHER)
 
@@ -108,29 +112,30 @@ def test_a_load_stopped_at_any_batch_goes_on_behind_it(
     expected: dict,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Small batches; the load dies after a few of them, again and again, until it is through."""
+    """Small batches of the run's own relationships: the load dies after twelve, until it is through."""
     clear(neo4j_server)
     write = BoltSession._write
     stored: list[tuple[str, int | None]] = []
     tries = 0
     with connect(neo4j_server, batch_bytes=700) as store:
         store.load(traces.clean)
-        while not (store.query("runs/all").run == "attacked").any() or tries == 0 or not finished(store):
+        for _ in range(50):
             tries += 1
             seen = iter(range(10**6))
 
             def failing(self, transaction, name, table, offset, seen=seen):
                 write(self, transaction, name, table, offset)
-                if next(seen) == 25:
-                    raise KeyboardInterrupt  # within the transaction: this batch is lost
+                if offset is not None and next(seen) == 12:
+                    raise Stopped  # within the transaction: this batch is lost
                 stored.append((name, offset))
 
             with monkeypatch.context() as patch:
                 patch.setattr(BoltSession, "_write", failing)
                 try:
                     store.load(traces.attacked)
-                except KeyboardInterrupt:
-                    continue
+                    break
+                except Stopped:
+                    assert not finished(store)
         assert_same(held(store), expected)
     owned = [item for item in stored if item[1] is not None]
     assert tries > 3
@@ -140,7 +145,7 @@ def test_a_load_stopped_at_any_batch_goes_on_behind_it(
 
 def finished(store: Store) -> bool:
     runs = store.query("runs/all")
-    return bool(runs[runs.run == "attacked"].complete.all())
+    return bool(runs[runs.run == "attacked"].complete.any())
 
 
 def leftovers(server: Server) -> list[object]:
