@@ -26,7 +26,7 @@ from graphpath.errors import MissingExtra, StoreError, StoreUnavailable
 from graphpath.stores.schema import NODE
 
 try:
-    from graphpath.stores.neo4j.address import Address
+    from graphpath.stores.neo4j import Neo4jStore
 
     with warnings.catch_warnings():  # nobody adapts py2neo to what later Pythons deprecate
         warnings.simplefilter("ignore")
@@ -62,25 +62,26 @@ def graph(
 ) -> Graph:
     """A connected ``py2neo.Graph`` of the database at ``uri``.
 
-    The arguments, and where the password is looked for, are those of ``gp.open``. py2neo speaks Bolt to the
-    one server that is named; ``neo4j://`` is taken as ``bolt://``, without routing.
+    The arguments, and where the password is looked for, are those of ``gp.open``, and so are the refusals:
+    the official driver tries the address first, since py2neo would wait for ever, or not say what is wrong.
+    py2neo speaks Bolt to the one server that is named; ``neo4j://`` is taken as ``bolt://``, without routing.
+    ``made.service.connector.close()`` ends its connections.
 
     Raises:
-        StoreUnavailable: ``uri`` is no Bolt address, nothing answers there, or the server refuses the user.
+        StoreUnavailable: ``uri`` is no Bolt address, nothing answers there, the server refuses the user, or
+            has no such database.
     """
-    address = Address.parse(uri, user=user, password=password, database=database)
+    with Neo4jStore(uri, user=user, password=password, database=database) as store:
+        store.check()
+        address = store.address
     place = address.uri.replace("neo4j", "bolt", 1) if address.uri.startswith("neo4j") else address.uri
     # Without "auth", py2neo would try a password of its own choosing.
     settings: dict[str, Any] = {"name": address.database, "auth": (address.user, address.password or "")}
     try:
         return Graph(place, **settings)
-    except Neo4jError as error:
+    except (ConnectionUnavailable, ServiceUnavailable, ProtocolError, Neo4jError, OSError) as error:
         raise StoreUnavailable(
-            f"The server at {address.uri} does not let {address.user!r} in: {error.message}."
-        ) from error
-    except (ConnectionUnavailable, ServiceUnavailable, ProtocolError, OSError) as error:
-        raise StoreUnavailable(
-            f"No Neo4j server answers py2neo at {address.uri}; is it running, and is this its Bolt port?"
+            f"The server at {address.uri} answers the official driver, but not py2neo: {error}."
         ) from error
 
 
