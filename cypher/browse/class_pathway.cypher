@@ -1,9 +1,9 @@
 // One category's class pathway, its best supported edges first
 //
 // param class_pathway int: the class pathway's id (browse/categories shows a run's)
-// param limit count = 300: at most so many edges
+// param limit count = 120: at most so many edges
 // returns: a node, r relationship, b node
-// :params {class_pathway: 0, limit: 300}
+// :params {class_pathway: 0, limit: 120}
 
 MATCH (a:Neuron)-[r:CLASS_FLOWS_TO]->(b:Neuron)
 WHERE r.class_pathway = $class_pathway
