@@ -13,13 +13,15 @@ from typer.testing import CliRunner
 
 from graphpath import queries
 from graphpath.cli import app
+from graphpath.server import Server
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 README = (CHECKOUT / "README.md").read_text()
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+    return [text for name, text in fenced if name == language]
 
 
 def graphpath_lines() -> list[list[str]]:
@@ -48,7 +50,8 @@ def test_ci_runs_the_readmes_own_test_command() -> None:
 @pytest.mark.parametrize("words", graphpath_lines(), ids=" ".join)
 def test_every_command_has_its_verb_and_options(words: list[str]) -> None:
     verb, given = words[1], [word.partition("=")[0] for word in words if word.startswith("--")]
-    shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, [verb, "--help"])
+    verbs = words[1:3] if verb == "neo4j" else [verb]
+    shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, [*verbs, "--help"])
     assert shown.exit_code == 0
     known = set(re.findall(r"--[a-z-]+", shown.stdout))
     if verb == "query" and not words[2].startswith("--"):
@@ -64,7 +67,7 @@ def test_the_query_table_is_the_catalogue() -> None:
 
 
 def test_the_python_example_runs(tmp_path: Path) -> None:
-    (example,) = blocks("python")
+    example = blocks("python")[0]
     program = f"{example}\nprint(len(shared), mine.columns.tolist(), graph.number_of_edges())"
     done = subprocess.run(
         [sys.executable, "-W", "error::DeprecationWarning:__main__", "-c", program],
@@ -74,6 +77,29 @@ def test_the_python_example_runs(tmp_path: Path) -> None:
     shared, _, _, edges = done.stdout.split()
     assert int(shared) > 0 and int(edges) > 0
     assert "['layer', 'neurons']" in done.stdout
+
+
+def test_the_ways_out_of_neo4j_run(neo4j_server: Server, tmp_path: Path) -> None:
+    from graphpath.stores import open_store
+    from tests.synthetic import write_trace
+
+    pytest.importorskip("py2neo", reason="the extra py2neo is not installed")
+    pytest.importorskip("neo4j_viz", reason="the extra viz is not installed")
+    write_trace(tmp_path / "traces" / "clean")
+    with open_store(neo4j_server.uri, password=neo4j_server.password) as store:
+        for run in store.runs().run:
+            store.delete(run)
+    example = blocks("python")[1]
+    assert example.count("bolt://localhost:7687") == 2
+    program = example.replace("bolt://localhost:7687", neo4j_server.uri)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}\nprint(len(neurons), len(places), len(picture.data))"],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+        env={**_environment(), "GRAPHPATH_NEO4J_PASSWORD": neo4j_server.password},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert all(int(size) > 0 for size in done.stdout.split())
+    assert (tmp_path / "pathway.graphml").stat().st_size > 1000
 
 
 def test_every_path_that_it_links_to_exists() -> None:

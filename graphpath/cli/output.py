@@ -100,7 +100,7 @@ def show_table(frame: pd.DataFrame, limit: int = SHOWN) -> None:
 
 def cell(value: object) -> str:
     """One value as text in a table."""
-    if value is None or value != value or str(value) == "<NA>":
+    if value is None or str(value) == "<NA>" or value != value:  # pandas.NA != pandas.NA is no bool
         return "-"
     if isinstance(value, float):
         return _number(value)

@@ -20,7 +20,8 @@ def to_frame(graph: nx.MultiDiGraph) -> pd.DataFrame:
         {"source": captions[start], "type": data.get("type"), "target": captions[end], **_rest(data)}
         for start, end, data in graph.edges(data=True)
     ]
-    return pd.DataFrame(rows, columns=None if rows else ["source", "type", "target"])
+    names = list(dict.fromkeys(name for row in rows for name in row)) or ["source", "type", "target"]
+    return pd.DataFrame({name: _column([row.get(name) for row in rows]) for name in names})
 
 
 def neuron_edges(graph: nx.MultiDiGraph) -> pd.DataFrame:
@@ -35,6 +36,12 @@ def neuron_edges(graph: nx.MultiDiGraph) -> pd.DataFrame:
         if data.get("type") == "FLOWS_TO"
     ]
     return pd.DataFrame(rows, columns=[*ENDS, *names]).sort_values("rank", ignore_index=True)
+
+
+def _column(values: list[Any]) -> pd.Series[Any]:
+    """``values`` as pandas infers them, but whole numbers stay whole where some are missing."""
+    there = {type(value) for value in values if value is not None}
+    return pd.Series(values, dtype="Int64" if there == {int} and None in values else None)
 
 
 def _caption(node: object, data: Mapping[str, Any]) -> str:

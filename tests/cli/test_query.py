@@ -102,3 +102,13 @@ def test_extra_words_become_parameters() -> None:
     assert extra_parameters(["--low", "-1"]) == {"low": "-1"}
     with pytest.raises(QueryParameterError):
         extra_parameters(["loose"])
+
+
+def test_a_table_shows_what_is_missing_as_a_dash(call, store) -> None:
+    with open_store(store) as opened:
+        pathway = opened.query("pathways/of_run", limit=1)
+        sample = int(pathway["sample"][0])
+        assert opened.query("pathways/of_sample", sample=sample).origin.isna().all()
+    shown = call("query", "pathways/of_sample", "--store", store, "--sample", str(sample))
+    assert shown.exit_code == 0
+    assert " - " in shown.stdout

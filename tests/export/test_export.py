@@ -68,6 +68,17 @@ def test_a_frame_has_a_row_for_each_relationship(trace, pathway) -> None:
     assert to_frame(nx.MultiDiGraph()).empty
 
 
+def test_whole_numbers_stay_whole_where_some_are_missing() -> None:
+    graph = nx.MultiDiGraph()
+    graph.add_edge(1, 2, type="STEP", position=3, score=1.5)
+    graph.add_edge(1, 2, type="OF_PATHWAY", label="a")
+    graph.add_nodes_from([1, 2], type="Neuron")
+    frame = to_frame(graph)
+    assert frame.dtypes.astype(str).to_dict()["position"] == "Int64"
+    assert frame.position.tolist() == [3, pd.NA]
+    assert frame.score[0] == 1.5 and pd.isna(frame.score[1])
+
+
 def test_a_pathway_that_is_not_there_is_named(trace) -> None:
     with pytest.raises(RecordError, match="no pathway 7"):
         to_networkx(trace, 7)

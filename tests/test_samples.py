@@ -1,0 +1,52 @@
+"""The README's sample answers are what the queries answer, and its drawing is the schema."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from graphpath import queries
+from graphpath.stores.schema import NODES, RELATIONSHIPS
+from tests import samples
+
+README = samples.README.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> str:
+    with samples.sample_store(tmp_path_factory.mktemp("samples")) as store:
+        return samples.sections(store)
+
+
+def test_the_sample_answers_are_up_to_date(made: str) -> None:
+    assert samples.shown() == made, "Write them anew: python -m tests.samples"
+
+
+def test_every_query_has_a_sample_with_rows(made: str) -> None:
+    found = re.findall(r"^\$ graphpath query (\S+)[^\n]*\n\n[^\n]+\n ─+\n [^\n]+", made, flags=re.MULTILINE)
+    asked = [name for name in queries.catalogue() if not name.startswith(samples.NEEDS_GDS + "/")]
+    assert found == asked
+    assert "(no rows)" not in made
+
+
+def test_writing_replaces_only_what_is_between_the_marks(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{samples.MARKS[0]}old\n{samples.MARKS[1]}\nafter\n")
+    samples.write("new\n", readme)
+    assert readme.read_text() == f"before\n{samples.MARKS[0]}new\n{samples.MARKS[1]}\nafter\n"
+
+
+def drawn() -> set[tuple[str, str, str]]:
+    """The arrows of the README's diagram: (source, type, target), several types on one arrow."""
+    (diagram,) = re.findall(r"```mermaid\n(.*?)```", README, flags=re.DOTALL)
+    arrows = re.findall(r"^ +(\w+) -- ([A-Z_, ]+) --> (\w+)$", diagram, flags=re.MULTILINE)
+    assert len(arrows) == diagram.count("-->")
+    return {(start, name, end) for start, names, end in arrows for name in names.split(", ")}
+
+
+def test_the_schema_drawn_is_the_schema() -> None:
+    assert drawn() == {(r.source, r.name, r.target) for r in RELATIONSHIPS}
+    apart = {node.label for node in NODES} - {end for start, _, target in drawn() for end in (start, target)}
+    assert apart == {"GraphpathMeta"}
