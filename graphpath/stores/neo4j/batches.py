@@ -48,9 +48,10 @@ def _recorded(files: Iterable[Path]) -> Iterator[pa.Table]:
 
 
 def _sorted(name: str, files: Iterable[Path], scratch: Path) -> Iterator[pa.Table]:
-    listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
     given = ", ".join(f'"{column}"' for column in columns(name))
-    source = f"(SELECT * FROM read_parquet([{listed}])) AS t({given})"
+    sources = ("'" + str(path).replace("'", "''") + "'" for path in files)
+    rows = " UNION ALL ".join(f"SELECT * FROM read_parquet({path})" for path in sources)
+    source = f"({rows}) AS t({given})"
     settings = {"memory_limit": MEMORY, "temp_directory": str(scratch / "sorted")}
     with duckdb.connect(config=settings) as connection:
         order = ", ".join(f'"{column}"' for column in _exact(name))

@@ -140,7 +140,7 @@ def _written(
     files.write_schema()
     where = shlex.quote(str(files.directory.resolve()))
     command = (
-        f"cd {where} && neo4j-admin database import full @{ARGUMENTS} --overwrite-destination=true {database}"
+        f"cd {where} && neo4j-admin database import full --overwrite-destination=true {database} @{ARGUMENTS}"
         f" && neo4j start && cypher-shell -d {database} -f {SCHEMA}"
     )
     return BulkReport(runs, False, files.counts, seconds, files.directory, command)
@@ -190,7 +190,7 @@ def _told(server: Server) -> Iterator[None]:
 def _complaint(log: str) -> str:
     """The line of the importer's output that says what is wrong."""
     lines = [line.strip() for line in log.splitlines() if "rror" in line or "xception" in line]
-    return lines[-1][:300] if lines else ""
+    return lines[0][:300] if lines else ""
 
 
 def _tell(progress: Progress | None, stage: str, done: int) -> None:

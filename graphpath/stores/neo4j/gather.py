@@ -20,6 +20,7 @@ from graphpath.stores.prepare import Workshop, prepare
 from graphpath.stores.resembles import compare
 from graphpath.stores.rollups import roll_up
 from graphpath.stores.runs import comparable, run_row
+from graphpath.stores.session import RECORDED
 from graphpath.stores.stored import check_rows, know
 
 Files = dict[str, list[Path]]
@@ -142,7 +143,7 @@ def gather(
         other = seen.setdefault(trace.id, trace)
         if (other.counts, other.run.get("parameters")) != (trace.counts, trace.run.get("parameters")):
             raise StoreConflict(f"{other.path} and {trace.path} are different traces of run {trace.id!r}.")
-        if other is trace:
+        if trace.id not in made.runs:
             if progress:
                 progress(f"prepare {trace.id}", number, len(traces))
             made.add(trace, min_support)
@@ -151,9 +152,12 @@ def gather(
 
 def select(name: str, files: Iterable[Path]) -> str:
     """The rows of ``files`` as a source in SQL: the schema's columns, ends ``start`` and ``stop``."""
-    listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+    quoted = ["'" + str(path).replace("'", "''") + "'" for path in files]
+    # Only the record's own files call their columns alike.
+    groups = [", ".join(quoted)] if name in RECORDED else quoted
+    rows = " UNION ALL ".join(f"SELECT * FROM read_parquet([{group}])" for group in groups)
     named = ", ".join(f'"{column}"' for column in columns(name))
-    return f"(SELECT * FROM read_parquet([{listed}])) AS t({named})"
+    return f"({rows}) AS t({named})"
 
 
 def _nothing(name: str) -> str:

@@ -29,7 +29,7 @@ SCHEMA: Final = "schema.cypher"
 
 @dataclass(frozen=True)
 class ImportFiles:
-    """A directory that ``neo4j-admin database import full @arguments DATABASE`` reads, and what is in it."""
+    """A directory that ``neo4j-admin database import full DATABASE @arguments`` reads, and what is in it."""
 
     directory: Path
     counts: dict[str, int]
@@ -103,7 +103,12 @@ def _header(name: str, directory: Path) -> Path:
 def _fields(name: str) -> Iterator[str]:
     if name in NODE:
         key = NODE[name].key
+        if _is_text(name):
+            yield f":ID({name})"
         for column, kind in NODE[name].properties.items():
+            if column == key and _is_text(name):
+                yield _field(column, kind)
+                continue
             yield f"{column}:ID({name}){{id-type:{TYPES[kind]}}}" if column == key else _field(column, kind)
         return
     relation = RELATIONSHIP[name]
@@ -135,10 +140,36 @@ def _expressions(connection: duckdb.DuckDBPyConnection, name: str, source: str) 
         asked = ", ".join(f'bool_or(NOT isfinite("{column}"))' for column in floats)
         row = connection.execute(f"SELECT {asked} FROM {source}").fetchone() or ()
         odd = {column for column, found in zip(floats, row, strict=True) if found}
-    return [
-        _java(column) if column in odd else f'"{column}"::DOUBLE' if column in floats else f'"{column}"'
+    texts = _text_ends(name)
+    made = [
+        _java(column)
+        if column in odd
+        else f'"{column}"::DOUBLE'
+        if column in floats
+        else _number(column)
+        if column in texts
+        else f'"{column}"'
         for column in columns(name)
     ]
+    return [_number(NODE[name].key), *made] if name in NODE and _is_text(name) else made
+
+
+def _is_text(label: str) -> bool:
+    """Whether nodes of ``label`` have a text for a key: the importer, told of numbers, gets one made of it."""
+    return NODE[label].properties[NODE[label].key] == "STRING"
+
+
+def _text_ends(name: str) -> set[str]:
+    if name in NODE:
+        return set()
+    relation = RELATIONSHIP[name]
+    ends = {"start": relation.source, "stop": relation.target}
+    return {column for column, label in ends.items() if _is_text(label)}
+
+
+def _number(column: str) -> str:
+    """52 bits of a text: two runs of one number are refused by the importer."""
+    return f'(hash("{column}") >> 12)::BIGINT'
 
 
 def _java(column: str) -> str:

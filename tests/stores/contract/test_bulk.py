@@ -136,7 +136,7 @@ def test_a_server_of_somebody_else_gets_files_and_the_command(
         report = store.bulk_load([traces.clean, traces.attacked], directory=folder)
         assert store.runs().empty
     assert report.loaded is False and report.directory == folder
-    assert "neo4j-admin database import full @arguments --overwrite-destination=true neo4j" in report.command
+    assert "neo4j-admin database import full --overwrite-destination=true neo4j @arguments" in report.command
     own_server.stop()
     try:
         done = in_folder(own_server, folder)
@@ -160,7 +160,7 @@ def in_folder(server: Server, folder: Path) -> subprocess.CompletedProcess[str]:
     from graphpath.server.jars import jars
     from graphpath.server.tool import MAIN, environment
 
-    arguments = ["database", "import", "full", "@arguments", "--overwrite-destination=true", "neo4j"]
+    arguments = ["database", "import", "full", "--overwrite-destination=true", "neo4j", "@arguments"]
     words = java.command(java.find_java(), jars(server.cache), 256, MAIN, arguments)
     return subprocess.run(
         words, cwd=folder, env=environment(server.home), capture_output=True, text=True, check=False
