@@ -20,7 +20,11 @@ def constraints() -> list[str]:
 
 
 def indexes() -> list[str]:
-    """The other indexes, of relationships and nodes."""
+    """The other indexes, of relationships and nodes.
+
+    None has the layer as a second property: queries take all layers or some by one expression
+    (``size($layers) = 0 OR r.layer IN $layers``), which no index serves.
+    """
     relations = [
         f"CREATE INDEX graphpath_{name} IF NOT EXISTS FOR ()-[r:{name}]-() ON (r.{key})"
         for name, key in RELATIONSHIP_INDEXES.items()

@@ -155,7 +155,7 @@ def _expressions(connection: duckdb.DuckDBPyConnection, name: str, source: str) 
 
 
 def _is_text(label: str) -> bool:
-    """Whether nodes of ``label`` have a text for a key: the importer, told of numbers, gets one made of it."""
+    """Whether nodes of ``label`` have a text for a key: the importer, told of numbers, gets one instead."""
     return NODE[label].properties[NODE[label].key] == "STRING"
 
 
