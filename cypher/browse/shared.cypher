@@ -21,4 +21,4 @@ MATCH (a)-[r:CLASS_FLOWS_TO]->(b)
 MATCH (c:ClassPathway)
 WHERE c.id = r.class_pathway AND c.run = $run AND c.variant = $variant
 RETURN a, r, b, categories
-ORDER BY categories DESC, a.id, b.id
+ORDER BY categories DESC, a.id, b.id, r.class_pathway

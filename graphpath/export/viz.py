@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 MOST: Final = 10_000
 """Nodes, and edges, that a browser still moves."""
 FOR, AGAINST, OTHER = "#0072B2", "#D55E00", "#90A4AE"
-RADII: Final = (6.0, 24.0)
-WIDTHS: Final = (0.5, 6.0)
-COLUMN, ROW = 500.0, 60.0
-"""Pixels between layers, and between the neurons of the fullest one."""
+WIDTHS: Final = (0.4, 5.0)
+WIDTH, HEIGHT = 900.0, 500.0
+"""Pixels that the picture takes at most; neo4j-viz shows 600 in height, around (0, 0)."""
+COLUMN, ROW = 300.0, 50.0
+"""Pixels between layers, and between the neurons of the fullest one, at most."""
+RADII: Final = (0.12, 0.45)
+"""Of a node, in rows."""
 
 
 def to_neo4j_viz(graph: nx.MultiDiGraph, *, limit: int = MOST) -> VisualizationGraph:
@@ -62,16 +65,20 @@ def _check(graph: nx.MultiDiGraph, limit: int) -> None:
 
 def _nodes(graph: nx.MultiDiGraph) -> list[dict[str, Any]]:
     places, strengths = positions(graph), _strengths(graph)
-    height = ROW * max(Counter(x for x, _ in places.values()).values(), default=1)
-    largest = max(strengths.values(), default=0.0)
+    columns = Counter(x for x, _ in places.values())
+    if not columns:
+        return []
+    left, right, fullest = min(columns), max(columns), max(columns.values())
+    row, column = min(ROW, HEIGHT / fullest), min(COLUMN, WIDTH / max(1.0, right - left))
+    largest = max(strengths.values())
     return [
         {
             "id": node_name(node),
             "caption": str(data.get("name") or node_name(node)),
             "color": _colour(data),
-            "size": _between(RADII, math.sqrt(_share(strengths[node], largest))),
-            "x": COLUMN * places[node][0],
-            "y": height * (1 - places[node][1]),  # the screen's y runs downwards
+            "size": row * _between(RADII, math.sqrt(_share(strengths[node], largest))),
+            "x": column * (places[node][0] - (left + right) / 2),
+            "y": row * fullest * (0.5 - places[node][1]),  # the screen's y runs downwards
             "properties": dict(data),
         }
         for node, data in graph.nodes(data=True)

@@ -97,7 +97,7 @@ def test_neo4j_viz(shown) -> None:
     made = to_neo4j_viz(shown)
     assert len(made.nodes) == len(shown)
     assert len({node.x for node in made.nodes}) == len(set(nx.get_node_attributes(shown, "layer").values()))
-    assert all(node.size > 6 for node in made.nodes)  # by the sum over their edges
+    assert len({node.size for node in made.nodes}) > 1  # by the sum over their edges
 
 
 def test_pandas_and_arrow(loaded) -> None:

@@ -34,6 +34,7 @@ def test_a_pathway_is_layered_coloured_and_sized(pathway) -> None:
         assert all(len(values) == 1 for values in of.values())
         assert len(set.union(*of.values())) == len(of)
     assert len({(node.x, node.y) for node in made.nodes}) == len(nodes)
+    assert all(abs(node.x) <= 450 and abs(node.y) <= 250 for node in made.nodes)  # what is shown at first
     scores = {node: abs(data["score"]) for node, data in pathway.nodes(data=True)}
     assert sorted(nodes, key=lambda n: (nodes[n].size, n)) == sorted(nodes, key=lambda n: (scores[n], n))
 
