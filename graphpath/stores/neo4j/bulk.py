@@ -75,7 +75,7 @@ def bulk_load(
             made.files["GraphpathMeta"] = [_meta(work / "prepared")]
         with _timed(seconds, "convert"):
             _tell(progress, "convert", 0)
-            files = convert(made.files, work / "import", store.memory_bytes)
+            files = convert(made.files, work / "import" if managed else work, store.memory_bytes)
         runs = tuple(made.runs)
         if managed is None:
             shutil.rmtree(work / "prepared")
