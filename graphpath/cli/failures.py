@@ -29,6 +29,8 @@ EXTRAS = {
     "jinja2": "report",
     "PIL": "report",
     "neo4j": "neo4j",
+    "py2neo": "py2neo",
+    "neo4j_viz": "viz",
 }
 """Modules that come with an extra of graphpath."""
 
