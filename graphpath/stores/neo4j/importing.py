@@ -86,11 +86,13 @@ def convert(files: Files, directory: Path, memory: int) -> ImportFiles:
     multiline = False
     with duckdb.connect(config=settings) as connection:
         for name in (*(node.label for node in NODES), *(item.name for item in RELATIONSHIPS)):
-            if found := files.get(name):
+            found = files.get(name, [])
+            rows = sum(int(pq.read_metadata(file).num_rows) for file in found)
+            if rows:  # the importer refuses a relationship between labels of which there are no nodes
                 source = select(name, found)
                 multiline = multiline or _has_newlines(connection, name, source)
                 parts[name] = [_header(name, directory), *_parts(connection, name, source, directory)]
-                counts[name] = sum(int(pq.read_metadata(file).num_rows) for file in found)
+                counts[name] = rows
     return ImportFiles(directory, counts, parts, multiline)
 
 
