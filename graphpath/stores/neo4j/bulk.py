@@ -65,7 +65,7 @@ def bulk_load(
     """See :meth:`graphpath.stores.neo4j.store.Neo4jStore.bulk_load`."""
     if not traces:
         raise StoreError("A bulk load rebuilds the database from traces: name at least one.")
-    managed = server or managed_server(store.uri)
+    managed = _where_it_is(server) if server else managed_server(store.uri)
     if managed is None and directory is None:
         directory = Path(f"import-{traces[0].id}")
     seconds: dict[str, float] = {}
@@ -89,10 +89,17 @@ def managed_server(uri: str) -> Server | None:
     from graphpath.server import Server, known_password
 
     server = Server()
+    return None if known_password(uri, server) is None else _where_it_is(server)
+
+
+def _where_it_is(server: Server) -> Server:
+    """``server`` with the ports that it has now, to be started on again."""
+    from graphpath.server import Server
+
     ports = server.status().ports
-    if ports is None or known_password(uri, server) is None:
-        return None
-    return Server(server.home, bolt_port=ports.bolt, http_port=ports.http)
+    if ports is None:
+        raise StoreUnavailable(f"The server in {server.home} does not run: graphpath neo4j start starts it.")
+    return Server(server.home, bolt_port=ports.bolt, http_port=ports.http, cache=server.cache)
 
 
 def _install(

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from graphpath.stores.neo4j import definitions
 from graphpath.stores.neo4j.gather import Files, select
-from graphpath.stores.neo4j.statements import columns
+from graphpath.stores.neo4j.statements import columns, in_layers
 from graphpath.stores.schema import NODE, NODES, RELATIONSHIP, RELATIONSHIPS
 
 TYPES: Final = {
@@ -112,6 +112,8 @@ def _fields(name: str) -> Iterator[str]:
                 yield _field(column, kind)
                 continue
             yield f"{column}:ID({name}){{id-type:{TYPES[kind]}}}" if column == key else _field(column, kind)
+        if in_layers(name):
+            yield ":LABEL"
         return
     relation = RELATIONSHIP[name]
     yield f":START_ID({relation.source})"
@@ -153,7 +155,10 @@ def _expressions(connection: duckdb.DuckDBPyConnection, name: str, source: str) 
         else f'"{column}"'
         for column in columns(name)
     ]
-    return [_number(NODE[name].key), *made] if name in NODE and _is_text(name) else made
+    if name not in NODE:
+        return made
+    keys = [_number(NODE[name].key)] if _is_text(name) else []
+    return [*keys, *made, *(["'L' || \"layer\""] if in_layers(name) else [])]
 
 
 def _is_text(label: str) -> bool:

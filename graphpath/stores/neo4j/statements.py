@@ -22,6 +22,14 @@ def columns(name: str) -> list[str]:
     return ["start", "stop", *RELATIONSHIP[name].properties]
 
 
+def in_layers(label: str) -> bool:
+    """Whether nodes of ``label`` stand in a layer, and so get a second label, L0, L1, ...
+
+    Neo4j Browser chooses colours by label alone.
+    """
+    return "layer" in NODE[label].properties
+
+
 def statement(name: str) -> str:
     """The statement that writes rows of the label or relationship type ``name``."""
     return _nodes(name) if name in NODE else _relationships(name)
@@ -30,6 +38,8 @@ def statement(name: str) -> str:
 def _nodes(name: str) -> str:
     key, *others = NODE[name].properties
     given = ", ".join(f"n.{other} = ${other}[i]" for other in others)
+    if in_layers(name):
+        given += ", n:$('L' + toString($layer[i]))"
     return f"{ROW}MERGE (n:{name} {{{key}: ${key}[i]}})" + (f" ON CREATE SET {given}" if given else "")
 
 

@@ -11,7 +11,7 @@ from neo4j.spatial import Point
 from neo4j.time import Date, DateTime, Duration, Time
 
 from graphpath.errors import QueryFailed
-from graphpath.stores.schema import NODES, RELATIONSHIPS
+from graphpath.stores.schema import NODE, NODES, RELATIONSHIPS
 
 _WIDE: Final = {
     "INT64": pa.int64(),
@@ -60,7 +60,8 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, int | float | str | bytes):
         return value
     if isinstance(value, Node):
-        label = next(iter(sorted(value.labels)), "")
+        known = sorted(value.labels, key=lambda label: (label not in NODE, label))
+        label = next(iter(known), "")
         return {"_ID": value.element_id, "_LABEL": label, **_items(value)}
     if isinstance(value, Relationship):
         ends = [node.element_id if node is not None else None for node in value.nodes]
