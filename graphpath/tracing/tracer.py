@@ -18,12 +18,13 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from graphpath.data import Images, LoaderImages, TensorImages
+from graphpath.data.stored import StoredImages
 from graphpath.errors import DataError, MethodError
 from graphpath.ids import digest
 from graphpath.models import LoadedModel, as_loaded
 from graphpath.network import hold, take_apart
 from graphpath.network.lowering import evaluating
-from graphpath.record import Trace, TraceWriter
+from graphpath.record import ImageSet, Trace, TraceWriter
 from graphpath.tracing.batch import Batch, Wiring
 from graphpath.tracing.pathways import pathways
 from graphpath.tracing.registry import Method, method_named
@@ -39,7 +40,7 @@ MEMORY = 1 << 30
 
 def trace(
     model: nn.Module | LoadedModel,
-    images: Tensor | DataLoader[Any] | Images,
+    images: Tensor | DataLoader[Any] | ImageSet | Images,
     labels: Tensor | np.ndarray | list[int] | None = None,
     *,
     method: str = "effective_path",
@@ -59,7 +60,7 @@ def trace(
 
     Args:
         model: any CNN that torch.fx can trace; it is run in evaluation mode and left as it was.
-        images: (N, C, H, W) tensor, DataLoader, or one of graphpath's own sets of images.
+        images: (N, C, H, W) tensor, DataLoader, a set of images of graphpath's, or what an attack made.
         labels: the images' classes (N,), where ``images`` does not carry them.
         method: a name of ``graphpath.METHODS``; its options follow by name (``theta=0.5``).
         target: the question asked of each image: ``"predicted"`` (for a derived image, the prediction on
@@ -175,7 +176,7 @@ class _Tracer:
 
 
 def as_images(
-    images: Tensor | DataLoader[Any] | Images,
+    images: Tensor | DataLoader[Any] | ImageSet | Images,
     labels: Tensor | np.ndarray | list[int] | None,
     dataset: str | None,
     classes: list[str] | tuple[str, ...] | None,
@@ -187,7 +188,7 @@ def as_images(
         raise DataError("labels= is for a tensor of images; a DataLoader or a set of images carries its own.")
     if isinstance(images, DataLoader):
         return LoaderImages(images, dataset=dataset, classes=classes)
-    return images
+    return StoredImages(images) if isinstance(images, ImageSet) else images
 
 
 def originals_of(rows: pa.Table) -> list[int]:

@@ -124,7 +124,6 @@ def test_every_browse_query_draws_what_it_returns(
     page.picture(pictures / f"{name.replace('/', '-')}.png")
 
 
-@pytest.mark.xfail(strict=True, reason="the Neo4j store does not give neurons their label L<layer> yet")
 def test_a_pathway_is_coloured_by_layer(
     page: Chromium, neo4j_server: Server, store: Store, pictures: Path
 ) -> None:

@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import graphpath as gp
+from graphpath.attacks import attack
 from graphpath.data import TensorImages, open_images
 from graphpath.errors import DataError, MethodError, RecordError, UnsupportedOperation
 from graphpath.models import LoadedModel, weights_digest
@@ -454,3 +455,15 @@ def test_the_digits_as_they_come(tmp_path: Path, digits_model: Callable[[int], L
         mine = {t: found[t][found[t].pathway == pathway.pathway] for t in ("edges", "visits", "balance")}
         for law, off in laws(mine["edges"], mine["visits"], mine["balance"], pathway).items():
             assert off < SINGLE_PRECISION, law
+
+
+def test_what_an_attack_made_is_traced_as_it_is(tmp_path: Path) -> None:
+    module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 3))
+    originals = TensorImages(torch.rand(6, 1, 8, 8), [0, 1, 2] * 2, classes=("a", "b", "c"))
+    made = attack(module, originals, "fgsm", 0.1, out=tmp_path / "images")
+    clean = gp.trace(module, originals, out=tmp_path / "clean")
+    attacked = gp.trace(module, made, out=tmp_path / "attacked")
+    parents = attacked.samples().to_table()["parent"].to_pylist()
+    assert parents == clean.samples().to_table()["sample"].to_pylist()
+    asked = [trace.pathways().to_table()["target"].to_pylist() for trace in (clean, attacked)]
+    assert asked[0] == asked[1]
