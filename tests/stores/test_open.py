@@ -1,5 +1,7 @@
 """Opening: what is no store, or another version's, is refused with the remedy."""
 
+import sys
+
 import pytest
 
 from graphpath.errors import MissingExtra, StoreUnavailable
@@ -64,8 +66,11 @@ def test_a_database_of_someone_else_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("uri", ["neo4j://localhost:7687", "bolt+s://host"])
-def test_a_server_is_not_there_yet(uri):
-    with pytest.raises(MissingExtra, match="Neo4j"):
+def test_a_server_needs_the_driver(uri, monkeypatch):
+    for module in [name for name in sys.modules if name.startswith(("neo4j", "graphpath.stores.neo4j"))]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "neo4j", None)  # as where it is not installed
+    with pytest.raises(MissingExtra, match="neo4j"):
         open_store(uri)
 
 
