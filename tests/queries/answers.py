@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
+from graphpath import ids
 from tests.queries.facts import EDGE, Facts
 
 ANSWERS: dict[str, Callable[..., pd.DataFrame]] = {}
@@ -147,6 +149,18 @@ def samples(facts, run, variant="original"):
     )
 
 
+def class_name(facts: Facts, label: int) -> str:
+    """What the class with this label is called."""
+    name: str = facts.categories[ids.category_id(facts.scheme, int(label))]
+    return name
+
+
+def attack_on(facts: Facts, sample: int) -> dict[str, object]:
+    """The attack that made a sample, and its strength."""
+    detail = json.loads(facts.samples.detail[sample])
+    return {"attack": detail["attack"], "epsilon": detail["epsilon"]}
+
+
 @answers("adversarial/pairs")
 def pairs(facts):
     paths = facts.pathways
@@ -163,14 +177,13 @@ def pairs(facts):
                 "derived": path.sample,
                 "original": original,
                 "variant": "adversarial",
-                "attack": "pgd",
-                "epsilon": 0.1,
-                "label": f"class {path.label}",
+                **attack_on(facts, path.sample),
+                "label": class_name(facts, path.label),
                 "original_target": targets[original],
                 "derived_target": path.target,
                 "predicted": facts.categories[guess.category],
                 "confidence": guess.confidence,
-                "fooled": facts.categories[guess.category] != f"class {targets[original]}",
+                "fooled": facts.categories[guess.category] != class_name(facts, targets[original]),
             }
         )
     return pd.DataFrame(rows)
@@ -218,8 +231,7 @@ def first_diverging_layer(facts, threshold=0.5, measure="weighted_J"):
             {
                 "derived": derived,
                 "original": int(original),
-                "attack": "pgd",
-                "epsilon": 0.1,
+                **attack_on(facts, derived),
                 "layer": first["layer"],
                 "J": first["J"],
                 "weighted_J": first["weighted_J"],
@@ -373,8 +385,8 @@ def largest_overlap(facts, run, k=10, by="relation", variant="original"):
                 {
                     "what": what,
                     "relation": "within" if labels[one] == labels[two] else "across",
-                    "category1": f"class {labels[one]}" if by == "categories" else "all",
-                    "category2": f"class {labels[two]}" if by == "categories" else "all",
+                    "category1": class_name(facts, labels[one]) if by == "categories" else "all",
+                    "category2": class_name(facts, labels[two]) if by == "categories" else "all",
                     "shared": len(a & b),
                     "J": len(a & b) / len(a | b),
                 }
