@@ -155,6 +155,11 @@ def class_name(facts: Facts, label: int) -> str:
     return name
 
 
+def class_names(facts: Facts, labels: pd.Series) -> pd.Series:
+    """What the classes of a column of labels are called."""
+    return labels.map(lambda label: class_name(facts, label)).astype(object)
+
+
 def attack_on(facts: Facts, sample: int) -> dict[str, object]:
     """The attack that made a sample, and its strength."""
     detail = json.loads(facts.samples.detail[sample])
@@ -340,7 +345,7 @@ def of_run(facts, run, variants=None):
     guesses["predicted"] = guesses.pop("category").map(facts.categories)
     return mine.join(guesses, on="sample").assign(
         position=mine["sample"].map(facts.samples["index"]),
-        label_name="class " + mine.label.astype(str),
+        label_name=class_names(facts, mine.label),
         target_name=mine.category.map(facts.categories),
     )
 
@@ -407,7 +412,7 @@ def counts(facts, run, by="category", variants=None, layers=None):
     for frame in (visits, crosses):
         frame = wanted(wanted(frame, layers), variants, "variant")
         owner = frame["sample"] if by == "sample" else facts.category_of(frame.label)
-        frames.append(frame.assign(owner=owner, owner_name="class " + frame.label.astype(str)))
+        frames.append(frame.assign(owner=owner, owner_name=class_names(facts, frame.label)))
     seen = (
         frames[0]
         .groupby(["owner", "owner_name", "map"])
@@ -443,7 +448,7 @@ def hubs(facts, run, variants=None, layers=None, with_ends=False):
 @answers("pathways/through_neuron")
 def through_neuron(facts, neuron, variants=None):
     mine = wanted(facts.visits[facts.visits.neuron == neuron], variants, "variant")
-    return mine.assign(target_name="class " + mine.target.astype(str))
+    return mine.assign(target_name=class_names(facts, mine.target))
 
 
 @answers("pathways/routes")
