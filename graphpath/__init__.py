@@ -36,16 +36,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'graphpath' has no attribute {name!r}")
     module, attribute = _HOMES[name]
-    try:
-        return getattr(import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "torchvision", "captum", "sklearn", "PIL"):
-            raise
-        from graphpath.errors import MissingExtra
-
-        raise MissingExtra(
-            f"graphpath.{name} needs {error.name}: install it with pip install 'graphpath[trace]'."
-        ) from error
+    return getattr(import_module(module), attribute)
 
 
 def __dir__() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "graphpath"
 
 REACHES = {
     "errors": set(),
+    "extras": set(),
     "ids": set(),
     "record": {"errors", "ids"},
     "data": {"record"},
@@ -42,7 +44,7 @@ REACHES = {
         "data",
     },
 }
-"""What a part may import besides errors and ids. Nothing reaches back toward the images or the caller."""
+"""What a part may import besides errors, extras and ids. Nothing reaches back toward images or caller."""
 
 OWNERS = {
     "torch": {"demo", "network", "tracing", "models", "data", "attacks"},
@@ -103,7 +105,7 @@ def test_a_part_imports_only_what_lies_before_it(part: str) -> None:
             if names[0] != "graphpath" or len(names) < 2 or names[1] not in REACHES:
                 continue
             target = names[1]
-            allowed = target in REACHES[part] | {part, "errors", "ids"}
+            allowed = target in REACHES[part] | {part, "errors", "extras", "ids"}
             assert allowed, f"{path} imports {module}"
             assert not (at_once and (part, target) in LAZY), f"{path} imports {module} too early"
 
@@ -167,6 +169,40 @@ def test_the_query_side_works_without_torch(tmp_path: Path) -> None:
         assert done.returncode == 0, (words, done.stderr)
     with open_store(store) as opened:
         assert len(opened.runs()) == 1
+
+
+@pytest.mark.parametrize("module", ["data", "models", "attacks", "network", "tracing"])
+def test_a_part_that_needs_torch_says_what_to_install(module: str) -> None:
+    program = f"""
+from graphpath.errors import MissingExtra
+try:
+    import graphpath.{module}
+except MissingExtra as error:
+    print(error)
+"""
+    said = without(("torch",), program).stdout
+    assert said.startswith("graphpath.") and "needs torch" in said and "'graphpath[trace]'" in said
+
+
+def test_what_the_main_functions_need_is_told() -> None:
+    done = without(("torch",), "import graphpath as gp; gp.trace")
+    assert done.stderr.splitlines()[-1] == (
+        "graphpath.errors.MissingExtra: graphpath.tracing needs torch, which is not installed: "
+        "pip install 'graphpath[trace]'."
+    )
+
+
+def test_every_extra_that_is_told_exists_and_brings_its_module() -> None:
+    import tomllib
+
+    from graphpath.extras import EXTRAS
+
+    packages = {"sklearn": "scikit-learn", "PIL": "pillow", "neo4j_viz": "neo4j-viz"}
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    for module, extra in EXTRAS.items():
+        wanted = packages.get(module, module)
+        brought = [re.split(r"[=<>\[]", line)[0] for line in project["optional-dependencies"][extra]]
+        assert wanted in brought, module
 
 
 def test_a_verb_that_needs_torch_says_so() -> None:

@@ -12,9 +12,9 @@ from typing import Annotated
 import typer
 
 from graphpath.cli import arguments as a
-from graphpath.cli.failures import EXTRAS
 from graphpath.cli.output import Output, output_options
 from graphpath.errors import GraphpathError
+from graphpath.extras import EXTRAS
 
 Finding = tuple[str, str, str]
 """(what was looked at, "ok" | "absent" | "wrong", detail)."""

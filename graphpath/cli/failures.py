@@ -17,22 +17,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from graphpath.errors import GraphpathError, MissingExtra
+from graphpath.errors import GraphpathError
+from graphpath.extras import missing
 
 debugging: ContextVar[bool] = ContextVar("debugging", default=False)
-
-EXTRAS = {
-    "torch": "trace",
-    "torchvision": "trace",
-    "captum": "trace",
-    "sklearn": "trace",
-    "jinja2": "report",
-    "PIL": "report",
-    "neo4j": "neo4j",
-    "py2neo": "py2neo",
-    "neo4j_viz": "viz",
-}
-"""Modules that come with an extra of graphpath."""
 
 
 def guarded(verb: Callable[..., None]) -> Callable[..., None]:
@@ -50,7 +38,7 @@ def guarded(verb: Callable[..., None]) -> Callable[..., None]:
             _drop_stdout()
             raise typer.Exit(1) from None
         except ModuleNotFoundError as error:
-            _stop(str(_missing(error)), 1, error)
+            _stop(str(missing(error, "This") or _unexpected(error)), 1, error)
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except Exception as error:
@@ -70,15 +58,6 @@ def _stop(sentence: str, status: int, error: BaseException) -> None:
 def _interrupted(verb: Callable[..., None]) -> str:
     resuming = sys.modules[verb.__module__].__dict__.get("INTERRUPTED", "nothing was changed")
     return f"Interrupted; {resuming}."
-
-
-def _missing(error: ModuleNotFoundError) -> Exception:
-    package = (error.name or "").partition(".")[0]
-    if package not in EXTRAS:
-        return MissingExtra(f"{_unexpected(error)}")
-    return MissingExtra(
-        f"This needs {package}, which is not installed: pip install 'graphpath[{EXTRAS[package]}]'."
-    )
 
 
 def _unexpected(error: BaseException) -> str:

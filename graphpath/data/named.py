@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from graphpath.data.arrays import ArrayImages
-from graphpath.errors import DataError, MissingExtra
+from graphpath.errors import DataError
+from graphpath.extras import needed_by
 
 TEST_EVERY = 5
 """Of the bundled digits, every fifth (0, 5, 10, ...) is a test image: 360 of 1,797."""
@@ -22,10 +23,8 @@ def digits(split: str, root: Path | None = None, download: bool = False) -> Arra
     ``index`` is the position in scikit-learn's own order; pixels are its values (0 to 16) over 16.
     """
     del root, download
-    try:
+    with needed_by("digits"):
         from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise MissingExtra('digits needs scikit-learn: pip install "graphpath[trace]"') from error
     bunch = load_digits()
     number = np.arange(len(bunch.target), dtype=np.int64)
     chosen = number[(number % TEST_EVERY == 0) == (split == "test")]

@@ -22,10 +22,11 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from graphpath.errors import MissingExtra, StoreError, StoreUnavailable
+from graphpath.errors import StoreError, StoreUnavailable
+from graphpath.extras import needed_by
 from graphpath.stores.schema import NODE
 
-try:
+with needed_by("graphpath.export.py2neo", "py2neo"):
     from graphpath.stores.neo4j import Neo4jStore
 
     with warnings.catch_warnings():  # nobody adapts py2neo to what later Pythons deprecate
@@ -34,10 +35,6 @@ try:
         from py2neo.errors import ConnectionUnavailable, Neo4jError, ProtocolError, ServiceUnavailable
         from py2neo.ogm import Model as _Model
         from py2neo.ogm import ModelType, Property, RelatedFrom, RelatedTo
-except ModuleNotFoundError as error:
-    raise MissingExtra(
-        f"graphpath.export.py2neo needs {error.name}: install it with pip install 'graphpath[py2neo]'."
-    ) from error
 
 if TYPE_CHECKING:
     from py2neo.matching import RelationshipMatch

@@ -7,9 +7,10 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from graphpath.errors import GraphpathError, MissingExtra
+from graphpath.errors import GraphpathError
 from graphpath.export.graphml import node_name
 from graphpath.export.positions import positions
+from graphpath.extras import needed_by
 from graphpath.server.style import NODES, PALETTE
 
 if TYPE_CHECKING:
@@ -40,12 +41,8 @@ def to_neo4j_viz(graph: nx.MultiDiGraph, *, limit: int = MOST) -> VisualizationG
         GraphpathError: the graph has more than ``limit`` nodes or edges.
         MissingExtra: neo4j-viz is not installed.
     """
-    try:
+    with needed_by("to_neo4j_viz", "viz"):
         from neo4j_viz import Node, Relationship, VisualizationGraph
-    except ModuleNotFoundError as error:
-        raise MissingExtra(
-            f"to_neo4j_viz needs {error.name}: install it with pip install 'graphpath[viz]'."
-        ) from error
     _check(graph, limit)
     nodes = [Node(**fields) for fields in _nodes(graph)]
     edges = [Relationship(**fields) for fields in _edges(graph)]

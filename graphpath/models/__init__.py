@@ -1,11 +1,14 @@
 """Networks by name, and the small ones that graphpath trains. Needs torch."""
 
-from graphpath.models.architectures import ARCHITECTURES
-from graphpath.models.checkpoint import load_checkpoint, read_checkpoint
-from graphpath.models.load import load_model
-from graphpath.models.loaded import LoadedModel, as_loaded, weights_digest
-from graphpath.models.normalize import Normalize
-from graphpath.models.training import Progress, Trained, evaluate, train
+from graphpath.extras import needed_by
+
+with needed_by("graphpath.models", "trace"):
+    from graphpath.models.architectures import ARCHITECTURES
+    from graphpath.models.checkpoint import load_checkpoint, read_checkpoint
+    from graphpath.models.load import load_model
+    from graphpath.models.loaded import LoadedModel, as_loaded, weights_digest
+    from graphpath.models.normalize import Normalize
+    from graphpath.models.training import Progress, Trained, evaluate, train
 
 __all__ = [
     "ARCHITECTURES",

@@ -8,14 +8,17 @@ held, elements       one batch: values, gradients, switches
 
 from __future__ import annotations
 
-import torch
-from torch import nn
-
 from graphpath.errors import NetworkError
-from graphpath.network.held import Held, Seed, hold
-from graphpath.network.inlets import Fan, Inlets
-from graphpath.network.lowering import lower
-from graphpath.network.sites import Network, Site, find_sites
+from graphpath.extras import needed_by
+
+with needed_by("graphpath.network", "trace"):
+    import torch
+    from torch import nn
+
+    from graphpath.network.held import Held, Seed, hold
+    from graphpath.network.inlets import Fan, Inlets
+    from graphpath.network.lowering import lower
+    from graphpath.network.sites import Network, Site, find_sites
 
 __all__ = ["Fan", "Held", "Inlets", "Network", "Seed", "Site", "hold", "take_apart"]
 

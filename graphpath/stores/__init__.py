@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from graphpath.errors import MissingExtra
+from graphpath.extras import needed_by
 from graphpath.stores.base import LoadReport, Store
 
 __all__ = ["LoadReport", "Store", "open_store"]
@@ -36,14 +36,8 @@ def open_store(uri: str | Path, *, rebuild: bool = False, **options: Any) -> Sto
 
 
 def _server(uri: str, **options: Any) -> Store:
-    try:
+    with needed_by(f"A store on a server ({uri})"):
         from graphpath.stores.neo4j import Neo4jStore
-    except ModuleNotFoundError as error:
-        if error.name != "neo4j":
-            raise
-        raise MissingExtra(
-            f"{uri} is a Neo4j server, which needs the driver: pip install 'graphpath[neo4j]'."
-        ) from error
     store = Neo4jStore(uri, **options)
     try:
         store.check()

@@ -7,7 +7,10 @@ routes               the K largest routes
 rows, tracer         the record
 """
 
-from graphpath.tracing.registry import METHODS, Method
-from graphpath.tracing.tracer import trace
+from graphpath.extras import needed_by
+
+with needed_by("graphpath.tracing", "trace"):
+    from graphpath.tracing.registry import METHODS, Method
+    from graphpath.tracing.tracer import trace
 
 __all__ = ["METHODS", "Method", "trace"]
