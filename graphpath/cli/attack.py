@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from graphpath.cli import arguments as a
 from graphpath.cli.progress import bar
+from graphpath.cli.work import Work, work_options
 
 INTERRUPTED = "the finished batches are kept, and the same command goes on from there"
 
 
+@work_options
 def command(
-    model: a.Model,
-    data: a.Data,
+    work: Work,
     out: Annotated[Path, typer.Option("--out", help="The image set to write.")],
     attack: Annotated[str, typer.Option("--attack", help="fgsm, bim or pgd.")] = "pgd",
     epsilon: Annotated[
@@ -27,22 +27,12 @@ def command(
         str | None,
         typer.Option("--targeted", help="A class number, or least_likely; else away from the prediction."),
     ] = None,
-    limit: a.Limit = None,
-    root: a.Root = None,
-    split: a.Split = "test",
-    size: a.Size = None,
-    weights: a.Weights = None,
-    device: a.Device = "cpu",
-    batch: a.Batch = None,
-    seed: a.Seed = 0,
 ) -> None:
     """Perturb DATA's images so that MODEL errs, and keep them with their originals' names."""
     from graphpath.attacks import attack as perturb
     from graphpath.attacks import success_rate
-    from graphpath.models import load_model
 
-    loaded = load_model(model, device=device, weights=weights, seed=seed)
-    images = a.open_images(data, loaded, root=root, split=split, limit=limit, seed=seed, size=size)
+    loaded, images = work.open()
     aim = int(targeted) if targeted is not None and targeted.isdigit() else targeted
     with bar("attacking") as shown:
         made = perturb(
@@ -54,8 +44,8 @@ def command(
             steps=steps,
             step_size=step_size,
             targeted=aim,
-            seed=seed,
-            batch=batch,
+            seed=work.seed,
+            batch=work.batch,
             progress=shown.to,
         )
     typer.echo(

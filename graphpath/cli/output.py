@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import math
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from graphpath.cli.shared import in_place_of
 from graphpath.errors import GraphpathError
 
 if TYPE_CHECKING:
@@ -51,30 +49,14 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def output_options(verb: Callable[..., None]) -> Callable[..., None]:
-    """Gives ``verb``, which takes ``output: Output``, the four options of this module in its place."""
+def _chosen(*, table: bool, csv: bool, json: bool, parquet: Path | None) -> Output:
+    if table + csv + json + (parquet is not None) > 1:
+        raise typer.BadParameter("choose one of --table, --csv, --json and --parquet.")
+    return Output(csv, json, parquet)
 
-    @functools.wraps(verb)
-    def run(*args: Any, **options: Any) -> None:
-        table, csv, json, parquet = (options.pop(name) for name in _OPTIONS)
-        if table + csv + json + (parquet is not None) > 1:
-            raise typer.BadParameter("choose one of --table, --csv, --json and --parquet.")
-        verb(*args, output=Output(csv, json, parquet), **options)
 
-    hints = get_type_hints(verb, include_extras=True)
-    own = [
-        parameter.replace(annotation=hints[parameter.name])
-        for parameter in inspect.signature(verb).parameters.values()
-        if parameter.name != "output"
-    ]
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    added = [
-        inspect.Parameter(name, keyword, default=default, annotation=kind)
-        for name, (kind, default) in _OPTIONS.items()
-    ]
-    run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *added]}
-    return run
+output_options = in_place_of("output", _OPTIONS, _chosen)
+"""Gives a verb that takes ``output: Output`` the four options of this module in its place."""
 
 
 def show_table(frame: pd.DataFrame, limit: int = SHOWN) -> None:

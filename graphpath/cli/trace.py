@@ -9,14 +9,15 @@ import typer
 
 from graphpath.cli import arguments as a
 from graphpath.cli.progress import bar
+from graphpath.cli.work import Work, work_options
 from graphpath.errors import MethodError
 
 INTERRUPTED = "the finished parts are kept, and the same command goes on from there"
 
 
+@work_options
 def command(
-    model: a.Model,
-    data: a.Data,
+    work: Work,
     out: Annotated[Path, typer.Option("--out", help="The directory to write.")],
     method: Annotated[str, typer.Option("--method", help="How pathways are chosen.")] = "effective_path",
     theta: Annotated[
@@ -35,25 +36,15 @@ def command(
     max_edges: Annotated[
         str, typer.Option("--max-edges", help="Edges to keep per pathway, or all.")
     ] = "20000",
-    limit: a.Limit = None,
-    root: a.Root = None,
-    split: a.Split = "test",
-    size: a.Size = None,
-    weights: a.Weights = None,
-    device: a.Device = "cpu",
-    batch: a.Batch = None,
-    seed: a.Seed = 0,
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Finish an interrupted trace in OUT.")
     ] = True,
 ) -> None:
     """Trace the pathways of DATA's images through MODEL."""
-    from graphpath.models import load_model
     from graphpath.tracing import trace
 
     a.fresh(out, resume)
-    loaded = load_model(model, device=device, weights=weights, seed=seed)
-    images = a.open_images(data, loaded, root=root, split=split, limit=limit, seed=seed, size=size)
+    loaded, images = work.open()
     with bar("tracing") as shown:
         traced = trace(
             loaded,
@@ -61,10 +52,10 @@ def command(
             method=method,
             target=_target(target),
             routes=routes,
-            seed=seed,
+            seed=work.seed,
             max_edges=_budget(max_edges),
             out=out,
-            batch=batch,
+            batch=work.batch,
             progress=shown.to,
             **_options(theta, sparsity, option or []),
         )

@@ -1,0 +1,63 @@
+"""A network and the images that go through it: ``--model``, ``--data`` and what belongs to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphpath.cli import arguments as a
+from graphpath.cli.shared import REQUIRED, in_place_of
+
+if TYPE_CHECKING:
+    from graphpath.data.base import BaseImages
+    from graphpath.models import LoadedModel
+
+
+@dataclass(frozen=True)
+class Work:
+    """What was asked for; nothing is opened yet."""
+
+    model: str
+    data: str
+    limit: int | None
+    root: Path | None
+    split: str
+    size: int | None
+    weights: str | None
+    device: str
+    batch: int | None
+    seed: int
+
+    def open(self) -> tuple[LoadedModel, BaseImages]:
+        """The network, and the images at the size that it was made for. Raises ModelError, DataError."""
+        from graphpath.models import load_model
+
+        loaded = load_model(self.model, device=self.device, weights=self.weights, seed=self.seed)
+        images = a.open_images(
+            self.data,
+            loaded,
+            root=self.root,
+            split=self.split,
+            limit=self.limit,
+            seed=self.seed,
+            size=self.size,
+        )
+        return loaded, images
+
+
+_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "model": (a.Model, REQUIRED),
+    "data": (a.Data, REQUIRED),
+    "limit": (a.Limit, None),
+    "root": (a.Root, None),
+    "split": (a.Split, "test"),
+    "size": (a.Size, None),
+    "weights": (a.Weights, None),
+    "device": (a.Device, "cpu"),
+    "batch": (a.Batch, None),
+    "seed": (a.Seed, 0),
+}
+
+work_options = in_place_of("work", _OPTIONS, Work)
+"""Gives a verb that takes ``work: Work`` these options in its place."""
