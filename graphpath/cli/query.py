@@ -44,10 +44,10 @@ def command(
         return
     if name is None:
         raise QueryFileError("Which query? graphpath query --list shows them all.")
-    if explain:
-        typer.echo(_cypher(name, store, database))
-        return
     parameters = a.named_values(param or [], "--param") | extra_parameters(context.args)
+    if explain:
+        typer.echo(_cypher(name, parameters, store, database))
+        return
     if store is None:
         raise QueryParameterError(f"Of which store is {name} asked? Add --store URI.")
     with a.open_store(store, database) as kept:
@@ -98,10 +98,11 @@ def _listing(topic: str | None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["query", "answers", "parameters"])
 
 
-def _cypher(name: str, store: str | None, database: str | None) -> str:
-    from graphpath.queries import find
+def _cypher(name: str, parameters: dict[str, str], store: str | None, database: str | None) -> str:
+    """For the engine of ``store``, or for the embedded one."""
+    from graphpath.queries import cypher
 
     if store is None:
-        return find(name).text_for("ladybug")
+        return cypher(name, "ladybug", **parameters)
     with a.open_store(store, database) as kept:
-        return kept.explain(name)
+        return kept.explain(name, **parameters)

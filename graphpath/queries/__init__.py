@@ -11,15 +11,15 @@ queries.graph(store, "browse/pathway", pathway=7)
 from graphpath.queries.files import Query, catalogue, find, read_folder, root
 from graphpath.queries.header import Guard, Header
 from graphpath.queries.parameters import Parameter
-from graphpath.queries.runner import QueryMixin, explain, graph, query
+from graphpath.queries.runner import cypher, explain, graph, query
 
 __all__ = [
     "Guard",
     "Header",
     "Parameter",
     "Query",
-    "QueryMixin",
     "catalogue",
+    "cypher",
     "explain",
     "find",
     "graph",

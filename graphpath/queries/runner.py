@@ -1,4 +1,4 @@
-"""Runs named queries on a store: ``query``, ``explain``, ``graph``, and the mix-in with all three."""
+"""Runs named queries on a store: ``query``, ``explain`` and ``graph``."""
 
 from __future__ import annotations
 
@@ -61,30 +61,19 @@ def graph(store: Queryable, name: str, /, **parameters: object) -> nx.MultiDiGra
 
 
 def explain(store: Queryable, name: str, /, **parameters: object) -> str:
-    """The Cypher of the named query as this store runs it, below the ``:params`` line that Neo4j Browser
-    takes: the values given here and the defaults, with placeholders where a value is still wanted.
+    """The Cypher of the named query as this store runs it: ``cypher`` for its engine."""
+    return cypher(name, store.dialect, **parameters)
+
+
+def cypher(name: str, dialect: str, /, **parameters: object) -> str:
+    """The Cypher of the named query for the engine ``dialect``, below the ``:params`` line that Neo4j
+    Browser takes: the values given here and the defaults, with placeholders where one is still wanted.
 
     Raises: QueryFileError and QueryParameterError as ``query``.
     """
     found = find(name)
     values = {**placeholders(found.parameters), **coerce(found.name, found.parameters, parameters)}
-    return f"{params_line(values)}\n\n{found.text_for(store.dialect)}"
-
-
-class QueryMixin:
-    """Gives a store ``query``, ``explain`` and ``graph``."""
-
-    def query(self: Queryable, name: str, /, **parameters: object) -> pd.DataFrame:
-        """The answer of a named query as a data frame; see ``graphpath.queries.query``."""
-        return query(self, name, **parameters)
-
-    def explain(self: Queryable, name: str, /, **parameters: object) -> str:
-        """The Cypher of a named query; see ``graphpath.queries.explain``."""
-        return explain(self, name, **parameters)
-
-    def graph(self: Queryable, name: str, /, **parameters: object) -> nx.MultiDiGraph:
-        """The answer of a ``browse/*`` query as a graph; see ``graphpath.queries.graph``."""
-        return graph(self, name, **parameters)
+    return f"{params_line(values)}\n\n{found.text_for(dialect)}"
 
 
 def _execute(store: Queryable, found: Query, parameters: Mapping[str, object]) -> pa.Table:

@@ -120,7 +120,7 @@ class Store(ABC):
         return runner.query(self, name, **parameters)
 
     def explain(self, name: str, **parameters: object) -> str:
-        """The engine's plan for the named query ``name``."""
+        """The Cypher of the named query ``name`` as this engine runs it; see :mod:`graphpath.queries`."""
         from graphpath.queries import runner
 
         return runner.explain(self, name, **parameters)

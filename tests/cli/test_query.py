@@ -67,6 +67,15 @@ def test_explain_shows_the_file_itself(call, store) -> None:
     assert "MATCH" in call("query", "pathways/hubs", "--explain", "--store", store).stdout
 
 
+def test_explain_takes_the_parameters_that_a_query_takes(call, refused, store) -> None:
+    for more in ([], ["--store", store]):
+        shown = call("query", "pathways/hubs", "--explain", "--layers", "1,2", "--with-ends", *more).stdout
+        assert shown.startswith(
+            ':params {run: "", variants: [], layers: [1, 2], with_ends: true, limit: 100}'
+        )
+        assert "no parameter 'layer'" in refused("query", "pathways/hubs", "--explain", "--layer", "1", *more)
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

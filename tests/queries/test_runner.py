@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -19,8 +18,8 @@ from tests.queries.facts import Facts
 from tests.synthetic import write_trace
 
 
-class Answering(queries.QueryMixin):
-    """A store that holds ``runs`` and answers everything else with ``answer``, remembering what was asked."""
+class Answering:
+    """An engine that holds ``runs`` and answers everything else with ``answer``, remembering what was asked."""
 
     dialect = "ladybug"
 
@@ -37,6 +36,9 @@ class Answering(queries.QueryMixin):
             )
         self.asked.append(parameters)
         return self.answer if self.answer is not None else pa.table({})
+
+    def query(self, name: str, **parameters: object) -> pd.DataFrame:
+        return queries.query(self, name, **parameters)
 
 
 SAMPLES = pa.table({"samples": [Decimal(3)], "pathways": [4], "categories": [2]})
@@ -200,9 +202,3 @@ def test_a_samples_pathways_are_united(mixed: Store) -> None:
     assert all_layers.pairs_within + all_layers.pairs_between == 18 * 17 / 2 - 6 * 3
     overlap = mixed.query("pathways/largest_overlap", run="pixels", k=2)
     assert overlap[overlap.what == "neurons"].pairs.sum() == 15
-
-
-def test_the_mixin_answers_as_the_store_does(store: Store, tmp_path: Path) -> None:
-    pd.testing.assert_frame_equal(
-        queries.query(store, "pathways/hubs", run="clean"), store.query("pathways/hubs", run="clean")
-    )
