@@ -19,7 +19,7 @@ from tests.synthetic import write_trace
 
 
 class Answering:
-    """An engine that holds ``runs`` and answers everything else with ``answer``, remembering what was asked."""
+    """Holds ``runs`` and answers everything else with ``answer``, remembering what was asked."""
 
     dialect = "ladybug"
 
