@@ -4,6 +4,7 @@ lowering, dialect    nn.Module -> program of plain operations (torch.fx)
 sites, views         program -> sites, and where each element between them comes from
 maps, inlets         the flows into chosen neurons, row by row
 held, elements       one batch: values, gradients, switches
+live                 the network itself: neurons multiplied by factors, a pass resumed from a site
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ with needed_by("graphpath.network", "trace"):
 
     from graphpath.network.held import Held, Seed, hold
     from graphpath.network.inlets import Fan, Inlets
+    from graphpath.network.live import Pass, masked
     from graphpath.network.lowering import lower
     from graphpath.network.sites import Network, Site, find_sites
 
-__all__ = ["Fan", "Held", "Inlets", "Network", "Seed", "Site", "hold", "take_apart"]
+__all__ = ["Fan", "Held", "Inlets", "Network", "Pass", "Seed", "Site", "hold", "masked", "take_apart"]
 
 
 def take_apart(module: nn.Module, shape: tuple[int, ...]) -> Network:

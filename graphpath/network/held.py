@@ -11,7 +11,7 @@ from torch import Tensor
 
 from graphpath.network.constants import constants
 from graphpath.network.elements import Elements, resolve
-from graphpath.network.operations import Activation, MaxPool
+from graphpath.network.operations import MaxPool
 from graphpath.network.sites import Network, Site
 
 Seed = Callable[[Tensor], Tensor]
@@ -118,8 +118,8 @@ def _forward(network: Network, image: Tensor, gates: str) -> tuple[dict[int, Ten
         operation = step.operation
         if isinstance(operation, MaxPool):
             values[number], switches[number] = operation.switched(operands[0])
-        elif isinstance(operation, Activation) and gates == "true":
-            values[number] = operation.true(operands[0])
+        elif gates == "true":
+            values[number] = operation.true(*operands)
         else:
             values[number] = operation.run(*operands)
         for source in step.inputs:

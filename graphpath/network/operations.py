@@ -23,6 +23,10 @@ class Operation:
         """The operation's value in evaluation mode, with switches and gates held at their values."""
         raise NotImplementedError
 
+    def true(self, *inputs: Tensor) -> Tensor:
+        """The same value with the operation's own gradient, nothing held."""
+        return self.run(*inputs)
+
 
 @dataclass(frozen=True, eq=False)
 class Input(Operation):
@@ -105,9 +109,9 @@ class Activation(Operation):
             gate = self.gate(z)
         return z * gate + self.at_zero
 
-    def true(self, z: Tensor) -> Tensor:
+    def true(self, *inputs: Tensor) -> Tensor:
         """phi(z), with phi's own gradient."""
-        return self.phi(z)
+        return self.phi(inputs[0])
 
     def gate(self, z: Tensor) -> Tensor:
         """``(phi(z) - phi(0)) / z``, and 0 where z = 0: same shape and dtype as z."""

@@ -180,6 +180,17 @@ def replayed(calls: list[Node], given: Mapping[Node, Tensor]) -> Tensor:
     return values[calls[-1]].flatten()
 
 
+def multiplied(twin: Twin, factors: Tensor) -> Tensor:
+    """The logits of the model when every neuron's output is multiplied by its factor (neurons,)."""
+    mine = {s.node: factors[s.offset : s.offset + s.size] for s in twin.sites[:-1]}
+    values: dict[Node, Tensor] = {}
+    with torch.no_grad():
+        for node in twin.calls:
+            value = node.value if node.name == "input" else node.call(*(values[p] for p in node.parents))
+            values[node] = value * mine[node].reshape(value.shape) if node in mine else value
+    return values[twin.calls[-1]].flatten() * factors[twin.sites[-1].offset :]
+
+
 # --- the held network --------------------------------------------------------------------
 
 Affine = tuple[dict[int, np.ndarray], np.ndarray]
