@@ -19,17 +19,18 @@ if TYPE_CHECKING:
     from graphpath.errors import GraphpathError
     from graphpath.record import Trace
     from graphpath.stores import open_store as open
-    from graphpath.tracing import METHODS, trace
+    from graphpath.tracing import METHODS, at, trace
 
 _HOMES = {
     "GraphpathError": ("graphpath.errors", "GraphpathError"),
     "METHODS": ("graphpath.tracing", "METHODS"),
     "Trace": ("graphpath.record", "Trace"),
+    "at": ("graphpath.tracing", "at"),
     "open": ("graphpath.stores", "open_store"),
     "trace": ("graphpath.tracing", "trace"),
 }
 
-__all__ = ["METHODS", "GraphpathError", "Trace", "open", "trace"]
+__all__ = ["METHODS", "GraphpathError", "Trace", "at", "open", "trace"]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from graphpath.cli import arguments as a
+from graphpath.cli import target as asked
 from graphpath.cli.progress import bar
 from graphpath.cli.work import Work, work_options
 from graphpath.errors import MethodError
@@ -29,9 +30,7 @@ def command(
     option: Annotated[
         list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="Any option of the method.")
     ] = None,
-    target: Annotated[
-        str, typer.Option("--target", help="predicted, own, label, or a class number.")
-    ] = "predicted",
+    target: Annotated[str, typer.Option("--target", help=asked.HELP)] = "predicted",
     routes: Annotated[int, typer.Option("--routes", min=0, help="Largest routes to record per image.")] = 10,
     max_edges: Annotated[
         str, typer.Option("--max-edges", help="Edges to keep per pathway, or all.")
@@ -50,7 +49,7 @@ def command(
             loaded,
             images,
             method=method,
-            target=_target(target),
+            target=asked.parsed(target),
             routes=routes,
             seed=work.seed,
             max_edges=_budget(max_edges),
@@ -71,10 +70,6 @@ def _options(theta: float | None, sparsity: float | None, pairs: list[str]) -> d
     given = {"theta": theta, "sparsity": sparsity}
     named = {name: a.typed(text) for name, text in a.named_values(pairs, "--option").items()}
     return {name: value for name, value in given.items() if value is not None} | named
-
-
-def _target(text: str) -> Any:
-    return int(text) if text.lstrip("-").isdigit() else text
 
 
 def _budget(text: str) -> int | None:

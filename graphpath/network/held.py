@@ -15,16 +15,18 @@ from graphpath.network.operations import MaxPool
 from graphpath.network.sites import Network, Site
 
 Seed = Callable[[Tensor], Tensor]
-"""From logits (N, classes) to their weights in f (N, classes): what is asked of the network."""
+"""From logits (N, classes) to the weights of the goal's neurons in f (N, size): what is asked."""
 
 
 @dataclass(frozen=True, eq=False)
 class Held:
     """What the held network is for one batch of N images.
 
-    ``output`` (N, neurons) are the outputs a of all sites, ``gradient`` (N, neurons) df/da of the held
-    network, ``seed`` (N, classes) = df/dlogits, ``logits`` (N, classes). Per site: ``before[i]``
-    (N, size) is its pre-activation z. ``switches`` are those of the max-pools, by their steps.
+    f is a weighted sum of the outputs of one site, the ``goal``: ``seed`` (N, size of the goal) are the
+    weights. ``output`` (N, neurons) are the outputs a of all sites, ``gradient`` (N, neurons) df/da of the
+    held network, 0 where f does not depend on a; ``leads[i]`` says whether f depends on site i at all.
+    ``logits`` (N, classes) whatever the goal. ``before[i]`` (N, size) is a site's pre-activation z.
+    ``switches`` are those of the max-pools, by their steps.
     """
 
     network: Network
@@ -32,7 +34,9 @@ class Held:
     gradient: Tensor
     before: tuple[Tensor, ...]
     logits: Tensor
+    goal: Site
     seed: Tensor
+    leads: tuple[bool, ...]
     switches: dict[int, Tensor]
     elements: Elements
 
@@ -49,7 +53,7 @@ class Held:
     @property
     def value(self) -> Tensor:
         """f of each image (N,)."""
-        return (self.logits * self.seed).sum(1)
+        return (self.output[:, self.goal.span] * self.seed).sum(1)
 
     @cached_property
     def gates(self) -> tuple[Tensor | None, ...]:
@@ -79,19 +83,24 @@ class Held:
         )
 
 
-def hold(network: Network, images: Tensor, seed: Seed, gates: str = "held") -> Held:
-    """Run the network on ``images`` (N, C, H, W), hold it, and send df back once.
+def hold(network: Network, images: Tensor, seed: Seed, goal: Site | None = None, gates: str = "held") -> Held:
+    """Run the network on ``images`` (N, C, H, W), hold it, and send df back once from ``goal``: the logits
+    unless it is another site.
 
     ``gates="true"`` gives the gradient of the network itself instead of the held one's, for methods that
     are published with it; the two differ only where an activation is not piecewise linear.
     """
+    goal = goal or network.sites[-1]
     with torch.enable_grad():
         image = images.detach().clone().requires_grad_(True)
         kept, switches = _forward(network, image, gates)
         logits = kept[network.program.output].flatten(1)
         weights = seed(logits.detach())
         outputs = [kept[site.after] for site in network.sites]
-        gradients = torch.autograd.grad((logits * weights).sum(), outputs, allow_unused=True)
+        f = (kept[goal.after].flatten(1) * weights).sum()
+        found = torch.autograd.grad(f, outputs, allow_unused=True)
+    # The logits may share their tensor with the site before them; what comes after the goal is no part of f.
+    gradients = [g if number <= goal.number else None for number, g in enumerate(found)]
     output = torch.cat([a.detach().flatten(1) for a in outputs], 1)
     gradient = torch.cat(
         [
@@ -102,7 +111,8 @@ def hold(network: Network, images: Tensor, seed: Seed, gates: str = "held") -> H
     )
     before = tuple(kept[site.before].detach().flatten(1) for site in network.sites)
     elements = resolve(network, switches, images.shape[0])
-    return Held(network, output, gradient, before, logits.detach(), weights, switches, elements)
+    leads = tuple(g is not None for g in gradients)
+    return Held(network, output, gradient, before, logits.detach(), goal, weights, leads, switches, elements)
 
 
 def _forward(network: Network, image: Tensor, gates: str) -> tuple[dict[int, Tensor], dict[int, Tensor]]:

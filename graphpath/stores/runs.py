@@ -58,9 +58,11 @@ def run_row(trace: Trace, model: int, min_support: int | None) -> dict[str, obje
 
 
 def comparable(run: dict[str, Any], model: int) -> str:
-    """Equal for runs whose pathways may be compared: one model, one method, one budget."""
+    """Equal for runs whose pathways may be compared: one model, one method, one budget, one kind of f."""
     parameters = run.get("parameters") or {}
     deciding = {key: value for key, value in parameters.items() if key not in INCIDENTAL}
+    if isinstance(asked := parameters.get("target"), dict):  # a contrast or a place: no class's pathways
+        deciding["target"] = asked
     return digest(model, run.get("method"), deciding)[:16]
 
 

@@ -1,6 +1,7 @@
 """Tracing: from a network and images to a record of pathways.
 
 registry, methods    what each method selects
+targets              what is asked of the network
 neurons              selected neurons to edges, the common rule
 strength, budget     which edges are kept
 routes               the K largest routes
@@ -11,6 +12,7 @@ from graphpath.extras import needed_by
 
 with needed_by("graphpath.tracing", "trace"):
     from graphpath.tracing.registry import METHODS, Method
+    from graphpath.tracing.targets import at
     from graphpath.tracing.tracer import trace
 
-__all__ = ["METHODS", "Method", "trace"]
+__all__ = ["METHODS", "Method", "at", "trace"]

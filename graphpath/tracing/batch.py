@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from graphpath.network import Held, Inlets, Network, Site
+from graphpath.network import Held, Inlets, Network, Site, hold
 from graphpath.network.inlets import Fan
 
 
@@ -46,9 +47,26 @@ class Batch:
         """The constants b of each site but the input: (N, size) each."""
         return self.held.constants[1:]
 
+    @property
+    def goal(self) -> Site:
+        """The site whose neurons f weighs: the logits, or where ``gp.at`` points."""
+        return self.held.goal
+
+    @property
+    def inlets(self) -> tuple[Inlets, ...]:
+        """The inlets of the sites that f depends on, in the order they run; the last is the goal's."""
+        return tuple(inlets for inlets in self.wiring.inlets if self.held.leads[inlets.site.number])
+
+    @cached_property
+    def true(self) -> Held:
+        """The batch with the network's own gradient, for methods that are published with it."""
+        if self.held.network.piecewise_linear:
+            return self.held
+        return hold(self.held.network, self.images, lambda logits: self.held.seed, self.goal, gates="true")
+
     def wanted(self) -> Tensor:
-        """The logits that the target weighs: (N, classes) bool."""
-        return self.held.seed != 0
+        """The goal's neurons that f weighs and that are live: (N, size of the goal) bool."""
+        return self.held.gradient_before(self.goal) != 0
 
     def fans(self, inlets: Inlets, targets: Tensor, values: Tensor) -> Iterator[Fan]:
         """The flows into the neurons ``targets`` (N, size of the site) bool, from ``values`` (N, E)."""
@@ -84,7 +102,7 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """What a method selects in a batch: one block for each site but the input.
+    """What a method selects in a batch: one block for each of the batch's inlets, in their order.
 
     ``bias_fed`` (N, sites) int64 counts the selected neurons with nothing selected before them,
     ``sparsity`` (N,) is the share of thresholded neurons left out (NaN for methods that choose edges).

@@ -10,13 +10,18 @@ from graphpath.tracing.batch import Batch, Block, Selection
 
 
 def thresholded(batch: Batch) -> Tensor:
-    """The neurons that methods threshold, those of sites with an activation: (neurons,) bool."""
-    network = batch.wiring.network
+    """The neurons that methods threshold: (neurons,) bool.
+
+    They are those of the sites with an activation that lie on a way to the goal. Raises MethodError where
+    there are none.
+    """
+    network, goal = batch.wiring.network, batch.goal
     mask = torch.zeros(network.neurons, dtype=torch.bool, device=network.device)
-    for site in network.sites:
-        mask[site.span] = site.activation is not None
+    for site in network.sites[: goal.number]:
+        mask[site.span] = site.activation is not None and batch.held.leads[site.number]
     if not bool(mask.any()):
-        raise MethodError("The network has no activation, so there are no neurons to select among.")
+        where = "The network has" if goal.kind == "logits" else f"Before {goal.name} there is"
+        raise MethodError(f"{where} no activation, so there are no neurons to select among.")
     return mask
 
 
@@ -42,16 +47,16 @@ def most(batch: Batch, score: Tensor, sparsity: float) -> Tensor:
 def join(batch: Batch, selected: Tensor) -> Selection:
     """The edges among selected neurons (N, neurons) bool: every flow from one to another.
 
-    Pixels and the neurons of sites without an activation all take part; of the logits, the target's.
+    Pixels and the neurons of sites without an activation all take part; of the goal's, the target's.
     """
     held, wiring = batch.held, batch.wiring
     pool = thresholded(batch)
     taking_part = selected | ~pool
-    taking_part[:, wiring.sites[-1].span] = batch.wanted()
+    taking_part[:, batch.goal.span] = batch.wanted()
     values = held.elements.values(held.output * taking_part)
     bias_fed = torch.zeros((held.images, len(wiring.sites)), dtype=torch.int64, device=pool.device)
     blocks = []
-    for inlets in wiring.inlets:
+    for inlets in batch.inlets:
         site, parts = inlets.site, []
         for fan in batch.fans(inlets, taking_part[:, site.span], values):
             row, column = fan.flow.nonzero(as_tuple=True)

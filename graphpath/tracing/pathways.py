@@ -63,7 +63,7 @@ def pathways(batch: Batch, selection: Selection, max_edges: int | None, routes: 
     score = [block.flow * _at_target(batch, block) for block in selection.blocks]
     reached = strengths(batch, parts, from_constants=True)
     found = largest(batch, parts, routes)
-    columns = _Columns.of(selection, score, reached.edges, reached.born)
+    columns = _Columns.of(batch, selection, score, reached.edges, reached.born)
     place, rank = _within_budget(batch, columns, max_edges)
     edges = Edges(
         columns.sample[place],
@@ -94,13 +94,14 @@ class _Columns:
     @classmethod
     def of(
         cls,
+        batch: Batch,
         selection: Selection,
         score: list[torch.Tensor],
         strength: tuple[torch.Tensor, ...],
         born: torch.Tensor,
     ) -> _Columns:
         blocks = selection.blocks
-        first = blocks[0].site.offset  # what lies before it is the input: routes start there
+        first = batch.wiring.sites[0].size  # what lies before it is the input: routes start there
         sample = _joined([block.sample for block in blocks])
         order = np.argsort(sample.astype(np.int32), kind="stable")
         starts = [born[b.sample, b.source] | (b.source < first) for b in blocks]
@@ -119,7 +120,6 @@ class _Columns:
 
 def _within_budget(batch: Batch, columns: _Columns, max_edges: int | None) -> tuple[Ints, Ints]:
     """Places of the kept edges, image by image, strongest first; and their ranks from 1."""
-    last = batch.wiring.sites[-1]
     seed = as_array(batch.held.seed)
     bounds = np.searchsorted(columns.sample, np.arange(batch.held.images + 1))
     places, ranks = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
@@ -131,7 +131,7 @@ def _within_budget(batch: Batch, columns: _Columns, max_edges: int | None) -> tu
             columns.strength[mine],
             max_edges,
             columns.starts[mine],
-            last.offset + np.flatnonzero(seed[image]),
+            batch.goal.offset + np.flatnonzero(seed[image]),
         )
         places.append(start + kept)
         ranks.append(np.arange(1, len(kept) + 1))

@@ -42,7 +42,7 @@ class Routes:
 
 
 def largest(batch: Batch, edges: tuple[Links, ...], count: int) -> Routes:
-    """The ``count`` routes of largest |contribution| from a pixel to the logit, for each image."""
+    """The ``count`` routes of largest |contribution| from a pixel to the goal, for each image."""
     ways = Ways(count)
     if count > 0:
         reached = strengths(batch, edges, from_constants=False)
@@ -50,7 +50,7 @@ def largest(batch: Batch, edges: tuple[Links, ...], count: int) -> Routes:
         for part, strength in zip(edges, reached.edges, strict=True):
             chosen = (strength >= bound[part.block.sample]) & torch.isfinite(strength)
             _cross(batch, ways, part, chosen)
-    return _to_logits(batch, ways)
+    return _to_goal(batch, ways)
 
 
 def _bound(batch: Batch, reached: Strengths, count: int) -> torch.Tensor:
@@ -143,20 +143,20 @@ def _turned(batch: Batch, part: Links, chosen: torch.Tensor) -> tuple[Floats, Fl
     return as_array(weight + log_gate(batch.held, site)[at]), as_array(gate[at].sign().double())
 
 
-def _to_logits(batch: Batch, ways: Ways) -> Routes:
-    """The best ways to the logits, each logit's weighed as the target asks."""
-    width, last = batch.wiring.network.neurons, batch.wiring.sites[-1]
-    way = np.flatnonzero(ways.key % width >= last.offset)
-    sample, logit = ways.key[way] // width, ways.key[way] % width - last.offset
-    seed = as_array(batch.held.seed).astype(np.float64)[sample, logit]
+def _to_goal(batch: Batch, ways: Ways) -> Routes:
+    """The best ways to the goal's neurons, each neuron's weighed as the target asks."""
+    width, goal = batch.wiring.network.neurons, batch.goal
+    way = np.flatnonzero(ways.key % width >= goal.offset)
+    sample, neuron = ways.key[way] // width, ways.key[way] % width - goal.offset
+    seed = as_array(batch.held.seed).astype(np.float64)[sample, neuron]
     total = ways.log[way] + np.log(np.abs(seed))
     order = np.lexsort((way, -total, sample))
     rank = places_in_runs(sample[order])
     order, rank = order[rank < ways.count], rank[rank < ways.count]
-    route, neuron, position = _walked(way[order], ways.before, ways.key % width)
+    steps = _walked(way[order], ways.before, ways.key % width)
     sign = ways.sign[way] * np.sign(seed).astype(np.int64)
     log10 = total[order] / np.log(10)
-    return Routes(sample[order], rank + 1, sign[order], log10, route, neuron, position)
+    return Routes(sample[order], rank + 1, sign[order], log10, *steps)
 
 
 def places_in_runs(ordered: Ints) -> Ints:

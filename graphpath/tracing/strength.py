@@ -57,8 +57,8 @@ def strengths(batch: Batch, edges: tuple[Links, ...], from_constants: bool) -> S
     arriving = [forward.cross(part) for part in edges]
     width = batch.wiring.network.neurons
     neurons = torch.full_like(forward.out, -torch.inf)
-    last = batch.wiring.sites[-1]
-    neurons[:, last.span] = forward.out[:, last.span] + batch.held.seed.double().abs().log()
+    goal = batch.goal.span
+    neurons[:, goal] = forward.out[:, goal] + batch.held.seed.double().abs().log()
     found: list[Tensor] = []
     for part, value in zip(reversed(edges), reversed(arriving), strict=True):
         block = part.block

@@ -1,24 +1,125 @@
-"""What is asked of the network: the weights of its logits in f."""
+"""What is asked of the network: the neurons whose weighted sum f is traced.
+
+f is a class's logit, the difference of two, or what lies inside the network: a neuron's output, or the sum
+of a feature map's.
+"""
 
 from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from graphpath.errors import MethodError
+from graphpath.network import Network, Site
 
-Target = str | int | Tensor
-"""``"predicted"``, ``"own"``, ``"label"``, a class, or a class for each image (N,)."""
+Class = str | int
+"""``"predicted"``, ``"own"``, ``"label"``, or a class by number."""
 
 NAMES = ("predicted", "own", "label")
+NO_CLASS = -1
+"""What ``pathways.target`` holds where f is no class's logit: such pathways are no part of a class's."""
 
 
-def chosen(target: Target, logits: Tensor, labels: Tensor, originals: Tensor, where: slice) -> Tensor:
-    """The class that each image of a batch is traced for: (N,) int64.
+@dataclass(frozen=True)
+class At:
+    """A neuron inside the network, or without ``y`` and ``x`` a feature map: see :func:`at`."""
 
-    ``logits`` (N, classes) are the batch's, ``labels`` (N,) its labels (-1: none), ``originals`` (N,) the
-    predictions on the images that derived images come from (-1: not derived), ``where`` the batch's place
-    in the data, for a target given for every image.
+    layer: str | int
+    channel: int
+    y: int | None = None
+    x: int | None = None
+
+    def site(self, network: Network) -> Site:
+        """The site it points into. Raises MethodError where the network has no such place."""
+        site = _site_called(self.layer, network)
+        limits = dict(zip(("channel", "y", "x"), site.shape, strict=True))
+        for name, limit in limits.items():
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < limit:
+                raise MethodError(
+                    f"target: {site.name} has no {name} {value}; expected one of 0 to {limit - 1}."
+                )
+        return site
+
+    def weights(self, site: Site) -> Tensor:
+        """The weight of each of the site's neurons in f: (size,) float64, 1 where it points."""
+        weights = torch.zeros(site.shape, dtype=torch.float64)
+        weights[self.channel, self._places(self.y), self._places(self.x)] = 1
+        return weights.flatten()
+
+    @staticmethod
+    def _places(place: int | None) -> slice:
+        return slice(None) if place is None else slice(place, place + 1)
+
+
+def at(layer: str | int, channel: int, y: int | None = None, x: int | None = None) -> At:
+    """A target inside the network: f is the output of one neuron, or the sum over a feature map.
+
+    Args:
+        layer: a layer by the name or number that ``trace.layers()`` gives it; an activation's name is its
+            layer's.
+        channel: the feature map, or the neuron of a dense layer.
+        y, x: the neuron's place in the map; without them, f is the sum of the map's outputs.
+
+    Returns what ``target=`` takes. Pathways end there, and layers behind it have no edges.
+
+    Raises MethodError where only one of y and x is given.
+    """
+    if (y is None) != (x is None):
+        raise MethodError("at(): a neuron has both y and x, a feature map neither.")
+    return At(layer, channel, y, x)
+
+
+Target = Class | Tensor | tuple[Class, Class] | At
+"""A class, a class for each image (N,), two classes (f is the difference of their logits), or ``at(...)``."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What targets need to know of a batch: its ``labels`` (N,) (-1: none), the predictions ``originals``
+    (N,) on the images that derived ones come from (-1: not derived), and its ``place`` in the data.
+    """
+
+    labels: Tensor
+    originals: Tensor
+    place: slice
+
+
+def goal_of(target: Target, network: Network) -> Site:
+    """The site whose neurons f weighs.
+
+    Raises MethodError where ``target`` points at what the network has not, or at the input.
+    """
+    if not isinstance(target, At):
+        return network.sites[-1]
+    site = target.site(network)
+    if site.number == 0:
+        raise MethodError("target: nothing leads to the input; choose a later layer.")
+    return site
+
+
+def weighed(target: Target, goal: Site, logits: Tensor, asked: Asked) -> tuple[Tensor, Tensor]:
+    """The weights of the goal's neurons in f (N, size), in the logits' dtype, and each image's class (N,).
+
+    The class is ``NO_CLASS`` where f is not one class's logit. Raises MethodError as ``chosen`` does.
+    """
+    no_class = torch.full((len(logits),), NO_CLASS, device=logits.device)
+    if isinstance(target, At):
+        weights = target.weights(goal).to(logits)
+        return weights.expand(len(logits), -1), no_class
+    if isinstance(target, tuple):
+        first, second = (one_hot(chosen(side, logits, asked), logits) for side in target)
+        return first - second, no_class
+    classes = chosen(target, logits, asked)
+    return one_hot(classes, logits), classes
+
+
+def chosen(target: Class | Tensor, logits: Tensor, asked: Asked) -> Tensor:
+    """The class that each image of a batch is traced for: (N,) int64, from its ``logits`` (N, classes).
 
     ``"predicted"`` is the network's prediction, for a derived image its prediction on the original, so that
     both are traced for one question; ``"own"`` is always the image's own prediction.
@@ -27,9 +128,9 @@ def chosen(target: Target, logits: Tensor, labels: Tensor, originals: Tensor, wh
     """
     classes = logits.shape[1]
     if isinstance(target, str):
-        wanted = _named(target, logits, labels, originals)
+        wanted = _named(target, logits, asked)
     elif isinstance(target, Tensor):
-        wanted = target.to(logits.device)[where].long()
+        wanted = target.to(logits.device)[asked.place].long()
     else:
         wanted = torch.full((len(logits),), int(target), device=logits.device)
     if wanted.shape != (len(logits),) or bool(((wanted < 0) | (wanted >= classes)).any()):
@@ -38,18 +139,65 @@ def chosen(target: Target, logits: Tensor, labels: Tensor, originals: Tensor, wh
 
 
 def one_hot(classes: Tensor, logits: Tensor) -> Tensor:
-    """The seed of a class a image: (N, classes) in the logits' dtype."""
+    """The weights of a class's logit a image: (N, classes) in the logits' dtype."""
     return torch.nn.functional.one_hot(classes, logits.shape[1]).to(logits.dtype)
 
 
-def _named(target: str, logits: Tensor, labels: Tensor, originals: Tensor) -> Tensor:
+def checked(target: Target, images: int) -> None:
+    """Refuse with MethodError what is no target at all, before anything runs."""
+    if isinstance(target, Tensor) and target.shape != (images,):
+        raise MethodError(
+            f"target has the shape {tuple(target.shape)}; expected a class for each of {images} images."
+        )
+    if isinstance(target, tuple) and (
+        len(target) != 2 or not all(isinstance(side, str | int) for side in target)
+    ):
+        raise MethodError(f"target={target!r} is no contrast; expected two classes, such as (3, 5).")
+    if isinstance(target, tuple) and target[0] == target[1]:
+        raise MethodError(f"target={target!r}: the difference of a class with itself is always 0.")
+
+
+def described(target: Target) -> Any:
+    """The target as run.json says it.
+
+    A name, a class, a list with the class of every image, ``{"contrast": [a, b]}``, or
+    ``{"at": {"layer": ..., "channel": ..., "y": ..., "x": ...}}``.
+    """
+    if isinstance(target, At):
+        return {"at": asdict(target)}
+    if isinstance(target, tuple):
+        return {"contrast": list(target)}
+    return target.tolist() if isinstance(target, Tensor) else target
+
+
+def _named(target: str, logits: Tensor, asked: Asked) -> Tensor:
     own = logits.argmax(1)
     if target == "own":
         return own
     if target == "predicted":
-        return torch.where(originals >= 0, originals, own)
+        return torch.where(asked.originals >= 0, asked.originals, own)
     if target != "label":
-        raise MethodError(f"target={target!r} is unknown; expected one of {', '.join(NAMES)}, or a class.")
-    if bool((labels < 0).any()):
+        raise MethodError(
+            f"target={target!r} is unknown; expected one of {', '.join(NAMES)}, a class, two classes, or "
+            "a place in the network."
+        )
+    if bool((asked.labels < 0).any()):
         raise MethodError('target="label" needs a label for every image; pass labels=.')
-    return labels
+    return asked.labels
+
+
+def _site_called(layer: str | int, network: Network) -> Site:
+    sites = network.sites
+    if isinstance(layer, int):
+        if not 0 <= layer < len(sites):
+            raise MethodError(
+                f"target: there is no layer {layer}; the network has layers 0 to {len(sites) - 1}."
+            )
+        return sites[layer]
+    # The logits may share their step with the layer before them; a layer's own name goes first.
+    named = {network.program.steps[site.after].place: site for site in reversed(sites)}
+    named |= {site.name: site for site in sites}
+    if layer not in named:
+        like = get_close_matches(layer, named, 3) or [site.name for site in sites[:3]]
+        raise MethodError(f"target: there is no layer {layer!r}; there are {', '.join(like)} and others.")
+    return named[layer]

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from graphpath.tracing.batch import Batch, Wiring
 from graphpath.tracing.pathways import pathways
 from graphpath.tracing.registry import Method, method_named
 from graphpath.tracing.rows import Numbering
-from graphpath.tracing.targets import Target, chosen, one_hot
+from graphpath.tracing.targets import Asked, At, Target, checked, described, goal_of, weighed
 
 Progress = Callable[[int, int], None]
 """Called with the images done and the images in all."""
@@ -64,7 +64,8 @@ def trace(
         labels: the images' classes (N,), where ``images`` does not carry them.
         method: a name of ``graphpath.METHODS``; its options follow by name (``theta=0.5``).
         target: the question asked of each image: ``"predicted"`` (for a derived image, the prediction on
-            its original), ``"own"``, ``"label"``, a class, or a tensor of classes (N,).
+            its original), ``"own"``, ``"label"``, a class, or a tensor of classes (N,). A pair of classes
+            asks for the difference of their logits, ``graphpath.at(...)`` for what lies inside the network.
         routes: how many of the largest routes to record of each pathway.
         seed: makes methods that draw at random reproducible.
         max_edges: the budget of each pathway, its strongest edges; None keeps every edge. Only whole routes
@@ -84,7 +85,8 @@ def trace(
     settled = chosen_method.settled(options)
     loaded = as_loaded(model)
     source = as_images(images, labels, dataset, classes)
-    _check_counts(routes, max_edges, batch, source, target)
+    _check_counts(routes, max_edges, batch, source)
+    target = _settled(target, loaded, source)
     run = _describe(loaded, source, chosen_method, settled, target, routes, seed, max_edges)
     if (Path(out) / "run.json").is_file() and TraceWriter.open(out, run).finished:
         return Trace(out)
@@ -112,6 +114,7 @@ class _Tracer:
 
     def __post_init__(self) -> None:
         self.wiring = Wiring.of(take_apart(self.model.module, self.images.shape))
+        self.goal = goal_of(self.target, self.wiring.network)
         self.rows = self.images.rows()
         self.numbering = Numbering(
             self.wiring.network, self.model.sha256, self.run, self.images.scheme, max(1, self.routes)
@@ -147,14 +150,15 @@ class _Tracer:
         pixels = self.images.batch(start, stop).to(device=network.device, dtype=network.dtype)
         labels = torch.from_numpy(rows["label"].to_numpy().astype(np.int64)).to(network.device)
         originals = torch.tensor(originals_of(rows), device=network.device)
+        asked = Asked(labels, originals, slice(start, stop))
         targets = torch.empty(0, dtype=torch.int64)
 
         def seed(logits: Tensor) -> Tensor:
             nonlocal targets
-            targets = chosen(self.target, logits, labels, originals, slice(start, stop))
-            return one_hot(targets, logits)
+            weights, targets = weighed(self.target, self.goal, logits, asked)
+            return weights
 
-        held = hold(network, pixels, seed)
+        held = hold(network, pixels, seed, self.goal)
         seeds = tuple(int(digest(self.seed, sample)[:15], 16) for sample in rows["sample"].to_pylist())
         return Batch(self.wiring, pixels, held, seeds), targets.cpu().numpy(), rows
 
@@ -199,9 +203,15 @@ def originals_of(rows: pa.Table) -> list[int]:
     ]
 
 
-def _check_counts(
-    routes: int, max_edges: int | None, batch: int | None, images: Images, target: Target
-) -> None:
+def _settled(target: Target, model: LoadedModel, images: Images) -> Target:
+    """The target, checked; what points into the network does so by the layer's name."""
+    checked(target, len(images))
+    if not isinstance(target, At):
+        return target
+    return replace(target, layer=goal_of(target, take_apart(model.module, images.shape)).name)
+
+
+def _check_counts(routes: int, max_edges: int | None, batch: int | None, images: Images) -> None:
     if routes < 0:
         raise MethodError(f"routes={routes} is negative; expected how many of the largest routes to record.")
     if max_edges is not None and max_edges < 1:
@@ -212,10 +222,6 @@ def _check_counts(
         )
     if len(images) == 0:
         raise DataError("There are no images to trace.")
-    if isinstance(target, Tensor) and target.shape != (len(images),):
-        raise MethodError(
-            f"target has the shape {tuple(target.shape)}; expected a class for each of {len(images)} images."
-        )
 
 
 def _describe(
@@ -229,8 +235,7 @@ def _describe(
     max_edges: int | None,
 ) -> dict[str, Any]:
     """What run.json says; equal questions have equal ids."""
-    asked = target.tolist() if isinstance(target, Tensor) else target
-    parameters = {**options, "target": asked, "routes": routes, "max_edges": max_edges}
+    parameters = {**options, "target": described(target), "routes": routes, "max_edges": max_edges}
     key = digest(method.name, parameters, seed, model.sha256, images.fingerprint, images.scheme)
     return {
         "id": f"{method.name}-{images.dataset}-{key[:10]}",

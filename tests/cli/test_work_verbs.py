@@ -59,6 +59,27 @@ def test_options_of_the_method_reach_the_record(call, model, tmp_path) -> None:
     assert Trace(tmp_path / "c").run["parameters"]["target"] == 7
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("3,5", {"contrast": [3, 5]}),
+        ("own, 5", {"contrast": ["own", 5]}),
+        ("layer [12]", {"at": {"channel": 12, "y": None, "x": None}}),
+        ("layer[12] 3,4", {"at": {"channel": 12, "y": 3, "x": 4}}),
+    ],
+)
+def test_targets_beside_a_class(call, model, tmp_path, text, said) -> None:
+    """A place is written as the graph names neurons and feature maps."""
+    words = ["trace", "--model", model, "--data", "digits", "--limit", 2]
+    assert call(*words, "--out", tmp_path / "plain").exit_code == 0
+    name = Trace(tmp_path / "plain").layers().to_table()["name"][2].as_py()
+    if "at" in said:
+        said = {"at": {"layer": name, **said["at"]}}
+    traced = call(*words, "--out", tmp_path / "t", "--target", text.replace("layer", name))
+    assert traced.exit_code == 0, traced.output
+    assert Trace(tmp_path / "t").run["parameters"]["target"] == said
+
+
 def test_a_finished_trace_is_returned_and_no_resume_refuses_it(call, refused, model, tmp_path) -> None:
     words = ["trace", "--model", model, "--data", "digits", "--limit", 2, "--out", tmp_path / "a"]
     assert call(*words).exit_code == 0
@@ -81,6 +102,11 @@ def test_a_finished_trace_is_returned_and_no_resume_refuses_it(call, refused, mo
         (["--theta", "7"], "theta"),
         (["--max-edges", "few"], "max-edges"),
         (["--target", "nothing"], "target"),
+        (["--target", "3,3"], "difference of a class with itself"),
+        (["--target", "1,2,3"], "a contrast is of two classes"),
+        (["--target", "features.99 [3]"], "features.99"),
+        (["--target", "features.99 [3] 1"], "LAYER [CHANNEL] Y,X"),
+        (["--target", "[3]"], "LAYER [CHANNEL] Y,X"),
         (["--device", "abacus"], "abacus"),
         (["--split", "half"], "half"),
     ],

@@ -16,6 +16,7 @@ from torch import nn
 from graphpath.network.operations import Conv
 from graphpath.tracing.batch import Batch
 from graphpath.tracing.neurons import join
+from graphpath.tracing.targets import Target, at
 from tests.tracing import harness, nets, twins
 from tests.tracing.harness import EXACT, residual
 
@@ -37,6 +38,41 @@ def test_laws(name: str) -> None:
     for image, mine in enumerate(edges):
         for law, off in harness.laws(mine, harness.numbers(batch, image)).items():
             assert off < EXACT, (law, image)
+
+
+def asked(batch: Batch, kind: str) -> Target:
+    """A contrast, or a feature map or live neuron of some site inside the network."""
+    if kind == "contrast":
+        return (2, 0)
+    sites = batch.wiring.sites
+    random = np.random.default_rng(len(sites))
+    site = sites[int(random.integers(1, max(2, len(sites) - 1)))]
+    live = batch.held.output[0, site.span].reshape(site.shape).nonzero()
+    channel, y, x = live[int(random.integers(len(live)))].tolist()
+    return at(site.name, channel) if kind == "map" else at(site.number, channel, y, x)
+
+
+@pytest.mark.parametrize("kind", ("contrast", "map", "neuron"))
+@pytest.mark.parametrize("name", EVERY)
+def test_laws_of_other_targets(name: str, kind: str) -> None:
+    """Every law, and the gradient, where f is a difference of logits or lies inside the network."""
+    model, first, _, edges = case(name)
+    target = asked(first, kind)
+    batch, classes = harness.held(model, first.images, target, first.wiring)
+    assert classes == [-1, -1]
+    for image, mine in enumerate(edges):
+        ours, twin = harness.numbers(batch, image), twins.take_apart(model, batch.images[image])
+        for law, off in harness.laws(mine, ours).items():
+            assert off < EXACT, (law, image)
+        question = {int(n): float(ours.seed[n]) for n in ours.seed.nonzero()[0]}
+        np.testing.assert_allclose(ours.gradient, twin.gradient(question), rtol=1e-11, atol=1e-11)
+        assert abs(twins.total(twin, question) - ours.value) < EXACT * max(1, abs(ours.value))
+        leading = [site.number for site in twin.leading(question)]
+        assert [i for i, leads in enumerate(batch.held.leads) if leads] == [*leading, batch.goal.number]
+    if kind == "contrast":
+        logits = model.eval()(batch.images)
+        torch.testing.assert_close(batch.held.value, (logits[:, 2] - logits[:, 0]).detach())
+    assert bool((batch.held.value != 0).any())
 
 
 @pytest.mark.parametrize("name", EVERY)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from graphpath.network import hold, take_apart
 from graphpath.tracing.batch import Batch, Selection, Wiring
-from graphpath.tracing.targets import one_hot
+from graphpath.tracing.targets import Asked, Target, goal_of, weighed
 from tests.tracing import twins
 
 EXACT = 1e-10
@@ -20,18 +20,20 @@ EXACT = 1e-10
 
 
 def held(
-    model: nn.Module, pixels: Tensor, target: int | None = None, wiring: Wiring | None = None
+    model: nn.Module, pixels: Tensor, target: Target = "predicted", wiring: Wiring | None = None
 ) -> tuple[Batch, list[int]]:
-    """A batch held for a class, by default each image's prediction; and the classes."""
+    """A batch held for a target, by default each image's prediction; and the classes (-1 for none)."""
     wiring = wiring or Wiring.of(take_apart(model, tuple(pixels.shape[1:])))
     classes = torch.empty(0)
 
     def seed(logits: Tensor) -> Tensor:
         nonlocal classes
-        classes = logits.argmax(1) if target is None else torch.full((len(logits),), target)
-        return one_hot(classes, logits)
+        nothing = torch.full((len(logits),), -1)
+        weights, classes = weighed(target, goal, logits, Asked(nothing, nothing, slice(0, len(logits))))
+        return weights
 
-    batch = Batch(wiring, pixels, hold(wiring.network, pixels, seed), tuple(range(len(pixels))))
+    goal = goal_of(target, wiring.network)
+    batch = Batch(wiring, pixels, hold(wiring.network, pixels, seed, goal), tuple(range(len(pixels))))
     return batch, classes.tolist()
 
 
@@ -97,8 +99,10 @@ class Numbers:
     before: np.ndarray
     gate: np.ndarray
     b: np.ndarray
+    seed: np.ndarray  # the weight of each neuron in f
     value: float
     first: int  # neurons of the input
+    goal: int  # first neuron of the site that f is of
     starts: np.ndarray  # first neuron of each site
 
 
@@ -118,10 +122,18 @@ def numbers(batch: Batch, image: int) -> Numbers:
         .double()
         .numpy(),
         b=torch.cat([pixels, *(constants[image] for constants in batch.constants)]).numpy(),
+        seed=_in_f(batch, image),
         value=float(inside.value[image]),
         first=sites[0].size,
+        goal=batch.goal.offset,
         starts=np.array([site.offset for site in sites]),
     )
+
+
+def _in_f(batch: Batch, image: int) -> np.ndarray:
+    weights = np.zeros(batch.wiring.network.neurons)
+    weights[batch.goal.span] = batch.held.seed[image].numpy()
+    return weights
 
 
 def residual(left: np.ndarray | float, right: np.ndarray | float, terms: np.ndarray | float) -> float:
@@ -146,7 +158,7 @@ def laws(edges: Edges, held: Numbers, seed: int = 0) -> dict[str, float]:
         return np.bincount(edges.source, values, count)
 
     share = held.b * held.before  # of the constants
-    inner = held.starts[-1]
+    inner = held.goal
     found = {
         "flows and constants are z": residual(
             (into(edges.flow) + held.b)[later],
@@ -160,7 +172,7 @@ def laws(edges: Edges, held: Numbers, seed: int = 0) -> dict[str, float]:
             into(score)[later], ((held.z - held.b) * held.before)[later], into(np.abs(score))[later]
         ),
     }
-    cuts = [np.arange(count) < start for start in held.starts[1:]]
+    cuts = [np.arange(count) < start for start in held.starts[1:] if start <= held.goal]
     cuts += list(_cuts(edges, held, seed))
     for name, behind in (("cuts", cuts),):
         found[name] = max(_cut(edges, score, share, held, before) for before in behind)
@@ -181,7 +193,7 @@ def _cuts(edges: Edges, held: Numbers, seed: int, number: int = 5) -> Iterator[n
     order = np.argsort(-edges.target, kind="stable")
     for _ in range(number):
         before = np.arange(len(held.a)) < held.first
-        before[random.integers(0, held.starts[-1], 4)] = True
+        before[random.integers(0, held.goal, 4)] = True
         for source, target in zip(edges.source[order], edges.target[order], strict=True):
             before[source] |= before[target]
         yield before
@@ -199,7 +211,5 @@ def _routes(edges: Edges, held: Numbers, share: np.ndarray) -> float:
         way = weight[here] * held.gate[target]
         arriving += np.bincount(target, way * arriving[source], len(arriving))
         size += np.bincount(target, np.abs(way) * size[source], len(arriving))
-    last = held.starts[-1]
-    wanted = held.gradient[last:] != 0
-    total = arriving[last:][wanted].sum() + share.sum()
-    return residual(total, held.value, size[last:][wanted].sum() + np.abs(share).sum())
+    total = (arriving * held.seed).sum() + share.sum()
+    return residual(total, held.value, (size * np.abs(held.seed)).sum() + np.abs(share).sum())

@@ -77,8 +77,9 @@ def test_the_record_keeps_the_laws(name: str, tmp_path: Path) -> None:
 
 
 def laws(
-    edges: pd.DataFrame, visits: pd.DataFrame, balance: pd.DataFrame, pathway: tuple
+    edges: pd.DataFrame, visits: pd.DataFrame, balance: pd.DataFrame, pathway: tuple, minus: int = -1
 ) -> dict[str, float]:
+    """The residuals; in f every neuron of the last layer counts once, ``minus`` negatively."""
     balance = balance.sort_values("layer")
     layers = len(balance)
     neuron = visits.sort_values("neuron")
@@ -91,7 +92,8 @@ def laws(
     def out_of(values: np.ndarray) -> np.ndarray:
         return np.bincount(source, values, len(order))
 
-    inner = layer_of < layers - 1
+    goal = layer_of.max()
+    inner = layer_of < goal
     bias = balance.bias.to_numpy()
     found = {
         "scores over targets": residual(
@@ -101,15 +103,16 @@ def laws(
     }
     # Everything that flows into a layer's neurons, and the layer's constants, is what they pass on.
     passed = np.bincount(layer_of, neuron.score.to_numpy(np.float64), layers)
+    passed[goal] = pathway.logit  # a neuron of the goal that only its bias feeds has no edge, so no visit
     entering = np.bincount(edges.layer, score, layers) + bias
     terms = np.bincount(edges.layer, size, layers) + np.abs(bias)
     found["layers"] = residual(entering[1:], passed[1:], terms[1:])
-    for cut in range(1, layers):
+    for cut in range(1, goal + 1):
         crossing = (layer_of[source] < cut) & (layer_of[target] >= cut)
         total = score[crossing].sum() + bias[cut:].sum()
         off = residual(total, pathway.logit, size[crossing].sum() + np.abs(bias[cut:]).sum())
         found["cuts"] = max(off, found.get("cuts", 0.0))
-    found["routes"] = routes(edges, neuron, source, target, pathway)
+    found["routes"] = routes(edges, neuron, source, target, pathway, np.where(order == minus, -1, 1))
     np.testing.assert_array_equal(np.bincount(edges.layer, minlength=layers), balance.edges_all)
     np.testing.assert_array_equal(balance.edges_all, balance.edges_kept)
     np.testing.assert_allclose(np.bincount(edges.layer, size, layers), balance.abs_all, rtol=SINGLE_PRECISION)
@@ -117,9 +120,14 @@ def laws(
 
 
 def routes(
-    edges: pd.DataFrame, neuron: pd.DataFrame, source: np.ndarray, target: np.ndarray, pathway: tuple
+    edges: pd.DataFrame,
+    neuron: pd.DataFrame,
+    source: np.ndarray,
+    target: np.ndarray,
+    pathway: tuple,
+    weights: np.ndarray,
 ) -> float:
-    """All routes from pixels to the logit, by dynamic programming, and ``pathways.bias``: the logit."""
+    """All routes from pixels to the goal, by dynamic programming, and ``pathways.bias``: f."""
     a, layer = neuron.activation.to_numpy(np.float64), neuron.layer.to_numpy()
     weight = edges.flow.to_numpy(np.float64) / a[source]  # gates of live ReLUs are 1
     arriving = np.where(layer == 0, a, 0.0)
@@ -129,8 +137,8 @@ def routes(
         arriving += np.bincount(target[here], weight[here] * arriving[source[here]], len(a))
         size += np.bincount(target[here], np.abs(weight[here]) * size[source[here]], len(a))
     last = layer == layer.max()
-    assert last.sum() == 1
-    return residual(arriving[last][0] + pathway.bias, pathway.logit, size[last][0] + abs(pathway.bias))
+    total = (arriving * weights)[last].sum()
+    return residual(total + pathway.bias, pathway.logit, size[last].sum() + abs(pathway.bias))
 
 
 @pytest.mark.parametrize("method", ("effective_path", "neuron_mct", "random"))
@@ -384,7 +392,11 @@ def test_derived_images_are_traced_for_their_originals_prediction(tmp_path: Path
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"target": "best"}, MethodError, "target='best' is unknown; expected one of predicted, own, label"),
+        (
+            {"target": "best"},
+            MethodError,
+            "target='best' is unknown; expected one of predicted, own, label",
+        ),
         ({"target": "label"}, MethodError, "needs a label for every image"),
         ({"target": 3}, MethodError, "one class of 0 to 2"),
         ({"target": -1}, MethodError, "one class of 0 to 2"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -142,7 +143,11 @@ def assert_ordered(kept: list[twins.Edge], strength: dict[twins.Edge, float]) ->
 
 
 def assert_budgeted(
-    kept: list[twins.Edge], strength: dict[twins.Edge, float], budget: int, twin: twins.Twin, target: int
+    kept: list[twins.Edge],
+    strength: dict[twins.Edge, float],
+    budget: int,
+    twin: twins.Twin,
+    target: twins.Question,
 ) -> None:
     assert len(kept) == len(set(kept)) <= budget
     assert_ordered(kept, strength)
@@ -166,9 +171,18 @@ def assert_budgeted(
 @pytest.mark.parametrize("count", (1, 2, 7, 40, 30_000))
 @pytest.mark.parametrize(("name", "method"), CASES)
 def test_largest_routes_are_those_of_brute_force(name: str, method: str, count: int) -> None:
-    batch, selection, pair, classes = case(name, method)
+    assert_brute_force_routes(*case(name, method), count)
+
+
+def assert_brute_force_routes(
+    batch: Batch,
+    selection: Selection,
+    pair: list[twins.Twin],
+    asked: Sequence[twins.Question],
+    count: int,
+) -> None:
     ours = largest(batch, links(batch, selection), count)
-    for image, (edges, twin, target) in enumerate(zip(flows(batch, selection), pair, classes, strict=True)):
+    for image, (edges, twin, target) in enumerate(zip(flows(batch, selection), pair, asked, strict=True)):
         whole = {r.neurons: r.contribution for r in twins.routes(twin, target, edges, constants=False)}
         whole = {neurons: value for neurons, value in whole.items() if value != 0}
         mine = np.flatnonzero(ours.sample == image)

@@ -20,6 +20,8 @@ import torch
 from torch import Tensor, nn
 
 Edge = tuple[int, int]
+Question = int | Mapping[int, float]
+"""A class, or the weights in f of some neurons, all of one site."""
 
 SUMS = {"add", "add_", "__add__", "__iadd__", "iadd", "sub", "__sub__"}
 ALIASES = {"dropout", "dropout2d", "contiguous", "clone", "detach", "alpha_dropout", "feature_alpha_dropout"}
@@ -258,16 +260,38 @@ class Twin:
         site = self.site_of(neuron)
         return int(np.count_nonzero(site.jacobian[neuron - site.offset]))
 
-    def gradient(self, target: int) -> np.ndarray:
+    def weights_in_f(self, target: Question) -> dict[int, float]:
+        return {self.logit(target): 1.0} if isinstance(target, int) else dict(target)
+
+    def goal(self, target: Question) -> TwinSite:
+        (site,) = {self.site_of(neuron) for neuron in self.weights_in_f(target)}
+        return site
+
+    def wanted(self, target: Question) -> set[int]:
+        """The live neurons that f weighs."""
+        gate = np.concatenate([site.gate for site in self.sites])
+        return {n for n, weight in self.weights_in_f(target).items() if weight * gate[n] != 0}
+
+    def leading(self, target: Question) -> list[TwinSite]:
+        """The sites that the goal is computed from."""
+        waiting, found = [self.goal(target).node], set()
+        while waiting:
+            parents = waiting.pop().parents
+            waiting += [parent for parent in parents if parent not in found]
+            found.update(parents)
+        return [site for site in self.sites if site.node in found]
+
+    def gradient(self, target: Question) -> np.ndarray:
         """df/da of every neuron, backward through the edges."""
         gradient = np.zeros(self.neurons)
-        gradient[self.logit(target)] = 1
+        for neuron, weight in self.weights_in_f(target).items():
+            gradient[neuron] = weight
         for site in reversed(self.sites[1:]):
             mine = slice(site.offset, site.offset + site.size)
             gradient[: site.offset] += (gradient[mine] * site.gate) @ site.jacobian
         return gradient
 
-    def gradient_before(self, target: int) -> np.ndarray:
+    def gradient_before(self, target: Question) -> np.ndarray:
         """df/dz of every neuron."""
         return self.gradient(target) * np.concatenate([site.gate for site in self.sites])
 
@@ -369,10 +393,10 @@ class Selected:
     bias_fed: dict[int, int] = field(default_factory=lambda: defaultdict(int))
 
 
-def effective_path(twin: Twin, target: int, theta: float) -> Selected:
+def effective_path(twin: Twin, target: Question, theta: float) -> Selected:
     """Qiu et al. 2019, backward, neuron by neuron, with DESIGN §4's deviations."""
     a = twin.a
-    important = {twin.logit(target)}
+    important = twin.wanted(target)
     selected = Selected()
     for site in reversed(twin.sites[1:]):
         for neuron in sorted(n for n in important if site.offset <= n < site.offset + site.size):
@@ -402,26 +426,25 @@ def _fewest(candidates: list[tuple[float, int]], theta: float) -> list[tuple[flo
     return chosen
 
 
-def most(twin: Twin, score: np.ndarray, sparsity: float) -> set[int]:
+def most(twin: Twin, score: np.ndarray, sparsity: float, target: Question = 0) -> set[int]:
     """Neurons of sites with an activation whose score is above the percentile of all of them, and above 0."""
-    pool = [site.offset + i for site in twin.sites if site.active for i in range(site.size)]
+    pool = [site.offset + i for site in twin.leading(target) if site.active for i in range(site.size)]
     cut = np.percentile([score[n] for n in pool], 100 * sparsity)
     return {n for n in pool if score[n] > cut and score[n] > 0}
 
 
-def neuron_mct(twin: Twin, target: int, sparsity: float) -> tuple[set[int], Selected]:
+def neuron_mct(twin: Twin, target: Question, sparsity: float) -> tuple[set[int], Selected]:
     """Khakzar et al. 2021: abs(a * df/da), one global percentile; joined by DESIGN §4."""
-    chosen = most(twin, np.abs(twin.a * twin.gradient(target)), sparsity)
+    chosen = most(twin, np.abs(twin.a * twin.gradient(target)), sparsity, target)
     return chosen, joined(twin, target, chosen)
 
 
-def joined(twin: Twin, target: int, chosen: set[int]) -> Selected:
-    """All flows among chosen neurons, pixels, the neurons of linear sites and the target's logit."""
-    taking_part = set(chosen)
-    for site in twin.sites[:-1]:
-        if not site.active:
-            taking_part.update(range(site.offset, site.offset + site.size))
-    taking_part.add(twin.logit(target))
+def joined(twin: Twin, target: Question, chosen: set[int]) -> Selected:
+    """All flows among chosen neurons, pixels, the neurons of linear sites and the target's neurons."""
+    taking_part = twin.wanted(target)
+    for site in twin.leading(target):
+        mine = range(site.offset, site.offset + site.size)
+        taking_part.update(set(mine) & chosen if site.active else mine)
     selected = Selected()
     fed = set()
     for (source, head), flow in twin.flows().items():
@@ -451,8 +474,8 @@ class Route:
         return list(zip(self.neurons[:-1], self.neurons[1:], strict=True))
 
 
-def routes(twin: Twin, target: int, edges: Mapping[Edge, float], constants: bool) -> list[Route]:
-    """Every route of the edges to the logit, by depth-first search from the logit back.
+def routes(twin: Twin, target: Question, edges: Mapping[Edge, float], constants: bool) -> list[Route]:
+    """Every route of the edges to the target's neurons, by depth-first search from these back.
 
     ``constants`` says whether routes may also start at a neuron's constant.
     """
@@ -475,18 +498,19 @@ def routes(twin: Twin, target: int, edges: Mapping[Edge, float], constants: bool
         for source in before[neuron]:
             back(source, chain, product * (edges[source, neuron] / float(a[source])))
 
-    back(twin.logit(target), (), 1.0)
+    for neuron, weight in twin.weights_in_f(target).items():
+        back(neuron, (), weight)
     return found
 
 
-def total(twin: Twin, target: int) -> float:
-    """What all routes and all constants give to the logit, summed by dynamic programming."""
+def total(twin: Twin, target: Question) -> float:
+    """What all routes and all constants give to f, summed by dynamic programming."""
     arriving = np.zeros(twin.neurons)
     arriving[: twin.sites[0].size] = twin.sites[0].a
     for site in twin.sites[1:]:
         mine = slice(site.offset, site.offset + site.size)
         arriving[mine] = site.gate * (site.jacobian @ arriving[: site.offset] + site.b)
-    return float(arriving[twin.logit(target)])
+    return float(sum(weight * arriving[n] for n, weight in twin.weights_in_f(target).items()))
 
 
 def strengths(found: list[Route], edges: Mapping[Edge, float]) -> dict[Edge, float]:

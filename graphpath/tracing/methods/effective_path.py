@@ -1,9 +1,10 @@
 """Effective Path (Qiu et al. 2019, "Adversarial Defense Through Network Profiling Based Path Extraction").
 
-Backward from the target's logit: of the contributions v = w * x into each important neuron, with their sign
-turned where the neuron's pre-activation is negative, the fewest largest whose sum reaches theta of the sum
-of all are important, and so are the neurons they come from. Where the sum is not positive, or one input is
-already a share of theta (1 / inputs >= theta), the single largest is.
+Backward from the target's neurons (a logit, the two of a contrast, or where ``graphpath.at`` points): of the
+contributions v = w * x into each important neuron, with their sign turned where the neuron's pre-activation
+is negative, the fewest largest whose sum reaches theta of the sum of all are important, and so are the
+neurons they come from. Where the sum is not positive, or one input is already a share of theta
+(1 / inputs >= theta), the single largest is.
 
 Where the paper and graphpath's laws part (DESIGN §4): a contribution that is not positive is never chosen;
 a neuron without a positive one ends there and is counted as fed by its bias; ties go to the lower id.
@@ -35,10 +36,10 @@ def select(batch: Batch, *, theta: float = 0.5) -> Selection:
         raise MethodError(f"theta={theta} is out of range; expected a share above 0 and at most 1.")
     held, wiring = batch.held, batch.wiring
     important = torch.zeros_like(held.output, dtype=torch.bool)
-    important[:, wiring.sites[-1].span] = batch.wanted()
+    important[:, batch.goal.span] = batch.wanted()
     bias_fed = torch.zeros((held.images, len(wiring.sites)), dtype=torch.int64, device=important.device)
     blocks = []
-    for inlets in reversed(wiring.inlets):
+    for inlets in reversed(batch.inlets):
         site, parts = inlets.site, []
         for fan in batch.fans(inlets, important[:, site.span], held.values):
             row, column = fewest(fan, inlets, held.before[site.number], theta)

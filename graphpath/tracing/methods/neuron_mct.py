@@ -8,17 +8,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from graphpath.network import hold
 from graphpath.tracing.batch import Batch, Selection
 from graphpath.tracing.neurons import join, most
 
 
 def score(batch: Batch) -> Tensor:
     """``|a * df/da|`` of every neuron with the network's true gradient: (N, neurons)."""
-    held = batch.held
-    if not held.network.piecewise_linear:
-        held = hold(held.network, batch.images, lambda logits: batch.held.seed, gates="true")
-    return (held.output * held.gradient).abs()
+    return (batch.true.output * batch.true.gradient).abs()
 
 
 def select(batch: Batch, *, sparsity: float = 0.9) -> Selection:

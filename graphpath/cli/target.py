@@ -1,0 +1,50 @@
+"""What ``--target`` says, as ``graphpath.trace`` takes it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from graphpath.errors import MethodError
+
+if TYPE_CHECKING:
+    from graphpath.tracing.targets import Target
+
+HELP = (
+    "predicted, own, label, or a class number; two of them (3,5) for the difference of their logits; a "
+    "feature map ('features.10 [12]') or neuron ('features.10 [12] 3,4') as the graph calls them."
+)
+
+PLACE = re.compile(r"(?P<layer>.*\S)\s*\[\s*(?P<channel>\d+)\s*\](?:\s*(?P<y>\d+)\s*,\s*(?P<x>\d+))?")
+
+
+def parsed(text: str) -> Target:
+    """The target that ``text`` names.
+
+    Raises MethodError where it has a bracket or comma and yet is no place and no pair of classes; whether
+    there are such classes and layers is for the trace to say.
+    """
+    if "[" in text:
+        return _place(text)
+    if "," not in text:
+        return _class(text)
+    first, *others = (_class(part.strip()) for part in text.split(","))
+    if len(others) != 1:
+        raise MethodError(f"--target {text!r}: a contrast is of two classes, such as 3,5.")
+    return first, others[0]
+
+
+def _class(text: str) -> str | int:
+    return int(text) if text.lstrip("-").isdigit() else text
+
+
+def _place(text: str) -> Target:
+    from graphpath.tracing import at
+
+    found = PLACE.fullmatch(text.strip())
+    if found is None:
+        raise MethodError(
+            f"--target {text!r}: a feature map is written 'LAYER [CHANNEL]', a neuron 'LAYER [CHANNEL] Y,X'."
+        )
+    place = () if found["y"] is None else (int(found["y"]), int(found["x"]))
+    return at(found["layer"], int(found["channel"]), *place)
