@@ -47,7 +47,8 @@ def _value(program: Program, step: Step, operands: list[Constant], switch: Tenso
         return _started(step)
     filled = _filled(program, step, operands)
     if isinstance(operation, MaxPool):
-        return _switched(filled[0], switch)
+        assert switch is not None
+        return operation.held(filled[0], switch)
     return operation.run(*filled)
 
 
@@ -83,9 +84,3 @@ def _filled(program: Program, step: Step, operands: list[Constant]) -> list[Tens
         else operand.expand(images, *operand.shape[1:])
         for i, operand in zip(step.inputs, operands, strict=True)
     ]
-
-
-def _switched(value: Tensor, switch: Tensor | None) -> Tensor:
-    assert switch is not None
-    planes = value.flatten(2).expand(len(switch), -1, -1)
-    return planes.gather(2, switch.flatten(2)).view(switch.shape)

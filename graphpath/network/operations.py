@@ -28,6 +28,19 @@ class Operation:
         return self.run(*inputs)
 
 
+@dataclass(frozen=True)
+class Geometry:
+    """Windows that slide evenly over a plane, each pair (vertical, horizontal).
+
+    Place y of the result reads the places ``y * stride - before + k * dilation``, k below ``kernel``.
+    """
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    before: tuple[int, int]  # padding above and on the left
+    dilation: tuple[int, int]
+
+
 @dataclass(frozen=True, eq=False)
 class Input(Operation):
     """The image."""
@@ -53,6 +66,12 @@ class Conv(Operation):
         if left != right or top != bottom:
             x, around = F.pad(x, self.padding), (0, 0)
         return F.conv2d(x, self.weight, self.bias, self.stride, around, self.dilation, self.groups)
+
+    @property
+    def geometry(self) -> Geometry:
+        """Its windows."""
+        high, wide = self.weight.shape[2:]
+        return Geometry((high, wide), self.stride, (self.padding[2], self.padding[0]), self.dilation)
 
     def scaled(self, scale: Tensor, shift: Tensor) -> Conv:
         """The convolution followed by ``* scale + shift`` per output channel (batch norm, folded)."""
@@ -143,6 +162,7 @@ class MaxPool(Operation):
 
     pool: Callable[[Tensor], tuple[Tensor, Tensor]]  # value and index into the flattened plane
     overlapping: bool  # one neuron may win in several windows
+    geometry: Geometry | None = None  # None where windows do not slide evenly
 
     def run(self, *inputs: Tensor) -> Tensor:
         return self.switched(inputs[0])[0]
@@ -150,6 +170,12 @@ class MaxPool(Operation):
     def switched(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The pooled tensor and, in its shape (N, C, H', W'), each winner's place in its plane of H * W."""
         return self.pool(x)
+
+    @staticmethod
+    def held(x: Tensor, switches: Tensor) -> Tensor:
+        """x (M, C, H, W) pooled at the ``switches`` (M, C, H', W') of another tensor; either M may be 1."""
+        planes = x.flatten(2).expand(len(switches), -1, -1) if len(x) == 1 else x.flatten(2)
+        return planes.gather(2, switches.flatten(2).expand(len(planes), -1, -1)).view(-1, *switches.shape[1:])
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +189,7 @@ class AveragePool(Operation):
     pool: Callable[[Tensor], Tensor]
     places: Tensor  # (T, H', W') int64: place in the flattened plane, -1 where the window has fewer than T
     weights: Tensor  # (T, H', W') float64
+    geometry: Geometry | None = None  # None where windows do not slide evenly, or do not all weigh alike
 
     def run(self, *inputs: Tensor) -> Tensor:
         return self.pool(inputs[0])

@@ -12,10 +12,7 @@ from graphpath.network import windows
 from graphpath.network.dialect.moves import flatten
 from graphpath.network.dialect.registry import functions, methods, modules, pair
 from graphpath.network.lowering import Lowering, Traced
-from graphpath.network.operations import (
-    AveragePool,
-    MaxPool,
-)
+from graphpath.network.operations import AveragePool, Geometry, MaxPool
 
 
 @modules(nn.MaxPool2d)
@@ -45,7 +42,7 @@ def _max_pool(
     def pool(x: Tensor) -> tuple[Tensor, Tensor]:
         return F.max_pool2d(x, kernel, step, around, spread, ceil_mode, return_indices=True)
 
-    return low.emit(MaxPool(pool, overlapping), input)
+    return low.emit(MaxPool(pool, overlapping, Geometry(kernel, step, around, spread)), input)
 
 
 @modules(nn.AdaptiveMaxPool2d)
@@ -105,7 +102,10 @@ def _average_pool(
     def pool(x: Tensor) -> Tensor:
         return F.avg_pool2d(x, kernel, step, around, ceil_mode, count_include_pad, divisor_override)
 
-    return low.emit(AveragePool(pool, *windows.plane(rows, columns, width, divisor_override)), input)
+    places, weights = windows.plane(rows, columns, width, divisor_override)
+    even = bool((weights[places >= 0] == weights.max()).all())
+    slides = Geometry(kernel, step, around, (1, 1)) if even else None
+    return low.emit(AveragePool(pool, places, weights, slides), input)
 
 
 @modules(nn.AdaptiveAvgPool2d)

@@ -1,0 +1,46 @@
+"""Diffusion kernels: what each step of the held network multiplies a pixel's signal by.
+
+A pixel's signal is carried forward by the network's own weights, without constants (Lyu, Pang and Wang
+2024). Sending it through the filters rotated by 180 degrees and summing where footprints meet, as the
+paper is reported to do, is the same as running the network on an image of that pixel alone: a
+cross-correlation with W and a growing patch made of rotated W give the same numbers
+(tests/tracing/diffusion/twins.py has the patches).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from graphpath.errors import MethodError
+from graphpath.network.operations import Affine, Conv, Dense, Norm, Operation
+from graphpath.network.program import Program
+
+KERNELS = ("signed", "plus_one")
+"""``signed``: the weights themselves, exact: all pixels and the constants sum to the activation.
+``plus_one``: 1 + w on every weight of a convolution or dense layer, as reported second-hand of the paper:
+a count of routes, weighted."""
+
+
+def operations(program: Program, kernel: str) -> tuple[Operation, ...]:
+    """The operation of every step of ``program`` without its constants, for a kernel of ``KERNELS``.
+
+    Batch norms that are folded into a convolution are part of its weights; those that stand alone, pooling
+    and constant factors are no convolution, and nothing is added to them. Raises MethodError for another
+    kernel.
+    """
+    if kernel not in KERNELS:
+        raise MethodError(f"kernel={kernel!r} is unknown; expected one of {', '.join(KERNELS)}.")
+    return tuple(_bare(step.operation, kernel) for step in program.steps)
+
+
+def _bare(operation: Operation, kernel: str) -> Operation:
+    if isinstance(operation, (Conv, Dense)):
+        weight = operation.weight + 1 if kernel == "plus_one" else operation.weight
+        return replace(operation, weight=weight, bias=None)
+    if isinstance(operation, Norm):
+        return replace(operation, shift=torch.zeros_like(operation.shift))
+    if isinstance(operation, Affine):
+        return replace(operation, shift=None)
+    return operation

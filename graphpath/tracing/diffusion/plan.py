@@ -1,0 +1,97 @@
+"""What is planned once a network before pixels are carried through it: steps, kernels, footprints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import torch
+
+from graphpath.network import Network, Site
+from graphpath.network.operations import Activation, Operation
+from graphpath.tracing.diffusion import kernels
+from graphpath.tracing.diffusion.footprints import Footprints, Window, footprints, planned
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The way to some sites of a network.
+
+    ``steps`` are those that lead there, in the order they run; ``sites`` the sites on the way, by the step
+    that gives their output; ``operations`` what every step of the network does without its constants.
+    """
+
+    network: Network
+    kernel: str
+    operations: tuple[Operation, ...]
+    steps: tuple[int, ...]
+    sites: dict[int, tuple[Site, ...]]
+    footprints: Footprints
+    readers: Counter[int]
+
+    @classmethod
+    def to(cls, network: Network, kernel: str, ends: tuple[Site, ...], cropped: bool = True) -> Plan:
+        """The plan for carrying pixels to the sites ``ends``, whole or, with ``cropped``, by footprints."""
+        operations = kernels.operations(network.program, kernel)
+        steps = _leading_to(network, ends)
+        last = max(site.number for site in ends)
+        sites: dict[int, tuple[Site, ...]] = {}
+        for site in network.sites[: last + 1]:
+            if site.after in steps:
+                sites[site.after] = (*sites.get(site.after, ()), site)
+        program = network.program
+        reach = planned(program, steps) if cropped else footprints(program, None)
+        readers = Counter(source for step in steps for source in program.steps[step].inputs)
+        return cls(network, kernel, operations, tuple(steps), sites, reach, readers)
+
+    def window(self, step: int) -> Window:
+        """What pixels touch of a step's result."""
+        return self.footprints.windows[step]
+
+    def inputs(self, step: int) -> tuple[int, ...]:
+        """The steps that a step's signal comes from."""
+        return self.network.program.steps[step].inputs
+
+    def shape(self, step: int) -> tuple[int, ...]:
+        """The shape of a step's result for one image."""
+        return self.network.program.steps[step].shape
+
+    def masked(self, step: int) -> bool:
+        """Whether all that reads a step multiplies it by gates."""
+        steps = self.network.program.steps
+        reading = [number for number in self.steps if step in steps[number].inputs]
+        return step not in self.sites and all(isinstance(steps[n].operation, Activation) for n in reading)
+
+    def spent(self, step: int) -> bool:
+        """Whether a step's result is of no use once its one reader has read it."""
+        return self.readers[step] == 1 and step not in self.sites
+
+    def rows_within(self, memory: int) -> int:
+        """How many pixels at a time take about ``memory`` bytes, at least 1."""
+        item = torch.empty((), dtype=self.network.dtype).element_size()
+        return max(1, memory // (self._peak() * item))
+
+    def _peak(self) -> int:
+        """The most numbers that a pixel takes at any time: all that is live, and once what a step reads."""
+        live, peak, left = 0, 1, Counter(self.readers)
+        for step in self.steps:
+            own, sources = self._elements(step), [self._elements(source) for source in self.inputs(step)]
+            live += own
+            peak = max(peak, live + max(own, *sources, 0))
+            for source in self.inputs(step):
+                left[source] -= 1
+                live -= self._elements(source) if left[source] == 0 else 0
+        return peak
+
+    def _elements(self, step: int) -> int:
+        return self.footprints.elements(self.network.program, step)
+
+
+def _leading_to(network: Network, ends: tuple[Site, ...]) -> list[int]:
+    """The steps that sites depend on, in the order they run."""
+    steps = network.program.steps
+    needed = {site.after for site in ends}
+    for number in range(len(steps) - 1, -1, -1):
+        if number in needed:
+            needed.update(steps[number].inputs)
+    return sorted(needed)

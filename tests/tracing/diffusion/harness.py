@@ -1,0 +1,49 @@
+"""What the tests of diffusion share: pixels carried through a network, as plain tensors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from graphpath.tracing.batch import Batch
+from graphpath.tracing.diffusion.footprints import footprints
+from graphpath.tracing.diffusion.plan import Plan
+from graphpath.tracing.diffusion.sections import sections
+from tests.tracing import harness
+
+
+def every_pixel(batch: Batch) -> tuple[Tensor, Tensor]:
+    """The images and places of all pixels of a batch, image by image."""
+    _, height, width = batch.wiring.sites[0].shape
+    image = torch.arange(batch.held.images).repeat_interleave(height * width)
+    return image, torch.arange(height * width).repeat(batch.held.images)
+
+
+def plan(batch: Batch, kernel: str, tile: int | None = None) -> Plan:
+    """The plan to the logits: every tensor whole, or by tiles of ``tile`` whatever that costs."""
+    network = batch.wiring.network
+    made = Plan.to(network, kernel, (network.sites[-1],), cropped=False)
+    if tile is None:
+        return made
+    return replace(made, footprints=footprints(network.program, (tile, tile), worth=torch.inf))
+
+
+def carried(
+    batch: Batch,
+    way: Plan,
+    pixels: tuple[Tensor, Tensor] | None = None,
+    init: str = "intensity",
+) -> list[Tensor]:
+    """The cross-sections of pixels (all of them unless told) on each site: (R, C, H, W) each."""
+    image, place = every_pixel(batch) if pixels is None else pixels
+    return [
+        section.whole().clone() * 2.0 ** section.exponent.double().view(-1, 1, 1, 1)
+        for section in sections(way, batch.held, image, place, init)
+    ]
+
+
+def held(model: nn.Module, images: Tensor) -> Batch:
+    """A batch held for its predictions."""
+    return harness.held(model, images)[0]
