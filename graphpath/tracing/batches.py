@@ -1,0 +1,143 @@
+"""Images held batch by batch for one target."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from graphpath.data import Images, LoaderImages, TensorImages
+from graphpath.data.stored import StoredImages
+from graphpath.errors import DataError, MethodError
+from graphpath.ids import digest
+from graphpath.models import LoadedModel
+from graphpath.network import hold, take_apart
+from graphpath.record import ImageSet
+from graphpath.tracing.batch import Batch, Wiring
+from graphpath.tracing.registry import Method
+from graphpath.tracing.targets import Asked, At, Target, checked, goal_of, weighed
+
+MEMORY = 1 << 30
+"""Bytes that a batch may take, about, beside the weights."""
+
+
+@dataclass(eq=False)
+class Batches:
+    """The images of a set held for a target, some at a time; the model is where and as it shall run."""
+
+    model: LoadedModel
+    images: Images
+    target: Target
+    seed: int
+
+    def __post_init__(self) -> None:
+        self.wiring = Wiring.of(take_apart(self.model.module, self.images.shape))
+        self.goal = goal_of(self.target, self.wiring.network)
+        self.rows = self.images.rows()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def held(self, start: int, stop: int) -> tuple[Batch, np.ndarray, pa.Table]:
+        """Images ``start`` to ``stop`` held, the classes they are traced for, and their sample rows."""
+        network = self.wiring.network
+        rows = self.rows.slice(start, stop - start)
+        pixels = self.images.batch(start, stop).to(device=network.device, dtype=network.dtype)
+        labels = torch.from_numpy(rows["label"].to_numpy().astype(np.int64)).to(network.device)
+        originals = torch.tensor(originals_of(rows), device=network.device)
+        asked = Asked(labels, originals, slice(start, stop))
+        targets = torch.empty(0, dtype=torch.int64)
+
+        def seed(logits: Tensor) -> Tensor:
+            nonlocal targets
+            weights, targets = weighed(self.target, self.goal, logits, asked)
+            return weights
+
+        held = hold(network, pixels, seed, self.goal)
+        seeds = tuple(int(digest(self.seed, sample)[:15], 16) for sample in rows["sample"].to_pylist())
+        return Batch(self.wiring, pixels, held, seeds), targets.cpu().numpy(), rows
+
+    def fitting(self, method: Method, options: Mapping[str, Any]) -> int:
+        """Images that ``method`` can take about ``MEMORY`` for at a time, from the network's size."""
+        network = self.wiring.network
+        item = torch.empty((), dtype=network.dtype).element_size()
+        values = (network.neurons + network.pooled) * (item * 8 + 8 * 5)
+        if not method.edges:
+            kept = 1 - float(options.get("sparsity", 0))
+            pairs = sum(inlets.columns * inlets.site.size for inlets in self.wiring.inlets[:-1])
+            values += int(pairs * kept * kept) * 64
+        return max(1, min(64, MEMORY // values))
+
+
+def as_images(
+    images: Tensor | DataLoader[Any] | ImageSet | Images,
+    labels: Tensor | np.ndarray | list[int] | None,
+    dataset: str | None = None,
+    classes: list[str] | tuple[str, ...] | None = None,
+) -> Images:
+    """Any of the kinds of images that ``trace`` takes, as one of graphpath's sets.
+
+    Raises DataError where there are none, or where labels come twice.
+    """
+    found = _as_images(images, labels, dataset, classes)
+    if len(found) == 0:
+        raise DataError("There are no images to trace.")
+    return found
+
+
+def settled(target: Target, model: LoadedModel, images: Images) -> Target:
+    """The target, checked; what points into the network does so by the layer's name."""
+    checked(target, len(images))
+    if not isinstance(target, At):
+        return target
+    return replace(target, layer=goal_of(target, take_apart(model.module, images.shape)).name)
+
+
+def originals_of(rows: pa.Table) -> list[int]:
+    """For each sample the network's prediction on the original that it derives from, -1 where none is."""
+    details = zip(rows["parent"].to_pylist(), rows["detail"].to_pylist(), strict=True)
+    return [
+        -1 if parent is None else int(json.loads(detail).get("predicted", -1)) for parent, detail in details
+    ]
+
+
+@contextmanager
+def placed(module: nn.Module, device: str | torch.device | None) -> Iterator[None]:
+    """The module on ``device`` for a while, then where it was."""
+    parameter = next(module.parameters(), None)
+    if device is None or parameter is None:
+        yield
+        return
+    home = parameter.device
+    try:
+        module.to(device)
+    except (RuntimeError, AssertionError) as error:  # PyTorch raises either for a device that is not there
+        module.to(home)
+        raise MethodError(f"device={str(device)!r} cannot be used: {error}") from error
+    try:
+        yield
+    finally:
+        module.to(home)
+
+
+def _as_images(
+    images: Tensor | DataLoader[Any] | ImageSet | Images,
+    labels: Tensor | np.ndarray | list[int] | None,
+    dataset: str | None,
+    classes: list[str] | tuple[str, ...] | None,
+) -> Images:
+    if isinstance(images, Tensor):
+        return TensorImages(images, labels, dataset=dataset or "tensor", classes=classes or ())
+    if labels is not None:
+        raise DataError("labels= is for a tensor of images; a DataLoader or a set of images carries its own.")
+    if isinstance(images, DataLoader):
+        return LoaderImages(images, dataset=dataset, classes=classes)
+    return StoredImages(images) if isinstance(images, ImageSet) else images
