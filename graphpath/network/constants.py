@@ -9,26 +9,28 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from graphpath.network.operations import Activation, Add, Affine, Conv, Dense, MaxPool, Norm
+from graphpath.network.operations import Activation, Add, Affine, Conv, Dense, MaxPool, Modulation, Norm
 from graphpath.network.program import Program, Step
+from graphpath.network.settings import Settings
 from graphpath.network.sites import Network
 
 Constant = Tensor | None
 """A step's value were every site's output 0: (1 or N, *shape), None where that is 0."""
 
 
-def constants(network: Network, switches: dict[int, Tensor]) -> tuple[Constant, ...]:
-    """b of every site's neurons: (1 or N, size) each, None where it is 0.
-
-    ``switches`` are those of the max-pools, by step.
-    """
+def constants(network: Network, settings: Settings) -> tuple[Constant, ...]:
+    """b of every site's neurons: (1 or N, size) each, None where it is 0, given what the images set."""
     owner: dict[int, int] = {}
     for site in network.sites:
         owner.setdefault(site.after, site.number)
     alone: list[Constant] = []  # a step's value were the outputs of the sites before it 0
+    carrying = network.program.carrying()
     for number, step in enumerate(network.program.steps):
+        if number not in carrying:
+            alone.append(None)
+            continue
         operands = [None if i in owner else alone[i] for i in step.inputs]
-        alone.append(_value(network.program, step, operands, switches.get(number)))
+        alone.append(_value(network.program, number, operands, settings))
     found: list[Constant] = []
     for site in network.sites:
         another = owner.get(site.before, site.number) != site.number
@@ -37,18 +39,21 @@ def constants(network: Network, switches: dict[int, Tensor]) -> tuple[Constant, 
     return tuple(found)
 
 
-def _value(program: Program, step: Step, operands: list[Constant], switch: Tensor | None) -> Constant:
+def _value(program: Program, number: int, operands: list[Constant], settings: Settings) -> Constant:
+    step = program.steps[number]
     operation = step.operation
     if isinstance(operation, Activation):
         return None  # always a site's output
     if isinstance(operation, Add):
         return _sum(*operands)
+    if isinstance(operation, Modulation):
+        scaled = None if operands[0] is None else operands[0] * settings.scales[number]
+        return _sum(scaled, settings.shifts.get(number))
     if all(operand is None for operand in operands):
         return _started(step)
     filled = _filled(program, step, operands)
     if isinstance(operation, MaxPool):
-        assert switch is not None
-        return operation.held(filled[0], switch)
+        return operation.held(filled[0], settings.switches[number])
     return operation.run(*filled)
 
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from graphpath.network.constants import constants
 from graphpath.network.elements import Elements, resolve
-from graphpath.network.operations import MaxPool
+from graphpath.network.operations import MaxPool, Modulation, Operation
+from graphpath.network.settings import Settings
 from graphpath.network.sites import Network, Site
 
 Seed = Callable[[Tensor], Tensor]
@@ -26,7 +27,7 @@ class Held:
     weights. ``output`` (N, neurons) are the outputs a of all sites, ``gradient`` (N, neurons) df/da of the
     held network, 0 where f does not depend on a; ``leads[i]`` says whether f depends on site i at all.
     ``logits`` (N, classes) whatever the goal. ``before[i]`` (N, size) is a site's pre-activation z.
-    ``switches`` are those of the max-pools, by their steps.
+    ``settings`` are what the images set: switches, gates, norms.
     """
 
     network: Network
@@ -37,7 +38,7 @@ class Held:
     goal: Site
     seed: Tensor
     leads: tuple[bool, ...]
-    switches: dict[int, Tensor]
+    settings: Settings
     elements: Elements
 
     @property
@@ -47,7 +48,7 @@ class Held:
 
     @cached_property
     def values(self) -> Tensor:
-        """The elements' values (N, E): ``output`` and the winners of the max-pools."""
+        """The elements' values (N, E): ``output``, and what stands for it behind the anchors."""
         return self.elements.values(self.output)
 
     @property
@@ -59,7 +60,7 @@ class Held:
     def gates(self) -> tuple[Tensor | None, ...]:
         """For each site ``(a - phi(0)) / z`` of its neurons (N, size), None where it has no activation."""
         return tuple(
-            None if site.activation is None else site.activation.gate(before)
+            None if site.activation is None else site.activation.gate(before.view(-1, *site.shape)).flatten(1)
             for site, before in zip(self.network.sites, self.before, strict=True)
         )
 
@@ -75,7 +76,7 @@ class Held:
     @cached_property
     def constants(self) -> tuple[Tensor, ...]:
         """The constants b of each site's neurons, ``z = sum_n J a + b``: (N, size) each, 0 for the input."""
-        found = constants(self.network, self.switches)
+        found = constants(self.network, self.settings)
         nothing = self.output.new_zeros((1, 1))
         return tuple(
             (nothing if b is None else b).expand(self.images, site.size)
@@ -88,12 +89,13 @@ def hold(network: Network, images: Tensor, seed: Seed, goal: Site | None = None,
     unless it is another site.
 
     ``gates="true"`` gives the gradient of the network itself instead of the held one's, for methods that
-    are published with it; the two differ only where an activation is not piecewise linear.
+    are published with it; the two differ where an activation is not piecewise linear, at gates, and at norms
+    over one image.
     """
     goal = goal or network.sites[-1]
     with torch.enable_grad():
         image = images.detach().clone().requires_grad_(True)
-        kept, switches = _forward(network, image, gates)
+        kept, settings = _forward(network, image, gates)
         logits = kept[network.program.output].flatten(1)
         weights = seed(logits.detach())
         outputs = [kept[site.after] for site in network.sites]
@@ -110,30 +112,41 @@ def hold(network: Network, images: Tensor, seed: Seed, goal: Site | None = None,
         1,
     )
     before = tuple(kept[site.before].detach().flatten(1) for site in network.sites)
-    elements = resolve(network, switches, images.shape[0])
+    elements = resolve(network, settings, images.shape[0])
     leads = tuple(g is not None for g in gradients)
-    return Held(network, output, gradient, before, logits.detach(), goal, weights, leads, switches, elements)
+    return Held(network, output, gradient, before, logits.detach(), goal, weights, leads, settings, elements)
 
 
-def _forward(network: Network, image: Tensor, gates: str) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
-    """The values of the steps that sites need, and the switches of the max-pools."""
+def _forward(network: Network, image: Tensor, gates: str) -> tuple[dict[int, Tensor], Settings]:
+    """The values of the steps that sites need, and what the images set."""
     steps, readers = network.program.steps, network.program.readers()
     wanted = {site.before for site in network.sites} | {site.after for site in network.sites}
     wanted.add(network.program.output)
     values: dict[int, Tensor] = {}
-    switches: dict[int, Tensor] = {}
+    settings = Settings()
     left = [len(reading) for reading in readers]
     for number, step in enumerate(steps):
         operands = [values[i] for i in step.inputs] if step.inputs else [image]
-        operation = step.operation
-        if isinstance(operation, MaxPool):
-            values[number], switches[number] = operation.switched(operands[0])
-        elif gates == "true":
-            values[number] = operation.true(*operands)
-        else:
-            values[number] = operation.run(*operands)
+        values[number] = _value(step.operation, operands, number, settings, gates == "true")
         for source in step.inputs:
             left[source] -= 1
             if left[source] == 0 and source not in wanted:
                 del values[source]
-    return values, switches
+    return values, settings
+
+
+def _value(
+    operation: Operation, operands: list[Tensor], number: int, settings: Settings, true: bool
+) -> Tensor:
+    """A step's value; what the images set in it is noted."""
+    if isinstance(operation, MaxPool):
+        value, settings.switches[number] = operation.switched(operands[0])
+        return value
+    if not isinstance(operation, Modulation):
+        return operation.true(*operands) if true else operation.run(*operands)
+    with torch.set_grad_enabled(true):
+        scale, shift = operation.settings(*operands)
+    settings.scales[number] = scale.detach()
+    if shift is not None:
+        settings.shifts[number] = shift.detach()
+    return operation.modulated(operands[0], scale, shift)

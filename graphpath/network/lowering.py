@@ -19,6 +19,7 @@ from torch.fx.node import map_aggregate
 
 from graphpath.errors import NetworkError, UnsupportedOperation
 from graphpath.network.operations import Input, Operation
+from graphpath.network.permutes import settled
 from graphpath.network.program import Program, Step
 
 PROBE = 2
@@ -58,6 +59,10 @@ class Lowering:
         inputs = tuple(operand.step for operand in operands)
         self.steps.append(Step(self.place, operation, inputs, tuple(value.shape[1:])))
         return Traced(len(self.steps) - 1, value)
+
+    def made_by(self, traced: Traced) -> Step:
+        """The step that gives a tensor."""
+        return self.steps[traced.step]
 
     def replace(self, old: Traced, new: Traced) -> None:
         """What the network called ``old`` is ``new`` from here on: an operation in place."""
@@ -111,15 +116,15 @@ class Lowering:
             return _plain(node, args, kwargs)
         rule = rule_for(node.op, target)
         if rule is None:
-            self.refuse(f"is {_spelling(node, target)}, which graphpath cannot take apart")
+            self.refuse(f"is {_what(node, target)} graphpath cannot take apart")
         assert rule is not None
         try:
             return rule(self, *args, **kwargs)
         except (AttributeError, TypeError, ValueError, IndexError, KeyError) as error:
             given = ", ".join([*(type(value).__name__ for value in args), *(f"{name}=" for name in kwargs)])
             raise UnsupportedOperation(
-                f"{self.place} is {_spelling(node, target)} called as ({given}), "
-                f"which graphpath cannot take apart: {error}"
+                f"{self.place} is {_what(node, target)} graphpath cannot take apart "
+                f"as it is called, with ({given}): {error}"
             ) from error
 
     def _logits(self, value: Any) -> int:
@@ -144,7 +149,7 @@ def lower(module: nn.Module, image: Tensor) -> Program:
     probe = noise.to(device=image.device, dtype=image.dtype)
     with evaluating(module), _unmarked(module), torch.no_grad():
         graph = _traced(module)
-        program = Lowering(module, probe).walk(graph).pruned().folded().named()
+        program = settled(Lowering(module, probe).walk(graph).pruned()).folded().named()
         _check(program, module, probe)
     return program
 
@@ -223,7 +228,7 @@ def _plain(node: torch.fx.Node, args: Any, kwargs: Any) -> Any:
     return node.target(*args, **kwargs)
 
 
-def _spelling(node: torch.fx.Node, target: Any) -> str:
-    if node.op == "call_module":
-        return f"{type(target).__module__}.{type(target).__name__}"
-    return getattr(target, "__name__", str(target))
+def _what(node: torch.fx.Node, target: Any) -> str:
+    if node.op != "call_module":
+        return "an operation that"
+    return f"{type(target).__module__}.{type(target).__name__}, which"

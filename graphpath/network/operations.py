@@ -119,6 +119,7 @@ class Activation(Operation):
     phi: Callable[[Tensor], Tensor]
     at_zero: float = 0.0
     piecewise_linear: bool = True  # the held gradient is the true gradient
+    by_channel: bool = False  # phi differs from channel to channel (dimension 1)
 
     def run(self, *inputs: Tensor) -> Tensor:
         z = inputs[0]
@@ -146,6 +147,58 @@ class Relu(Activation):
 
 
 RELU = Relu("relu", F.relu)
+
+
+@dataclass(frozen=True, eq=False)
+class Modulation(Operation):
+    """``x * scale + shift`` with a scale and a shift that the image itself sets, held (DESIGN §3)."""
+
+    def settings(self, *inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Scale and shift (None: 0) for each image of a batch; the scale has the shape of x."""
+        raise NotImplementedError
+
+    def run(self, *inputs: Tensor) -> Tensor:
+        with torch.no_grad():
+            settings = self.settings(*inputs)
+        return self.modulated(inputs[0], *settings)
+
+    def modulated(self, x: Tensor, scale: Tensor, shift: Tensor | None) -> Tensor:
+        """``x * scale + shift``."""
+        return x * scale if shift is None else x * scale + shift
+
+    def true(self, *inputs: Tensor) -> Tensor:
+        """The same value, with the gradient of scale and shift too."""
+        return self.modulated(inputs[0], *self.settings(*inputs))
+
+
+@dataclass(frozen=True, eq=False)
+class Gate(Modulation):
+    """A tensor times another that gates it: squeeze-and-excitation."""
+
+    def settings(self, *inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        return inputs[1].expand_as(inputs[0]), None
+
+
+@dataclass(frozen=True, eq=False)
+class ImageNorm(Modulation):
+    """Normalisation by the image's own mean and variance over ``axes``, then ``* weight + bias``: layer norm.
+
+    ``axes`` count from 1, the batch being 0; weight and bias broadcast over one image.
+    """
+
+    axes: tuple[int, ...]
+    weight: Tensor | None
+    bias: Tensor | None
+    eps: float
+
+    def settings(self, *inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        x = inputs[0]
+        variance, mean = torch.var_mean(x, self.axes, correction=0, keepdim=True)
+        scale = torch.rsqrt(variance + self.eps).expand_as(x)
+        if self.weight is not None:
+            scale = scale * self.weight
+        shift = -mean * scale
+        return scale, shift if self.bias is None else shift + self.bias
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,8 +277,20 @@ class Affine(Operation):
         return x if self.shift is None else x + self.shift.to(x.dtype)
 
 
+@dataclass(frozen=True, eq=False)
+class Permute(Rearrange):
+    """Axes in another order; ``order`` counts the batch as 0, which stays in front."""
+
+    order: tuple[int, ...]
+
+
+def permute(order: tuple[int, ...]) -> Permute:
+    """Axes in ``order``, as ``torch.permute`` takes it."""
+    return Permute("permute", lambda tensors, fill: tensors[0].permute(order), order)
+
+
 LINEAR = (Conv, Dense)
 """The operations that mix neurons with weights of their own."""
 
-STRUCTURAL = (MaxPool, AveragePool, Rearrange, Affine)
+STRUCTURAL = (MaxPool, AveragePool, Rearrange, Affine, Modulation)
 """The operations that are part of the edge between two sites."""

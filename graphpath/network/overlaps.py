@@ -14,7 +14,7 @@ from torch import Tensor
 
 from graphpath.network.operations import Conv, Dense, Norm
 from graphpath.network.sites import Network
-from graphpath.network.views import Anchor, View
+from graphpath.network.views import Anchor, ScaleAnchor, View
 
 
 class Repeats(Enum):
@@ -49,7 +49,7 @@ def shared_roots(network: Network, views: list[View]) -> bool:
 
 
 def _touched(network: Network, view: View) -> list[int | Anchor]:
-    """The sites (by number) and max-pools whose elements a view holds."""
+    """The sites (by number) and anchors whose elements a view holds."""
     low, high, distinct = _extent(view)
     found: list[int | Anchor] = []
     for site in network.sites:
@@ -81,7 +81,7 @@ def _meets(start: int, stop: int, low: int, high: int, distinct: Tensor | None) 
 
 
 def _roots(network: Network, source: int | Anchor) -> frozenset[int]:
-    """The sites whose neurons a site or max-pool holds."""
+    """The sites whose neurons a site or anchor holds."""
     if isinstance(source, int):
         return frozenset([source])
     inside = (_roots(network, earlier) for earlier in _touched(network, source.source))
@@ -128,6 +128,8 @@ def _keeps_channels(network: Network, view: View, taps: int, touched: list[int |
         return False
     if any(isinstance(source, Anchor) and source.source.taps > 1 for source in touched):
         return False
+    if any(isinstance(source, ScaleAnchor) and _overlapping(network, source) for source in touched):
+        return False  # its planes need not be feature maps
     element = view.indexed(network.device)[0].flatten(1)  # (channels * taps, places), one tap each
     plane = _planes(network, element)
     lowest = torch.where(element >= 0, plane, torch.iinfo(plane.dtype).max).amin(1)
@@ -142,7 +144,7 @@ def _keeps_channels(network: Network, view: View, taps: int, touched: list[int |
 
 
 def _planes(network: Network, element: Tensor) -> Tensor:
-    """The first element of the feature map, or channel of a max-pool, of each element (-1 for none)."""
+    """The first element of the feature map, or channel of an anchor, of each element (-1 for none)."""
     places = [(site.offset, site.shape) for site in network.sites]
     anchors = [(anchor.base, anchor.shape) for anchor in network.anchors]
     starts, shapes = zip(*places, *anchors, strict=True)

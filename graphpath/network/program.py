@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from graphpath.network.operations import LINEAR, Norm, Operation
+from graphpath.network.operations import LINEAR, Gate, Norm, Operation
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,15 @@ class Program:
             operands = [values[i] for i in step.inputs] if step.inputs else [images]
             values.append(step.operation.run(*operands))
         return values[self.output]
+
+    def carrying(self) -> frozenset[int]:
+        """The steps that flow to the output other than as a gate, which is held at its value."""
+        found = {self.output}
+        for number in range(self.output, -1, -1):
+            if number in found:
+                step = self.steps[number]
+                found.update(step.inputs[:1] if isinstance(step.operation, Gate) else step.inputs)
+        return frozenset(found | {0})
 
     def readers(self) -> list[list[int]]:
         """For every step the steps that read it, twice where one reads it twice; the output has reader -1."""

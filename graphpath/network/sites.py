@@ -2,7 +2,8 @@
 
 A site is a place whose elements are neurons: the input, each convolution or dense layer with the
 activation that alone reads it, each sum with its activation, a batch norm or activation that stands
-alone, and the logits. All else (pooling, concatenation, padding, ...) belongs to the edges.
+alone, and the logits. All else (pooling, concatenation, padding, gates, ...) belongs to the edges; a branch
+that only makes a gate holds no sites, since the held network takes its result for a constant.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from graphpath.network.operations import (
     Conv,
     Dense,
     MaxPool,
+    Modulation,
     Norm,
 )
 from graphpath.network.program import Program, Step
-from graphpath.network.views import Anchor, View, spread, structural_view
+from graphpath.network.views import Anchor, PoolAnchor, ScaleAnchor, View, spread, structural_view
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +72,7 @@ class Site:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A program, its sites in the order they run (input first, logits last) and its max-pools."""
+    """A program, its sites in the order they run (input first, logits last) and its anchors."""
 
     program: Program
     sites: tuple[Site, ...]
@@ -85,13 +87,17 @@ class Network:
 
     @property
     def pooled(self) -> int:
-        """How many elements stand for winners of max-pools; they follow the neurons' numbers."""
+        """How many elements the anchors have; they follow the neurons' numbers."""
         return sum(anchor.size for anchor in self.anchors)
 
     @property
     def piecewise_linear(self) -> bool:
         """Whether the held network's gradient is the true gradient."""
-        return all(site.activation is None or site.activation.piecewise_linear for site in self.sites)
+        return not any(
+            isinstance(step.operation, Modulation)
+            or (isinstance(step.operation, Activation) and not step.operation.piecewise_linear)
+            for step in self.program.steps
+        )
 
     def site(self, name: str) -> Site:
         """The site called ``name``; KeyError where there is none."""
@@ -139,14 +145,19 @@ class _Grouping:
     program: Program
     readers: list[list[int]] = field(init=False)
 
+    carrying: frozenset[int] = field(init=False)
+
     def __post_init__(self) -> None:
         self.readers = self.program.readers()
+        self.carrying = self.program.carrying()
 
     def drafts(self) -> list[_Draft]:
         taken: set[int] = set()
         drafts: list[_Draft] = []
         for number, step in enumerate(self.program.steps):
-            if number in taken or isinstance(step.operation, STRUCTURAL) or self._feeds_a_sum(number):
+            if number in taken or number not in self.carrying:
+                continue
+            if isinstance(step.operation, STRUCTURAL) or self._feeds_a_sum(number):
                 continue
             draft = self._draft(number, step)
             taken.add(draft.after)
@@ -198,17 +209,19 @@ def _with_logits(program: Program, drafts: list[_Draft]) -> list[_Draft]:
 def _views(
     program: Program, drafts: list[_Draft], offsets: list[int], neurons: int, device: torch.device
 ) -> tuple[dict[int, View], list[Anchor]]:
-    """The view of every step that an edge may start from, and the anchors of the max-pools."""
+    """The view of every step that an edge may start from, and the anchors."""
     starts = {
         draft.after: offset for draft, offset in zip(drafts, offsets, strict=True) if draft.kind != "logits"
     }
     views: dict[int, View] = {}
     anchors: list[Anchor] = []
     elements = neurons
+    carrying = program.carrying()
     for number, step in enumerate(program.steps):
-        if isinstance(step.operation, MaxPool):
-            source = _on(views[step.inputs[0]], device)
-            anchors.append(Anchor(number, elements, step.shape, source, step.operation.overlapping))
+        if number not in carrying:
+            continue
+        if isinstance(step.operation, (MaxPool, Modulation)):
+            anchors.append(_anchor(number, elements, step, _on(views[step.inputs[0]], device)))
             elements += anchors[-1].size
             views[number] = anchors[-1].view()
         elif isinstance(step.operation, STRUCTURAL):
@@ -217,6 +230,12 @@ def _views(
         elif number in starts:
             views[number] = View(step.shape, base=starts[number])
     return views, anchors
+
+
+def _anchor(number: int, base: int, step: Step, source: View) -> Anchor:
+    if isinstance(step.operation, MaxPool):
+        return PoolAnchor(number, base, step.shape, source, step.operation.overlapping)
+    return ScaleAnchor(number, base, step.shape, source)
 
 
 def _branch(

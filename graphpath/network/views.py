@@ -2,8 +2,9 @@
 
 Between two sites a network only moves, pads, pools and averages. A ``View`` says, for one tensor, which
 *elements* each of its entries is a weighted sum of. Elements are numbered: first the network's neurons
-(site by site), then the entries of every max-pool's result (an ``Anchor``), which stand for whichever
-neuron won in the image at hand and are resolved batch by batch.
+(site by site), then the entries of every result that the image at hand decides upon (an ``Anchor``): a
+max-pool's stand for whichever neuron won, a gate's for a neuron times a factor. They are resolved batch by
+batch.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from graphpath.errors import UnsupportedOperation
 from graphpath.network.operations import Affine, AveragePool, Rearrange
+from graphpath.network.settings import Settings
 
 NOTHING = -1
 """The element number of padding."""
@@ -123,35 +125,56 @@ def _compact(view: View) -> View:
 
 @dataclass(frozen=True, eq=False)
 class Anchor:
-    """The result of a max-pool: entry e with T taps owns the elements ``base + e * T ... + T - 1``.
+    """A result that the image decides upon; entry e with T taps owns the elements from ``base + e * T`` on.
 
-    ``step`` is the pool's number in the program, ``source`` the view of what it reads.
+    ``step`` is its number in the program, ``source`` the view of what it reads.
     """
 
     step: int
     base: int
     shape: tuple[int, ...]
     source: View
-    overlapping: bool
 
     @property
     def size(self) -> int:
         """How many elements it owns."""
         return torch.Size(self.shape).numel() * self.source.taps
 
+    @property
+    def span(self) -> slice:
+        """Its elements among the network's."""
+        return slice(self.base, self.base + self.size)
+
+    @property
+    def overlapping(self) -> bool:
+        """Whether one element of the source may stand behind several entries."""
+        raise NotImplementedError
+
     def view(self) -> View:
-        """The view of the pool's result."""
+        """The view of the result."""
         taps = self.source.taps
         if taps == 1:
             return View(self.shape, base=self.base)
         elements = torch.arange(self.base, self.base + self.size, device=self.source.indexed().device)
         return View(self.shape, index=elements.reshape(*self.shape, taps).movedim(-1, 0))
 
-    def winners(self, switches: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The source's elements that won: (N, size) numbers and weights (None: 1).
+    def behind(self, settings: Settings) -> tuple[Tensor, Tensor | None]:
+        """The source's elements behind its own: (N or 1, size) numbers and weights (None: 1)."""
+        raise NotImplementedError
 
-        ``switches`` (N, C, H', W') are places in the planes of the pool's input, as the pool gives them.
-        """
+
+@dataclass(frozen=True, eq=False)
+class PoolAnchor(Anchor):
+    """The result of a max-pool: of each window, the element that won."""
+
+    windows_overlap: bool
+
+    @property
+    def overlapping(self) -> bool:
+        return self.windows_overlap
+
+    def behind(self, settings: Settings) -> tuple[Tensor, Tensor | None]:
+        switches = settings.switches[self.step]
         images, channels = switches.shape[:2]
         height, width = self.source.shape[1:]
         plane = torch.arange(channels, device=switches.device)[None, :, None] * (height * width)
@@ -166,8 +189,24 @@ class Anchor:
         return picked(self.source.index), None if weight is None else picked(weight)
 
 
+@dataclass(frozen=True, eq=False)
+class ScaleAnchor(Anchor):
+    """The result of a gate, or of a norm over one image: every element times a factor of the image's."""
+
+    @property
+    def overlapping(self) -> bool:
+        return False
+
+    def behind(self, settings: Settings) -> tuple[Tensor, Tensor | None]:
+        scale, taps = settings.scales[self.step], self.source.taps
+        weight = scale.flatten(1).double().repeat_interleave(taps, 1)
+        if self.source.weight is not None:
+            weight = weight * self.source.weight.flatten(1).T.reshape(1, -1)
+        return self.source.indexed(scale.device).flatten(1).T.reshape(1, -1), weight
+
+
 def structural_view(place: str, operation: object, views: tuple[View, ...], shape: tuple[int, ...]) -> View:
-    """The view of a structural step's result, max-pools apart.
+    """The view of a structural step's result, anchors apart.
 
     Raises UnsupportedOperation where an operation reads its input in a way that no view can say.
     """

@@ -38,9 +38,17 @@ def giving(forward: Callable[[Any, Tensor], Any]) -> nn.Module:
 REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "gate of two branches": (
         lambda: giving(lambda net, x: net.head(net.stem(x) * torch.relu(net.other(x)))),
-        "^mul multiplies two tensors",
+        "^mul multiplies two tensors of one shape, neither",
     ),
-    "square": (lambda: around(lambda y: y * y), "^mul multiplies two tensors"),
+    "square": (lambda: around(lambda y: y * y), "^mul multiplies two tensors of one shape, neither"),
+    "product of gates": (
+        lambda: around(lambda y: torch.sigmoid(y) * torch.tanh(y)),
+        "^mul multiplies two tensors of one shape, neither or both",
+    ),
+    "product of a row and a column": (
+        lambda: around(lambda y: y.mean((2, 3), keepdim=True) * y[:, :1]),
+        r"^mul multiplies two tensors of the shapes \(4, 1, 1\) and \(1, 6, 6\)",
+    ),
     "power": (lambda: around(lambda y: y**2), "^pow .*cannot take apart"),
     "division by a tensor": (lambda: around(lambda y: 1 / (y + 2)), "^truediv divides by a tensor"),
     "softmax": (lambda: around(lambda y: F.softmax(y, 1)), "^softmax .*cannot take apart"),
@@ -94,9 +102,9 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
         lambda: giving(lambda net, x: net.head(net.stem(x) + F.adaptive_avg_pool2d(net.other(x), 1))),
         "^add adds tensors of the shapes",
     ),
-    "dense layer over an axis": (
-        lambda: holding(nn.Linear(6, 6)),
-        "^odd is a linear layer on a tensor of shape",
+    "dense layer over tokens": (
+        lambda: holding(nn.Sequential(nn.Flatten(2), nn.Linear(36, 36))),
+        r"^odd\.1 is a linear layer on a tensor of shape \(4, 36\)",
     ),
     "padding with a value": (lambda: around(lambda y: F.pad(y, (1, 1), value=0.5)), "^pad pads with 0.5"),
     "write into a slice": (
@@ -159,8 +167,8 @@ def test_a_transformer_is_refused() -> None:
 
 
 def test_the_place_is_the_one_inside_the_network() -> None:
-    inner = nn.Sequential(nets.conv(3, 4), nn.Sequential(nn.ReLU(), nn.Tanh()))
-    with pytest.raises(UnsupportedOperation, match=r"^body\.1\.1 is .*Tanh"):
+    inner = nn.Sequential(nets.conv(3, 4), nn.Sequential(nn.ReLU(), nn.Tanhshrink()))
+    with pytest.raises(UnsupportedOperation, match=r"^body\.1\.1 is .*Tanhshrink"):
         take_apart(nets.Net(lambda net, x: net.head(net.body(x)), body=inner, head=nets.head(144)), SHAPE)
     gate = nets.Net(lambda net, x: x * net.conv(x), conv=nets.conv(3, 3))
     with pytest.raises(UnsupportedOperation, match=r"^block\.mul multiplies"):
@@ -207,7 +215,7 @@ def test_networks_without_weights_and_images_of_other_ranks_are_refused() -> Non
         take_apart(around(F.relu), (6, 6))
 
 
-def test_torchvision_networks_beyond_this_step_are_refused_not_misread() -> None:
-    for make in (torchvision.models.mobilenet_v3_small, torchvision.models.convnext_tiny):
-        with pytest.raises(UnsupportedOperation, match="cannot take apart"):
-            take_apart(make(weights=None), (3, 32, 32))
+@pytest.mark.parametrize("name", ["vit_b_16", "swin_t", "swin_v2_t", "maxvit_t"])
+def test_torchvisions_transformers_are_refused(name: str) -> None:
+    with torch.device("meta"), pytest.raises(NetworkError):
+        take_apart(torchvision.models.get_model(name, weights=None), (3, 224, 224))

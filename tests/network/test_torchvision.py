@@ -6,8 +6,8 @@ autograd differentiates. By edge: sampled live neurons of every kind of site.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -15,20 +15,40 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from graphpath.network import Site
-from graphpath.network.operations import Conv
+from graphpath.network import Site, hold
+from graphpath.network.operations import Conv, Gate
 from graphpath.tracing.batch import Batch
 from tests.tracing import harness, nets
 from tests.tracing.harness import EXACT, residual
 
 pytestmark = pytest.mark.slow
 
-NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
-    "vgg16": (lambda: torchvision.models.vgg16(num_classes=10, init_weights=False), 32),
-    "resnet18": (torchvision.models.resnet18, 64),
-    "densenet121": (torchvision.models.densenet121, 64),
-    "googlenet": (lambda: torchvision.models.googlenet(init_weights=False, aux_logits=False), 64),
+NETWORKS: dict[str, int] = {
+    "alexnet": 64,
+    "convnext_tiny": 32,
+    "densenet121": 64,
+    "efficientnet_b0": 32,
+    "efficientnet_v2_s": 32,
+    "googlenet": 64,
+    "inception_v3": 75,
+    "mnasnet0_5": 32,
+    "mobilenet_v2": 32,
+    "mobilenet_v3_small": 64,
+    "regnet_x_400mf": 32,
+    "regnet_y_400mf": 32,
+    "resnet18": 64,
+    "resnet50": 32,
+    "resnext50_32x4d": 32,
+    "shufflenet_v2_x0_5": 64,
+    "squeezenet1_1": 64,
+    "vgg11_bn": 32,
+    "vgg16": 32,
+    "wide_resnet50_2": 32,
 }
+"""A network of every family of torchvision's, and the side of its images."""
+
+WITHOUT_DRAWING = {"init_weights": False, "aux_logits": False}
+OPTIONS = {"googlenet": WITHOUT_DRAWING, "inception_v3": WITHOUT_DRAWING, "vgg16": {"init_weights": False}}
 
 
 @dataclass(frozen=True)
@@ -53,8 +73,9 @@ class Case:
 
 @pytest.fixture(scope="module", params=sorted(NETWORKS))
 def case(request: pytest.FixtureRequest) -> Iterator[Case]:
-    make, size = NETWORKS[request.param]
-    model = nets.randomised(make(), seed=0)
+    size, options = NETWORKS[request.param], OPTIONS.get(request.param, {})
+    made = torchvision.models.get_model(request.param, weights=None, num_classes=10, **options)
+    model = nets.randomised(made, seed=0)
     batch, classes = harness.held(model, nets.images((3, size, size), 1, seed=0))
     local = cut_at_sites(batch)
     reads, back = [], []
@@ -113,7 +134,7 @@ def test_flows_and_constants_by_operator(case: Case) -> None:
 
 
 def test_gradients_by_operator(case: Case) -> None:
-    """df/da is what the sites that read ``a`` send back, and the model's own gradient at the image."""
+    """df/da is what the sites that read ``a`` send back; unheld, it is the model's own at the image."""
     held, sites = case.batch.held, case.batch.wiring.sites
     sent: list[Tensor | float] = [0.0] * len(sites)
     size: list[Tensor | float] = [0.0] * len(sites)
@@ -127,9 +148,13 @@ def test_gradients_by_operator(case: Case) -> None:
         assert residual(sent[site.number].numpy(), ours.numpy(), terms.numpy()) < EXACT, site.name
     pixels = case.batch.images.clone().requires_grad_(True)
     (gradient,) = torch.autograd.grad(case.model.eval()(pixels)[0, case.target], pixels)
-    ours = held.gradient[0, sites[0].span]
+    network = case.batch.wiring.network
+    true = hold(network, case.batch.images, lambda _: held.seed, gates="true")
+    ours = (held if network.piecewise_linear else true).gradient[0, sites[0].span]
     scale = gradient.abs().mean().expand_as(ours)
-    assert residual(ours.numpy(), gradient.flatten().numpy(), scale.numpy()) < EXACT
+    # Not a law: batch norm folded rounds otherwise, and these networks, unheld, multiply that.
+    near = EXACT if network.piecewise_linear else 1e-7
+    assert residual(ours.numpy(), gradient.flatten().numpy(), scale.numpy()) < near
 
 
 def test_cuts_by_operator(case: Case) -> None:
@@ -189,9 +214,8 @@ def test_sampled_neurons(case: Case) -> None:
                 ), kind
                 score = fan.flow * before[part, None]
                 wanted = (z - b)[part] * before[part]
-                assert residual(score.sum(1).numpy(), wanted.numpy(), score.abs().sum(1).numpy()) < EXACT, (
-                    kind
-                )
+                sizes = terms * before[part].abs()
+                assert residual(score.sum(1).numpy(), wanted.numpy(), sizes.numpy()) < EXACT, kind
                 row, column = fan.flow.nonzero(as_tuple=True)
                 source = fan.sources(row, column)
                 assert bool(((source >= 0) & (source < site.offset)).all())
@@ -205,6 +229,8 @@ def test_rows_of_the_jacobian(case: Case) -> None:
     """A sampled neuron's edges, one by one, are its row of autograd's Jacobian times a."""
     held = case.batch.held
     random = np.random.default_rng(1)
+    steps = case.batch.wiring.network.program.steps
+    gated = any(isinstance(step.operation, Gate) for step in steps)
     for kind, sites in kinds(case).items():
         for site in random.choice(np.array(sites, dtype=object), min(6, len(sites)), replace=False):
             neurons = torch.from_numpy(random.choice(site.size, min(6, site.size), replace=False))
@@ -225,19 +251,20 @@ def test_rows_of_the_jacobian(case: Case) -> None:
                 ours[source] = fan.flow[place, column]
                 assert torch.equal(source.sort().values, wanted.nonzero()[:, 0]), (kind, site.name)
                 torch.testing.assert_close(ours, wanted, rtol=EXACT, atol=1e-14)
-                assert int(fan.inputs[place]) == wired, (kind, site.name)
+                inputs = int(fan.inputs[place])  # a gate can be exactly 0
+                assert inputs >= wired if gated else inputs == wired, (kind, site.name)
 
 
 def test_weights_times_their_gradients(case: Case) -> None:
     """For sampled convolutions and channels: ``W * dW`` over space is the channel's edges and constants."""
     held, random = case.batch.held, np.random.default_rng(2)
-    modules = dict(case.model.named_modules())
-    sites = [s for s in kinds(case)["conv"] if isinstance(modules.get(s.name), nn.Conv2d)]
-    for site in random.choice(np.array(sites, dtype=object), 4, replace=False):
-        module, operation = modules[site.name], site.branches[0].operation
+    sites = np.array([s for s in kinds(case)["conv"] if len(s.branches) == 1], dtype=object)
+    for site in random.choice(sites, min(4, len(sites)), replace=False):
+        operation = site.branches[0].operation
         assert isinstance(operation, Conv)
-        logit = case.model.eval()(case.batch.images)[0, case.target]
-        (gradient,) = torch.autograd.grad(logit, module.weight)
+        weight = operation.weight.clone().requires_grad_(True)
+        z = replace(operation, weight=weight).run(read_by(case.batch, site)).flatten(1)
+        (gradient,) = torch.autograd.grad((z * held.gradient_before(site)).sum(), weight)
         plane = site.shape[1] * site.shape[2]
         for channel in random.choice(site.shape[0], 3, replace=False).tolist():
             mine = torch.arange(channel * plane, (channel + 1) * plane)
@@ -248,6 +275,15 @@ def test_weights_times_their_gradients(case: Case) -> None:
             score = torch.cat([fan.flow.sum(1) for fan in fans]) * before
             bias = 0.0 if operation.bias is None else operation.bias[channel]
             entering = (case.batch.constants[site.number - 1][0, mine] - bias) * before
-            product = float((module.weight[channel].detach() * gradient[channel]).sum())
+            product = float((weight[channel] * gradient[channel]).detach().sum())
             terms = float((score.abs() + entering.abs()).sum())
             assert residual(float((score + entering).sum()), product, terms) < EXACT, site.name
+
+
+def read_by(batch: Batch, site: Site) -> Tensor:
+    """The tensor that a site's one branch reads, by running the program as it is."""
+    steps, values = batch.wiring.network.program.steps, list[Tensor]()
+    wanted = steps[site.before].inputs[0]
+    for step in steps[: wanted + 1]:
+        values.append(step.operation.run(*([values[i] for i in step.inputs] or [batch.images])))
+    return values[wanted]

@@ -91,7 +91,7 @@ def _by_image(
 
 @dataclass(frozen=True)
 class Numbers:
-    """One image's held network as arrays over all neurons: z, a, df/da, df/dz, gate, b, and f."""
+    """One image's held network as arrays over all neurons: z, a, df/da, df/dz, gate, b, phi(0), and f."""
 
     z: np.ndarray
     a: np.ndarray
@@ -100,6 +100,7 @@ class Numbers:
     gate: np.ndarray
     b: np.ndarray
     seed: np.ndarray  # the weight of each neuron in f
+    at_zero: np.ndarray
     value: float
     first: int  # neurons of the input
     goal: int  # first neuron of the site that f is of
@@ -123,6 +124,9 @@ def numbers(batch: Batch, image: int) -> Numbers:
         .numpy(),
         b=torch.cat([pixels, *(constants[image] for constants in batch.constants)]).numpy(),
         seed=_in_f(batch, image),
+        at_zero=np.concatenate(
+            [np.full(s.size, s.activation.at_zero if s.activation else 0.0) for s in sites]
+        ),
         value=float(inside.value[image]),
         first=sites[0].size,
         goal=batch.goal.offset,
@@ -159,6 +163,8 @@ def laws(edges: Edges, held: Numbers, seed: int = 0) -> dict[str, float]:
 
     share = held.b * held.before  # of the constants
     inner = held.goal
+    share = held.b * held.before + held.at_zero * held.gradient  # of the constants
+    inner = held.starts[-1]
     found = {
         "flows and constants are z": residual(
             (into(edges.flow) + held.b)[later],

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.ops import StochasticDepth
 
 Shape = tuple[int, int, int]
 
@@ -30,7 +31,7 @@ def randomised(model: nn.Module, seed: int) -> nn.Module:
             elif isinstance(getattr(module, "weight", None), Tensor):
                 fan = module.weight[0].numel()
                 module.weight.copy_(drawn(module.weight) * (2 / fan) ** 0.5)
-                if module.bias is not None:
+                if getattr(module, "bias", None) is not None:
                     module.bias.copy_(0.2 * drawn(module.bias))
     return model
 
@@ -56,6 +57,9 @@ class Net(nn.Module):
 
 
 NETS: dict[str, tuple[Callable[[], nn.Module], Shape]] = {}
+
+WITHOUT_TWIN = {"turned_round_and_round"}
+"""Nets whose twin would number its neurons otherwise: only the laws speak of them."""
 
 
 def net(shape: Shape) -> Callable[[Callable[[], nn.Module]], Callable[[], nn.Module]]:
@@ -275,6 +279,7 @@ def activation_alone() -> nn.Module:
 def dropouts() -> nn.Module:
     def forward(net: Net, x: Tensor) -> Tensor:
         x = F.relu(net.two(net.stem(x)))
+        x = net.depth(x)
         x = F.dropout(net.alpha(x), 0.3, training=net.training)
         return net.head(net.identity(x).contiguous())
 
@@ -282,9 +287,174 @@ def dropouts() -> nn.Module:
         forward,
         stem=conv(2, 3),
         two=nn.Dropout2d(),
+        depth=StochasticDepth(0.5, "row"),
         alpha=nn.AlphaDropout(),
         identity=nn.Identity(),
         head=head(48),
+    )
+
+
+def activated(name: str, activation: Callable[[], nn.Module]) -> None:
+    """An activation behind a convolution, behind a sum, alone behind a pool, and behind a dense layer."""
+
+    def make() -> nn.Module:
+        def forward(net: Net, x: Tensor) -> Tensor:
+            x = net.act(net.a(x))
+            x = net.act2(net.b(x) + x)
+            x = net.act3(F.max_pool2d(x, 2))
+            return net.fc(net.act4(net.dense(x.flatten(1))))
+
+        acts = {f"act{i}": activation() for i in ("", 2, 3, 4)}
+        return Net(forward, a=conv(2, 3), b=conv(3, 3), dense=nn.Linear(12, 3), fc=nn.Linear(3, 3), **acts)
+
+    make.__name__ = f"activation_{name}"
+    net((2, 5, 5))(make)
+
+
+for _name, _activation in {
+    "silu": lambda: nn.SiLU(inplace=True),
+    "hardswish": nn.Hardswish,
+    "relu6": lambda: nn.ReLU6(inplace=True),
+    "gelu": nn.GELU,
+    "gelu_tanh": lambda: nn.GELU(approximate="tanh"),
+    "sigmoid": nn.Sigmoid,
+    "hardsigmoid": nn.Hardsigmoid,
+    "tanh": nn.Tanh,
+    "leaky_relu": lambda: nn.LeakyReLU(0.2),
+    "prelu": lambda: nn.PReLU(3),
+    "elu": lambda: nn.ELU(0.7, inplace=True),
+    "celu": lambda: nn.CELU(0.5),
+    "selu": nn.SELU,
+    "mish": nn.Mish,
+    "hardtanh": lambda: nn.Hardtanh(0.1, 0.8),
+    "softplus": lambda: nn.Softplus(2.0),
+    "softsign": nn.Softsign,
+}.items():
+    activated(_name, _activation)
+
+
+@net((2, 5, 5))
+def activation_functions() -> nn.Module:
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = F.silu(net.a(x))
+        x = F.gelu(net.b(x), approximate="tanh")
+        x = F.leaky_relu(F.hardswish(net.c(x)), 0.3)
+        x = F.relu6(net.d(x)) + torch.sigmoid(x) - F.hardsigmoid(x)
+        y = net.e(x)
+        return net.head(torch.cat([y * torch.sigmoid(y), x.tanh()], 1))
+
+    return Net(forward, **{name: conv(2, 2) for name in "abcde"}, head=head(100))
+
+
+# --- gates, and norms over one image -----------------------------------------------------
+
+
+def squeezed(channels: int, gate: nn.Module) -> nn.Module:
+    """The gate of squeeze-and-excitation (Hu et al. 2018)."""
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), conv(channels, 2, 1), nn.SiLU(), conv(2, channels, 1), gate)
+
+
+@net((2, 6, 6))
+def squeeze_and_excitation() -> nn.Module:
+    """Behind an activation, behind a sum's operand, in place, and behind pools that overlap and average."""
+
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = stem(net, x)
+        x = F.silu(net.a(net.s1(x) * x))
+        y = net.b(x)
+        y = y * net.s2(y)
+        x = F.relu(y + x)
+        y = F.max_pool2d(x, 3, 1, 1)
+        y *= net.s3(x)
+        z = F.avg_pool2d(torch.cat([y, x], 1), 3, 2)
+        return net.head(F.max_pool2d(z * net.s4(z), 2, 1))
+
+    gates = {f"s{i}": squeezed(3, nn.Sigmoid() if i % 2 else nn.Hardsigmoid()) for i in (1, 2, 3)}
+    return Net(
+        forward, stem=conv(2, 3), a=conv(3, 3), b=conv(3, 3), s4=squeezed(6, nn.Tanh()), head=head(6), **gates
+    )
+
+
+@net((2, 4, 4))
+def gates_of_gates() -> nn.Module:
+    """Gated linear units, a gate over space, one gated twice, and the logits behind one."""
+
+    def forward(net: Net, x: Tensor) -> Tensor:
+        value, gate = net.stem(x).chunk(2, 1)
+        x = F.relu(net.a(value * torch.sigmoid(gate)))
+        x = x * torch.sigmoid(net.b(x)) * torch.sigmoid(x.mean((2, 3), keepdim=True))
+        logits = net.head(x)
+        return logits * torch.sigmoid(net.fc(x.flatten(1)))
+
+    return Net(forward, stem=conv(2, 6), a=conv(3, 3), b=conv(3, 1, 1), head=head(48), fc=nn.Linear(48, 3))
+
+
+@net((2, 5, 5))
+def layer_norms() -> nn.Module:
+    """Over channels at each place, over the whole image, over features; without weights; behind pools."""
+
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = net.channels(net.a(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        x = F.relu(net.b(F.max_pool2d(F.relu(x), 3, 1, 1)))
+        x = net.whole(F.avg_pool2d(x, 2, 1)) + 0.1
+        x = F.relu(net.c(x))
+        return net.fc(F.layer_norm(x.flatten(1), (48,)))
+
+    return Net(
+        forward,
+        a=conv(2, 3),
+        b=conv(3, 3),
+        c=conv(3, 3),
+        channels=nn.LayerNorm(3),
+        whole=nn.LayerNorm((3, 4, 4), bias=False),
+        fc=nn.Linear(48, 3),
+    )
+
+
+@net((2, 4, 4))
+def convnext_block() -> nn.Module:
+    """Depthwise, channels last, normalised, dense over channels, scaled, added (Liu et al. 2022)."""
+
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = net.stem(x)
+        y = torch.permute(net.depthwise(x), (0, 2, 3, 1))
+        y = net.narrow(F.gelu(net.wide(net.norm(y))))
+        x = x + net.scale * y.permute(0, 3, 1, 2)
+        return net.head(net.last(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2).mean((2, 3)))
+
+    made = Net(
+        forward,
+        stem=conv(2, 3),
+        depthwise=conv(3, 3, groups=3),
+        norm=nn.LayerNorm(3),
+        wide=nn.Linear(3, 5),
+        narrow=nn.Linear(5, 3),
+        last=nn.LayerNorm(3),
+        head=nn.Linear(3, 3),
+    )
+    made.scale = nn.Parameter(torch.tensor([0.5, -2.0, 1.5], dtype=torch.float64).view(3, 1, 1))
+    return made
+
+
+@net((2, 4, 5))
+def turned_round_and_round() -> nn.Module:
+    """Axes that move under activations, sums and constants, and orders that never cancel."""
+
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = net.a(x).permute(0, 2, 3, 1)
+        x = F.relu(x * torch.tensor([2.0, -1.0, 0.5], dtype=torch.float64) + 0.1)
+        x = F.prelu(x.transpose(1, 3), net.slopes.weight)  # (C, W, H)
+        x = F.relu(net.b(x)).permute(0, 3, 1, 2)  # (H, C, W)
+        y = F.relu(x.permute(0, 2, 1, 3))
+        z = y.permute(0, 2, 3, 1)
+        return net.head(F.relu(z + z)[:, :, 1:])
+
+    return Net(
+        forward,
+        a=conv(2, 3),
+        b=conv(3, 3),
+        slopes=nn.PReLU(3),
+        head=nn.Sequential(nn.Flatten(), nn.LazyLinear(3)),
     )
 
 

@@ -1,9 +1,10 @@
 """Slow twins, written from the papers and DESIGN §3 with plain loops. Nothing of graphpath is used here.
 
 ``take_apart`` runs a model on one image with an object that notes every torch function called on it
-(``__torch_function__``), and takes the Jacobian of each call by autograd. A ReLU's derivative is its gate
-and a max-pool's is its switches, so products of these Jacobians are the held network. Every tensor is
-then an affine function of the sites' neurons, with matrices as dense as they come.
+(``__torch_function__``), and takes the Jacobian of each call by autograd. A max-pool's derivative is its
+switches; activations, gates and layer norms, which are held, have Jacobians written out here. Products of
+these are the held network. Every tensor is then an affine function of the sites' neurons, with matrices as
+dense as they come.
 """
 
 from __future__ import annotations
@@ -24,6 +25,13 @@ Question = int | Mapping[int, float]
 """A class, or the weights in f of some neurons, all of one site."""
 
 SUMS = {"add", "add_", "__add__", "__iadd__", "iadd", "sub", "__sub__"}
+ACTIVATIONS = {
+    *("relu", "relu_", "relu6", "leaky_relu", "leaky_relu_", "prelu", "elu", "elu_", "celu", "celu_", "selu"),
+    *("silu", "hardswish", "gelu", "mish", "sigmoid", "hardsigmoid", "tanh", "hardtanh", "hardtanh_"),
+    *("softplus", "softsign"),
+}
+SQUASHING = {"sigmoid", "hardsigmoid", "tanh"}
+PRODUCTS = {"mul", "mul_", "__mul__", "__imul__"}
 ALIASES = {"dropout", "dropout2d", "contiguous", "clone", "detach", "alpha_dropout", "feature_alpha_dropout"}
 
 
@@ -38,6 +46,7 @@ class Node:
     call: Callable[..., Tensor]
     parents: list[Node]
     value: Tensor
+    arguments: Any = ()
     made: int = field(default_factory=count().__next__)
 
     @property
@@ -46,11 +55,38 @@ class Node:
             return "mix"
         if self.name == "batch_norm":
             return "norm"
-        if self.name in ("relu", "relu_"):
+        if self.name in ACTIVATIONS or self.spells_silu:
             return "activation"
+        if self.name in PRODUCTS and len(self.parents) == 2:
+            return "gate"
         if self.name in SUMS and len(self.parents) == 2:
             return "sum"
         return "input" if self.name == "input" else "move"
+
+    @property
+    def spells_silu(self) -> bool:
+        """Whether it is x * sigmoid(x)."""
+        if self.name not in PRODUCTS or len(self.parents) != 2:
+            return False
+        one, two = self.parents
+        return any(s.name == "sigmoid" and s.parents[0] is x for s, x in ((one, two), (two, one)))
+
+    @property
+    def carried(self) -> Node:
+        """The factor of a product that is not the gate; the first parent of anything else."""
+        if len(self.parents) == 1 or self.name not in PRODUCTS:
+            return self.parents[0]
+        one, two = self.parents
+        if one.value.shape != two.value.shape:
+            return one if one.value.numel() > two.value.numel() else two
+        return one if two.name in SQUASHING else two
+
+    def phi(self, z: np.ndarray) -> np.ndarray:
+        """An activation of pre-activations given flat, in its own layout."""
+        x = torch.from_numpy(z).reshape(self.value.shape)
+        with torch.no_grad():
+            value = x / (1 + torch.exp(-x)) if self.spells_silu else self.call(x)
+        return value.flatten().numpy()
 
 
 class Tracked:
@@ -91,6 +127,9 @@ class Tracked:
 
     __rmul__ = __mul__
 
+    def __imul__(self, other: Any) -> Any:
+        return _noted(torch.Tensor.mul_, (self, other), {})
+
     def __truediv__(self, other: Any) -> Any:
         return _noted(torch.div, (self, other), {})
 
@@ -118,7 +157,7 @@ def _noted(func: Any, args: Any, kwargs: Any) -> Any:
         if name in ALIASES and torch.equal(result, nodes[0].value):
             nodes[0].value = nodes[0].value.contiguous()
             return Tracked(nodes[0]) if name == "clone" else handles[0]
-        node = Node(name, call, nodes, result)
+        node = Node(name, call, nodes, result, (args, kwargs))
         if (name.endswith("_") and not name.endswith("__")) or kwargs.get("inplace"):
             handles[0]._node = node
             return handles[0]
@@ -162,7 +201,8 @@ def run(model: nn.Module, image: Tensor) -> list[Node]:
         module.training = mode
     needed, waiting = {start, end}, [end]
     while waiting:
-        parents = waiting.pop().parents
+        node = waiting.pop()
+        parents = [node.carried] if node.spells_silu else node.parents
         waiting += [parent for parent in parents if parent not in needed]
         needed.update(parents)
     return sorted(needed, key=lambda node: node.made)
@@ -201,7 +241,7 @@ Affine = tuple[dict[int, np.ndarray], np.ndarray]
 
 @dataclass(eq=False)
 class TwinSite:
-    """A site: its pre-activations z, outputs a, gates, constants b, and J (size, neurons before it)."""
+    """A site: pre-activations z, outputs a = gate z + phi(0), constants b, J (size, neurons before it)."""
 
     number: int
     offset: int
@@ -211,6 +251,7 @@ class TwinSite:
     z: np.ndarray
     a: np.ndarray
     gate: np.ndarray
+    at_zero: np.ndarray
     b: np.ndarray
     jacobian: np.ndarray
 
@@ -309,9 +350,12 @@ def take_apart(model: nn.Module, image: Tensor) -> Twin:
         if node in heads:
             place = number[node]
             sites[place] = _site(place, offsets, node, heads[node], affine[heads[node]])
-            affine[node] = ({place: np.eye(node.value.numel())}, np.zeros(node.value.numel()))
+            order = _order(node, heads[node])
+            spread = np.zeros((len(order), len(order)))
+            spread[order, np.arange(len(order))] = 1
+            affine[node] = ({place: spread}, np.zeros(len(order)))
     end = calls[-1]
-    if end.kind in ("move", "activation"):  # the logits are a site of their own
+    if end.kind in ("move", "gate", "activation"):  # the logits are a site of their own
         logits = Node("logits", end.call, [end], end.value)
         sites[len(heads)] = _site(len(heads), offsets, logits, logits, affine[end])
     return Twin([sites[place] for place in range(len(sites))], calls, end.value.flatten().numpy())
@@ -319,20 +363,38 @@ def take_apart(model: nn.Module, image: Tensor) -> Twin:
 
 def _site(place: int, offsets: list[int], node: Node, before: Node, affine: Affine) -> TwinSite:
     matrices, b = affine
-    a, z = node.value.flatten().numpy(), before.value.flatten().numpy()
+    order = _order(node, before)
+    a, z = node.value.flatten().numpy()[order], before.value.flatten().numpy()[order]
     jacobian = np.zeros((len(a), offsets[place]))
     for source, matrix in matrices.items():
-        jacobian[:, offsets[source] : offsets[source] + matrix.shape[1]] += matrix
+        jacobian[:, offsets[source] : offsets[source] + matrix.shape[1]] += matrix[order]
     active = node.kind == "activation"
-    gate = (z > 0).astype(float) if active else np.ones_like(z)
+    at_zero = node.phi(np.zeros(len(a)))[order] if active else np.zeros(len(a))
+    gate = np.divide(a - at_zero, z, out=np.zeros_like(z), where=z != 0) if active else np.ones_like(z)
     shape = tuple(node.value.shape[1:])
-    return TwinSite(place, offsets[place], shape, active, node, z, a, gate, b, jacobian)
+    shape = (shape[2], *shape[:2]) if _channels_last(before) else shape
+    return TwinSite(place, offsets[place], shape, active, node, z, a, gate, at_zero, b[order], jacobian)
+
+
+def _channels_last(before: Node) -> bool:
+    """Whether a pre-activation is (1, H, W, C): a dense layer over channels."""
+    return before.name == "linear" and before.value.dim() == 4
+
+
+def _order(node: Node, before: Node) -> np.ndarray:
+    """Where each neuron, by channel, y and x, is in the flat result."""
+    places = np.arange(node.value.numel())
+    if not _channels_last(before):
+        return places
+    return places.reshape(node.value.shape[1:]).transpose(2, 0, 1).ravel()
 
 
 def _combined(node: Node, affine: Mapping[Node, Affine]) -> Affine:
     """A call's result as an affine function of neurons."""
     if not node.parents or node.value.numel() == 0:
         return {}, np.zeros(node.value.numel())
+    if node.name == "layer_norm":
+        return _standardised(node, *affine[node.parents[0]])
     values = tuple(parent.value for parent in node.parents)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -340,6 +402,8 @@ def _combined(node: Node, affine: Mapping[Node, Affine]) -> Affine:
     constant = node.value.flatten().numpy().copy()
     matrices: dict[int, np.ndarray] = defaultdict(lambda: np.zeros(()))
     for parent, jacobian in zip(node.parents, jacobians, strict=True):
+        if (node.kind == "gate" or node.spells_silu) and parent is not node.carried:
+            continue  # a gate is held at its value
         matrix = jacobian.reshape(node.value.numel(), parent.value.numel()).numpy()
         behind, shift = affine[parent]
         constant += matrix @ (shift - parent.value.flatten().numpy())
@@ -348,13 +412,41 @@ def _combined(node: Node, affine: Mapping[Node, Affine]) -> Affine:
     return dict(matrices), constant
 
 
+def _standardised(node: Node, behind: dict[int, np.ndarray], shift: np.ndarray) -> Affine:
+    """A layer norm with mean and variance held."""
+    args, kwargs = node.arguments
+    given = dict(zip(("input", "normalized_shape", "weight", "bias", "eps"), args, strict=False)) | kwargs
+    size = int(np.prod(given["normalized_shape"]))
+    x = node.parents[0].value.numpy().reshape(-1, size)
+    scale = np.ones_like(x)
+    for row, values in enumerate(x):
+        scale[row] = 1 / np.sqrt(np.mean((values - values.mean()) ** 2) + given["eps"])
+    if given.get("weight") is not None:
+        scale *= given["weight"].detach().numpy().ravel()
+    scale = scale.ravel()
+    constant = node.value.flatten().numpy() + scale * (shift - x.ravel())
+    return {site: scale[:, None] * matrix for site, matrix in behind.items()}, constant
+
+
+def _carrying(calls: list[Node]) -> set[Node]:
+    """The calls that flow into the logits other than by making a gate."""
+    found, waiting = {calls[-1]}, [calls[-1]]
+    while waiting:
+        node = waiting.pop()
+        parents = [node.carried] if node.kind == "gate" or node.spells_silu else node.parents
+        waiting += [parent for parent in parents if parent not in found]
+        found.update(parents)
+    return found
+
+
 def _heads(calls: list[Node]) -> dict[Node, Node]:
     """The calls whose results are neurons, each with the call that gives the pre-activation, in order."""
     readers: dict[Node, list[Node | None]] = defaultdict(list)
     for node in calls:
-        for parent in node.parents:
+        for parent in [node.carried] if node.spells_silu else node.parents:
             readers[parent].append(node)
     readers[calls[-1]].append(None)
+    carrying = _carrying(calls)
 
     def sole(node: Node, kind: str) -> Node | None:
         only = readers[node][0] if len(readers[node]) == 1 else None
@@ -363,7 +455,7 @@ def _heads(calls: list[Node]) -> dict[Node, Node]:
     heads: dict[Node, Node] = {}  # in the order of the call that begins each
     part_of: set[Node] = set()
     for node in calls:
-        if node in part_of or node.kind == "move":
+        if node in part_of or node.kind in ("move", "gate") or node not in carrying:
             continue
         before = node
         if node.kind == "mix":
@@ -376,7 +468,7 @@ def _heads(calls: list[Node]) -> dict[Node, Node]:
             part_of.add(activation)
             heads[activation] = before
         elif node.kind == "activation":
-            heads[node] = node.parents[0]
+            heads[node] = node.carried
         else:
             heads[before] = before
     return heads
@@ -482,6 +574,7 @@ def routes(twin: Twin, target: Question, edges: Mapping[Edge, float], constants:
     a, pixels = twin.a, twin.sites[0].size
     gate = np.concatenate([site.gate for site in twin.sites])
     b = np.concatenate([site.b for site in twin.sites])
+    at_zero = np.concatenate([site.at_zero for site in twin.sites])
     before: dict[int, list[int]] = defaultdict(list)
     for source, head in sorted(edges):
         before[head].append(source)
@@ -492,6 +585,8 @@ def routes(twin: Twin, target: Question, edges: Mapping[Edge, float], constants:
         if neuron < pixels:
             found.append(Route(chain, product * float(a[neuron])))
             return
+        if constants and at_zero[neuron] != 0:
+            found.append(Route(chain, product * float(at_zero[neuron]), born=True))
         product *= float(gate[neuron])
         if constants and b[neuron] != 0:
             found.append(Route(chain, product * float(b[neuron]), born=True))
@@ -509,7 +604,7 @@ def total(twin: Twin, target: Question) -> float:
     arriving[: twin.sites[0].size] = twin.sites[0].a
     for site in twin.sites[1:]:
         mine = slice(site.offset, site.offset + site.size)
-        arriving[mine] = site.gate * (site.jacobian @ arriving[: site.offset] + site.b)
+        arriving[mine] = site.gate * (site.jacobian @ arriving[: site.offset] + site.b) + site.at_zero
     return float(sum(weight * arriving[n] for n, weight in twin.weights_in_f(target).items()))
 
 

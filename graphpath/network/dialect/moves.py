@@ -13,9 +13,7 @@ from torch import Tensor, nn
 
 from graphpath.network.dialect.registry import functions, methods, modules
 from graphpath.network.lowering import Lowering, Traced
-from graphpath.network.operations import (
-    Rearrange,
-)
+from graphpath.network.operations import Rearrange, permute
 
 NUMPY_MODES: dict[str, Any] = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 """PyTorch's names for padding that repeats the image, and numpy's."""
@@ -71,16 +69,19 @@ def _permute(low: Lowering, x: Traced, *dims: Any) -> Traced:
     order = tuple(dims[0]) if isinstance(dims[0], (tuple, list)) else tuple(dims)
     if order[0] != 0:
         low.refuse(f"permutes the batch dimension: {order}")
-    return _moved(low, "permute", x, lambda tensor: tensor.permute(order))
+    return low.emit(permute(tuple(axis % len(order) for axis in order)), x)
 
 
 @functions(torch.transpose)
 @methods("transpose")
 def _transpose(low: Lowering, input: Traced, dim0: int, dim1: int) -> Traced:
     rank = input.value.dim()
-    if 0 in (dim0 % rank, dim1 % rank):
+    one, two = dim0 % rank, dim1 % rank
+    if 0 in (one, two):
         low.refuse("transposes the batch dimension")
-    return _moved(low, "transpose", input, lambda tensor: tensor.transpose(dim0, dim1))
+    order = list(range(rank))
+    order[one], order[two] = two, one
+    return low.emit(permute(tuple(order)), input)
 
 
 @functions(torch.cat, torch.concat, torch.concatenate)

@@ -6,12 +6,20 @@ from typing import Any
 
 import torch.nn.functional as F
 from torch import nn
+from torchvision.ops import stochastic_depth
 
 from graphpath.network.dialect.registry import functions, methods, modules
 from graphpath.network.lowering import Lowering, Traced
 
 
-@modules(nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+@modules(
+    nn.Identity,
+    nn.Dropout,
+    nn.Dropout1d,
+    nn.Dropout2d,
+    nn.AlphaDropout,
+    nn.FeatureAlphaDropout,
+)
 def _nothing_module(low: Lowering, module: nn.Module, x: Traced) -> Traced:
     return x
 
@@ -34,6 +42,13 @@ def _dropout(
 ) -> Traced:
     if training and p > 0:
         low.refuse("drops at random even in evaluation mode; pass training=self.training")
+    return input
+
+
+@functions(stochastic_depth)
+def _stochastic_depth(low: Lowering, input: Traced, p: float, mode: str, training: bool = True) -> Traced:
+    if training and p > 0:
+        low.refuse("drops whole branches at random even in evaluation mode; pass training=self.training")
     return input
 
 

@@ -1,4 +1,4 @@
-"""Sums of tensors, and arithmetic with constants."""
+"""Sums of tensors, arithmetic with constants, and gates."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graphpath.network.dialect.activations import SIGMOID, SILU, SQUASHING
 from graphpath.network.dialect.registry import functions, methods
 from graphpath.network.lowering import Lowering, Traced
-from graphpath.network.operations import (
-    Add,
-    Affine,
-)
+from graphpath.network.operations import Add, Affine, Gate
 
 
 @functions(operator.add, torch.add)
@@ -54,9 +52,42 @@ def _sub(low: Lowering, a: Any, b: Any) -> Traced:
 def _mul(low: Lowering, a: Any, b: Any) -> Traced:
     if not isinstance(a, Traced):
         a, b = b, a
-    if isinstance(b, Traced):
-        low.refuse("multiplies two tensors, which graphpath cannot take apart")
-    return _scaled(low, a, b)
+    return _gated(low, a, b) if isinstance(b, Traced) else _scaled(low, a, b)
+
+
+@functions(operator.imul)
+@methods("mul_")
+def _mul_in_place(low: Lowering, a: Traced, b: Any) -> Traced:
+    result = _mul(low, a, b)
+    if isinstance(a, Traced):
+        low.replace(a, result)
+    return result
+
+
+def _gated(low: Lowering, a: Traced, b: Traced) -> Traced:
+    """A product of two tensors, one of them a gate: the one that is spread over the other, or squashed."""
+    if a.shape != b.shape:
+        x, gate = (a, b) if _spreads(b, a) else (b, a)
+        if not _spreads(gate, x):
+            low.refuse(f"multiplies two tensors of the shapes {a.shape} and {b.shape}, neither a gate")
+        return low.emit(Gate(), x, gate)
+    squashed = [low.made_by(traced).operation in SQUASHING for traced in (a, b)]
+    if sum(squashed) != 1:
+        low.refuse(
+            "multiplies two tensors of one shape, neither or both of them a sigmoid's or tanh's result; "
+            "only a gate can be held at its value"
+        )
+    x, gate = (b, a) if squashed[0] else (a, b)
+    made = low.made_by(gate)
+    if made.operation is SIGMOID and made.inputs == (x.step,):
+        return low.emit(SILU, x)  # SiLU, spelled out
+    return low.emit(Gate(), x, gate)
+
+
+def _spreads(gate: Traced, x: Traced) -> bool:
+    """Whether a tensor broadcasts over another of the same rank."""
+    pairs = zip(gate.shape, x.shape, strict=False)
+    return len(gate.shape) == len(x.shape) and all(one in (1, other) for one, other in pairs)
 
 
 @functions(operator.truediv, torch.div, torch.true_divide)

@@ -1,4 +1,4 @@
-"""Convolutions, dense layers and batch norms."""
+"""Convolutions, dense layers and norms."""
 
 from __future__ import annotations
 
@@ -11,11 +11,7 @@ from torch import Tensor, nn
 from graphpath.network.dialect.moves import NUMPY_MODES, padded_by_index
 from graphpath.network.dialect.registry import functions, modules, pair
 from graphpath.network.lowering import Lowering, Traced
-from graphpath.network.operations import (
-    Conv,
-    Dense,
-    Norm,
-)
+from graphpath.network.operations import Conv, Dense, ImageNorm, Norm, permute
 
 
 @modules(nn.Conv2d)
@@ -66,11 +62,17 @@ def _linear_module(low: Lowering, module: nn.Linear, x: Traced) -> Traced:
 
 @functions(F.linear)
 def _linear(low: Lowering, input: Traced, weight: Tensor, bias: Tensor | None = None) -> Traced:
-    if len(input.shape) != 1:
+    bias = None if bias is None else bias.detach()
+    if len(input.shape) == 1:
+        return low.emit(Dense(weight.detach(), bias), input)
+    if len(input.shape) != 3:
         low.refuse(
-            f"is a linear layer on a tensor of shape {input.shape}; expected (features,): flatten first"
+            f"is a linear layer on a tensor of shape {input.shape}; "
+            "expected (features,), or (height, width, channels): flatten first"
         )
-    return low.emit(Dense(weight.detach(), None if bias is None else bias.detach()), input)
+    mixing = Conv(weight.detach()[:, :, None, None], bias, (1, 1), (0, 0, 0, 0), (1, 1), 1)
+    mixed = low.emit(mixing, low.emit(permute((0, 3, 1, 2)), input))
+    return low.emit(permute((0, 2, 3, 1)), mixed)
 
 
 @modules(nn.BatchNorm2d, nn.BatchNorm1d)
@@ -85,3 +87,25 @@ def _batch_norm(low: Lowering, module: nn.BatchNorm2d, x: Traced) -> Traced:
     if module.bias is not None:
         shift = shift + module.bias.detach()
     return low.emit(Norm(scale, shift), x)
+
+
+@modules(nn.LayerNorm)
+def _layer_norm_module(low: Lowering, module: nn.LayerNorm, x: Traced) -> Traced:
+    return _layer_norm(low, x, module.normalized_shape, module.weight, module.bias, module.eps)
+
+
+@functions(F.layer_norm)
+def _layer_norm(
+    low: Lowering,
+    input: Traced,
+    normalized_shape: Any,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Traced:
+    rank = input.value.dim()
+    axes = tuple(range(rank - len(normalized_shape), rank))
+    if 0 in axes:
+        low.refuse("is a layer norm over the images of a batch")
+    scale, shift = (None if part is None else part.detach() for part in (weight, bias))
+    return low.emit(ImageNorm(axes, scale, shift, eps), input)

@@ -148,7 +148,7 @@ class Crossing:
         return replace(wave, values=wave.values.mul_(gates) if spent else wave.values * gates)
 
     def _pooled(self, step: int, wave: Wave) -> Wave:
-        switches, window = self.held.switches[step], self.plan.window(step)
+        switches, window = self.held.settings.switches[step], self.plan.window(step)
         if window is None:
             return replace(wave, values=MaxPool.held(wave.values, self.rows.of_images(switches)))
         width = self.plan.shape(self.plan.inputs(step)[0])[2]

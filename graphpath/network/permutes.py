@@ -1,0 +1,123 @@
+"""Channels put last and first again: a network without the orders of axes that cancel.
+
+ConvNeXt turns its maps round, (C, H, W) to (H, W, C), to normalise and to mix channels, and back. What works
+element by element does the same in either order, so it is done before the channels move, and moves that
+cancel are gone. A dense layer over channels and the activation behind it are then a convolution and the
+activation that alone reads it, and their neurons have a channel, y and x as all others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from graphpath.network.operations import (
+    Activation,
+    Add,
+    Affine,
+    ImageNorm,
+    Operation,
+    Permute,
+    permute,
+)
+from graphpath.network.program import Program, Step
+
+Order = tuple[int, ...]
+
+CHANNELS_LAST: Order = (0, 2, 3, 1)
+"""The one order that is put off; any other is the network's own way to lay out its maps."""
+
+
+@dataclass(frozen=True)
+class _Turned:
+    """A step's result is that of ``step``, a step of the new program, with its axes in ``order``."""
+
+    step: int
+    order: Order
+
+
+def settled(program: Program) -> Program:
+    """``program`` with channels put last only where something needs them there."""
+    return _Settling(program).program()
+
+
+class _Settling:
+    """Goes through a program once, putting off the moves of channels."""
+
+    def __init__(self, program: Program) -> None:
+        self._old = program
+        self._steps: list[Step] = []
+        self._turned: list[_Turned] = []
+        self._made: dict[tuple[int, Order], int] = {}
+
+    def program(self) -> Program:
+        """The new program."""
+        for step in self._old.steps:
+            self._turned.append(self._settled(step))
+        return Program(tuple(self._steps), self._in_place(self._turned[self._old.output], "permute"))
+
+    def _settled(self, step: Step) -> _Turned:
+        operands = [self._turned[i] for i in step.inputs]
+        if isinstance(step.operation, Permute):
+            inner = operands[0]
+            order = tuple(inner.order[axis] for axis in step.operation.order)
+            if order in (CHANNELS_LAST, _identity(len(order))):
+                return _Turned(inner.step, order)
+        orders = {operand.order for operand in operands}
+        if len(orders) == 1:
+            (order,) = orders
+            turned = _turned(step.operation, order)
+            if turned is not None:
+                inputs = tuple(operand.step for operand in operands)
+                return _Turned(self._emit(step, turned, inputs, order), order)
+        inputs = tuple(self._in_place(operand, step.place) for operand in operands)
+        order = _identity(len(step.shape) + 1)
+        return _Turned(self._emit(step, step.operation, inputs, order), order)
+
+    def _emit(self, step: Step, operation: Operation, inputs: tuple[int, ...], order: Order) -> int:
+        """Add a step whose result, in ``order``, is the old step's."""
+        shape = tuple(step.shape[order.index(axis) - 1] for axis in range(1, len(order)))
+        self._steps.append(replace(step, operation=operation, inputs=inputs, shape=shape))
+        return len(self._steps) - 1
+
+    def _in_place(self, turned: _Turned, place: str) -> int:
+        """The step that gives a result with its axes really in order."""
+        if turned.order == _identity(len(turned.order)):
+            return turned.step
+        key = (turned.step, turned.order)
+        if key not in self._made:
+            shape = self._steps[turned.step].shape
+            moved = tuple(shape[axis - 1] for axis in turned.order[1:])
+            self._steps.append(Step(f"{place}.permute", permute(turned.order), (turned.step,), moved))
+            self._made[key] = len(self._steps) - 1
+        return self._made[key]
+
+
+def _identity(rank: int) -> Order:
+    return tuple(range(rank))
+
+
+def _turned(operation: Operation, order: Order) -> Operation | None:
+    """What does to a tensor that which ``operation`` does to the tensor in ``order``; None: no such thing."""
+    if isinstance(operation, Add) or (isinstance(operation, Activation) and not operation.by_channel):
+        return operation
+    if isinstance(operation, Affine):
+        return replace(operation, scale=_back(operation.scale, order), shift=_back(operation.shift, order))
+    if isinstance(operation, ImageNorm):
+        return replace(
+            operation,
+            axes=tuple(sorted(order[axis] for axis in operation.axes)),
+            weight=_back(operation.weight, order),
+            bias=_back(operation.bias, order),
+        )
+    return None
+
+
+def _back(constant: Tensor | None, order: Order) -> Tensor | None:
+    """A constant that broadcasts over one image whose axes are in ``order``, for the image before that."""
+    if constant is None or constant.dim() == 0:
+        return constant
+    rank = len(order) - 1
+    full = constant.reshape((1,) * (rank - constant.dim()) + tuple(constant.shape))
+    return full.permute([order.index(axis) - 1 for axis in range(1, rank + 1)])
