@@ -55,7 +55,7 @@ def asked(batch: Batch, kind: str) -> Target:
 
 
 @pytest.mark.parametrize("kind", ("contrast", "map", "neuron"))
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", nets.TWINNED)
 def test_laws_of_other_targets(name: str, kind: str) -> None:
     """Every law, and the gradient, where f is a difference of logits or lies inside the network."""
     model, first, _, edges = case(name)
@@ -90,7 +90,7 @@ def test_edges_are_unique_and_carry_flow(name: str) -> None:
         assert (site[0] < site[1]).all()
 
 
-@pytest.mark.parametrize("name", sorted(set(EVERY) - nets.WITHOUT_TWIN))
+@pytest.mark.parametrize("name", nets.TWINNED)
 def test_network_is_the_twins(name: str) -> None:
     model, batch, classes, edges = case(name)
     for image, (mine, target) in enumerate(zip(edges, classes, strict=True)):

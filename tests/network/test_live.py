@@ -43,7 +43,7 @@ def test_ones_leave_the_logits_equal(name: str) -> None:
     assert torch.equal(masked(network, images, torch.ones(2, network.neurons, dtype=torch.bool)), untouched)
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", nets.TWINNED)
 def test_factors_meet_every_neuron(name: str) -> None:
     """All neurons of all sites at once, the image's pixels and the logits among them."""
     model, network, images = case(name)

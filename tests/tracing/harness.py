@@ -161,10 +161,8 @@ def laws(edges: Edges, held: Numbers, seed: int = 0) -> dict[str, float]:
     def out_of(values: np.ndarray) -> np.ndarray:
         return np.bincount(edges.source, values, count)
 
-    share = held.b * held.before  # of the constants
-    inner = held.goal
     share = held.b * held.before + held.at_zero * held.gradient  # of the constants
-    inner = held.starts[-1]
+    inner = held.goal
     found = {
         "flows and constants are z": residual(
             (into(edges.flow) + held.b)[later],

@@ -58,9 +58,6 @@ class Net(nn.Module):
 
 NETS: dict[str, tuple[Callable[[], nn.Module], Shape]] = {}
 
-WITHOUT_TWIN = {"turned_round_and_round"}
-"""Nets whose twin would number its neurons otherwise: only the laws speak of them."""
-
 
 def net(shape: Shape) -> Callable[[Callable[[], nn.Module]], Callable[[], nn.Module]]:
     def register(make: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
@@ -741,6 +738,10 @@ def input_read_by_many() -> nn.Module:
         return net.fc(torch.cat([y.flatten(1), x.flatten(1)], 1))
 
     return Net(forward, a=conv(2, 2), b=conv(6, 2, stride=2), fc=nn.Linear(18 + 72, 3))
+
+
+TWINNED = sorted(set(NETS) - {"turned_round_and_round"})
+"""The nets whose twin numbers its neurons alike; of the other only the laws speak."""
 
 
 def made(name: str, seed: int = 0) -> tuple[nn.Module, Shape]:

@@ -224,11 +224,16 @@ def replayed(calls: list[Node], given: Mapping[Node, Tensor]) -> Tensor:
 
 def multiplied(twin: Twin, factors: Tensor) -> Tensor:
     """The logits of the model when every neuron's output is multiplied by its factor (neurons,)."""
-    mine = {s.node: factors[s.offset : s.offset + s.size] for s in twin.sites[:-1]}
+    mine = {s.node: factors[s.offset : s.offset + s.size][np.argsort(s.order)] for s in twin.sites[:-1]}
     values: dict[Node, Tensor] = {}
     with torch.no_grad():
         for node in twin.calls:
-            value = node.value if node.name == "input" else node.call(*(values[p] for p in node.parents))
+            if node.name == "input":
+                value = node.value
+            elif node.spells_silu:
+                value = torch.nn.functional.silu(values[node.carried])
+            else:
+                value = node.call(*(values[p] for p in node.parents))
             values[node] = value * mine[node].reshape(value.shape) if node in mine else value
     return values[twin.calls[-1]].flatten() * factors[twin.sites[-1].offset :]
 
@@ -254,6 +259,7 @@ class TwinSite:
     at_zero: np.ndarray
     b: np.ndarray
     jacobian: np.ndarray
+    order: np.ndarray  # where each neuron is in the flat result
 
     @property
     def size(self) -> int:
@@ -373,7 +379,9 @@ def _site(place: int, offsets: list[int], node: Node, before: Node, affine: Affi
     gate = np.divide(a - at_zero, z, out=np.zeros_like(z), where=z != 0) if active else np.ones_like(z)
     shape = tuple(node.value.shape[1:])
     shape = (shape[2], *shape[:2]) if _channels_last(before) else shape
-    return TwinSite(place, offsets[place], shape, active, node, z, a, gate, at_zero, b[order], jacobian)
+    return TwinSite(
+        place, offsets[place], shape, active, node, z, a, gate, at_zero, b[order], jacobian, order
+    )
 
 
 def _channels_last(before: Node) -> bool:
