@@ -23,6 +23,11 @@ class Step:
     inputs: tuple[int, ...]
     shape: tuple[int, ...]
 
+    @property
+    def carried(self) -> tuple[int, ...]:
+        """The inputs that flow into the result: all but a gate, which is held at its value."""
+        return self.inputs[:1] if isinstance(self.operation, Gate) else self.inputs
+
 
 @dataclass(frozen=True)
 class Program:
@@ -40,12 +45,11 @@ class Program:
         return values[self.output]
 
     def carrying(self) -> frozenset[int]:
-        """The steps that flow to the output other than as a gate, which is held at its value."""
+        """The steps that flow to the output, and the input."""
         found = {self.output}
         for number in range(self.output, -1, -1):
             if number in found:
-                step = self.steps[number]
-                found.update(step.inputs[:1] if isinstance(step.operation, Gate) else step.inputs)
+                found.update(self.steps[number].carried)
         return frozenset(found | {0})
 
     def readers(self) -> list[list[int]]:

@@ -22,6 +22,7 @@ from graphpath.network.operations import (
     Geometry,
     Input,
     MaxPool,
+    Modulation,
     Norm,
     Operation,
     Rearrange,
@@ -120,7 +121,7 @@ def footprints(program: Program, tile: tuple[int, int] | None, worth: float = WO
         if isinstance(step.operation, Input):
             window: Window = (Span(0, tile[0], tile[0]), Span(0, tile[1], tile[1]))
         else:
-            window = _behind(step, [windows[i] for i in step.inputs], program)
+            window = _behind(step, [windows[i] for i in step.carried], program)
         windows.append(_worthwhile(step, window, worth))
     return Footprints(tile, tuple(windows))
 
@@ -130,7 +131,7 @@ def _behind(step: Step, before: list[Window], program: Program) -> Window:
     operation = step.operation
     if any(window is None for window in before):
         return None
-    if isinstance(operation, (Activation, Norm)):
+    if isinstance(operation, (Activation, Modulation, Norm)):
         return before[0]
     if isinstance(operation, Affine):
         return before[0] if _same_everywhere(operation) else None

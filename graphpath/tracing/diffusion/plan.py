@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from graphpath.network import Network, Site
-from graphpath.network.operations import Activation, Operation
+from graphpath.network.operations import Activation, Modulation, Operation
 from graphpath.tracing.diffusion import kernels
 from graphpath.tracing.diffusion.footprints import Footprints, Window, footprints, planned
 
@@ -41,7 +41,7 @@ class Plan:
                 sites[site.after] = (*sites.get(site.after, ()), site)
         program = network.program
         reach = planned(program, steps) if cropped else footprints(program, None)
-        readers = Counter(source for step in steps for source in program.steps[step].inputs)
+        readers = Counter(source for step in steps for source in program.steps[step].carried)
         return cls(network, kernel, operations, tuple(steps), sites, reach, readers)
 
     def window(self, step: int) -> Window:
@@ -50,7 +50,7 @@ class Plan:
 
     def inputs(self, step: int) -> tuple[int, ...]:
         """The steps that a step's signal comes from."""
-        return self.network.program.steps[step].inputs
+        return self.network.program.steps[step].carried
 
     def shape(self, step: int) -> tuple[int, ...]:
         """The shape of a step's result for one image."""
@@ -59,8 +59,8 @@ class Plan:
     def masked(self, step: int) -> bool:
         """Whether all that reads a step multiplies it by gates."""
         steps = self.network.program.steps
-        reading = [number for number in self.steps if step in steps[number].inputs]
-        return step not in self.sites and all(isinstance(steps[n].operation, Activation) for n in reading)
+        reading = [steps[number].operation for number in self.steps if step in self.inputs(number)]
+        return step not in self.sites and all(isinstance(op, (Activation, Modulation)) for op in reading)
 
     def spent(self, step: int) -> bool:
         """Whether a step's result is of no use once its one reader has read it."""
@@ -93,5 +93,5 @@ def _leading_to(network: Network, ends: tuple[Site, ...]) -> list[int]:
     needed = {site.after for site in ends}
     for number in range(len(steps) - 1, -1, -1):
         if number in needed:
-            needed.update(steps[number].inputs)
+            needed.update(steps[number].carried)
     return sorted(needed)

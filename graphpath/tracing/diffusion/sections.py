@@ -19,7 +19,7 @@ from torch import Tensor
 
 from graphpath.errors import MethodError
 from graphpath.network import Held, Site
-from graphpath.network.operations import Activation, AveragePool, Conv, Input, MaxPool
+from graphpath.network.operations import Activation, AveragePool, Conv, Input, MaxPool, Modulation
 from graphpath.tracing.diffusion.footprints import Window, axes
 from graphpath.tracing.diffusion.patches import Rows, inside, local_switches, patches, whole
 from graphpath.tracing.diffusion.plan import Plan
@@ -102,7 +102,7 @@ class Crossing:
             before = [self._whole(wave, source) for wave, source in inputs]
         if isinstance(operation, MaxPool):
             wave = self._pooled(step, before[0])
-        elif isinstance(operation, Activation):
+        elif isinstance(operation, (Activation, Modulation)):
             wave = self._gated(step, before[0])
         elif window is not None and isinstance(operation, (Conv, AveragePool)):
             wave = self._slid(step, operation, before[0])
@@ -140,10 +140,13 @@ class Crossing:
         return replace(wave, values=values, window=None)
 
     def _gated(self, step: int, wave: Wave) -> Wave:
-        site = self.plan.sites[step][0]
-        gate = self.held.gate(site)
-        assert gate is not None
-        gates = patches(gate.view(-1, *self.plan.shape(step)), self.plan.window(step), self.rows)
+        if isinstance(self.plan.operations[step], Modulation):
+            gate = self.held.settings.scales[step]
+        else:
+            known = self.held.gate(self.plan.sites[step][0])
+            assert known is not None
+            gate = known
+        gates = patches(gate.reshape(-1, *self.plan.shape(step)), self.plan.window(step), self.rows)
         spent = self.plan.spent(self.plan.inputs(step)[0])
         return replace(wave, values=wave.values.mul_(gates) if spent else wave.values * gates)
 

@@ -131,7 +131,7 @@ def test_rows_of_several_images_and_single_ones_agree() -> None:
 # --- X2: every site, every pixel, exactly ------------------------------------------------
 
 
-@pytest.mark.parametrize("name", nets.NETS)
+@pytest.mark.parametrize("name", nets.TWINNED)
 def test_signed_sections_are_the_held_network_and_complete(name: str) -> None:
     """PS of each pixel from dense Jacobians; their sum and the constants' are the activations."""
     seed = len(name) % len(SEEDS)
@@ -150,7 +150,7 @@ def test_signed_sections_are_the_held_network_and_complete(name: str) -> None:
         mine = slice(site.offset, site.offset + site.size)
         if site.number > 0:
             spread[:, mine] = spread[:, : site.offset] @ site.jacobian.T * site.gate
-            spread[-1, mine] += site.gate * site.b
+            spread[-1, mine] += site.gate * site.b + site.at_zero
         assert close(ours.flatten(1), spread[:-1, mine])
         total = ours.flatten(1).sum(0).numpy() + spread[-1, mine]
         terms = np.abs(spread[:, mine]).sum(0)
@@ -187,8 +187,8 @@ def _constants_alone(batch: object, last: int) -> list[Tensor]:
     after = {site.after: site for site in held.network.sites[: last + 1]}
     for number, step in enumerate(held.network.program.steps[1 : held.network.sites[last].after + 1], 1):
         x = values[step.inputs[0]].float()
-        if number in held.switches:
-            value = x.flatten(2).gather(2, held.switches[number].flatten(2)).view(1, *step.shape)
+        if number in held.settings.switches:
+            value = x.flatten(2).gather(2, held.settings.switches[number].flatten(2)).view(1, *step.shape)
         elif number in after and after[number].activation is not None:
             value = x * held.gate(after[number]).view(1, *step.shape)
         else:
