@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.neo4j_server import neo4j_server  # noqa: F401 - a fixture, found here by every suite
+from tests.neo4j_server import gds_server, neo4j_server  # noqa: F401 - found here by every suite
 
 if TYPE_CHECKING:
     from graphpath.models import LoadedModel

@@ -1,7 +1,8 @@
-"""The one real Neo4j server that all suites share, for as long as pytest runs.
+"""The one real Neo4j server that all suites share, for as long as pytest runs; and one with GDS.
 
-Where Java or Maven are missing its tests are skipped, and the terminal says so; where CI is set, a missing
-server is a failure.
+It keeps its ports: stopped, killed and started again by a test, it is the same one for the next. Where Java
+or Maven are missing its tests are skipped, and the terminal says so; where CI is set, a missing server is a
+failure.
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from graphpath.errors import ServerError
 from graphpath.server import Server
-from graphpath.server.jars import is_complete, version
+from graphpath.server.jars import folder_name, is_complete
 from graphpath.server.java import find_java
 from graphpath.server.places import default_cache
+from graphpath.server.ports import choose
 
 # Read now: the suite gives the package a cache of its own, and the jars are to be fetched once.
 CACHE = default_cache()
@@ -27,30 +31,44 @@ def neo4j_server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """A running server (``.uri``, ``.password``, user neo4j) that is empty at first and shared by all."""
-    if (missing := _missing()) is not None:
+    with _running(request, tmp_path_factory.mktemp("neo4j") / "home") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def gds_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Another one, with Graph Data Science."""
+    with _running(request, tmp_path_factory.mktemp("gds") / "home", gds=True) as server:
+        yield server
+
+
+def made(home: Path, *, gds: bool = False) -> Server:
+    """A server in ``home``, not started, on free ports of its own."""
+    bolt, http = choose(0, 0)
+    return Server(home, bolt_port=bolt, http_port=http, memory="768m", cache=CACHE, gds=gds, timeout=300)
+
+
+@contextmanager
+def _running(request: pytest.FixtureRequest, home: Path, *, gds: bool = False) -> Iterator[Server]:
+    if (missing := _missing(gds)) is not None:
         _absent(request, missing)
-    server = Server(
-        tmp_path_factory.mktemp("neo4j") / "home",
-        bolt_port=0,
-        http_port=0,
-        memory="768m",
-        cache=CACHE,
-        timeout=300,
-    )
+    server = made(home, gds=gds)
     try:
         server.start()
     except ServerError as error:
         pytest.fail(f"{error}\n{error.log}", pytrace=False)
-    yield server
-    server.stop()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
-def _missing() -> str | None:
+def _missing(gds: bool) -> str | None:
     try:
         find_java()
     except ServerError as error:
         return str(error)
-    fetched = is_complete(CACHE / "neo4j" / version())
+    fetched = is_complete(CACHE / "neo4j" / folder_name(gds=gds))
     return None if fetched or shutil.which("mvn") else "There is no mvn to fetch Neo4j with."
 
 

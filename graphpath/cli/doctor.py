@@ -70,8 +70,10 @@ def _queries() -> Iterator[Finding]:
 
 def _store(uri: str, database: str | None) -> Iterator[Finding]:
     with a.open_store(uri, database) as kept:
-        runs = kept.runs()
+        runs, gds = kept.runs(), kept.offers("gds")
     yield "store", "ok", f"{uri}: {len(runs)} runs"
+    if "://" in uri:
+        yield "graph data science", *(("ok", "for gds/*") if gds else ("absent", "gds/* need it"))
     for row in runs.itertuples():
         name = f"run {row.run}"
         if not row.complete:

@@ -42,6 +42,9 @@ def start(
             "--memory", help="Of heap and page cache together: 768m, 2g; by default by what is free."
         ),
     ] = None,
+    gds: Annotated[
+        bool, typer.Option("--gds", help="With OpenGDS (about 30 MB more), for the queries gds/*.")
+    ] = False,
     timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds that it may take.")] = 180,
 ) -> None:
     """Start the server, fetching it the first time, and wait until it answers."""
@@ -52,6 +55,7 @@ def start(
         bolt_port=bolt_port,
         http_port=http_port,
         memory=memory,
+        gds=gds,
         timeout=timeout,
         say=lambda text: typer.echo(text, err=True),
     )
@@ -148,7 +152,7 @@ def _show(server: Server, found: Status) -> None:
         return
     state = "running" if found.answers else "running, does not answer"
     lines = {
-        "neo4j": f"{found.version}, {state} (process {found.pid})",
+        "neo4j": f"{found.version}{' with OpenGDS' if found.gds else ''}, {state} (process {found.pid})",
         "browser": found.web,
         "store": found.uri,
         "user": "neo4j",

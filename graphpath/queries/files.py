@@ -16,7 +16,7 @@ from typing import Final
 
 from graphpath.errors import QueryFileError
 from graphpath.queries import lint, text
-from graphpath.queries.header import Guard, Header, parse, split
+from graphpath.queries.header import GDS, Guard, Header, parse, split
 from graphpath.queries.parameters import Parameter
 
 DIALECTS: Final = ("ladybug", "neo4j")
@@ -52,6 +52,11 @@ class Query:
     @property
     def guards(self) -> tuple[Guard, ...]:
         return self.header.guards
+
+    @property
+    def needs_gds(self) -> bool:
+        """Whether only a Neo4j server with Graph Data Science answers it."""
+        return self.header.engine == GDS
 
     @property
     def topic(self) -> str:
@@ -173,6 +178,6 @@ def _checked(content: str, path: Path, dialect: str | None = None) -> Header:
     for guard in header.guards:
         if guard.limit not in header.parameters:
             raise QueryFileError(f"{path}:1: the guard compares with {guard.limit}, which is no parameter.")
-    for fault in lint.check(content, portable=dialect is None):
+    for fault in lint.check(content, portable=dialect is None and header.engine is None):
         raise QueryFileError(f"{path}:{fault.line}: {fault.message}")
     return header

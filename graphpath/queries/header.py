@@ -4,6 +4,7 @@
     //
     // What it answers, in a paragraph or more.
     //
+    // engine: neo4j with gds                        where only such a server can answer
     // param NAME TYPE = DEFAULT: meaning            without a default it is required
     // returns: NAME TYPE, NAME TYPE
     // guard QUERY.COLUMN <= PARAM: remedy           refused where that query's answer exceeds the parameter
@@ -41,7 +42,9 @@ COLUMNS: Final = frozenset(
 _PARAM = re.compile(r'param (\w+) ((?:"[^"]*"\|?)+|[\w<>]+)(?: = (\[.*?\]|"[^"]*"|[^:\s]+))?: (\S.*)')
 _GUARD = re.compile(r"guard ([\w/]+)\.(\w+) <= (\w+): (\S.*)")
 _COLUMN = re.compile(r"(\w+) (\S+)")
-_KEYWORDS: Final = ("param", "returns", "guard", ":params")
+_KEYWORDS: Final = ("param", "returns", "guard", "engine", ":params")
+GDS: Final = "neo4j with gds"
+"""The engine of the queries that use Neo4j's Graph Data Science; others run on every engine."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Header:
     parameters: dict[str, Parameter]
     returns: dict[str, str]
     guards: tuple[Guard, ...]
+    engine: str | None = None
 
 
 def split(text: str) -> tuple[list[str], int]:
@@ -101,9 +105,10 @@ def parse(text: str, path: Path) -> Header:
                     raise QueryFileError(f"{path}:{line}: a second {keyword} line.")
                 found[keyword] = (line, item)
     returns = _returns(found.get("returns"), path)
+    engine = _engine(found.get("engine"), path)
     _check_params_line(found.get(":params"), parameters, path)
     title = items[0][1]
-    return Header(title, "\n".join(prose).strip(), parameters, returns, tuple(guards))
+    return Header(title, "\n".join(prose).strip(), parameters, returns, tuple(guards), engine)
 
 
 def _items(lines: list[str]) -> list[tuple[int, str]]:
@@ -120,7 +125,7 @@ def _items(lines: list[str]) -> list[tuple[int, str]]:
 def _keyword(item: str) -> str | None:
     word = re.split(r"[\s:]", item.removeprefix(":"), maxsplit=1)[0]
     word = f":{word}" if item.startswith(":") else word
-    if word == "returns" and not item.startswith("returns:"):
+    if word in ("returns", "engine") and not item.startswith(f"{word}:"):
         return None
     return word if word in _KEYWORDS else None
 
@@ -150,6 +155,15 @@ def _guard(item: str, place: str) -> Guard:
     if not found:
         raise QueryFileError(f"{place}: write // guard QUERY.COLUMN <= PARAM: remedy, not {item!r}.")
     return Guard(*found.groups())
+
+
+def _engine(found: tuple[int, str] | None, path: Path) -> str | None:
+    if found is None:
+        return None
+    line, item = found
+    if item != f"engine: {GDS}":
+        raise QueryFileError(f"{path}:{line}: write // engine: {GDS}, or nothing where any engine will do.")
+    return GDS
 
 
 def _returns(found: tuple[int, str] | None, path: Path) -> dict[str, str]:

@@ -54,11 +54,17 @@ def _rule(expression: str, message: str) -> Pattern:
     return Pattern(re.compile(expression, re.IGNORECASE | re.DOTALL), message)
 
 
-PATTERNS: Final = (
+READING: Final = (
     _rule(
-        r"\b(CREATE|MERGE|DELETE|DETACH|SET|REMOVE|DROP|ALTER|COPY|LOAD|INSTALL|FOREACH|ATTACH|IMPORT|EXPORT)\b",
+        r"(?<!\.)\b(CREATE|MERGE|DELETE|DETACH|SET|REMOVE|DROP|ALTER|COPY|LOAD|INSTALL|FOREACH|ATTACH|IMPORT|EXPORT)\b",
         "a named query only reads: {0} is refused.",
     ),
+    _rule(r"\bgds\.[\w.]+\.write\b", "a named query only reads: {0} is refused."),
+)
+"""What no query may hold, whatever its engine."""
+
+PATTERNS: Final = (
+    *READING,
     _rule(r"\bCALL\b", "LadybugDB has no CALL subquery; carry values through WITH."),
     _rule(r"\b(USE|CYPHER|PROFILE|EXPLAIN|YIELD)\b", "{0} is not of the shared dialect."),
     _rule(r";", "one statement a file, without a semicolon."),
@@ -94,13 +100,12 @@ PATTERNS: Final = (
 
 
 def check(content: str, *, portable: bool = True) -> list[Fault]:
-    """The faults of the query text ``content``, by line. A twin for one engine is not ``portable``: it is
-    checked only for writing and for unknown names."""
+    """The faults of the query text ``content``, by line. A text for one engine is not ``portable``: it is
+    checked only for writing, for what it leaves in the server, and for unknown names."""
     stripped = bare(content)
-    faults = [*_by_pattern(stripped, PATTERNS if portable else PATTERNS[:1]), *_unknown_names(stripped)]
-    if portable:
-        for rule in STRUCTURAL:
-            faults += rule(stripped)
+    faults = [*_by_pattern(stripped, PATTERNS if portable else READING), *_unknown_names(stripped)]
+    for rule in STRUCTURAL if portable else (_projections,):
+        faults += rule(stripped)
     return sorted(faults, key=lambda fault: (fault.line, fault.message))
 
 
@@ -192,6 +197,14 @@ def _told_apart(text: str, one: str, two: str) -> bool:
     return any(
         (m[2] or m[4]) != "=" or re.match(r"\s*\+\s*1", text[m.end() :]) for m in re.finditer(pair, text)
     )
+
+
+def _projections(stripped: str) -> Iterator[Fault]:
+    """A projection of Graph Data Science stays in the server's memory until it is dropped."""
+    made = list(re.finditer(r"\bgds\.graph\.project\b", stripped))
+    dropped = re.findall(r"\bgds\.graph\.drop\b", stripped)
+    if len(made) > len(dropped):
+        yield Fault(line_at(stripped, made[0].start()), "drop with gds.graph.drop what is projected.")
 
 
 def _unknown_names(stripped: str) -> Iterator[Fault]:

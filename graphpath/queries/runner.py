@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from graphpath import ids
-from graphpath.errors import QueryParameterError, RunNotFound
+from graphpath.errors import QueryFailed, QueryParameterError, RunNotFound
 from graphpath.queries.files import Query, find
 from graphpath.queries.frame import to_frame
 from graphpath.queries.graph import to_graph
@@ -25,6 +25,8 @@ class Queryable(Protocol):
 
     def execute(self, text: str, parameters: Mapping[str, object]) -> pa.Table: ...
 
+    def offers(self, library: str) -> bool: ...
+
 
 def query(store: Queryable, name: str, /, **parameters: object) -> pd.DataFrame:
     """The answer of the named query as a data frame with the columns that its header promises.
@@ -36,7 +38,7 @@ def query(store: Queryable, name: str, /, **parameters: object) -> pd.DataFrame:
         QueryFileError: there is no such query.
         QueryParameterError: a parameter is unknown, missing or of the wrong type, or asks for too much.
         RunNotFound: the run is not in the store, or its load never finished.
-        QueryFailed: the engine refused, or answered with other columns.
+        QueryFailed: the engine refused, lacks what the query needs, or answered with other columns.
     """
     found = find(name)
     return to_frame(_execute(store, found, parameters), found.returns, found.name)
@@ -77,11 +79,22 @@ def cypher(name: str, dialect: str, /, **parameters: object) -> str:
 
 
 def _execute(store: Queryable, found: Query, parameters: Mapping[str, object]) -> pa.Table:
+    _check_engine(store, found)
     runs = _answer(store, "runs/all", {})
     bound = bind(found.name, found.parameters, _with_run(found, parameters, runs))
     _check_runs(found, bound, runs)
     _check_guards(store, found, bound)
     return store.execute(found.text_for(store.dialect), bound)
+
+
+def _check_engine(store: Queryable, found: Query) -> None:
+    if not found.needs_gds or store.offers("gds"):
+        return
+    here = "the embedded engine" if store.dialect == "ladybug" else "this server"
+    raise QueryFailed(
+        f"Query {found.name} needs a Neo4j server with Graph Data Science, which {here} has not: start one "
+        'with graphpath neo4j start --gds, or give store.graph("browse/class_pathway", ...) to networkx.'
+    )
 
 
 def _answer(store: Queryable, name: str, bound: Mapping[str, Value]) -> pd.DataFrame:

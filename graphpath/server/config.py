@@ -19,8 +19,11 @@ class Ports:
     http: int
 
 
-def neo4j_conf(home: Path, ports: Ports, memory: Memory) -> str:
-    """The text of neo4j.conf: loopback only, password required, nothing reported to anyone."""
+def neo4j_conf(home: Path, ports: Ports, memory: Memory, plugins: Path | None = None) -> str:
+    """The text of neo4j.conf: loopback only, password required, nothing reported to anyone.
+
+    ``plugins`` is the folder of Graph Data Science, which uses Neo4j from within and has to be let.
+    """
     bolt, http = f"{HOST}:{ports.bolt}", f"{HOST}:{ports.http}"
     settings = {
         "server.default_listen_address": HOST,
@@ -41,6 +44,9 @@ def neo4j_conf(home: Path, ports: Ports, memory: Memory) -> str:
         "browser.post_connect_cmd": on_connect(),
         "db.tx_log.rotation.retention_policy": "2 files",
     }
+    if plugins is not None:
+        settings["server.directories.plugins"] = str(plugins)
+        settings["dbms.security.procedures.unrestricted"] = "gds.*"
     return HEADER + "".join(f"{name}={_escaped(value)}\n" for name, value in settings.items())
 
 

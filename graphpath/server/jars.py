@@ -1,7 +1,7 @@
 """The server's jars: fetched once by Maven into the cache, whole or not at all.
 
-Neo4j Community is licensed under the GPL; it is downloaded by the user's own Maven and not part of
-graphpath. Where Maven looks (a mirror, a proxy) is set in the user's Maven settings.
+Neo4j Community and OpenGDS are licensed under the GPL; they are downloaded by the user's own Maven and not
+part of graphpath. Where Maven looks (a mirror, a proxy) is set in the user's Maven settings.
 """
 
 from __future__ import annotations
@@ -22,23 +22,33 @@ from graphpath.server import places
 
 POM: Final = files("graphpath.server").joinpath("pom.xml")
 MANIFEST: Final = "manifest.json"
+PLUGINS: Final = "plugins"
+"""The folder, within the jars', of those that Neo4j searches for procedures."""
 _REMEDY: Final = "set GRAPHPATH_CACHE to a folder that can be written"
 
 Say = Callable[[str], None]
 
 
-def version() -> str:
-    """The version of Neo4j that the pom names."""
-    found = re.search(r"<neo4j\.version>([\w.]+)</neo4j\.version>", POM.read_text(encoding="utf-8"))
+def version(of: str = "neo4j") -> str:
+    """The version of Neo4j (or "browser", "gds") that the pom names."""
+    found = re.search(rf"<{of}\.version>([\w.]+)</{of}\.version>", POM.read_text(encoding="utf-8"))
     assert found is not None, "the pom states the version"
     return found[1]
 
 
-def jars(cache: Path | None = None, *, say: Say = lambda _: None, timeout: float = 1800) -> Path:
+def folder_name(*, gds: bool = False) -> str:
+    """What the folder of the jars is called in the cache."""
+    return f"{version()}-gds-{version('gds')}" if gds else version()
+
+
+def jars(
+    cache: Path | None = None, *, gds: bool = False, say: Say = lambda _: None, timeout: float = 1800
+) -> Path:
     """The folder with the server's jars, fetched where it is missing or damaged.
 
     Args:
         cache: the cache folder; ``places.default_cache()`` where None.
+        gds: with OpenGDS, whose jars lie in the folder ``plugins`` within.
         say: told when a download begins.
         timeout: seconds that Maven may take.
 
@@ -46,14 +56,15 @@ def jars(cache: Path | None = None, *, say: Say = lambda _: None, timeout: float
         ServerError: no Maven, a download that failed, or a cache that cannot be written.
     """
     root = places.private_folder((cache or places.default_cache()) / "neo4j", _REMEDY)
-    folder = root / version()
+    folder = root / folder_name(gds=gds)
     if is_complete(folder):
         return folder
     with places.locked(root / "lock", "", wait=True):
         # Another process may have fetched it while this one waited.
         if not is_complete(folder):
-            say(f"Fetching Neo4j {version()} (about 140 MB, once) into {folder} ...")
-            _fetch(root, folder, timeout)
+            what = "and OpenGDS (about 170 MB" if gds else "(about 140 MB"
+            say(f"Fetching Neo4j {version()} {what}, once) into {folder} ...")
+            _fetch(root, folder, gds, timeout)
     return folder
 
 
@@ -66,7 +77,7 @@ def is_complete(folder: Path) -> bool:
         return False
 
 
-def _fetch(root: Path, folder: Path, timeout: float) -> None:
+def _fetch(root: Path, folder: Path, gds: bool, timeout: float) -> None:
     maven = shutil.which("mvn")
     if maven is None:
         raise ServerError(
@@ -79,8 +90,8 @@ def _fetch(root: Path, folder: Path, timeout: float) -> None:
     except OSError as error:
         raise ServerError(f"{root} cannot be written to ({error.strerror}); {_REMEDY}.") from error
     try:
-        _run_maven(maven, staged, timeout)
-        _seal(staged)
+        _run_maven(maven, staged, gds, timeout)
+        _seal(staged, gds)
         shutil.rmtree(folder, ignore_errors=True)
         staged.rename(folder)
     except OSError as error:
@@ -91,11 +102,12 @@ def _fetch(root: Path, folder: Path, timeout: float) -> None:
         shutil.rmtree(staged, ignore_errors=True)
 
 
-def _run_maven(maven: str, staged: Path, timeout: float) -> None:
+def _run_maven(maven: str, staged: Path, gds: bool, timeout: float) -> None:
     pom = staged / "pom.xml"
     pom.write_text(POM.read_text(encoding="utf-8"), encoding="utf-8")
     goal = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
     arguments = [maven, "--batch-mode", "--strict-checksums", "--no-transfer-progress", "-f", str(pom)]
+    arguments += ["--activate-profiles", "gds"] if gds else []
     try:
         done = subprocess.run(  # noqa: S603 - no shell, our own words
             [*arguments, goal, f"-DoutputDirectory={staged}", "-DincludeScope=runtime"],
@@ -120,17 +132,33 @@ def _run_maven(maven: str, staged: Path, timeout: float) -> None:
         )
 
 
-def _seal(staged: Path) -> None:
+def _seal(staged: Path, gds: bool) -> None:
     """Writes down what came, so that a folder that lost a file is not taken for whole."""
     (staged / "pom.xml").unlink()
-    sizes = {path.name: path.stat().st_size for path in sorted(staged.glob("*.jar"))}
-    if f"neo4j-server-{version()}.jar" not in sizes:
-        raise ServerError(f"Maven ended well and brought no neo4j-server-{version()}.jar: try again.")
+    wanted = [f"neo4j-server-{version()}.jar"]
+    if gds:
+        _move_plugins(staged)
+        wanted.append(f"{PLUGINS}/proc-catalog-{version('gds')}.jar")
+    found = sorted(staged.rglob("*.jar"))
+    sizes = {path.relative_to(staged).as_posix(): path.stat().st_size for path in found}
+    for name in wanted:
+        if name not in sizes:
+            raise ServerError(f"Maven ended well and brought no {Path(name).name}: try again.")
     manifest = staged / MANIFEST
     manifest.write_text(json.dumps(sizes, indent=1), encoding="utf-8")
     for path in (*(staged / name for name in sizes), manifest):
         with path.open("rb") as file:
             os.fsync(file.fileno())
+
+
+def _move_plugins(staged: Path) -> None:
+    """The jars with the procedures of GDS go where Neo4j looks for some; the others stay on the class path.
+
+    It reads every class of every jar there when it starts, so those without procedures would cost time only.
+    """
+    (staged / PLUGINS).mkdir()
+    for path in staged.glob(f"proc-*-{version('gds')}.jar"):
+        path.rename(staged / PLUGINS / path.name)
 
 
 def _sweep(root: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from graphpath.errors import ServerError
+from graphpath.server.jars import PLUGINS
 
 VERSIONS: Final = (17, 21)
 """What Neo4j 5.26 runs on."""
@@ -54,9 +55,11 @@ def find_java() -> Path:
 
 
 def command(java: Path, jars: Path, heap: int, main: str, arguments: Iterable[str]) -> list[str]:
-    """The command line that runs class ``main`` from the class path ``jars`` with ``heap`` MiB."""
-    # The star is expanded by Java itself; no shell is involved.
-    return [str(java), f"-Xms{heap}m", f"-Xmx{heap}m", *OPTIONS, "-cp", str(jars / "*"), main, *arguments]
+    """The command line that runs class ``main`` from the jars in ``jars`` with ``heap`` MiB."""
+    # The stars are expanded by Java itself; no shell is involved.
+    places = [jars / "*", *([jars / PLUGINS / "*"] if (jars / PLUGINS).is_dir() else [])]
+    path = os.pathsep.join(map(str, places))
+    return [str(java), f"-Xms{heap}m", f"-Xmx{heap}m", *OPTIONS, "-cp", path, main, *arguments]
 
 
 def _version_text(java: Path) -> str:

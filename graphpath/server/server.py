@@ -14,7 +14,7 @@ from graphpath.errors import ServerError
 from graphpath.server import java, memory, places, ports, tool
 from graphpath.server.complaints import Log, console
 from graphpath.server.config import Ports, neo4j_conf
-from graphpath.server.jars import Say, jars, version
+from graphpath.server.jars import PLUGINS, Say, jars, version
 from graphpath.server.platforms import check_platform
 from graphpath.server.process import Process, spawn
 from graphpath.server.ready import Answer, ask
@@ -35,6 +35,7 @@ class Server:
         bolt_port, http_port: 0 = any free one.
         memory: of heap and page cache together ("2g", "768m"); by default by what is free.
         cache: where the jars are kept; the platform's cache folder where None.
+        gds: with OpenGDS, the open part of Neo4j's Graph Data Science, for the queries ``gds/*``.
         timeout: seconds that a start may take.
         say: told what takes long.
     """
@@ -47,11 +48,13 @@ class Server:
         http_port: int = HTTP,
         memory: str | None = None,
         cache: Path | None = None,
+        gds: bool = False,
         timeout: float = 180,
         say: Say = lambda _: None,
     ) -> None:
         self.home = Path(home).expanduser().absolute() if home is not None else places.default_home()
         self.cache = cache
+        self.gds = gds
         self._asked = Ports(bolt_port, http_port)
         self._memory = memory
         self._timeout = timeout
@@ -112,6 +115,7 @@ class Server:
             pid=state.process.pid if running else None,
             ports=state.ports,
             version=state.version,
+            gds=state.gds,
         )
 
     def start(self) -> Status:
@@ -127,9 +131,10 @@ class Server:
             self._refuse_running()
             found = java.find_java()
             room = memory.plan(self._memory)
-            lib = jars(self.cache, say=self._say)
+            lib = jars(self.cache, gds=self.gds, say=self._say)
             chosen = Ports(*ports.choose(self._asked.bolt, self._asked.http))
-            places.write_private(self.home / "conf" / "neo4j.conf", neo4j_conf(self.home, chosen, room))
+            conf = neo4j_conf(self.home, chosen, room, lib / PLUGINS if self.gds else None)
+            places.write_private(self.home / "conf" / "neo4j.conf", conf)
             self._set_password()
             self._say(f"Starting Neo4j {version()} in {self.home} ...")
             homes = (f"--home-dir={self.home}", f"--config-dir={self.home / 'conf'}")
@@ -154,7 +159,7 @@ class Server:
 
     def admin(self, *arguments: str, heap: int = 512, timeout: float | None = None) -> str:
         """Runs neo4j-admin on this home; see ``tool.admin``. The server must be stopped for most of it."""
-        return tool.admin(arguments, self.home, heap=heap, timeout=timeout, cache=self.cache)
+        return tool.admin(arguments, self.home, heap=heap, timeout=timeout, cache=self.cache, gds=self.gds)
 
     def _running(self) -> Status:
         status = self.status()
@@ -192,7 +197,7 @@ class Server:
         log = Log.mark(self.home)
         process = spawn(command, tool.environment(self.home), console(self.home), mark)
         try:
-            State(process, at, version()).write(self.home)
+            State(process, at, version(), self.gds).write(self.home)
             self._wait(process, at, log)
         except BaseException:
             process.end(10)

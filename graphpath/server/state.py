@@ -14,11 +14,12 @@ from graphpath.server.process import Process
 
 @dataclass(frozen=True)
 class State:
-    """The process of a server, its ports and its version of Neo4j."""
+    """The process of a server, its ports, its version of Neo4j, and whether it has Graph Data Science."""
 
     process: Process
     ports: Ports
     version: str
+    gds: bool = False
 
     def write(self, home: Path) -> None:
         """Keeps it in ``home``."""
@@ -40,6 +41,7 @@ class Status:
     pid: int | None = None
     ports: Ports | None = None
     version: str | None = None
+    gds: bool = False
 
     @property
     def uri(self) -> str | None:
@@ -57,7 +59,7 @@ def read_state(home: Path) -> State | None:
     try:
         kept = json.loads(_file(home).read_text(encoding="utf-8"))
         process, ports = Process(**kept["process"]), Ports(**kept["ports"])
-        return State(process, ports, str(kept["version"]))
+        return State(process, ports, str(kept["version"]), bool(kept.get("gds", False)))
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

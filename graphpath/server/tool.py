@@ -21,6 +21,7 @@ def admin(
     heap: int = 512,
     timeout: float | None = None,
     cache: Path | None = None,
+    gds: bool = False,
 ) -> str:
     """Runs neo4j-admin with ``arguments`` on the home of a server, and returns what it wrote.
 
@@ -31,11 +32,12 @@ def admin(
         home: the server's home; its conf/neo4j.conf must exist.
         heap: MiB of Java heap.
         timeout: seconds that it may take; None = any.
+        cache, gds: whose jars are used; see ``jars.jars``.
 
     Raises:
         ServerError: it failed (``log`` has the last of what it wrote), took too long, or cannot be run.
     """
-    words = java.command(java.find_java(), jars(cache), heap, MAIN, arguments)
+    words = java.command(java.find_java(), jars(cache, gds=gds), heap, MAIN, arguments)
     name = " ".join(("neo4j-admin", *(word for word in arguments[:3] if word[0] not in "@-")))
     try:
         done = subprocess.run(  # noqa: S603 - no shell; the words are the caller's own

@@ -88,6 +88,10 @@ class Store(ABC):
     def close(self) -> None:
         """Let go of the engine. The store can be used again; it then opens anew."""
 
+    def offers(self, library: str) -> bool:
+        """Whether the engine has ``library``; the only one known is "gds", Neo4j's Graph Data Science."""
+        return False
+
     def runs(self) -> pd.DataFrame:
         """One row per run: what it is, where its trace was, whether it is complete, and its counts."""
         import pandas as pd

@@ -64,6 +64,17 @@ def test_a_guard_is_read() -> None:
     )
 
 
+def test_the_engine_that_a_query_needs_is_read(tmp_path: Path) -> None:
+    """Its text is then the one engine's own, and may use what no other has."""
+    assert not read_file("topic/query", write(tmp_path, GOOD)).needs_gds
+    text = GOOD.replace("// param run", "// engine: neo4j with gds\n// param run").replace(
+        "p.variant AS name", "toUpper(p.variant) AS name"
+    )
+    assert read_file("topic/query", write(tmp_path, text)).needs_gds
+    with pytest.raises(QueryFileError, match="toUpper"):
+        read_file("topic/query", write(tmp_path, text.replace("// engine: neo4j with gds\n", "")))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "message"),
     [
@@ -82,6 +93,7 @@ def test_a_guard_is_read() -> None:
         ("// :params", "// returns: x int\n// :params", 12, "second returns"),
         ("layers: [1, 2], by", "layers: [], by", 12, r"must be // :params {run: \"\", layers: \[1, 2\]"),
         ("// :params {", "// guard x <= 3\n// :params {", 12, "write // guard"),
+        ("// param run", "// engine: neo4j\n// param run", 6, "write // engine: neo4j with gds, or nothing"),
         ("// :params {", "// guard a/b.c <= size: so\n// :params {", 1, "size, which is no parameter"),
         ("= $run", "= $runs", 16, r"\$runs is not declared"),
         ("p.run = $run AND ", "", 1, "parameter run is declared and never used"),

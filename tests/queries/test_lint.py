@@ -125,6 +125,24 @@ def test_a_twin_may_use_its_engines_own_words_but_not_write() -> None:
     assert lint.check("MATCH (n:Neuron) DELETE n", portable=False)
 
 
+PROJECTED = "MATCH (n:Neuron) WITH gds.graph.project('p', n) AS g CALL gds.wcc.stream('p') YIELD nodeId "
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (PROJECTED + "RETURN nodeId AS id", "drop with gds.graph.drop"),
+        (PROJECTED.replace("stream", "write") + "CALL gds.graph.drop('p') YIELD graphName", "only reads"),
+        (PROJECTED + "CALL gds.graph.drop('p') YIELD graphName SET n.id = 1", "SET is refused"),
+        (PROJECTED.replace("Neuron", "Neurone") + "CALL gds.graph.drop('p') YIELD graphName", "no label"),
+    ],
+)
+def test_what_only_one_engine_takes_is_checked_too(text: str, message: str) -> None:
+    (fault,) = lint.check(text, portable=False)
+    assert message in fault.message
+    assert lint.check(PROJECTED + "CALL gds.graph.drop('p') YIELD graphName", portable=False) == []
+
+
 def test_every_shipped_query_passes() -> None:
     for query in catalogue().values():
-        assert lint.check(query.text) == [], query.name
+        assert lint.check(query.text, portable=not query.needs_gds) == [], query.name

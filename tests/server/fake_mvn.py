@@ -15,6 +15,10 @@ if MODE == "fails":
     sys.exit(1)
 if MODE == "hangs":
     time.sleep(60)
+if "gds" in sys.argv:
+    version_of_gds = pom.partition("<gds.version>")[2].partition("<")[0]
+    (out / f"core-{version_of_gds}.jar").write_text("no procedures")
+    (out / f"proc-catalog-{version_of_gds}.jar").write_text("procedures")
 if MODE != "brings too little":
     (out / f"neo4j-server-{version}.jar").write_text("server")
 with Path(os.environ["GRAPHPATH_CACHE"], "calls").open("a") as calls:

@@ -46,6 +46,21 @@ def test_start_status_stop(call: Callable[..., Result], server: Server) -> None:
     assert call("stop").stdout == f"no server runs in {server.home}\n"
 
 
+def test_start_with_gds(call: Callable[..., Result], server: Server) -> None:
+    started = call(*START, "--gds")
+    assert started.exit_code == 0, started.output
+    assert "and OpenGDS" in started.stderr
+    assert "5.26.30 with OpenGDS, running" in started.stdout
+    conf = (server.home / "conf" / "neo4j.conf").read_text("utf-8").splitlines()
+    assert "dbms.security.procedures.unrestricted=gds.*" in conf
+    (plugins,) = (line.partition("=")[2] for line in conf if line.startswith("server.directories.plugins="))
+    assert [path.suffix for path in Path(plugins).iterdir()] == [".jar"]
+    call("stop")
+    again = call(*START)
+    assert "OpenGDS" not in again.stdout
+    assert "unrestricted" not in (server.home / "conf" / "neo4j.conf").read_text("utf-8")
+
+
 def test_a_failure_shows_the_servers_log_and_one_sentence(call: Callable[..., Result], fake: Fake) -> None:
     fake(java="dies")
     failed = call(*START)

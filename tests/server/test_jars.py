@@ -11,6 +11,7 @@ import pytest
 
 from graphpath.errors import ServerError
 from graphpath.server.jars import POM, is_complete, jars, version
+from graphpath.server.java import command
 
 Fake = Callable[..., None]
 
@@ -39,6 +40,22 @@ def test_it_comes_once(cache: Path, fake: Fake) -> None:
     ]
     assert jars(cache, say=said.append) == folder
     assert calls(cache) == len(said) == 1
+
+
+def test_with_gds_it_lies_beside_the_other(cache: Path, fake: Fake) -> None:
+    fake(mvn="brings")
+    plain, folder = jars(cache), jars(cache, gds=True)
+    assert folder == cache / "neo4j" / f"{version()}-gds-{version('gds')}"
+    # Neo4j looks for procedures in every jar of this folder: its own must not be there, others need not.
+    assert [path.name for path in (folder / "plugins").iterdir()] == [f"proc-catalog-{version('gds')}.jar"]
+    assert not (plain / "plugins").exists()
+    assert (jars(cache), jars(cache, gds=True)) == (plain, folder)
+    assert calls(cache) == 2
+    path = command(Path("java"), folder, 512, "Main", [])[-2]
+    assert path == f"{folder}/*:{folder}/plugins/*"
+    assert command(Path("java"), plain, 512, "Main", [])[-2] == f"{plain}/*"
+    (folder / "plugins" / f"proc-catalog-{version('gds')}.jar").unlink()
+    assert not is_complete(folder)
 
 
 @pytest.mark.parametrize("damage", ["unlink", "shorten", "manifest"])
@@ -108,3 +125,4 @@ def test_the_pom_names_versions_and_no_place() -> None:
     assert "<repositor" not in text
     assert "SNAPSHOT" not in text and "LATEST" not in text and "[" not in text
     assert json.dumps(version()) == '"5.26.30"'
+    assert version("gds").startswith("2.13.")  # the line for Neo4j 5.26

@@ -93,13 +93,14 @@ def managed_server(uri: str) -> Server | None:
 
 
 def _where_it_is(server: Server) -> Server:
-    """``server`` with the ports that it has now, to be started on again."""
+    """``server`` with the ports and the library that it has now, to be started with again."""
     from graphpath.server import Server
 
-    ports = server.status().ports
-    if ports is None:
+    found = server.status()
+    if found.ports is None:
         raise StoreUnavailable(f"The server in {server.home} does not run: graphpath neo4j start starts it.")
-    return Server(server.home, bolt_port=ports.bolt, http_port=ports.http, cache=server.cache)
+    bolt, http = found.ports.bolt, found.ports.http
+    return Server(server.home, bolt_port=bolt, http_port=http, cache=server.cache, gds=found.gds)
 
 
 def _install(

@@ -40,6 +40,7 @@ SETTINGS: Final[dict[str, Any]] = {
     "notifications_min_severity": "OFF",
 }
 IN_TRANSACTIONS: Final = re.compile(r"\bIN\s+(\S+\s+CONCURRENT\s+)?TRANSACTIONS\b", re.IGNORECASE)
+FUNCTIONS: Final = "SHOW FUNCTIONS YIELD name WHERE name STARTS WITH $prefix RETURN count(*) AS n"
 META: Final = "MATCH (m:GraphpathMeta) RETURN m.schema AS schema, m.engine AS engine"
 
 
@@ -152,6 +153,10 @@ class Neo4jStore(Store):
             return frame
         except QueryFailed:  # values of several types in one column: as Python objects
             return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
+
+    def offers(self, library: str) -> bool:
+        """See :meth:`Store.offers`."""
+        return bool(self._session().column(FUNCTIONS, {"prefix": f"{library}."})[0])
 
     def delete(self, run: str) -> None:
         """See :meth:`Store.delete`. In batches; named queries refuse the run from the first moment on."""

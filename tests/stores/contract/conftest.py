@@ -11,7 +11,6 @@ import pytest
 
 from graphpath.server import Server
 from graphpath.stores import Store, open_store
-from tests.neo4j_server import CACHE
 from tests.synthetic import write_trace
 
 ENGINES = ("ladybug", "neo4j")
@@ -81,22 +80,6 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         store = connect(server)
     with store:
         yield store
-
-
-@pytest.fixture(scope="module")
-def own_server(neo4j_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of the module's own, to be killed and filled."""
-    server = Server(
-        tmp_path_factory.mktemp("own") / "home",
-        bolt_port=0,
-        http_port=0,
-        memory="640m",
-        cache=CACHE,
-        timeout=300,
-    )
-    server.start()
-    yield server
-    server.stop()
 
 
 def needs_root() -> None:

@@ -28,25 +28,11 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def managed(own_server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+def managed(neo4j_server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
     """The server that graphpath takes for its own."""
-    monkeypatch.setenv("GRAPHPATH_NEO4J_HOME", str(own_server.home))
-    ports = own_server.status().ports
-    assert ports is not None
-
-    def with_its_jars(uri: str) -> Server | None:
-        again = Server(
-            own_server.home,
-            bolt_port=ports.bolt,
-            http_port=ports.http,
-            memory="640m",
-            cache=own_server.cache,
-            timeout=300,
-        )
-        return again if uri == own_server.uri else None
-
-    monkeypatch.setattr(bulk, "managed_server", with_its_jars)
-    return own_server
+    monkeypatch.setenv("GRAPHPATH_NEO4J_HOME", str(neo4j_server.home))
+    monkeypatch.setattr(bulk, "managed_server", lambda uri: neo4j_server if uri == neo4j_server.uri else None)
+    return neo4j_server
 
 
 def leftovers(server: Server) -> list[str]:
@@ -127,31 +113,31 @@ def test_an_exchange_that_was_cut_short_is_undone(
 
 
 def test_a_server_of_somebody_else_gets_files_and_the_command(
-    own_server: Server, traces: SimpleNamespace, make: Callable[[str], Store], tmp_path: Path
+    neo4j_server: Server, traces: SimpleNamespace, make: Callable[[str], Store], tmp_path: Path
 ) -> None:
     """The printed command itself, with the importer of the class path for neo4j-admin, does the work."""
     folder = tmp_path / "import files"
-    with connect(own_server) as store:
-        clear(own_server)
+    with connect(neo4j_server) as store:
+        clear(neo4j_server)
         report = store.bulk_load([traces.clean, traces.attacked], directory=folder)
         assert store.runs().empty
     assert report.loaded is False and report.directory == folder
     assert "neo4j-admin database import full --overwrite-destination=true neo4j @arguments" in report.command
-    own_server.stop()
+    neo4j_server.stop()
     try:
-        done = in_folder(own_server, folder)
+        done = in_folder(neo4j_server, folder)
         assert done.returncode == 0, done.stdout
     finally:
-        own_server.start()
+        neo4j_server.start()
     other = make("ladybug")
     for trace in (traces.clean, traces.attacked):
         other.load(trace)
-    with connect(own_server) as store:
+    with connect(neo4j_server) as store:
         for text in (folder / "schema.cypher").read_text(encoding="utf-8").split(";\n"):
             if text.strip():
                 store.cypher(text, write=True)
         assert_same(contents(store, without=OTHER), contents(other, without=OTHER))
-    with connect(own_server) as store, pytest.raises(StoreError, match="is not empty"):
+    with connect(neo4j_server) as store, pytest.raises(StoreError, match="is not empty"):
         store.bulk_load([traces.clean], directory=folder)
 
 

@@ -18,7 +18,7 @@ from graphpath.errors import QueryFailed, StoreConflict, StoreError, StoreUnavai
 from graphpath.server import Server
 from graphpath.stores import Store, open_store
 from graphpath.stores.neo4j.session import BoltSession
-from tests.neo4j_server import CACHE
+from tests.neo4j_server import made
 from tests.stores.contents import assert_same, contents
 from tests.stores.contract.conftest import CLEAR, clear, connect, needs_root
 
@@ -317,7 +317,7 @@ def small_disk(neo4j_server: Server, tmp_path: Path) -> Iterator[Server]:
     )
     if done.returncode:
         pytest.skip(f"no tmpfs here: {done.stderr.decode().strip()}")
-    server = Server(home, bolt_port=0, http_port=0, memory="640m", cache=CACHE, timeout=300)
+    server = made(home)
     try:
         server.start()
         yield server

@@ -238,20 +238,21 @@ def test_a_half_loaded_run_can_be_deleted(
 
 
 @pytest.mark.slow
-def test_a_killed_server_loses_nothing(own_server: Server, traces: SimpleNamespace, expected: dict) -> None:
+def test_a_killed_server_loses_nothing(neo4j_server: Server, traces: SimpleNamespace, expected: dict) -> None:
     """SIGKILL to the server in the middle of a load; started again, the same load completes."""
-    with connect(own_server) as store:
+    clear(neo4j_server)
+    with connect(neo4j_server) as store:
         store.load(traces.clean)
-    process = loader(own_server, traces.attacked)
-    assert begun(own_server, "FLOWS_TO", 20)
-    pid = own_server.status().pid
+    process = loader(neo4j_server, traces.attacked)
+    assert begun(neo4j_server, "FLOWS_TO", 20)
+    pid = neo4j_server.status().pid
     assert pid is not None
     subprocess.run(["kill", "-KILL", str(pid)], check=True)
     _, said = process.communicate(timeout=90)
     assert process.returncode == 1
     assert b"StoreUnavailable: No answer from a Neo4j server" in said
-    own_server.start()
-    with connect(own_server) as store:
+    neo4j_server.start()
+    with connect(neo4j_server) as store:
         assert store.runs().set_index("run").complete.to_dict() == {"clean": True, "attacked": False}
         assert store.load(traces.attacked).loaded
         assert_same(held(store), expected)
