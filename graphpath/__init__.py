@@ -16,21 +16,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from graphpath.attribution import ATTRIBUTIONS, attribute, heatmap
     from graphpath.errors import GraphpathError
     from graphpath.record import Trace
     from graphpath.stores import open_store as open
     from graphpath.tracing import METHODS, at, trace
 
 _HOMES = {
+    "ATTRIBUTIONS": ("graphpath.attribution", "ATTRIBUTIONS"),
     "GraphpathError": ("graphpath.errors", "GraphpathError"),
     "METHODS": ("graphpath.tracing", "METHODS"),
     "Trace": ("graphpath.record", "Trace"),
     "at": ("graphpath.tracing", "at"),
+    "attribute": ("graphpath.attribution", "attribute"),
+    "heatmap": ("graphpath.attribution", "heatmap"),
     "open": ("graphpath.stores", "open_store"),
     "trace": ("graphpath.tracing", "trace"),
 }
 
-__all__ = ["METHODS", "GraphpathError", "Trace", "at", "open", "trace"]
+__all__ = [
+    "ATTRIBUTIONS",
+    "METHODS",
+    "GraphpathError",
+    "Trace",
+    "at",
+    "attribute",
+    "heatmap",
+    "open",
+    "trace",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -24,6 +24,7 @@ REACHES = {
     "attacks": {"models", "data", "record"},
     "network": {"errors"},
     "tracing": {"network", "models", "data", "record"},
+    "attribution": {"tracing", "network", "models", "data", "record"},
     "stores": {"record", "queries", "server"},
     "queries": {"stores"},
     "analysis": {"record", "stores", "queries"},
@@ -47,9 +48,9 @@ REACHES = {
 """What a part may import besides errors, extras and ids. Nothing reaches back toward images or caller."""
 
 OWNERS = {
-    "torch": {"demo", "network", "tracing", "models", "data", "attacks"},
+    "torch": {"demo", "network", "tracing", "attribution", "models", "data", "attacks"},
     "torchvision": {"models", "data"},
-    "captum": {"attacks"},
+    "captum": {"attacks", "attribution"},
     "sklearn": {"data"},
     "ladybug": {"stores"},
     "duckdb": {"stores", "analysis"},

@@ -105,12 +105,14 @@ class Selection:
     """What a method selects in a batch: one block for each of the batch's inlets, in their order.
 
     ``bias_fed`` (N, sites) int64 counts the selected neurons with nothing selected before them,
-    ``sparsity`` (N,) is the share of thresholded neurons left out (NaN for methods that choose edges).
+    ``sparsity`` (N,) is the share of thresholded neurons left out (NaN for methods that choose edges), and
+    ``neurons`` (N, neurons) bool those that a method chose (None for methods that choose edges).
     """
 
     blocks: tuple[Block, ...]
     bias_fed: Tensor
     sparsity: Tensor
+    neurons: Tensor | None = None
 
 
 def as_array(tensor: Tensor) -> npt.NDArray[Any]:

@@ -65,7 +65,7 @@ class Batches:
         seeds = tuple(int(digest(self.seed, sample)[:15], 16) for sample in rows["sample"].to_pylist())
         return Batch(self.wiring, pixels, held, seeds), targets.cpu().numpy(), rows
 
-    def fitting(self, method: Method, options: Mapping[str, Any]) -> int:
+    def fitting(self, method: Method[Any], options: Mapping[str, Any]) -> int:
         """Images that ``method`` can take about ``MEMORY`` for at a time, from the network's size."""
         network = self.wiring.network
         item = torch.empty((), dtype=network.dtype).element_size()

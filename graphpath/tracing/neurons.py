@@ -66,4 +66,4 @@ def join(batch: Batch, selected: Tensor) -> Selection:
             bias_fed[:, site.number] += fan.sample[alone].bincount(minlength=held.images)
         blocks.append(Block.joined(site, parts, pool.device, held.output.dtype))
     sparsity = 1 - (selected & pool).sum(1).double() / pool.sum()
-    return Selection(tuple(blocks), bias_fed, sparsity)
+    return Selection(tuple(blocks), bias_fed, sparsity, selected & pool)

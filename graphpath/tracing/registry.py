@@ -5,24 +5,26 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from graphpath.errors import MethodError
 from graphpath.tracing.batch import Selection
 from graphpath.tracing.methods import controls, effective_path, neuron_mct
 
+Result = TypeVar("Result", covariant=True)
+
 
 @dataclass(frozen=True)
-class Method:
-    """A tracing method: ``select(batch, **options)`` gives the edges of each image of a batch.
+class Method(Generic[Result]):
+    """A method by name: of a tracing method, ``select(batch, **options)`` gives each image's selection.
 
-    ``edges`` says whether it chooses edges itself or neurons that are then joined.
+    ``edges`` is False where it chooses neurons, which are then joined.
     """
 
     name: str
     source: str
     edges: bool
-    select: Callable[..., Selection]
+    select: Callable[..., Result]
 
     @property
     def options(self) -> dict[str, Any]:
@@ -57,10 +59,10 @@ _ALL = (
     Method("random", "control: uniform", False, controls.select_random),
 )
 
-METHODS: dict[str, Method] = {method.name: method for method in _ALL}
+METHODS: dict[str, Method[Selection]] = {method.name: method for method in _ALL}
 
 
-def method_named(name: str) -> Method:
+def method_named(name: str) -> Method[Selection]:
     """The method called ``name``; MethodError, with the names there are, if none is."""
     if name not in METHODS:
         raise MethodError(f"There is no method {name!r}; there are {', '.join(METHODS)}.")

@@ -35,7 +35,7 @@ class At:
 
     def site(self, network: Network) -> Site:
         """The site it points into. Raises MethodError where the network has no such place."""
-        site = _site_called(self.layer, network)
+        site = site_called(self.layer, network)
         limits = dict(zip(("channel", "y", "x"), site.shape, strict=True))
         for name, limit in limits.items():
             value = getattr(self, name)
@@ -170,23 +170,8 @@ def described(target: Target) -> Any:
     return target.tolist() if isinstance(target, Tensor) else target
 
 
-def _named(target: str, logits: Tensor, asked: Asked) -> Tensor:
-    own = logits.argmax(1)
-    if target == "own":
-        return own
-    if target == "predicted":
-        return torch.where(asked.originals >= 0, asked.originals, own)
-    if target != "label":
-        raise MethodError(
-            f"target={target!r} is unknown; expected one of {', '.join(NAMES)}, a class, two classes, or "
-            "a place in the network."
-        )
-    if bool((asked.labels < 0).any()):
-        raise MethodError('target="label" needs a label for every image; pass labels=.')
-    return asked.labels
-
-
-def _site_called(layer: str | int, network: Network) -> Site:
+def site_called(layer: str | int, network: Network) -> Site:
+    """The layer with that name (its own or its activation's) or number; MethodError where there is none."""
     sites = network.sites
     if isinstance(layer, int):
         if not 0 <= layer < len(sites):
@@ -201,3 +186,19 @@ def _site_called(layer: str | int, network: Network) -> Site:
         like = get_close_matches(layer, named, 3) or [site.name for site in sites[:3]]
         raise MethodError(f"target: there is no layer {layer!r}; there are {', '.join(like)} and others.")
     return named[layer]
+
+
+def _named(target: str, logits: Tensor, asked: Asked) -> Tensor:
+    own = logits.argmax(1)
+    if target == "own":
+        return own
+    if target == "predicted":
+        return torch.where(asked.originals >= 0, asked.originals, own)
+    if target != "label":
+        raise MethodError(
+            f"target={target!r} is unknown; expected one of {', '.join(NAMES)}, a class, two classes, or "
+            "a place in the network."
+        )
+    if bool((asked.labels < 0).any()):
+        raise MethodError('target="label" needs a label for every image; pass labels=.')
+    return asked.labels

@@ -20,6 +20,7 @@ from graphpath.ids import digest
 from graphpath.models import LoadedModel, as_loaded
 from graphpath.network.lowering import evaluating
 from graphpath.record import ImageSet, Trace, TraceWriter
+from graphpath.tracing.batch import Selection
 from graphpath.tracing.batches import Batches, as_images, placed, settled
 from graphpath.tracing.pathways import pathways
 from graphpath.tracing.registry import Method, method_named
@@ -98,7 +99,7 @@ class _Tracer:
     """One run over one set of images."""
 
     batches: Batches
-    method: Method
+    method: Method[Selection]
     options: dict[str, Any]
     routes: int
     max_edges: int | None
@@ -154,7 +155,7 @@ def _check_counts(routes: int, max_edges: int | None, batch: int | None) -> None
 def _describe(
     model: LoadedModel,
     images: Images,
-    method: Method,
+    method: Method[Any],
     options: dict[str, Any],
     target: Target,
     routes: int,

@@ -1,0 +1,94 @@
+"""``attribute``: what each pixel counts, by any method; ``heatmap``: one number a pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from graphpath.attribution import baselines
+from graphpath.attribution.pathway import pathway_gradient
+from graphpath.data import Images
+from graphpath.errors import MethodError
+from graphpath.models import LoadedModel, as_loaded
+from graphpath.network.lowering import evaluating
+from graphpath.record import ImageSet
+from graphpath.tracing.batch import Batch, Selection
+from graphpath.tracing.batches import Batches, as_images, placed, settled
+from graphpath.tracing.registry import METHODS, Method
+from graphpath.tracing.targets import Target
+
+_BASELINES = (
+    Method("gradient", "Simonyan et al. 2014", True, baselines.gradient),
+    Method("input_x_gradient", "Shrikumar et al. 2016", True, baselines.input_x_gradient),
+    Method("integrated_gradients", "Sundararajan et al. 2017", True, baselines.integrated_gradients),
+    Method("grad_cam", "Selvaraju et al. 2017", True, baselines.grad_cam),
+    Method("guided_backprop", "Springenberg et al. 2015", True, baselines.guided_backprop),
+)
+
+ATTRIBUTIONS: dict[str, Method[Selection | Tensor]] = {
+    **METHODS,
+    **{method.name: method for method in _BASELINES},
+}
+"""All methods of ``attribute`` with their options: those of ``graphpath.METHODS``, then captum's."""
+
+
+def attribute(
+    model: nn.Module | LoadedModel,
+    images: Tensor | DataLoader[Any] | ImageSet | Images,
+    labels: Tensor | np.ndarray | list[int] | None = None,
+    *,
+    method: str = "neuron_mct",
+    target: Target = "predicted",
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    batch: int | None = None,
+    **options: Any,
+) -> Tensor:
+    """What the pixels of images count for a target.
+
+    A tracing method gives the pathway gradient: df/dx of the network in which only the neurons that the
+    method selects are left, their mask frozen (Khakzar et al. 2021). ``"gradient"``, ``"input_x_gradient"``,
+    ``"integrated_gradients"``, ``"grad_cam"`` and ``"guided_backprop"`` are captum's, for comparison.
+
+    Args:
+        model, images, labels, target, seed, device, batch: as :func:`graphpath.trace` takes them.
+        method: a name of ``graphpath.ATTRIBUTIONS``; its options follow by name (``sparsity=0.9``).
+
+    Returns (N, C, H, W) on the CPU, in the model's dtype; (N, 1, H, W) of ``"grad_cam"``.
+
+    Raises MethodError, NetworkError, UnsupportedOperation or DataError.
+    """
+    if method not in ATTRIBUTIONS:
+        raise MethodError(f"There is no attribution {method!r}; there are {', '.join(ATTRIBUTIONS)}.")
+    chosen = ATTRIBUTIONS[method]
+    given = chosen.settled(options)
+    loaded, source = as_loaded(model), as_images(images, labels)
+    target = settled(target, loaded, source)
+    with torch.inference_mode(False), placed(loaded.module, device), evaluating(loaded.module):
+        batches = Batches(loaded, source, target, seed)
+        size = batch or batches.fitting(chosen, given)
+        starts = range(0, len(source), size)
+        parts = (batches.held(start, min(start + size, len(source)))[0] for start in starts)
+        return torch.cat([_attributed(chosen, part, given).cpu() for part in parts])
+
+
+def heatmap(attribution: Tensor) -> Tensor:
+    """One number a pixel, in [-1, 1]: (N, H, W) from (N, C, H, W).
+
+    Of each pixel the channel of the largest absolute value, signed, over the largest of its image (Khakzar et
+    al. 2021); an image without attribution is 0.
+    """
+    largest = attribution.abs().argmax(1, keepdim=True)
+    value = attribution.gather(1, largest).squeeze(1)
+    scale = value.abs().amax((1, 2), keepdim=True)
+    return torch.where(scale > 0, value / torch.where(scale > 0, scale, 1), 0)
+
+
+def _attributed(method: Method[Selection | Tensor], batch: Batch, options: Mapping[str, Any]) -> Tensor:
+    found = method.select(batch, **options)
+    return found if isinstance(found, Tensor) else pathway_gradient(batch, found)

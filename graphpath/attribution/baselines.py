@@ -1,0 +1,100 @@
+"""Attributions for comparison, computed by captum on the network taken apart."""
+
+from __future__ import annotations
+
+import warnings
+
+from captum.attr import (
+    GuidedBackprop,
+    InputXGradient,
+    IntegratedGradients,
+    LayerAttribution,
+    LayerGradCam,
+    Saliency,
+)
+from torch import Tensor
+
+from graphpath.attribution.plain import Plain
+from graphpath.errors import MethodError
+from graphpath.network import Site
+from graphpath.tracing.batch import Batch
+from graphpath.tracing.targets import site_called
+
+
+def gradient(batch: Batch) -> Tensor:
+    """df/dx (Simonyan et al. 2014), signed: (N, C, H, W)."""
+    return _attributed(Saliency(_plain(batch)), batch, abs=False)
+
+
+def input_x_gradient(batch: Batch) -> Tensor:
+    """``x * df/dx`` (Shrikumar et al. 2016): (N, C, H, W)."""
+    return _attributed(InputXGradient(_plain(batch)), batch)
+
+
+def integrated_gradients(batch: Batch, *, steps: int = 50) -> Tensor:
+    """Integrated Gradients from black (Sundararajan et al. 2017), Gauss-Legendre rule: (N, C, H, W).
+
+    Args:
+        steps: evaluations of the gradient on the way.
+
+    Raises:
+        MethodError: there are no steps.
+    """
+    if steps < 1:
+        raise MethodError(f"steps={steps} is out of range; expected at least 1.")
+    found = IntegratedGradients(_plain(batch))
+    return _attributed(found, batch, n_steps=steps, internal_batch_size=len(batch.images))
+
+
+def grad_cam(batch: Batch, *, layer: str = "last") -> Tensor:
+    """Grad-CAM (Selvaraju et al. 2017), brought to the images' size bilinearly: (N, 1, H, W), none negative.
+
+    Args:
+        layer: the layer whose maps are weighed by the means of their gradients, by name; ``"last"`` is the
+            last one before the target whose maps have more than one place.
+
+    Raises:
+        MethodError: there is no such layer.
+    """
+    site = _weighed_layer(batch, layer)
+    plain = _plain(batch)
+    found = _attributed(LayerGradCam(plain, plain.steps[site.after]), batch, relu_attributions=True)
+    brought: Tensor = LayerAttribution.interpolate(found, tuple(batch.images.shape[2:]), "bilinear")
+    return brought
+
+
+def guided_backprop(batch: Batch) -> Tensor:
+    """Guided Backpropagation (Springenberg et al. 2015): negative gradients stop at ReLUs. (N, C, H, W).
+
+    Raises:
+        MethodError: the network has no ReLU, so there is nothing to guide.
+    """
+    plain = _plain(batch)
+    if not plain.rectified:
+        raise MethodError("guided_backprop guides at ReLUs, and the network has none.")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Setting backward hooks on ReLU activations")
+        return _attributed(GuidedBackprop(plain), batch)
+
+
+def _plain(batch: Batch) -> Plain:
+    return Plain(batch.wiring.network, batch.goal)
+
+
+def _attributed(method: object, batch: Batch, **options: object) -> Tensor:
+    images = batch.images.detach().clone().requires_grad_(True)
+    found: Tensor = method.attribute(images, additional_forward_args=(batch.held.seed,), **options)  # type: ignore[attr-defined]
+    return found.detach()
+
+
+def _weighed_layer(batch: Batch, layer: str) -> Site:
+    before = [site for site in batch.wiring.sites[: batch.goal.number] if batch.held.leads[site.number]]
+    if layer != "last":
+        site = site_called(layer, batch.wiring.network)
+        if site not in before:
+            raise MethodError(f"layer={layer!r} does not lead to the target.")
+        before = [site]
+    extended = [site for site in before if site.number > 0 and site.shape[1] * site.shape[2] > 1]
+    if not extended:
+        raise MethodError("grad_cam needs a layer before the target whose maps have more than one place.")
+    return extended[-1]
