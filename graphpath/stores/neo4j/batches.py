@@ -14,9 +14,9 @@ from graphpath.stores.neo4j.statements import columns
 from graphpath.stores.schema import NODE, RELATIONSHIP
 from graphpath.stores.session import RECORDED
 
-BYTES: Final = 1 << 20
-"""Of a batch, as Arrow holds it: 20,000 to 30,000 edges. Larger ones gain nothing and cost memory."""
-LARGEST: Final = 50_000
+BYTES: Final = 1 << 18
+"""Of a batch, as Arrow holds it: 6,500 edges. In larger transactions each costs the server more."""
+LARGEST: Final = 20_000
 """Rows of a batch at most: the server holds a few hundred bytes for each until it commits."""
 PIECE: Final = 1 << 16
 MEMORY: Final = "512MiB"
@@ -28,17 +28,13 @@ def batches(
 ) -> Iterator[pa.Table]:
     """The rows of ``files`` from row ``skip`` on, in tables of about ``size`` bytes, columns renamed.
 
-    The record's own rows come in its order; others, which DuckDB computed in any order, sorted. Within a
-    batch relationships are sorted by their ends: locks are taken in one order, and neighbours are met
-    together.
+    The record's own rows come in its order; others, which DuckDB computed in any order, sorted.
     """
     if not files:
         return
     pieces = _recorded(files) if name in RECORDED else _sorted(name, files, scratch)
-    ordered = name not in NODE
     for table in _cut(_skipped(pieces, skip), size):
-        named = table.rename_columns(columns(name))
-        yield named.sort_by([("stop", "ascending"), ("start", "ascending")]) if ordered else named
+        yield table.rename_columns(columns(name))
 
 
 def _recorded(files: Iterable[Path]) -> Iterator[pa.Table]:

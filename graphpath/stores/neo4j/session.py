@@ -18,7 +18,8 @@ from graphpath.stores.neo4j import definitions, loads
 from graphpath.stores.neo4j.address import Address
 from graphpath.stores.neo4j.batches import BYTES, batches
 from graphpath.stores.neo4j.failures import TooLargeError, is_memory, told, too_large
-from graphpath.stores.neo4j.statements import SHARED, columns, statement
+from graphpath.stores.neo4j.packing import parameters
+from graphpath.stores.neo4j.statements import SHARED, statement
 from graphpath.stores.neo4j.values import plain, to_table, typed_table
 from graphpath.stores.schema import NODE
 
@@ -210,13 +211,11 @@ class BoltSession:
     ) -> None:
         if offset is not None and not self._advance(transaction, name, offset, offset + table.num_rows):
             return
-        rows = {key: table.column(n).to_pylist() for n, key in enumerate(columns(name))}
-        done = transaction.run(_query(statement(name)), {"rows": table.num_rows, **rows}).consume()
-        made = done.counters.relationships_created
-        if offset is not None and made != table.num_rows:
+        done = transaction.run(_query(statement(name)), parameters(name, table))
+        if name not in NODE and done.single(strict=True)["stored"] != table.num_rows:
             raise StoreError(
-                f"The store found the ends of {made} of {table.num_rows} {name} of run {self._run!r}; these "
-                "were not stored. Is every end of an edge in the trace's visits?"
+                f"The store has not all ends of {table.num_rows} {name} of run {self._run!r}; these were not "
+                "stored. Is every end of an edge in the trace's visits?"
             )
 
     def _advance(self, transaction: neo4j.ManagedTransaction, name: str, before: int, after: int) -> bool:

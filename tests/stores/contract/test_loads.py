@@ -19,6 +19,7 @@ from graphpath.errors import RunNotFound, StoreConflict, StoreError, StoreUnavai
 from graphpath.record import Trace
 from graphpath.server import Server
 from graphpath.stores import Store, open_store
+from graphpath.stores.neo4j.failures import TooLargeError
 from graphpath.stores.neo4j.session import BoltSession
 from tests.stores.contents import assert_same, contents
 from tests.stores.contract.conftest import clear, connect
@@ -141,6 +142,31 @@ def test_a_load_stopped_at_any_batch_goes_on_behind_it(
     assert tries > 3
     assert len(owned) == len(set(owned)), "rows were written twice"
     assert not leftovers(neo4j_server)
+
+
+def test_halves_of_a_batch_are_whole_batches(
+    neo4j_server: Server, traces: SimpleNamespace, expected: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server's memory holds 40 rows; the load dies between two halves, and goes on behind the first."""
+    clear(neo4j_server)
+    write = BoltSession._write
+    with connect(neo4j_server) as store:
+        store.load(traces.clean)
+        for stop in range(3, 30, 3):
+            seen = iter(range(10**6))
+
+            def failing(self, transaction, name, table, offset, seen=seen, stop=stop):
+                if table.num_rows > 40:
+                    raise TooLargeError("too large")
+                if offset is not None and next(seen) == stop:
+                    raise Stopped
+                write(self, transaction, name, table, offset)
+
+            with monkeypatch.context() as patch, suppress(Stopped):
+                patch.setattr(BoltSession, "_write", failing)
+                store.load(traces.attacked)
+        store.load(traces.attacked)
+        assert_same(held(store), expected)
 
 
 def finished(store: Store) -> bool:
