@@ -18,6 +18,8 @@
 MATCH (p:Pathway)-[m:RESEMBLES]->(c:ClassPathway)
 WHERE (size($runs) = 0 OR p.run IN $runs) AND (size($references) = 0 OR c.run IN $references)
   AND (size($layers) = 0 OR m.layer IN $layers)
+MATCH (u:Run)
+WHERE u.id = c.run AND u.complete = true
 MATCH (c)-[:OF_CATEGORY]->(k:Category)
 UNWIND [m.layer, -1] AS level
 WITH p.id AS pathway, p.sample AS sample, p.run AS run, p.variant AS variant, p.label AS label,

@@ -1,6 +1,6 @@
 // A sample with its pathways, and the class pathways that they resemble
 //
-// The first page to look at: from here to browse/pathway and browse/class_pathway.
+// The first page to look at: from here to browse/pathway and browse/class_pathway. Of complete runs.
 //
 // param sample int: the sample's id
 // param limit count = 50: at most so many resemblances
@@ -9,7 +9,10 @@
 
 MATCH (p:Pathway)-[o:OF_SAMPLE]->(s:Sample)
 WHERE s.id = $sample
-OPTIONAL MATCH (p)-[m:RESEMBLES]->(c:ClassPathway)-[f:OF_CATEGORY]->(k:Category)
+MATCH (u:Run)
+WHERE u.id = p.run AND u.complete = true
+OPTIONAL MATCH (p)-[m:RESEMBLES]->(c:ClassPathway)-[f:OF_CATEGORY]->(k:Category), (w:Run)
+WHERE w.id = c.run AND w.complete = true
 RETURN s, o, p, m, c, f, k
 ORDER BY p.id, m.prediction, m.layer
 LIMIT $limit

@@ -1,6 +1,6 @@
 // Whose pathways pass through a neuron: their samples and labels
 //
-// Largest abs(score) at the neuron first.
+// Of complete runs, largest abs(score) at the neuron first.
 //
 // param neuron int: the neuron's id
 // param limit count = 50: at most so many pathways
@@ -9,6 +9,8 @@
 
 MATCH (p:Pathway)-[v:VISITS]->(n:Neuron)
 WHERE n.id = $neuron
+MATCH (u:Run)
+WHERE u.id = p.run AND u.complete = true
 MATCH (p)-[o:OF_SAMPLE]->(s:Sample)
 OPTIONAL MATCH (s)-[l:LABELLED]->(k:Category)
 RETURN n, v, p, o, s, l, k

@@ -89,19 +89,42 @@ def test_shared_edges_are_shown_once_for_each_category(store: Store) -> None:
     assert shown == dict(zip(zip(rows.source, rows.target, strict=True), rows.categories, strict=True))
 
 
+def flows(graph: nx.MultiDiGraph) -> list[tuple[Any, Any, dict[str, Any]]]:
+    return [edge for edge in edges(graph) if edge[2]["type"] == "FLOWS_TO"]
+
+
 def test_divergence_is_marked_as_gained_or_lost(store: Store, facts: Facts) -> None:
-    graph = store.graph("browse/divergence", **pair(facts), limit=100_000)
+    both = store.graph("browse/divergence", **pair(facts), limit=100_000)
     for change in ("gained", "lost"):
         rows = store.query(f"adversarial/{change}_edges", **pair(facts), limit=100_000)
-        shown = {(s, t) for s, t, data in edges(graph) if data["change"] == change}
-        assert shown == set(zip(rows.source, rows.target, strict=True))
+        expected = set(zip(rows.source, rows.target, strict=True))
+        assert {(s, t) for s, t, data in flows(both) if data["change"] == change} == expected
+        alone = store.graph("browse/divergence", **pair(facts), change=change, limit=100_000)
+        assert {(s, t) for s, t, _ in flows(alone)} == expected
+
+
+def test_divergence_joins_each_sides_pathway_to_the_neurons_that_its_edges_lead_to(
+    store: Store, facts: Facts
+) -> None:
+    """So that gained and lost edges are told apart in a picture that shows no properties."""
+    graph = store.graph("browse/divergence", **pair(facts), limit=40)
+    sides = {data["id"]: data["variant"] for _, data in graph.nodes(data=True) if data["type"] == "Pathway"}
+    assert sorted(sides.values()) == ["adversarial", "original"]
+    joined = {(sides[p[1]], neuron) for p, neuron, data in edges(graph) if data["type"] == "VISITS"}
+    side = {"gained": "adversarial", "lost": "original"}
+    assert joined == {(side[data["change"]], target) for _, target, data in flows(graph)}
+    assert all(sides[data["pathway"]] == side[data["change"]] for _, _, data in flows(graph))
+
+
+def test_divergence_from_a_sample_without_pathways_is_empty(store: Store, facts: Facts) -> None:
+    assert store.graph("browse/divergence", **{**pair(facts), "original": 1}).number_of_nodes() == 0
 
 
 def test_the_strongest_divergence_comes_first(store: Store, facts: Facts) -> None:
     full = store.graph("browse/divergence", **pair(facts), limit=100_000)
     few = store.graph("browse/divergence", **pair(facts), limit=5)
-    largest = sorted((abs(data["score"]) for _, _, data in edges(full)), reverse=True)[:5]
-    assert sorted((abs(data["score"]) for _, _, data in edges(few)), reverse=True) == largest
+    largest = sorted((abs(data["score"]) for _, _, data in flows(full)), reverse=True)[:5]
+    assert sorted((abs(data["score"]) for _, _, data in flows(few)), reverse=True) == largest
 
 
 def test_a_table_is_no_graph(store: Store) -> None:

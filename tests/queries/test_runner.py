@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -167,6 +168,32 @@ def test_a_parameter_is_never_read_as_cypher(attempt: str, store: Store, facts: 
     with pytest.raises(QueryParameterError):
         store.query("pathways/hubs", run="clean", limit=attempt)
     pd.testing.assert_frame_equal(store.query("pathways/hubs", run="clean"), before)
+
+
+def test_half_loaded_runs_are_left_out_where_no_run_is_named(
+    traces: tuple[Trace, Trace], facts: Facts, tmp_path: Path
+) -> None:
+    clean, attacked = traces
+    sample = int(facts.samples.index[facts.samples.variant == "adversarial"][0])
+    neuron = int(facts.visits.neuron.mode()[0])
+    asked: dict[str, dict[str, object]] = {
+        "pathways/of_sample": {"sample": sample},
+        "pathways/through_neuron": {"neuron": neuron},
+        "browse/sample": {"sample": sample},
+        "browse/through_neuron": {"neuron": neuron},
+        "adversarial/class_similarity": {},
+    }
+    with open_store(tmp_path / "half.lbdb") as opened:
+        for trace in (clean, attacked):
+            opened.load(trace, min_support=2)
+        whole = {name: len(opened.query(name, **given)) for name, given in asked.items()}
+        opened.cypher("MATCH (r:Run) WHERE r.id = 'attacked' SET r.complete = false", write=True)
+        for name, given in asked.items():
+            left = opened.query(name, **given)
+            assert len(left) < whole[name], name
+            assert "attacked" not in str(left.to_dict("records")), name
+        references = opened.query("adversarial/class_similarity", runs=["clean"]).reference
+        assert set(references) == {"clean"}
 
 
 @pytest.fixture(scope="module")
