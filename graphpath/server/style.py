@@ -1,8 +1,10 @@
 """The look of pathways in Neo4j Browser, as GraSS (its style sheets) and as its ``:style`` command.
 
-GraSS chooses by label and type only, not by property: a neuron or feature map gets its layer's colour
-through a second label, L0, L1 ..., which the Neo4j store gives it; edges cannot be sized by their score, so
-they carry their rank (support, for classes) as a caption, and queries return the strongest.
+GraSS chooses by label and type only, not by property (Browser 5.24, GraphStyle.ts: a relationship's selector
+is its type, and its width is no template as captions are). A neuron or feature map gets its layer's colour
+through a second label, L0, L1 ..., which the Neo4j store gives it. An edge cannot be as wide as its score,
+and a score with all its digits is no caption: it shows its rank (support, for classes), and queries return
+the strongest.
 """
 
 from __future__ import annotations
@@ -40,16 +42,20 @@ NODES: Final = {
     "Model": ("#263238", "#FFFFFF", "80px", "{name}"),
     "Run": ("#5D4037", "#FFFFFF", "65px", "{id}"),
     "Sample": ("#FFFFFF", "#000000", "65px", "{dataset} {position} {variant}"),
-    "Pathway": ("#B39DDB", "#000000", "50px", "to class {target}"),
+    "Pathway": ("#B39DDB", "#000000", "65px", "{variant} to {target}"),
     "Route": ("#F8BBD0", "#000000", "50px", "route {rank}"),
     "ClassPathway": ("#FFCC80", "#000000", "65px", "{variant} {samples}"),
     "Category": ("#C62828", "#FFFFFF", "80px", "{name}"),
 }
+NOTHING: Final = "{}"
+"""A caption that is empty; Browser takes none for the type's name."""
+
 EDGES: Final = {
     # type: colour, width, caption
     "FLOWS_TO": ("#607D8B", "2px", "{rank}"),
     "CLASS_FLOWS_TO": ("#EF6C00", "2px", "{support}"),
     "MAP_FLOWS_TO": ("#EF6C00", "3px", "{support}"),
+    "VISITS": ("#B39DDB", "1px", NOTHING),
     "RESEMBLES": ("#7E57C2", "1px", "L{layer} {shared}/{edges}"),
     "STEP": ("#AD1457", "2px", "{position}"),
     "DERIVED_FROM": ("#C62828", "5px", "{attack}"),

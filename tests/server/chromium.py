@@ -87,6 +87,12 @@ class Chromium:
         self.value(f"document.querySelector({json.dumps(selector)}).focus()")
         self._ask("Input.insertText", text=text)
 
+    def drop(self, path: Path) -> None:
+        """Drops a file on the page, as from a file manager."""
+        data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self._ask("Input.dispatchDragEvent", type=kind, x=700, y=500, data=data)
+
     def picture(self, path: Path) -> None:
         path.write_bytes(base64.b64decode(self._ask("Page.captureScreenshot", format="png")["data"]))
 

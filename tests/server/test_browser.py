@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 import graphpath as gp
 from graphpath import queries
 from graphpath.server import Server
-from graphpath.server.browser import address, query_text
+from graphpath.server.browser import address, export_kit, query_text
 from graphpath.server.style import PALETTE
 from graphpath.stores import Store
 from tests.server.chromium import Chromium, find_chromium
@@ -24,6 +25,8 @@ from tests.synthetic import write_trace
 
 BROWSE = sorted(name for name in queries.catalogue() if name.startswith("browse/"))
 STREAM = "[data-testid=stream] article:first-child"
+# The editor keeps only the lines that it shows, and its spaces do not break.
+EDITOR = "document.querySelector('[data-testid=activeEditor]')?.innerText.replaceAll('\\u00a0', ' ')"
 RUN = "browser-test"
 
 
@@ -102,9 +105,7 @@ def drawn(page: Chromium) -> tuple[int, int]:
 def run_what_is_filled_in(page: Chromium, name: str) -> None:
     """Presses the arrow once the query stands in the editor and the server's style has been set."""
     title = json.dumps(queries.find(name).title)
-    # The editor keeps only the lines that it shows, and its spaces do not break.
-    shown = "document.querySelector('[data-testid=activeEditor]')?.innerText.replaceAll('\\u00a0', ' ')"
-    page.wait(f"{shown}?.includes({title})")
+    page.wait(f"{EDITOR}?.includes({title})")
     page.wait("document.body.innerText.includes(':style')")
     page.click("[data-testid=editor-Run]")
 
@@ -141,3 +142,57 @@ def test_a_pathway_is_coloured_by_layer(
     assert set(map(str.upper, fills)) == {PALETTE[layer][0] for layer in layers}
     page.click(f"{STREAM} [title=Fullscreen]")
     page.picture(pictures / "pathway-by-layer.png")
+
+
+@pytest.fixture
+def kit(tmp_path: Path) -> Path:
+    export_kit(tmp_path)
+    return tmp_path
+
+
+def favourites(page: Chromium) -> dict[str, set[str]]:
+    """Titles by folder, as the drawer behind the star shows them."""
+    if not page.value("!!document.querySelector('[data-testid^=savedScriptsButton]')"):
+        page.click("[data-testid=navigationFavorites]")
+    page.wait("document.querySelectorAll('[data-testid^=savedScriptsFolder]').length")
+    folders = "[...document.querySelectorAll('[data-testid^=savedScriptsFolder]')]"
+    page.value(f"{folders}.forEach(one => one.querySelector('[data-testid^=expandFolder]').click())")
+    inside = "[...one.querySelectorAll('[data-testid^=scriptTitle]')].map(title => title.innerText)"
+    found = page.value(f"{folders}.map(one => [one.dataset.testid, {inside}])")
+    return {name.removeprefix("savedScriptsFolder-"): set(titles) for name, titles in found}
+
+
+def test_the_archive_of_queries_becomes_favourites(
+    page: Chromium, neo4j_server: Server, kit: Path, pictures: Path
+) -> None:
+    page.open(address(neo4j_server.uri, neo4j_server.browser))
+    page.wait("document.body.innerText.includes(':style')")
+    page.drop(kit / "queries.zip")
+    page.click("[data-testid=navigationFavorites]")
+    page.wait("document.querySelectorAll('[data-testid^=\"savedScriptsFolder-graphpath\"]').length")
+    expected: dict[str, set[str]] = {}
+    for query in queries.catalogue().values():
+        expected.setdefault(f"graphpath {query.topic}", set()).add(query.title)
+    shown = favourites(page)
+    assert {name: titles for name, titles in shown.items() if name.startswith("graphpath")} == expected
+    page.picture(pictures / "favourites.png")
+    title = queries.find("runs/all").title
+    page.click(f'[data-testid="scriptTitle-{title}"]')
+    page.wait(f"{EDITOR}?.includes({json.dumps(title)})")
+    page.click("[data-testid=editor-Run]")
+    page.wait(f"document.querySelector('{STREAM}')?.innerText.includes('{RUN}')")
+
+
+def test_a_single_query_is_saved_or_pasted(page: Chromium, kit: Path) -> None:
+    page.drop(kit / "queries" / "pathways" / "hubs.cypher")
+    page.click(".filedrop-paste-in-editor")
+    page.wait(f"{EDITOR}?.includes('The busiest neurons')")
+
+
+def test_the_style_sheet_is_taken_when_dropped(page: Chromium, kit: Path) -> None:
+    """Not only the one that this server sets: another colour comes with the file."""
+    sheet = (kit / "graphpath.grass").read_text("utf-8")
+    (kit / "graphpath.grass").write_text(re.sub("#0072B2", "#123456", sheet), "utf-8")
+    page.drop(kit / "graphpath.grass")
+    page.wait(f"document.querySelector('{STREAM}')?.innerText.includes('#123456')")
+    assert "node.L1" in page.value(f"document.querySelector('{STREAM}').innerText")

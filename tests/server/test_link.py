@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -98,7 +99,7 @@ def test_the_style_speaks_of_what_the_graph_has() -> None:
     assert set(EDGES) <= set(RELATIONSHIP)
     for kind, (*_, caption) in (*NODES.items(), *EDGES.items()):
         properties = (NODE.get(kind) or RELATIONSHIP[kind]).properties
-        named = {part.partition("}")[0] for part in caption.split("{")[1:]}
+        named = {part.partition("}")[0] for part in caption.split("{")[1:]} - {""}
         assert named <= set(properties), kind
 
 
@@ -130,11 +131,15 @@ def test_text_is_readable_on_every_colour() -> None:
 
 def test_the_kit_holds_every_query(tmp_path: Path) -> None:
     written = export_kit(tmp_path / "kit")
-    assert all(path.read_text("utf-8") for path in written)
+    assert all(path.read_bytes() for path in written)
+    assert [path.read_bytes() for path in written] == [p.read_bytes() for p in export_kit(tmp_path / "again")]
     for name, query in queries.catalogue().items():
         saved = (tmp_path / "kit" / "queries" / f"{name}.cypher").read_text("utf-8")
         # Browser names a saved query by its first comment.
         assert saved.startswith(f"// {query.title}\n")
+    with zipfile.ZipFile(tmp_path / "kit" / "queries.zip") as archive:
+        held = {entry.filename: archive.read(entry).decode() for entry in archive.infolist()}
+    assert held == {f"graphpath {name}.cypher": query.text for name, query in queries.catalogue().items()}
     guide = (tmp_path / "kit" / "guide.md").read_text("utf-8")
     assert (tmp_path / "kit" / "graphpath.grass").read_text("utf-8") == grass()
     for line in guide.splitlines():

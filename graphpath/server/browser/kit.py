@@ -2,34 +2,56 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 from graphpath.errors import ServerError
 from graphpath.queries import Query, catalogue
 from graphpath.server.style import grass
 
+ARCHIVE: Final = "queries.zip"
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+"""The oldest date that a zip archive knows: the same queries make the same file."""
+
 
 def export_kit(folder: Path) -> list[Path]:
-    """Writes ``graphpath.grass``, ``guide.md`` and ``queries/TOPIC/NAME.cypher`` into ``folder``.
+    """Writes ``graphpath.grass``, ``queries.zip``, ``guide.md`` and ``queries/TOPIC/NAME.cypher``.
+
+    Browser takes one file at a time: the archive brings all queries at once, each in the folder
+    ``graphpath TOPIC`` of its favourites, by its title.
 
     Returns: the paths, in order.
 
     Raises:
         ServerError: a file cannot be written.
     """
-    contents = {"graphpath.grass": grass(), "guide.md": guide()}
-    contents |= {f"queries/{query.name}.cypher": saved(query) for query in catalogue().values()}
+    queries = catalogue().values()
+    contents = {"graphpath.grass": grass().encode(), ARCHIVE: archive(), "guide.md": guide().encode()}
+    contents |= {f"queries/{query.name}.cypher": saved(query).encode() for query in queries}
     written = []
-    for name, text in contents.items():
+    for name, content in contents.items():
         path = folder / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(content)
         except OSError as error:
             raise ServerError(f"{path} cannot be written ({error.strerror}); give another folder.") from error
         written.append(path)
     return written
+
+
+def archive() -> bytes:
+    """All queries as the zip archive from which Browser makes favourites in folders."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as made:
+        for query in catalogue().values():
+            entry = zipfile.ZipInfo(f"graphpath {query.name}.cypher", _EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            made.writestr(entry, saved(query))
+    return held.getvalue()
 
 
 def guide() -> str:
