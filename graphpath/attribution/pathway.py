@@ -30,7 +30,8 @@ def pathway_gradient(batch: Batch, selection: Selection) -> Tensor:
 def kept(batch: Batch, selection: Selection) -> Tensor:
     """The neurons that are not taken out: those selected, and those that no method thresholds: (N, neurons).
 
-    Of a method that chooses edges, the neurons at their ends are selected.
+    Of a method that chooses edges, the neurons at their ends are selected, and all of the layers behind those
+    that it selects in (diffusion ends at feature maps).
     """
     chosen = selection.neurons
     if chosen is None:
@@ -38,4 +39,7 @@ def kept(batch: Batch, selection: Selection) -> Tensor:
         for block in selection.blocks:
             chosen[block.sample, block.source] = True
             chosen[block.sample, block.target] = True
+        last = max(block.site.number for block in selection.blocks)
+        for site in batch.wiring.sites[last + 1 :]:
+            chosen[:, site.span] = True
     return chosen | ~thresholded(batch)

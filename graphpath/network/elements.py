@@ -33,6 +33,12 @@ class Elements:
             pooled = pooled * self.shares.to(neurons.dtype)
         return torch.cat([neurons, pooled], 1)
 
+    def of(self, image: Tensor) -> Elements:
+        """The elements of the images ``image`` (Q,) int64 of the batch."""
+        return Elements(
+            self.neurons, self.winners[image], None if self.shares is None else self.shares[image]
+        )
+
     def behind(self, sample: Tensor, element: Tensor) -> Tensor:
         """The neuron behind an element of an image (-1 behind -1), any shape."""
         pooled = element >= self.neurons

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -40,6 +40,7 @@ class Held:
     leads: tuple[bool, ...]
     settings: Settings
     elements: Elements
+    source: tuple[Held, Tensor] | None = None  # the batch whose images these are, and which of them
 
     @property
     def images(self) -> int:
@@ -68,6 +69,20 @@ class Held:
         """The gates of one site."""
         return self.gates[site.number]
 
+    def of(self, image: Tensor) -> Held:
+        """The images ``image`` (Q,) int64 of the batch, held as they are in it."""
+        return replace(
+            self,
+            output=self.output[image],
+            gradient=self.gradient[image],
+            before=tuple(z[image] for z in self.before),
+            logits=self.logits[image],
+            seed=self.seed[image],
+            settings=self.settings.of(image),
+            elements=self.elements.of(image),
+            source=(self, image),
+        )
+
     def gradient_before(self, site: Site) -> Tensor:
         """df/dz of a site's neurons (N, size)."""
         gradient, gate = self.gradient[:, site.span], self.gate(site)
@@ -76,6 +91,9 @@ class Held:
     @cached_property
     def constants(self) -> tuple[Tensor, ...]:
         """The constants b of each site's neurons, ``z = sum_n J a + b``: (N, size) each, 0 for the input."""
+        if self.source is not None:
+            held, image = self.source
+            return tuple(b[image] for b in held.constants)
         found = constants(self.network, self.settings)
         nothing = self.output.new_zeros((1, 1))
         return tuple(

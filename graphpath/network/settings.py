@@ -19,3 +19,8 @@ class Settings:
     switches: dict[int, Tensor] = field(default_factory=dict)
     scales: dict[int, Tensor] = field(default_factory=dict)
     shifts: dict[int, Tensor] = field(default_factory=dict)
+
+    def of(self, image: Tensor) -> Settings:
+        """What the images ``image`` (Q,) int64 of the batch set."""
+        kinds = (self.switches, self.scales, self.shifts)
+        return Settings(*({step: values[image] for step, values in kind.items()} for kind in kinds))

@@ -99,6 +99,19 @@ class Network:
             for step in self.program.steps
         )
 
+    def sources(self, site: Site) -> frozenset[int]:
+        """The numbers of the sites that a site reads."""
+        owner = {other.after: other.number for other in self.sites[: site.number]}
+        found: set[int] = set()
+        waiting = [site.before]
+        while waiting:
+            step = waiting.pop()
+            if step in owner:
+                found.add(owner[step])
+            else:
+                waiting += self.program.steps[step].carried
+        return frozenset(found)
+
     def site(self, name: str) -> Site:
         """The site called ``name``; KeyError where there is none."""
         return {site.name: site for site in self.sites}[name]

@@ -53,6 +53,16 @@ class Batch:
         return self.held.goal
 
     @property
+    def ends(self) -> Ends:
+        """Where routes end: at the goal."""
+        return ((self.goal, self.held.seed),)
+
+    def of(self, image: Tensor) -> Batch:
+        """The batch of the images ``image`` (Q,) int64 of this one, some perhaps more than once."""
+        seeds = tuple(self.seeds[i] for i in image.tolist())
+        return Batch(self.wiring, self.images[image], self.held.of(image), seeds)
+
+    @property
     def inlets(self) -> tuple[Inlets, ...]:
         """The inlets of the sites that f depends on, in the order they run; the last is the goal's."""
         return tuple(inlets for inlets in self.wiring.inlets if self.held.leads[inlets.site.number])
@@ -74,6 +84,10 @@ class Batch:
         if len(sample) == 0:
             return iter(())
         return inlets.fans(self.held.elements, values, sample, target)
+
+
+Ends = tuple[tuple[Site, Tensor], ...]
+"""Sites at which routes end, each with what its neurons weigh in f: (N, size)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,12 +121,18 @@ class Selection:
     ``bias_fed`` (N, sites) int64 counts the selected neurons with nothing selected before them,
     ``sparsity`` (N,) is the share of thresholded neurons left out (NaN for methods that choose edges), and
     ``neurons`` (N, neurons) bool those that a method chose (None for methods that choose edges).
+    ``ends`` are where routes end, the goal unless the method says otherwise, ``from_constants`` whether they
+    may start at a constant. ``there`` is what there was to select from where that is more than the blocks:
+    edges and their |score|, (N, sites) each.
     """
 
     blocks: tuple[Block, ...]
     bias_fed: Tensor
     sparsity: Tensor
     neurons: Tensor | None = None
+    ends: Ends | None = None
+    from_constants: bool = True
+    there: tuple[Tensor, Tensor] | None = None
 
 
 def as_array(tensor: Tensor) -> npt.NDArray[Any]:

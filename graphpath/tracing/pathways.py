@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from graphpath.tracing.batch import Batch, Block, Selection, as_array
+from graphpath.tracing.batch import Batch, Block, Ends, Selection, as_array
 from graphpath.tracing.budget import strongest
 from graphpath.tracing.routes import Routes, largest
 from graphpath.tracing.strength import links, strengths
@@ -61,10 +61,10 @@ def pathways(batch: Batch, selection: Selection, max_edges: int | None, routes: 
     """
     parts = links(batch, selection)
     score = [block.flow * _at_target(batch, block) for block in selection.blocks]
-    reached = strengths(batch, parts, from_constants=True)
-    found = largest(batch, parts, routes)
+    reached = strengths(batch, parts, selection.from_constants, selection.ends)
+    found = largest(batch, parts, routes, selection.ends)
     columns = _Columns.of(batch, selection, score, reached.edges, reached.born)
-    place, rank = _within_budget(batch, columns, max_edges)
+    place, rank = _within_budget(batch, columns, max_edges, selection.ends or batch.ends)
     edges = Edges(
         columns.sample[place],
         columns.source[place],
@@ -118,9 +118,9 @@ class _Columns:
         )
 
 
-def _within_budget(batch: Batch, columns: _Columns, max_edges: int | None) -> tuple[Ints, Ints]:
+def _within_budget(batch: Batch, columns: _Columns, max_edges: int | None, ends: Ends) -> tuple[Ints, Ints]:
     """Places of the kept edges, image by image, strongest first; and their ranks from 1."""
-    seed = as_array(batch.held.seed)
+    goals = [(site.offset, as_array(weight)) for site, weight in ends]
     bounds = np.searchsorted(columns.sample, np.arange(batch.held.images + 1))
     places, ranks = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for image, (start, stop) in enumerate(pairwise(bounds)):
@@ -131,7 +131,7 @@ def _within_budget(batch: Batch, columns: _Columns, max_edges: int | None) -> tu
             columns.strength[mine],
             max_edges,
             columns.starts[mine],
-            batch.goal.offset + np.flatnonzero(seed[image]),
+            np.concatenate([offset + np.flatnonzero(weight[image]) for offset, weight in goals]),
         )
         places.append(start + kept)
         ranks.append(np.arange(1, len(kept) + 1))
@@ -152,10 +152,11 @@ def _balance(batch: Batch, selection: Selection, columns: _Columns, kept: Ints) 
 
     strength = np.abs(columns.score).astype(np.float64)
     every = slice(None)
+    there = selection.there
     return Balance(
-        counted(every).astype(np.int64),
+        counted(every).astype(np.int64) if there is None else as_array(there[0]),
         counted(kept).astype(np.int64),
-        summed(every),
+        summed(every) if there is None else as_array(there[1].double()),
         summed(kept),
         _constants(batch),
         selection.bias_fed.cpu().numpy(),

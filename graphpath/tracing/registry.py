@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from graphpath.errors import MethodError
-from graphpath.tracing.batch import Selection
-from graphpath.tracing.methods import controls, effective_path, neuron_mct
+from graphpath.tracing.batch import Selection, Wiring
+from graphpath.tracing.diffusion import pixels
+from graphpath.tracing.methods import controls, diffusion, effective_path, neuron_mct
+from graphpath.tracing.taking import OneAnImage, Taker
 
 Result = TypeVar("Result", covariant=True)
 
@@ -18,13 +20,17 @@ Result = TypeVar("Result", covariant=True)
 class Method(Generic[Result]):
     """A method by name: of a tracing method, ``select(batch, **options)`` gives each image's selection.
 
-    ``edges`` is False where it chooses neurons, which are then joined.
+    ``edges`` is False where it chooses neurons, which are then joined. ``prepare(wiring, **options)`` is
+    there for methods that make something ready once a network, or take several pathways of an image.
+    ``readers`` bring what users may write for an option to the form in which it is kept.
     """
 
     name: str
     source: str
     edges: bool
     select: Callable[..., Result]
+    prepare: Callable[..., Taker] | None = None
+    readers: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -38,22 +44,36 @@ class Method(Generic[Result]):
         Raises MethodError for an option that the method does not take or of another type.
         """
         known = self.options
+        options = {name: self.readers.get(name, _as_it_is)(value) for name, value in options.items()}
         for name, value in options.items():
             if name not in known:
                 takes = ", ".join(known) or "none"
                 raise MethodError(f"Method {self.name!r} takes no option {name!r}; it takes {takes}.")
-            expected = type(known[name])
+            expected = type(value) if name in self.readers else type(known[name])
             if expected is float and isinstance(value, int) and not isinstance(value, bool):
                 continue
             if not isinstance(value, expected):
                 raise MethodError(
                     f"Option {name}={value!r} of {self.name!r} must be of type {expected.__name__}."
                 )
-        return {name: type(default)(options.get(name, default)) for name, default in known.items()}
+        return {
+            name: options.get(name, default)
+            if name in self.readers
+            else type(default)(options.get(name, default))
+            for name, default in known.items()
+        }
 
 
 _ALL = (
     Method("effective_path", "Qiu et al. 2019", True, effective_path.select),
+    Method(
+        "diffusion",
+        "Lyu et al. 2024",
+        True,
+        diffusion.select,
+        prepare=diffusion.prepare,
+        readers={"pixels": pixels.read},
+    ),
     Method("neuron_mct", "Khakzar et al. 2021", False, neuron_mct.select),
     Method("activation", "control: largest activations", False, controls.select_activation),
     Method("random", "control: uniform", False, controls.select_random),
@@ -67,3 +87,14 @@ def method_named(name: str) -> Method[Selection]:
     if name not in METHODS:
         raise MethodError(f"There is no method {name!r}; there are {', '.join(METHODS)}.")
     return METHODS[name]
+
+
+def ready(method: Method[Selection], wiring: Wiring, options: Mapping[str, Any]) -> Taker:
+    """A tracing method with its settled options, for one network."""
+    if method.prepare is None:
+        return OneAnImage(method.select, options)
+    return method.prepare(wiring, **options)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from graphpath.tracing.batch import Batch, as_array
+from graphpath.tracing.batch import Batch, Ends, as_array
 from graphpath.tracing.strength import Links, Strengths, log_gate, strengths
 
 Ints = npt.NDArray[np.int64]
@@ -41,16 +41,19 @@ class Routes:
     position: Ints
 
 
-def largest(batch: Batch, edges: tuple[Links, ...], count: int) -> Routes:
-    """The ``count`` routes of largest |contribution| from a pixel to the goal, for each image."""
-    ways = Ways(count)
+def largest(batch: Batch, edges: tuple[Links, ...], count: int, ends: Ends | None = None) -> Routes:
+    """The ``count`` routes of largest |contribution| from a pixel to ``ends``, for each image.
+
+    Routes end at the goal unless told otherwise.
+    """
+    ways, ends = Ways(count), ends or batch.ends
     if count > 0:
-        reached = strengths(batch, edges, from_constants=False)
+        reached = strengths(batch, edges, from_constants=False, ends=ends)
         bound = _bound(batch, reached, count)
         for part, strength in zip(edges, reached.edges, strict=True):
             chosen = (strength >= bound[part.block.sample]) & torch.isfinite(strength)
             _cross(batch, ways, part, chosen)
-    return _to_goal(batch, ways)
+    return _to_ends(batch, ways, ends)
 
 
 def _bound(batch: Batch, reached: Strengths, count: int) -> torch.Tensor:
@@ -143,12 +146,11 @@ def _turned(batch: Batch, part: Links, chosen: torch.Tensor) -> tuple[Floats, Fl
     return as_array(weight + log_gate(batch.held, site)[at]), as_array(gate[at].sign().double())
 
 
-def _to_goal(batch: Batch, ways: Ways) -> Routes:
-    """The best ways to the goal's neurons, each neuron's weighed as the target asks."""
-    width, goal = batch.wiring.network.neurons, batch.goal
-    way = np.flatnonzero(ways.key % width >= goal.offset)
-    sample, neuron = ways.key[way] // width, ways.key[way] % width - goal.offset
-    seed = as_array(batch.held.seed).astype(np.float64)[sample, neuron]
+def _to_ends(batch: Batch, ways: Ways, ends: Ends) -> Routes:
+    """The best ways to the neurons at which routes end, each weighed as the target asks."""
+    width = batch.wiring.network.neurons
+    way, seed = _ended(ways, ends, width)
+    sample = ways.key[way] // width
     total = ways.log[way] + np.log(np.abs(seed))
     order = np.lexsort((way, -total, sample))
     rank = places_in_runs(sample[order])
@@ -157,6 +159,18 @@ def _to_goal(batch: Batch, ways: Ways) -> Routes:
     sign = ways.sign[way] * np.sign(seed).astype(np.int64)
     log10 = total[order] / np.log(10)
     return Routes(sample[order], rank + 1, sign[order], log10, *steps)
+
+
+def _ended(ways: Ways, ends: Ends, width: int) -> tuple[Ints, Floats]:
+    """The ways that are at an end, and what that weighs in f."""
+    sample, neuron = ways.key // width, ways.key % width
+    found, weights = [np.empty(0, np.int64)], [np.empty(0)]
+    for site, weight in ends:
+        here = np.flatnonzero((neuron >= site.offset) & (neuron < site.span.stop))
+        weighed = as_array(weight).astype(np.float64)[sample[here], neuron[here] - site.offset]
+        found.append(here[weighed != 0])
+        weights.append(weighed[weighed != 0])
+    return np.concatenate(found), np.concatenate(weights)
 
 
 def places_in_runs(ordered: Ints) -> Ints:

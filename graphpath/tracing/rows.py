@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,21 +14,30 @@ from graphpath.ids import block, category_id
 from graphpath.network import Network
 from graphpath.tracing.batch import Batch
 from graphpath.tracing.pathways import Pathways
+from graphpath.tracing.taking import Crosses, Taken
 
 Rows = Mapping[str, npt.NDArray[np.generic] | list[object]]
+Ints = npt.NDArray[np.int64]
+Traced = Sequence[tuple[Taken, Pathways]]
+"""The pathways of a batch, some at a time."""
+
 TOP = 5
 """Predictions recorded a sample."""
 
 
 @dataclass(frozen=True)
 class Numbering:
-    """The ids of one run: where its neurons', pathways' and routes' begin, and its class scheme."""
+    """The ids of one run: where its neurons', pathways' and routes' begin, and its class scheme.
+
+    There are numbers for ``each`` pathways of an image, and for ``routes`` routes of a pathway.
+    """
 
     network: Network
     weights: str
     run: str
     scheme: str
     routes: int
+    each: int = 1
 
     @property
     def neurons(self) -> int:
@@ -63,23 +72,36 @@ class Numbering:
         }
 
     def part(
-        self, batch: Batch, found: Pathways, samples: pa.Table, targets: npt.NDArray[np.int64], first: int
+        self, batch: Batch, traced: Traced, samples: pa.Table, targets: Ints, first: int
     ) -> dict[str, Rows | pa.Table]:
         """All tables of the images ``samples``, the run's ``first`` and following."""
-        pathway = block(self.run) + first + np.arange(batch.held.images)
         sample = samples["sample"].to_numpy()
-        visits = self._visits(batch, found, pathway)
+        tables = [self._tables(taken, found, sample, targets, first) for taken, found in traced]
         return {
             "samples": samples,
             "predictions": self._predictions(batch, sample),
-            "pathways": self._pathways(batch, found, visits, pathway, sample, targets),
+            **{name: _stacked([part[name] for part in tables]) for name in (tables[0] if tables else ())},
+        }
+
+    def _tables(
+        self, taken: Taken, found: Pathways, sample: Ints, targets: Ints, first: int
+    ) -> dict[str, Rows]:
+        """The tables of some pathways; ``sample`` and ``targets`` are those of the batch's images."""
+        position = (first + taken.image) * self.each + taken.number
+        pathway = block(self.run) + position
+        visits = self._visits(taken.batch, found, pathway)
+        tables = {
+            "pathways": self._pathways(taken, found, visits, pathway, sample, targets),
             "balance": self._balance(found, pathway),
             "visits": visits,
             "edges": self._edges(found, pathway),
-            **self._routes(found, pathway, first),
+            **self._routes(found, pathway, position),
         }
+        return (
+            tables if taken.crosses is None else {**tables, "crosses": self._crosses(taken.crosses, pathway)}
+        )
 
-    def _predictions(self, batch: Batch, sample: npt.NDArray[np.int64]) -> Rows:
+    def _predictions(self, batch: Batch, sample: Ints) -> Rows:
         logits = batch.held.logits.double()
         top = logits.topk(min(TOP, logits.shape[1]), 1)
         share = logits.softmax(1).gather(1, top.indices)
@@ -94,30 +116,24 @@ class Numbering:
         }
 
     def _pathways(
-        self,
-        batch: Batch,
-        found: Pathways,
-        visits: Rows,
-        pathway: npt.NDArray[np.int64],
-        sample: npt.NDArray[np.int64],
-        targets: npt.NDArray[np.int64],
+        self, taken: Taken, found: Pathways, visits: Rows, pathway: Ints, sample: Ints, targets: Ints
     ) -> Rows:
         balance = found.balance
         there, kept = balance.abs_all.sum(1), balance.abs_kept.sum(1)
         visited = np.searchsorted(pathway, np.asarray(visits["pathway"]))
         return {
             "pathway": pathway,
-            "sample": sample,
-            "target": targets,
-            "origin": [None] * len(pathway),
+            "sample": sample[taken.image],
+            "target": targets[taken.image],
+            "origin": [None] * len(pathway) if taken.origin is None else list(self.neurons + taken.origin),
             "neurons": np.bincount(visited, minlength=len(pathway)),
             "edges": balance.edges_kept.sum(1),
             "coverage": np.divide(kept, there, out=np.ones_like(kept), where=there > 0).astype(np.float32),
-            "logit": batch.held.value.double().cpu().numpy(),
+            "logit": taken.batch.held.value.double().cpu().numpy(),
             "bias": balance.bias.sum(1),
         }
 
-    def _balance(self, found: Pathways, pathway: npt.NDArray[np.int64]) -> Rows:
+    def _balance(self, found: Pathways, pathway: Ints) -> Rows:
         balance = found.balance
         layers = balance.bias.shape[1]
         return {
@@ -131,7 +147,7 @@ class Numbering:
             "bias_fed": balance.bias_fed.ravel(),
         }
 
-    def _visits(self, batch: Batch, found: Pathways, pathway: npt.NDArray[np.int64]) -> Rows:
+    def _visits(self, batch: Batch, found: Pathways, pathway: Ints) -> Rows:
         edges, routes, width = found.edges, found.routes, self.network.neurons
         at_ends = [edges.sample * width + edges.source, edges.sample * width + edges.target]
         on_routes = routes.sample[routes.route] * width + routes.neuron
@@ -148,7 +164,7 @@ class Numbering:
             "score": (output.double() * gradient.double()).numpy().astype(np.float32),
         }
 
-    def _edges(self, found: Pathways, pathway: npt.NDArray[np.int64]) -> Rows:
+    def _edges(self, found: Pathways, pathway: Ints) -> Rows:
         edges = found.edges
         return {
             "source": self.neurons + edges.source,
@@ -160,9 +176,20 @@ class Numbering:
             "rank": edges.rank,
         }
 
-    def _routes(self, found: Pathways, pathway: npt.NDArray[np.int64], first: int) -> dict[str, Rows]:
+    def _crosses(self, crosses: Crosses, pathway: Ints) -> Rows:
+        return {
+            "pathway": pathway[crosses.pathway],
+            "pixel": self.neurons + crosses.pixel.astype(np.int64),
+            "layer": crosses.layer,
+            "channel": crosses.channel,
+            "size": crosses.size,
+            "signed": crosses.signed,
+            "rank": crosses.rank,
+        }
+
+    def _routes(self, found: Pathways, pathway: Ints, position: Ints) -> dict[str, Rows]:
         routes = found.routes
-        number = block(self.run) + (first + routes.sample) * self.routes + routes.rank - 1
+        number = block(self.run) + position[routes.sample] * self.routes + routes.rank - 1
         return {
             "routes": {
                 "route": number,
@@ -177,3 +204,18 @@ class Numbering:
                 "position": routes.position,
             },
         }
+
+
+def _stacked(parts: Sequence[Rows]) -> Rows:
+    """The rows of several tables of one kind, one behind the other."""
+    if len(parts) == 1:
+        return parts[0]
+    return {name: _column([part[name] for part in parts]) for name in parts[0]}
+
+
+def _column(
+    parts: Sequence[npt.NDArray[np.generic] | list[object]],
+) -> npt.NDArray[np.generic] | list[object]:
+    if isinstance(parts[0], list):
+        return [value for part in parts for value in part]
+    return np.concatenate([np.asarray(part) for part in parts])

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from graphpath.network import Held, Site
-from graphpath.tracing.batch import Batch, Block, Selection
+from graphpath.tracing.batch import Batch, Block, Ends, Selection
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,17 +48,20 @@ def links(batch: Batch, selection: Selection) -> tuple[Links, ...]:
     return tuple(made)
 
 
-def strengths(batch: Batch, edges: tuple[Links, ...], from_constants: bool) -> Strengths:
+def strengths(
+    batch: Batch, edges: tuple[Links, ...], from_constants: bool, ends: Ends | None = None
+) -> Strengths:
     """The strength of every edge and neuron of a selection.
 
-    Routes start at a pixel, and with ``from_constants`` also at any neuron's constant.
+    Routes start at a pixel, and with ``from_constants`` also at any neuron's constant; they end at ``ends``,
+    by default the goal.
     """
     forward = _Forward(batch, from_constants)
     arriving = [forward.cross(part) for part in edges]
     width = batch.wiring.network.neurons
     neurons = torch.full_like(forward.out, -torch.inf)
-    goal = batch.goal.span
-    neurons[:, goal] = forward.out[:, goal] + batch.held.seed.double().abs().log()
+    for site, weight in ends or batch.ends:
+        neurons[:, site.span] = forward.out[:, site.span] + weight.double().abs().log()
     found: list[Tensor] = []
     for part, value in zip(reversed(edges), reversed(arriving), strict=True):
         block = part.block

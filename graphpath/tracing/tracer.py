@@ -23,7 +23,7 @@ from graphpath.record import ImageSet, Trace, TraceWriter
 from graphpath.tracing.batch import Selection
 from graphpath.tracing.batches import Batches, as_images, placed, settled
 from graphpath.tracing.pathways import pathways
-from graphpath.tracing.registry import Method, method_named
+from graphpath.tracing.registry import Method, method_named, ready
 from graphpath.tracing.rows import Numbering
 from graphpath.tracing.targets import Target, described
 
@@ -108,7 +108,10 @@ class _Tracer:
     def __post_init__(self) -> None:
         wiring, weights = self.batches.wiring, self.batches.model.sha256
         scheme = self.batches.images.scheme
-        self.numbering = Numbering(wiring.network, weights, self.run, scheme, max(1, self.routes))
+        self.taker = ready(self.method, wiring, self.options)
+        self.numbering = Numbering(
+            wiring.network, weights, self.run, scheme, max(1, self.routes), self.taker.each
+        )
 
     def record(self, writer: TraceWriter, progress: Progress | None) -> Trace:
         """Trace what is not done yet, part by part, and finish the record."""
@@ -124,14 +127,17 @@ class _Tracer:
             layers=self.numbering.layers(),
             categories=self.numbering.categories(self._class_names()),
             seconds=round(time.monotonic() - started, 3),
+            **self.taker.notes,
         )
 
     def part(self, start: int, stop: int) -> dict[str, Any]:
         """The record's rows for images ``start`` to ``stop``."""
         batch, targets, rows = self.batches.held(start, stop)
-        selection = self.method.select(batch, **self.options)
-        found = pathways(batch, selection, self.max_edges, self.routes)
-        return dict(self.numbering.part(batch, found, rows, targets, start))
+        traced = [
+            (taken, pathways(taken.batch, taken.selection, self.max_edges, self.routes))
+            for taken in self.taker.take(batch)
+        ]
+        return dict(self.numbering.part(batch, traced, rows, targets, start))
 
     def _class_names(self) -> list[str]:
         batches = self.batches

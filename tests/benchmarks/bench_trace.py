@@ -30,7 +30,7 @@ from graphpath.network import hold, take_apart
 from graphpath.record import TraceWriter
 from graphpath.tracing.batch import Batch, Wiring
 from graphpath.tracing.pathways import pathways
-from graphpath.tracing.registry import METHODS
+from graphpath.tracing.registry import METHODS, ready
 from graphpath.tracing.rows import Numbering
 from graphpath.tracing.targets import one_hot
 from tests.benchmarks.peak import peak_mib
@@ -87,11 +87,11 @@ class _Stages:
         self._batch = Batch(self._wiring, self._images, held, (0,) * IMAGES)
 
     def select(self) -> None:
-        self._selection = METHODS["effective_path"].select(self._batch)
-        self.edges = sum(len(block) for block in self._selection.blocks)
+        [self._taken] = ready(METHODS["effective_path"], self._wiring, {}).take(self._batch)
+        self.edges = sum(len(block) for block in self._taken.selection.blocks)
 
     def pathways(self) -> None:
-        self._pathways = pathways(self._batch, self._selection, 20_000, 10)
+        self._pathways = pathways(self._batch, self._taken.selection, 20_000, 10)
 
     def write(self) -> None:
         self._written += 1
@@ -99,7 +99,7 @@ class _Stages:
         numbering = Numbering(self._wiring.network, "weights", run, "tensor", 10)
         writer = TraceWriter.open(Path(self._folder.name) / run, {"id": run})
         targets = self._batch.held.logits.argmax(1).numpy()
-        rows = numbering.part(self._batch, self._pathways, self._source.rows(), targets, 0)
+        rows = numbering.part(self._batch, [(self._taken, self._pathways)], self._source.rows(), targets, 0)
         writer.write_part(0, rows)
 
 

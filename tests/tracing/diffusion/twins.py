@@ -2,7 +2,8 @@
 
 ``patch`` is the paper's own reading as reported: a patch that grows by the kernel's size less one in each
 layer, made of filters rotated by 180 degrees. ``routes`` enumerates every route of a toy network from one
-pixel on and multiplies what it passes. Nothing of graphpath is used here.
+pixel on and multiplies what it passes. The last part follows ``tracing/diffusion/scan.py``, neuron by
+neuron, on the dense matrices of ``tests/tracing/twins.py``. Nothing of graphpath is used here.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from tests.tracing.twins import Edge, Twin, TwinSite
 
 Place = tuple[int, int, int]
 """Channel, row and column."""
@@ -189,3 +192,69 @@ def _won(layer: nn.MaxPool2d, before: Tensor, place: Place) -> Iterator[tuple[Pl
             first = divmod(int(window.flatten().argmax()), size)
             if (y * stride + first[0], x * stride + first[1]) == place[1:]:
                 yield (place[0], y, x), 1.0
+
+
+# --- selection ---------------------------------------------------------------------------
+
+
+def spread(twin: Twin, weights: list[np.ndarray], image: Tensor, pixels: list[int], unit: bool) -> np.ndarray:
+    """The cross-sections of pixels at all neurons, from dense matrices: (pixels, neurons)."""
+    found = np.zeros((len(pixels), twin.neurons))
+    channels = len(image)
+    flat = np.ones(image.shape) if unit else image.numpy()
+    for row, pixel in enumerate(pixels):
+        alone = np.zeros((channels, image[0].numel()))
+        alone[:, pixel] = flat.reshape(channels, -1)[:, pixel]
+        found[row, : alone.size] = alone.ravel()
+    for site, weight in zip(twin.sites[1:], weights[1:], strict=True):
+        found[:, site.offset : site.offset + site.size] = found[:, : site.offset] @ weight.T * site.gate
+    return found
+
+
+def sizes(site: TwinSite, section: np.ndarray, signed: bool) -> list[float]:
+    """The size of one pixel's pathway on each map of a site, from its cross-section at all neurons."""
+    maps = section[site.offset : site.offset + site.size].reshape(site.shape[0], -1)
+    return [float(sum(abs(v) if signed else v for v in values)) for values in maps]
+
+
+def large(found: list[float], top: int) -> list[int]:
+    """The channels of the largest sizes above 0, largest first, ties to the lower."""
+    order = sorted(range(len(found)), key=lambda c: (-found[c], c))
+    return [c for c in order if found[c] > 0][:top]
+
+
+def mass(twin: Twin, sections: np.ndarray, signed: bool, top: int, free: set[int]) -> np.ndarray:
+    """At each neuron the sum of |PS| over the pixels to which its map is a large one."""
+    found = np.zeros(twin.neurons)
+    for section in sections:
+        for site in twin.sites:
+            maps = large(sizes(site, section, signed), top)
+            plane = site.size // site.shape[0]
+            for neuron in range(site.size):
+                if site.number in free or neuron // plane in maps:
+                    found[site.offset + neuron] += abs(section[site.offset + neuron])
+    return found
+
+
+def carriers(
+    twin: Twin, weights: list[np.ndarray], weight: np.ndarray, ends: dict[int, set[int]], limit: int
+) -> set[Edge]:
+    """The edges that ``scan`` keeps: ``weight`` is the mass, ``ends`` the neurons that may end routes."""
+    a = twin.a
+    reached = {n for n in range(twin.sites[0].size) if weight[n] > 0 and a[n] != 0}
+    kept: list[set[Edge]] = []
+    for site in twin.sites[1 : max(ends) + 1]:
+        candidates = []
+        for row, column in zip(*np.nonzero(site.jacobian), strict=True):
+            carried = abs(weights[site.number][row, column] * site.gate[row]) * weight[column]
+            if column in reached and a[column] != 0 and weight[site.offset + row] > 0 and carried > 0:
+                candidates.append((-carried, site.offset + int(row), int(column)))
+        kept.append({(source, target) for _, target, source in sorted(candidates)[:limit]})
+        reached |= {target for _, target in kept[-1]}
+    leading = set().union(*ends.values()) & reached
+    whole: set[Edge] = set()
+    for edges in reversed(kept):
+        on = {edge for edge in edges if edge[1] in leading}
+        leading |= {source for source, _ in on}
+        whole |= on
+    return whole
