@@ -97,8 +97,8 @@ class Gatherer:
         site, window = section.site, section.window
         _, height, width = site.shape
         row = torch.arange(len(part), device=channel.device)[:, None]
-        strength = scaled(section.values, section.exponent - self.units[site.number])[row, channel].abs()
-        strength = strength * counts[:, :, None, None]
+        shift = section.exponent - self.units[site.number]
+        strength = scaled(section.values[row, channel], shift).abs() * counts[:, :, None, None]
         high, wide = strength.shape[2:]
         top, left = (torch.zeros_like(part.image),) * 2 if window is None else section.rows.corners(window)
         y = (top[:, None] + torch.arange(high, device=top.device))[:, None, :, None]

@@ -9,6 +9,7 @@ cross-correlation with W and a growing patch made of rotated W give the same num
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import torch
@@ -23,8 +24,8 @@ KERNELS = ("signed", "plus_one")
 a count of routes, weighted."""
 
 
-def operations(program: Program, kernel: str) -> tuple[Operation, ...]:
-    """The operation of every step of ``program`` without its constants, for a kernel of ``KERNELS``.
+def operations(program: Program, kernel: str, steps: Collection[int]) -> tuple[Operation, ...]:
+    """The operations of a program's steps, those of ``steps`` without constants, for a kernel of ``KERNELS``.
 
     Batch norms that are folded into a convolution are part of its weights; those that stand alone, pooling
     and constant factors are no convolution, and nothing is added to them. Raises MethodError for another
@@ -32,7 +33,10 @@ def operations(program: Program, kernel: str) -> tuple[Operation, ...]:
     """
     if kernel not in KERNELS:
         raise MethodError(f"kernel={kernel!r} is unknown; expected one of {', '.join(KERNELS)}.")
-    return tuple(_bare(step.operation, kernel) for step in program.steps)
+    return tuple(
+        _bare(step.operation, kernel) if number in steps else step.operation
+        for number, step in enumerate(program.steps)
+    )
 
 
 def _bare(operation: Operation, kernel: str) -> Operation:

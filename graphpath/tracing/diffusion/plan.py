@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 
 from graphpath.network import Network, Site
 from graphpath.network.operations import Activation, Modulation, Operation
+from graphpath.network.sites import find_sites
 from graphpath.tracing.diffusion import kernels
 from graphpath.tracing.diffusion.footprints import Footprints, Window, footprints, planned
 
@@ -18,7 +20,8 @@ class Plan:
     """The way to some sites of a network.
 
     ``steps`` are those that lead there, in the order they run; ``sites`` the sites on the way, by the step
-    that gives their output; ``operations`` what every step of the network does without its constants.
+    that gives their output; ``operations`` what every step does, on the way with the kernel for weights and
+    without constants.
     """
 
     network: Network
@@ -32,8 +35,8 @@ class Plan:
     @classmethod
     def to(cls, network: Network, kernel: str, ends: tuple[Site, ...], cropped: bool = True) -> Plan:
         """The plan for carrying pixels to the sites ``ends``, whole or, with ``cropped``, by footprints."""
-        operations = kernels.operations(network.program, kernel)
         steps = _leading_to(network, ends)
+        operations = kernels.operations(network.program, kernel, steps)
         last = max(site.number for site in ends)
         sites: dict[int, tuple[Site, ...]] = {}
         for site in network.sites[: last + 1]:
@@ -43,6 +46,14 @@ class Plan:
         reach = planned(program, steps) if cropped else footprints(program, None)
         readers = Counter(source for step in steps for source in program.steps[step].carried)
         return cls(network, kernel, operations, tuple(steps), sites, reach, readers)
+
+    @cached_property
+    def carrier(self) -> Network:
+        """The network with the kernel for weights on the way."""
+        program = self.network.program
+        steps = zip(program.steps, self.operations, strict=True)
+        program = replace(program, steps=tuple(replace(step, operation=given) for step, given in steps))
+        return find_sites(program, self.network.device, self.network.dtype)
 
     def window(self, step: int) -> Window:
         """What pixels touch of a step's result."""

@@ -6,49 +6,46 @@ the pixels, a bounded number at a time, and never holds more than a few times wh
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from graphpath.network import Inlets, Site
+from graphpath.network import Inlets
 from graphpath.network.inlets import Fan
-from graphpath.tracing.batch import Batch, Block, Ends, Selection, Wiring
+from graphpath.tracing.batch import Batch, Block, Ends, Selection
 
 Columns = tuple[Tensor, ...]
 """Edges: pathway, source, target, flow, and how much of the pixels' signals they carry."""
 
 
-def scan(
-    batch: Batch, carrier: Wiring, sites: tuple[Site, ...], mass: Tensor, ends: Ends, limit: int
-) -> Selection:
+def scan(batch: Batch, carrier: Mapping[int, Inlets], mass: Tensor, ends: Ends, limit: int) -> Selection:
     """The edges that carry the signals of pixels, for a batch with a row for each of Q pathways.
 
     An edge n -> m is a candidate if its flow ``J * a_n`` is not 0 and both neurons hold some of the pixels'
     signals (``mass`` (Q, neurons)); it carries ``|K * gate_m| * mass_n``, where K is the kernel's weight of
-    the edge (``carrier``: J for signed, 1 + w along its taps for plus_one). Site by site, in the order they
-    run, the ``limit`` candidates that carry most are kept of those whose source is a pixel or is reached by
-    kept edges, ties to the smaller (target, source). Then what leads to no neuron of ``ends`` is dropped, so
-    every kept edge lies on a kept route.
+    the edge (``carrier``, by the number of the site: J for signed, 1 + w along its taps for plus_one). Site
+    by site, in the order they run, the ``limit`` candidates that carry most are kept of those whose source is
+    a pixel or is reached by kept edges, ties to the smaller (target, source). Then what leads to no neuron of
+    ``ends`` is dropped, so every kept edge lies on a kept route.
     """
-    held, last = batch.held, sites[-1].number
+    held, sites = batch.held, batch.wiring.sites
     reached = torch.zeros_like(mass, dtype=torch.bool)
     first = sites[0].span
     reached[:, first] = (mass[:, first] > 0) & (held.output[:, first] != 0)
-    there = mass.new_zeros((2, held.images, len(batch.wiring.sites)), dtype=torch.float64)
+    there = mass.new_zeros((2, held.images, len(sites)), dtype=torch.float64)
     blocks = []
-    wanted = {site.number for site in sites}
-    for inlets, kernel in zip(batch.wiring.inlets[:last], carrier.inlets[:last], strict=True):
-        if inlets.site.number not in wanted:
-            continue
+    for number, kernel in sorted(carrier.items()):
+        inlets = batch.wiring.inlets[number - 1]
         kept, found = _Scan(batch, inlets, kernel, limit).edges(mass, reached)
-        there[:, :, inlets.site.number] = found
+        there[:, :, number] = found
         reached[kept[0], kept[2]] = True
         blocks.append(Block(inlets.site, *kept[:4]))
     blocks = _leading_to(blocks, reached, ends)
     return Selection(
         tuple(blocks),
-        torch.zeros((held.images, len(batch.wiring.sites)), dtype=torch.int64, device=mass.device),
+        torch.zeros((held.images, len(sites)), dtype=torch.int64, device=mass.device),
         torch.full((held.images,), torch.nan),
         ends=ends,
         from_constants=False,
@@ -58,59 +55,81 @@ def scan(
 
 @dataclass(eq=False)
 class _Scan:
-    """The edges into one site."""
+    """The edges into one site.
+
+    ``cut`` (Q,) is below what the edges of each pathway carry that can still be kept.
+    """
 
     batch: Batch
     inlets: Inlets
     kernel: Inlets
     limit: int
-    held: list[Columns] = field(default_factory=list)
+    cut: Tensor = field(init=False)
+    found: list[Columns] = field(default_factory=list)
     waiting: int = 0
+
+    def __post_init__(self) -> None:
+        output = self.batch.held.output
+        self.cut = torch.zeros(len(output), dtype=output.dtype, device=output.device)
 
     def edges(self, mass: Tensor, reached: Tensor) -> tuple[Columns, Tensor]:
         """The kept edges, and how many candidates and |score| there were: (2, Q)."""
-        batch, site = self.batch, self.inlets.site
+        held, site = self.batch.held, self.inlets.site
         there = mass.new_zeros((2, len(mass)), dtype=torch.float64)
-        targets = mass[:, site.span] > 0
-        elements = batch.held.elements
-        flows = batch.fans(self.inlets, targets, elements.values(batch.held.output * reached))
-        carried = batch.fans(self.kernel, targets, elements.values(mass * reached))
-        gradient, gate = batch.held.gradient_before(site), batch.held.gate(site)
+        targets, live = mass[:, site.span] > 0, reached & (mass > 0)
+        flows = self.batch.fans(self.inlets, targets, held.elements.values(held.output * live))
+        carried = self.batch.fans(self.kernel, targets, held.elements.values(mass * live))
+        gradient, gate = held.gradient_before(site), held.gate(site)
         for flow, carrying in zip(flows, carried, strict=True):
             at = (flow.sample, flow.target)
-            score = flow.flow.double() * gradient[at][:, None]
-            strength = carrying.flow.abs() if gate is None else carrying.flow.abs() * gate[at].abs()[:, None]
-            live = (flow.flow != 0) & (strength > 0)
-            there[0].index_add_(0, flow.sample, live.sum(1).double())
-            there[1].index_add_(0, flow.sample, (score.abs() * live).sum(1))
-            self._add(flow, strength, live)
+            strength = carrying.flow.abs_()
+            if gate is not None:
+                strength *= gate[at].abs()[:, None]
+            strength *= flow.flow != 0
+            score = (flow.flow.abs() * (strength > 0)).sum(1) * gradient[at].abs()
+            there[0].index_add_(0, flow.sample, strength.count_nonzero(1).double())
+            there[1].index_add_(0, flow.sample, score.double())
+            self._add(flow, strength)
         return self._strongest(), there
 
-    def _add(self, fan: Fan, strength: Tensor, live: Tensor) -> None:
-        row, column = live.nonzero(as_tuple=True)
+    def _add(self, fan: Fan, strength: Tensor) -> None:
+        """Note the candidates of a fan that can still be kept."""
+        row, column = (strength > self.cut[fan.sample][:, None]).nonzero(as_tuple=True)
+        carried, sample = strength[row, column], fan.sample[row]
+        for pathway in fan.sample.unique().tolist():
+            self._raise_cut(pathway, carried[sample == pathway])
+        kept = carried > self.cut[sample]
+        row, column, carried, sample = row[kept], column[kept], carried[kept], sample[kept]
         if len(row) == 0:
             return
-        source = fan.sources(row, column)
-        target = fan.target[row] + fan.site.offset
-        self.held.append((fan.sample[row], source, target, fan.flow[row, column], strength[row, column]))
+        source, target = fan.sources(row, column), fan.target[row] + fan.site.offset
+        self.found.append((sample, source, target, fan.flow[row, column], carried))
         self.waiting += len(row)
-        if self.waiting > 4 * self.limit * len(self.batch.images):
-            self.held = [self._strongest()]
-            self.waiting = len(self.held[0][0])
+        if self.waiting > 4 * self.limit * len(self.cut):
+            self.found = [self._strongest()]
+            self.waiting = len(self.found[0][0])
+
+    def _raise_cut(self, pathway: int, carried: Tensor) -> None:
+        """Bring a pathway's cut just below the limit-th of these, where there are more."""
+        if len(carried) <= self.limit:
+            return
+        least = carried.kthvalue(len(carried) - self.limit + 1).values
+        below = torch.nextafter(least, torch.zeros_like(least))
+        self.cut[pathway] = torch.maximum(self.cut[pathway], below)
 
     def _strongest(self) -> Columns:
         """The ``limit`` edges of each pathway that carry most."""
-        if not self.held:
+        if not self.found:
             none = Block.joined(self.inlets.site, [], self.batch.images.device, self.batch.held.output.dtype)
             return none.sample, none.source, none.target, none.flow, none.flow
-        columns = tuple(torch.cat(column) for column in zip(*self.held, strict=True))
-        sample, source, target, _, strength = columns
-        # Stable sorts from the last key to the first: by pathway, strength, target, source.
+        columns = tuple(torch.cat(column) for column in zip(*self.found, strict=True))
+        sample, source, target, _, carried = columns
+        # Stable sorts from the last key to the first: by pathway, what is carried, target, source.
         order = source.argsort()
-        for key, falling in ((target, False), (strength, True), (sample, False)):
+        for key, falling in ((target, False), (carried, True), (sample, False)):
             order = order[torch.argsort(key[order], descending=falling, stable=True)]
-        first = torch.searchsorted(sample[order].contiguous(), sample[order].contiguous())
-        place = torch.arange(len(order), device=order.device) - first
+        ordered = sample[order].contiguous()
+        place = torch.arange(len(order), device=order.device) - torch.searchsorted(ordered, ordered)
         order = order[place < self.limit]
         return tuple(column[order] for column in columns)
 

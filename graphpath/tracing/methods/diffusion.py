@@ -27,7 +27,7 @@ last layer diffused to, and contribute to the output of the neuron where they en
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -35,8 +35,7 @@ import numpy as np
 import torch
 
 from graphpath.errors import MethodError
-from graphpath.network import Network, Site
-from graphpath.network.sites import find_sites
+from graphpath.network import Inlets, Network, Site
 from graphpath.tracing.batch import Batch, Ends, Selection, Wiring, as_array
 from graphpath.tracing.diffusion import kernels
 from graphpath.tracing.diffusion import pixels as choice
@@ -131,6 +130,7 @@ class Diffusion:
     wiring: Wiring
     options: Options
     _plans: dict[int, Plan] = field(default_factory=dict)
+    _inlets: dict[int, Inlets] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if isinstance(self.options.pixels, list):
@@ -151,18 +151,6 @@ class Diffusion:
     def units(self) -> tuple[int, ...]:
         """log2 of the unit in which sizes are told in each layer."""
         return units(self.wiring.network, self.options.kernel)
-
-    @cached_property
-    def carrier(self) -> Wiring:
-        """The network with the kernel for weights: what is carried along edges."""
-        if self.options.kernel == "signed":
-            return self.wiring
-        network = self.wiring.network
-        steps = zip(
-            network.program.steps, kernels.operations(network.program, self.options.kernel), strict=True
-        )
-        program = replace(network.program, steps=tuple(replace(s, operation=o) for s, o in steps))
-        return Wiring.of(find_sites(program, network.device, network.dtype))
 
     def take(self, batch: Batch) -> Iterator[Taken]:
         image, place = choice.chosen(self.options.pixels, self.options.threshold, batch.held)
@@ -188,9 +176,19 @@ class Diffusion:
         free = frozenset({0, batch.goal.number} if self._to_goal(batch) else {0})
         gatherer = Gatherer(plan, self.units, options.top, options.every_map, free, mass)
         gatherer.send(batch.held, sent, options.init)
-        sites = tuple(sorted((s for group in plan.sites.values() for s in group), key=lambda s: s.number))
-        selection = scan(rows, self.carrier, sites, mass, ends, options.per_layer)
+        selection = scan(rows, self._carrier(plan), mass, ends, options.per_layer)
         return Taken(rows, selection, image, number, origin, gatherer.crosses())
+
+    def _carrier(self, plan: Plan) -> Mapping[int, Inlets]:
+        """The inlets of each site on the way, by its number, with the kernel for weights."""
+        numbers = [site.number for sites in plan.sites.values() for site in sites if site.number > 0]
+        if self.options.kernel == "signed":
+            return {number: self.wiring.inlets[number - 1] for number in numbers}
+        for number in numbers:
+            if number not in self._inlets:
+                network = plan.carrier
+                self._inlets[number] = Inlets(network, network.sites[number])
+        return {number: self._inlets[number] for number in numbers}
 
     def _ends(self, batch: Batch) -> Ends:
         """Where routes end: at a goal inside the network, else as ``through`` says."""
