@@ -58,16 +58,16 @@ def sections(store: Store) -> str:
     return "\n".join(blocks)
 
 
-def write(text: str, readme: Path = README) -> None:
+def write(text: str, readme: Path = README, marks: tuple[str, str] = MARKS) -> None:
     """Put ``text`` between the marks of ``readme``."""
-    before, rest = readme.read_text(encoding="utf-8").split(MARKS[0])
-    _, after = rest.split(MARKS[1])
-    readme.write_text(f"{before}{MARKS[0]}{text}{MARKS[1]}{after}", encoding="utf-8")
+    before, rest = readme.read_text(encoding="utf-8").split(marks[0])
+    _, after = rest.split(marks[1])
+    readme.write_text(f"{before}{marks[0]}{text}{marks[1]}{after}", encoding="utf-8")
 
 
-def shown(readme: Path = README) -> str:
+def shown(readme: Path = README, marks: tuple[str, str] = MARKS) -> str:
     """What stands between the marks."""
-    return readme.read_text(encoding="utf-8").split(MARKS[0])[1].split(MARKS[1])[0]
+    return readme.read_text(encoding="utf-8").split(marks[0])[1].split(marks[1])[0]
 
 
 def _block(topic: str, answers: list[str]) -> str:

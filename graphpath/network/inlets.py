@@ -16,8 +16,10 @@ from graphpath.network.overlaps import Repeats, repeats, shared_roots
 from graphpath.network.sites import Branch, Network, Site
 from graphpath.network.views import View
 
-CHUNK = 1 << 23
-"""Candidate edges held at once: 32 MB of float32."""
+CHUNK = {"cpu": 1 << 20}
+"""Candidate edges held at once, by device: on a CPU what its caches hold, 4 MB of float32."""
+LARGE_CHUNK = 1 << 24
+"""On any other device: enough to keep it busy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,13 +126,14 @@ class Inlets:
         return total
 
     def fans(
-        self, elements: Elements, values: Tensor, sample: Tensor, target: Tensor, limit: int = CHUNK
+        self, elements: Elements, values: Tensor, sample: Tensor, target: Tensor, limit: int | None = None
     ) -> Iterator[Fan]:
         """The flows into neurons ``target`` of images ``sample`` (R,), a bounded number of edges at a time.
 
         ``values`` (N, E) are the elements' values; those set to zero have no edge.
         """
         unfolded = [inlet.map.unfold(inlet.read(values)) for inlet in self.branches]
+        limit = CHUNK.get(values.device.type, LARGE_CHUNK) if limit is None else limit
         rows = max(1, limit // self.columns)
         for start in range(0, len(sample), rows):
             part = slice(start, start + rows)

@@ -130,7 +130,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     ),
     "vision transformer": (
         lambda: torchvision.models.VisionTransformer(6, 3, 1, 2, 8, 8, num_classes=3),
-        "^(cat|encoder).*cannot take apart",
+        "^cat concatenates the image's tensors with one that is not made of it",
     ),
     "hooks": (lambda: hooked(), "^stem has forward hooks"),
     "old weight norm": (lambda: pre_hooked(), "^stem has forward hooks"),

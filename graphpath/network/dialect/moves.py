@@ -87,6 +87,8 @@ def _transpose(low: Lowering, input: Traced, dim0: int, dim1: int) -> Traced:
 @functions(torch.cat, torch.concat, torch.concatenate)
 def _cat(low: Lowering, tensors: Any, dim: int = 0) -> Traced:
     tensors = tuple(tensors)
+    if not all(isinstance(tensor, Traced) for tensor in tensors):
+        low.refuse("concatenates the image's tensors with one that is not made of it (a class token?)")
     rank = tensors[0].value.dim()
     if dim % rank == 0:
         low.refuse("concatenates along the batch dimension")

@@ -18,8 +18,9 @@ from torch import Tensor
 from graphpath.errors import MethodError
 from graphpath.network.inlets import Fan, Inlets
 from graphpath.tracing.batch import Batch, Block, Selection
+from graphpath.tracing.topk import topk
 
-FIRST = 32
+FIRST = 8
 """Contributions of a neuron looked at first; four times as many as long as they do not suffice."""
 
 
@@ -69,7 +70,7 @@ def fewest(fan: Fan, inlets: Inlets, before: Tensor, theta: float) -> tuple[Tens
     looked = FIRST
     while len(left):
         among = signed if looked == FIRST else signed[left]
-        value, column = among.topk(min(looked, signed.shape[1]), 1)
+        value, column = topk(among, min(looked, signed.shape[1]))
         reached = value.clamp(min=0).cumsum(1) >= goal[left, None]
         count = ((~reached).sum(1) + 1).clamp(max=(value > 0).sum(1))
         # One more than chosen must be in sight, to know whether the last one chosen is tied.
