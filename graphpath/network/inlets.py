@@ -39,18 +39,35 @@ class Fan:
     _sources: Tensor | None
 
     def sources(self, row: Tensor, column: Tensor) -> Tensor:
-        """The neurons at the tails of the edges in (row, column): numbers within the network, -1 for none."""
+        """The neurons, numbers within the network, at the tails of the edges (flow other than 0) there."""
         if self._sources is not None:
             return self._sources[row, column]
-        sample, target = self.sample[row], self.target[row]
-        return self._inlets.sources(self._elements, sample, target, column)
+        element = self._inlets.elements(self.target[row], column)
+        return self._elements.behind(self.sample[row], element)
+
+    def edges(self) -> tuple[Tensor, Tensor, Tensor]:
+        """All edges: the row, the neuron at the tail (a number within the network), the flow; row by row."""
+        present = self.flow != 0
+        row = torch.arange(len(present), device=present.device).repeat_interleave(present.sum(1))
+        flow = self.flow.masked_select(present)
+        if self._sources is not None:
+            return row, self._sources.masked_select(present), flow
+        steps = self._inlets.steps.expand_as(present).masked_select(present)
+        if self._inlets.single is None:
+            source = self.sources(row, steps)
+        else:
+            starts = self._inlets.single.map.starts(self.target).index_select(0, row)
+            element = self._inlets.single.behind(starts.add_(steps))
+            source = self._elements.behind(self.sample.index_select(0, row), element)
+        return row, source, flow
 
     @cached_property
     def inputs(self) -> Tensor:
         """How many different neurons each row could have an edge from, flow or none: (R,) int64."""
-        row = torch.arange(len(self.sample), device=self.flow.device)[:, None]
-        column = torch.arange(self.flow.shape[1], device=self.flow.device)[None]
-        source = self.sources(row, column.expand(len(self.sample), -1)).sort(1).values
+        source = self._sources
+        if source is None:
+            source = self._inlets.wired(self._elements, self.sample, self.target)
+        source = source.sort(1).values
         first = torch.ones_like(source, dtype=torch.bool)
         first[:, 1:] = source[:, 1:] != source[:, :-1]
         return (first & (source >= 0)).sum(1)
@@ -63,7 +80,7 @@ class Inlet:
         branch = _without_copies(branch)
         self.view, operation = branch.view, branch.operation
         self.repeats = repeats(network, self.view, branch.taps, operation)
-        self.map: LinearMap = linear_map(operation, branch.taps, site.shape, self.view.shape)
+        self.map: LinearMap = linear_map(operation, branch.taps, site.shape, self.view.shape, network.device)
         if self.repeats is Repeats.IN_CHANNEL and self.map.places * self.map.taps == 1:
             self.repeats = Repeats.NONE  # one place of each channel: it cannot meet itself
         self._index = None if self.view.index is None else self.view.index.flatten()
@@ -79,13 +96,15 @@ class Inlet:
             read = read * self._weight
         return read.reshape(-1, *self.view.shape)
 
-    def elements(self, target: Tensor, column: Tensor) -> Tensor:
-        """The elements in columns of neurons' rows, -1 for none; broadcasts."""
-        entry = self.map.entries(target, column)
-        inside = entry >= 0
-        if self._index is None:
-            return torch.where(inside, entry + self.view.base, -1)
-        return torch.where(inside, self._index[entry.clamp(min=0)], -1)
+    def wired(self, target: Tensor) -> Tensor:
+        """The elements in all columns of neurons' rows (R, columns), -1 for padding."""
+        column = torch.arange(self.map.columns, device=target.device)
+        entry = self.map.entries(target[:, None], column[None])
+        return torch.where(entry >= 0, self.behind(entry.clamp(min=0)), -1)
+
+    def behind(self, entry: Tensor) -> Tensor:
+        """The elements behind entries of the tensor that the map reads."""
+        return entry + self.view.base if self._index is None else self._index[entry]
 
     def merged(self, flow: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
         """Flows and sources (R, K) with parallel taps summed."""
@@ -109,6 +128,9 @@ class Inlets:
         self.site = site
         self.branches = [Inlet(network, site, branch) for branch in site.branches]
         self._parallel = shared_roots(network, [inlet.view for inlet in self.branches])
+        self.single = self.branches[0] if len(self.branches) == 1 else None
+        columns = torch.arange(self.columns, device=network.device)
+        self.steps = columns if self.single is None else self.single.map.steps
 
     @property
     def columns(self) -> int:
@@ -146,7 +168,8 @@ class Inlets:
         for inlet, x in zip(self.branches, unfolded, strict=True):
             flow = inlet.map.rows(x, sample, target).mul_(inlet.map.weights(target))
             if explicit:
-                source = self._sources_of(inlet, elements, sample, target)
+                wired = inlet.wired(target)
+                source = elements.behind(sample[:, None].expand_as(wired), wired)
                 flow, source = (
                     inlet.merged(flow, source) if inlet.repeats is not Repeats.NONE else (flow, source)
                 )
@@ -158,22 +181,23 @@ class Inlets:
             flow, source_table = merged(flow, source_table)
         return Fan(self.site, sample, target, flow, self, elements, source_table)
 
-    def _sources_of(self, inlet: Inlet, elements: Elements, sample: Tensor, target: Tensor) -> Tensor:
-        column = torch.arange(inlet.map.columns, device=target.device)[None]
-        element = inlet.elements(target[:, None], column)
-        return elements.behind(sample[:, None].expand_as(element), element)
-
-    def sources(self, elements: Elements, sample: Tensor, target: Tensor, column: Tensor) -> Tensor:
-        """The neurons in columns of rows (before parallel taps are summed), -1 for none."""
-        source = torch.full_like(column, -1)
-        start = 0
+    def elements(self, target: Tensor, column: Tensor) -> Tensor:
+        """The elements in columns of rows that hold an edge there, before parallel taps are summed."""
+        if self.single is not None:
+            return self.single.behind(self.single.map.starts(target) + self.steps[column])
+        element, start = torch.empty_like(column), 0
         for inlet in self.branches:
             stop = start + inlet.map.columns
-            here = (column >= start) & (column < stop)
-            found = inlet.elements(target, (column - start).clamp(0, inlet.map.columns - 1))
-            source = torch.where(here, found, source)
+            here = ((column >= start) & (column < stop)).nonzero(as_tuple=True)
+            steps = inlet.map.steps[column[here] - start]
+            element[here] = inlet.behind(inlet.map.starts(target[here]) + steps)
             start = stop
-        return elements.behind(sample, source)
+        return element
+
+    def wired(self, elements: Elements, sample: Tensor, target: Tensor) -> Tensor:
+        """The neurons in all columns of rows (R, columns), flow or none; -1 for padding."""
+        element = torch.cat([inlet.wired(target) for inlet in self.branches], 1)
+        return elements.behind(sample[:, None].expand_as(element), element)
 
 
 def merged(flow: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:

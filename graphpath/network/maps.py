@@ -22,6 +22,7 @@ class LinearMap(Protocol):
     columns: int
     places: int  # columns are ordered (places, channels, taps): places of the kernel,
     taps: int  #   and taps of one channel of what was pooled
+    steps: Tensor  # (columns,): a row's column is entry ``starts + steps`` of the flattened x, unless padding
 
     def unfold(self, x: Tensor) -> Tensor:
         """x (N, *shape of x) laid out for ``rows``, once a batch."""
@@ -42,6 +43,10 @@ class LinearMap(Protocol):
         """Which entry of the flattened x a column of a neuron's row is (-1: padding), broadcast over both."""
         ...
 
+    def starts(self, target: Tensor) -> Tensor:
+        """What is added to ``steps`` for the rows of chosen neurons: int64, the shape of ``target``."""
+        ...
+
     def forward(self, x: Tensor) -> Tensor:
         """The map without constants: (N, *shape of x) to (N, size of the site)."""
         ...
@@ -59,6 +64,7 @@ class ConvMap:
         self.columns = per_group * high * wide
         # Places outermost: a pixel's channels then lie together, and rows are copied in long runs.
         self._table = weight.permute(0, 2, 3, 1).reshape(out, self.columns).contiguous()
+        self.steps = self._entries_from_start(weight.device)
 
     def unfold(self, x: Tensor) -> Tensor:
         conv, (_, height, width) = self.conv, self.shape
@@ -89,6 +95,22 @@ class ConvMap:
     def weights(self, target: Tensor) -> Tensor:
         return self._table.index_select(0, target // (self.shape[1] * self.shape[2]))
 
+    def _entries_from_start(self, device: torch.device) -> Tensor:
+        per_group, (high, wide) = self.conv.weight.shape[1], self.conv.weight.shape[2:]
+        y = torch.arange(high, device=device)[:, None, None] * self.conv.dilation[0]
+        x = torch.arange(wide, device=device)[:, None] * self.conv.dilation[1]
+        channel = torch.arange(per_group, device=device)
+        return ((channel * self.source[1] + y) * self.source[2] + x).flatten()
+
+    def starts(self, target: Tensor) -> Tensor:
+        conv, (out, height, width), (_, high, wide) = self.conv, self.shape, self.source
+        channel, place = target // (height * width), target % (height * width)
+        left, _, top, _ = conv.padding
+        y = place // width * conv.stride[0] - top
+        x = place % width * conv.stride[1] - left
+        plane = channel // (out // conv.groups) * conv.weight.shape[1]
+        return (plane * high + y) * wide + x
+
     def entries(self, target: Tensor, column: Tensor) -> Tensor:
         conv, (out, height, width), (_, high, wide) = self.conv, self.shape, self.source
         per_group, kernel_width = conv.weight.shape[1], conv.weight.shape[3]
@@ -111,6 +133,7 @@ class DenseMap:
     def __init__(self, weight: Tensor) -> None:
         self.columns = weight.shape[1]
         self.places = self.taps = 1
+        self.steps = torch.arange(self.columns, device=weight.device)
         self._weight = weight
 
     def unfold(self, x: Tensor) -> Tensor:
@@ -122,6 +145,9 @@ class DenseMap:
     def weights(self, target: Tensor) -> Tensor:
         return self._weight.index_select(0, target)
 
+    def starts(self, target: Tensor) -> Tensor:
+        return torch.zeros_like(target)
+
     def entries(self, target: Tensor, column: Tensor) -> Tensor:
         return column.expand(torch.broadcast_shapes(target.shape, column.shape))
 
@@ -132,8 +158,11 @@ class DenseMap:
 class DiagonalMap:
     """One input a neuron (or T, behind an average pool): a batch norm, an activation or a shortcut alone."""
 
-    def __init__(self, norm: Norm | None, taps: int, shape: tuple[int, int, int]) -> None:
+    def __init__(
+        self, norm: Norm | None, taps: int, shape: tuple[int, int, int], device: torch.device
+    ) -> None:
         self.columns = self.taps = taps
+        self.steps = torch.arange(taps, device=device) * (shape[1] * shape[2])
         self.places = 1
         self._shape = shape
         self._scale = None if norm is None else norm.scale
@@ -152,6 +181,10 @@ class DiagonalMap:
             return torch.ones((1, 1), dtype=torch.int8, device=target.device)
         return self._scale[target // (self._shape[1] * self._shape[2])][:, None]
 
+    def starts(self, target: Tensor) -> Tensor:
+        plane = self._shape[1] * self._shape[2]
+        return target // plane * self.columns * plane + target % plane
+
     def entries(self, target: Tensor, column: Tensor) -> Tensor:
         plane = self._shape[1] * self._shape[2]
         return (target // plane * self.columns + column) * plane + target % plane
@@ -163,11 +196,15 @@ class DiagonalMap:
 
 
 def linear_map(
-    operation: Conv | Dense | Norm | None, taps: int, shape: tuple[int, int, int], source: tuple[int, ...]
+    operation: Conv | Dense | Norm | None,
+    taps: int,
+    shape: tuple[int, int, int],
+    source: tuple[int, ...],
+    device: torch.device,
 ) -> LinearMap:
     """The map of one branch into a site of ``shape``, from a tensor of shape ``source`` with taps spread."""
     if isinstance(operation, Conv):
         return ConvMap(operation, taps, shape, source)
     if isinstance(operation, Dense):
         return DenseMap(operation.weight.repeat_interleave(taps, dim=1) if taps > 1 else operation.weight)
-    return DiagonalMap(operation, taps, shape)
+    return DiagonalMap(operation, taps, shape, device)

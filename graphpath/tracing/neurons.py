@@ -59,9 +59,9 @@ def join(batch: Batch, selected: Tensor) -> Selection:
     for inlets in batch.inlets:
         site, parts = inlets.site, []
         for fan in batch.fans(inlets, taking_part[:, site.span], values):
-            row, column = fan.flow.nonzero(as_tuple=True)
-            source = fan.sources(row, column)
-            parts.append((fan.sample[row], source, fan.target[row] + site.offset, fan.flow[row, column]))
+            row, source, flow = fan.edges()
+            sample, target = (ends.index_select(0, row) for ends in (fan.sample, fan.target + site.offset))
+            parts.append((sample, source, target, flow))
             alone = torch.ones_like(fan.sample, dtype=torch.bool).index_fill_(0, row, False)
             bias_fed[:, site.number] += fan.sample[alone].bincount(minlength=held.images)
         blocks.append(Block.joined(site, parts, pool.device, held.output.dtype))
