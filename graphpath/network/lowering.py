@@ -111,9 +111,10 @@ class Lowering:
             target = self.module.get_submodule(str(node.target))
             if target._forward_hooks or target._forward_pre_hooks:
                 self.refuse("has forward hooks, which may change its result: remove them before tracing")
+        if not _holds_traced((args, kwargs)):
+            return _plain(node, target, args, kwargs)
+        if node.op == "call_module":
             args = (target, *args)
-        elif not _holds_traced((args, kwargs)):
-            return _plain(node, args, kwargs)
         rule = rule_for(node.op, target)
         if rule is None:
             self.refuse(f"is {_what(node, target)} graphpath cannot take apart")
@@ -220,12 +221,11 @@ def _holds_traced(value: Any) -> bool:
     return bool(found)
 
 
-def _plain(node: torch.fx.Node, args: Any, kwargs: Any) -> Any:
+def _plain(node: torch.fx.Node, target: Any, args: Any, kwargs: Any) -> Any:
     """What the network computes from shapes and constants alone."""
     if node.op == "call_method":
-        return getattr(args[0], str(node.target))(*args[1:], **kwargs)
-    assert callable(node.target)
-    return node.target(*args, **kwargs)
+        return getattr(args[0], str(target))(*args[1:], **kwargs)
+    return target(*args, **kwargs)
 
 
 def _what(node: torch.fx.Node, target: Any) -> str:
