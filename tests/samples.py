@@ -1,11 +1,13 @@
 """The sample answers in the README: every named query, asked of a small store that is always the same.
 
 python -m tests.samples         writes them between the marks of README.md; tests/test_samples.py compares
+python -m tests.samples gds     those of cypher/gds, from a real server that it starts; test_gds.py compares
 """
 
 from __future__ import annotations
 
 import io
+import sys
 import tempfile
 from contextlib import redirect_stdout
 from itertools import groupby
@@ -17,16 +19,17 @@ import pandas as pd
 from graphpath import queries
 from graphpath.cli.output import show_table
 from graphpath.export import to_frame
+from graphpath.server import Server
 from graphpath.stores import Store, open_store
 from tests.synthetic import write_trace
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-MARKS = ("<!-- samples -->\n", "<!-- end of samples -->")
+Marks = tuple[str, str]
+MARKS: Marks = ("<!-- samples -->\n", "<!-- end of samples -->")
+GDS_MARKS: Marks = ("<!-- gds samples -->\n", "<!-- end of gds samples -->")
 ROWS = 3
 UNSTEADY = ["path"]
 """Columns that tell of this machine."""
-NEEDS_GDS = "gds"
-"""The topic that only a server with Graph Data Science answers."""
 BRIEF = {
     "categories/shared_edges": {"min_categories": 3},
     "pathways/largest": {"k": 3},
@@ -37,20 +40,28 @@ Parameters = dict[str, Any]
 
 
 def sample_store(folder: Path) -> Store:
+    """The sample traces in an embedded store."""
+    store = open_store(folder / "pathways.lbdb")
+    load(store, folder)
+    return store
+
+
+def load(store: Store, folder: Path) -> None:
     """Twelve made-up images of four classes, and attacks on them, through a network of five layers."""
     size = {"edges_per_pathway": 60, "layers": 5, "side": 2, "routes": 4}
     clean = write_trace(folder / "clean", run="clean", samples=12, crosses=True, **size)
     attacked = write_trace(folder / "attacked", run="attacked", seed=1, adversarial_of=clean, **size)
-    store = open_store(folder / "pathways.lbdb")
     for trace in (clean, attacked):
         store.load(trace, min_support=2)
-    return store
 
 
-def sections(store: Store) -> str:
-    """One collapsed block per topic, in it each query's title, command and first rows."""
+def sections(store: Store, *, gds: bool = False) -> str:
+    """One collapsed block per topic, in it each query's title, command and first rows.
+
+    ``gds`` gives the topic that only a server with Graph Data Science answers instead of all others.
+    """
     known = _anchors(store)
-    found = [query for query in queries.catalogue().values() if query.topic != NEEDS_GDS]
+    found = [query for query in queries.catalogue().values() if query.needs_gds == gds]
     blocks = [
         _block(topic, [_answer(store, query, known) for query in group])
         for topic, group in groupby(found, key=lambda query: query.topic)
@@ -58,14 +69,14 @@ def sections(store: Store) -> str:
     return "\n".join(blocks)
 
 
-def write(text: str, readme: Path = README, marks: tuple[str, str] = MARKS) -> None:
+def write(text: str, readme: Path = README, marks: Marks = MARKS) -> None:
     """Put ``text`` between the marks of ``readme``."""
     before, rest = readme.read_text(encoding="utf-8").split(marks[0])
     _, after = rest.split(marks[1])
     readme.write_text(f"{before}{marks[0]}{text}{marks[1]}{after}", encoding="utf-8")
 
 
-def shown(readme: Path = README, marks: tuple[str, str] = MARKS) -> str:
+def shown(readme: Path = README, marks: Marks = MARKS) -> str:
     """What stands between the marks."""
     return readme.read_text(encoding="utf-8").split(marks[0])[1].split(marks[1])[0]
 
@@ -82,7 +93,8 @@ def _answer(store: Store, query: queries.Query, known: Parameters) -> str:
     drawn = "node" in query.returns.values()
     frame = to_frame(store.graph(query.name, **given)) if drawn else store.query(query.name, **given)
     words = [f"--{name.replace('_', '-')} {value}" for name, value in given.items()]
-    command = " ".join(["$ graphpath query", query.name, "--store pathways.lbdb", *words])
+    where = "bolt://localhost:7687" if query.needs_gds else "pathways.lbdb"
+    command = " ".join(["$ graphpath query", query.name, f"--store {where}", *words])
     return f"{query.title}.\n\n```\n{command}\n\n{_table(frame)}\n```"
 
 
@@ -116,8 +128,16 @@ def _anchors(store: Store) -> Parameters:
 
 def main() -> None:
     """Write the README's samples anew."""
-    with tempfile.TemporaryDirectory() as folder, sample_store(Path(folder)) as store:
-        write(sections(store))
+    with tempfile.TemporaryDirectory() as folder:
+        if sys.argv[1:] == ["gds"]:
+            with Server(Path(folder) / "home", bolt_port=0, http_port=0, gds=True) as server:
+                store = open_store(server.uri, password=server.password)
+                with store:
+                    load(store, Path(folder))
+                    write(sections(store, gds=True), marks=GDS_MARKS)
+            return
+        with sample_store(Path(folder)) as store:
+            write(sections(store))
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def show_table(frame: pd.DataFrame, limit: int = SHOWN) -> None:
 
     # Piped, a table is as wide as it needs to be; on a terminal, as the terminal.
     width = None if sys.stdout.isatty() else PIPED
-    console = Console(width=width, highlight=False)
+    console = Console(width=width, highlight=False, markup=False, emoji=False)  # "[viz]" is no style here
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in frame.columns:
         table.add_column(str(name), justify="right" if frame[name].dtype.kind in "iuf" else "left")

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from graphpath import queries
+from graphpath.cli.output import show_table
 from graphpath.cli.query import extra_parameters
 from graphpath.errors import QueryParameterError
 from graphpath.stores import open_store
@@ -121,3 +122,10 @@ def test_a_table_shows_what_is_missing_as_a_dash(call, store) -> None:
     shown = call("query", "pathways/of_sample", "--store", store, "--sample", str(sample))
     assert shown.exit_code == 0
     assert " - " in shown.stdout
+
+
+def test_a_table_shows_brackets_and_colons_as_they_are(capsys) -> None:
+    show_table(pd.DataFrame({"name [bold]": ["pip install 'graphpath[viz]'", "[/] :smile: conv[3]"]}))
+    shown = capsys.readouterr().out
+    for text in ("name [bold]", "'graphpath[viz]'", "[/] :smile: conv[3]"):
+        assert text in shown

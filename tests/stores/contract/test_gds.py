@@ -14,8 +14,8 @@ from graphpath import queries
 from graphpath.errors import QueryFailed, QueryParameterError
 from graphpath.server import Server
 from graphpath.stores import Store
+from tests import samples
 from tests.stores.contract.conftest import STRICT, connect
-from tests.synthetic import write_trace
 
 NAMES = [name for name, query in queries.catalogue().items() if query.needs_gds]
 ROWS = {"limit": 100_000}
@@ -23,13 +23,8 @@ ROWS = {"limit": 100_000}
 
 @pytest.fixture(scope="module")
 def store(gds_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    folder = tmp_path_factory.mktemp("gds")
-    size = {"samples": 12, "edges_per_pathway": 60, "layers": 5, "side": 2}
-    clean = write_trace(folder / "clean", run="clean", **size)
-    other = write_trace(folder / "other", run="other", seed=4, **size)
     with connect(gds_server) as loading:
-        for trace in (clean, other):
-            loading.load(trace, min_support=1)
+        samples.load(loading, tmp_path_factory.mktemp("gds"))
     with connect(gds_server, driver=STRICT) as opened:
         yield opened
 
@@ -42,6 +37,12 @@ def edges(store: Store) -> pd.DataFrame:
         "AND c.run = 'clean' RETURN a.id AS source, b.id AS target, c.category AS category, "
         "r.weight / c.samples AS weight"
     )
+
+
+def test_the_sample_answers_are_up_to_date(store: Store) -> None:
+    made = samples.sections(store, gds=True)
+    assert "(no rows)" not in made
+    assert samples.shown(marks=samples.GDS_MARKS) == made, "Write them anew: python -m tests.samples gds"
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +152,7 @@ def test_nothing_stays_behind(name: str, store: Store) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_parameters_are_checked_as_ever(name: str, store: Store) -> None:
-    with pytest.raises(QueryParameterError, match="needs run=; the store holds several: clean, other"):
+    with pytest.raises(QueryParameterError, match="needs run=; the store holds several: attacked, clean"):
         store.query(name)
     with pytest.raises(QueryParameterError, match="no parameter 'class_pathway'"):
         store.query(name, run="clean", class_pathway=1)
