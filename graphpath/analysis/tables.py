@@ -13,12 +13,12 @@ import duckdb
 from graphpath.errors import QueryParameterError
 from graphpath.record import Trace
 
-_VIEWS = ("layers", "samples", "categories", "pathways", "edges", "routes", "steps")
+_VIEWS = ("layers", "samples", "categories", "pathways", "edges", "routes", "steps", "crosses")
 
 
 @contextmanager
 def opened(trace: Trace | str | Path, memory: str | None = None) -> Iterator[Any]:
-    """A DuckDB connection with a view of each table of ``trace``; what exceeds ``memory`` goes to disk.
+    """A DuckDB connection with a view of each table that ``trace`` has; what exceeds ``memory`` goes to disk.
 
     Raises:
         RecordError: the trace is damaged or unfinished.
@@ -28,8 +28,8 @@ def opened(trace: Trace | str | Path, memory: str | None = None) -> Iterator[Any
         if memory is not None:
             connection.execute(f"SET memory_limit = {_text(memory)}")
         for name in _VIEWS:
-            files = ", ".join(_text(str(file)) for file in trace.files(name))
-            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}])")
+            if files := ", ".join(_text(str(file)) for file in trace.files(name)):
+                connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}])")
         yield connection
 
 

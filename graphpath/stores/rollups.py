@@ -94,9 +94,12 @@ def _map_edges(shop: Workshop) -> None:
 def _crosses(shop: Workshop) -> None:
     if not shop.trace.files("crosses"):
         return
+    # A trace may record every map of a pixel; only its largest, which come first, are its pathway.
+    top = shop.trace.run.get("parameters", {}).get("top")
+    large = "true" if top is None else f"c.rank <= {int(top)}"
     shop.write(
         "CROSSES",
-        """SELECT c.pathway, l."offset" + c.channel * l.height * l.width, count(DISTINCT c.pixel),
+        f"""SELECT c.pathway, l."offset" + c.channel * l.height * l.width, count(DISTINCT c.pixel),
             sum(c.size::DOUBLE)
-        FROM crosses c JOIN layers l USING (layer) GROUP BY ALL""",
+        FROM crosses c JOIN layers l USING (layer) WHERE {large} GROUP BY ALL""",
     )
