@@ -49,7 +49,7 @@ REACHES = {
 
 OWNERS = {
     "torch": {"demo", "network", "tracing", "attribution", "models", "data", "attacks"},
-    "torchvision": {"models", "data"},
+    "torchvision": {"models", "data", "network"},
     "captum": {"attacks", "attribution"},
     "sklearn": {"data"},
     "ladybug": {"stores"},

@@ -50,8 +50,8 @@ class Bar:
 
 
 @contextmanager
-def bar(title: str, unit: str = "images") -> Iterator[Bar]:
-    """A bar that is removed when the block ends."""
+def bar(title: str, unit: str = "images", silent: bool = False) -> Iterator[Bar]:
+    """A bar that is removed when the block ends; none if ``silent``."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -62,5 +62,6 @@ def bar(title: str, unit: str = "images") -> Iterator[Bar]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    disabled = silent or not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=disabled) as progress:
         yield Bar(progress, progress.add_task(title, total=None))

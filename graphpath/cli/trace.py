@@ -39,12 +39,17 @@ def command(
         bool, typer.Option("--resume/--no-resume", help="Finish an interrupted trace in OUT.")
     ] = True,
 ) -> None:
-    """Trace the pathways of DATA's images through MODEL."""
-    from graphpath.tracing import trace
+    """Trace the pathways of DATA's images through MODEL.
 
-    a.fresh(out, resume)
+    Several processes share the work: torchrun --nproc-per-node 4 --no-python graphpath trace ...
+    """
+    from graphpath.tracing import Rank, trace
+
+    speaks = Rank.here().first
+    if speaks:
+        a.fresh(out, resume)
     loaded, images = work.open()
-    with bar("tracing") as shown:
+    with bar("tracing", silent=not speaks) as shown:
         traced = trace(
             loaded,
             images,
@@ -58,6 +63,8 @@ def command(
             progress=shown.to,
             **_options(theta, sparsity, option or []),
         )
+    if not speaks:
+        return
     counts = traced.counts
     typer.echo(
         f"{out}: {counts['pathways']:,} pathways with {counts['edges']:,} edges and {counts['routes']:,} "

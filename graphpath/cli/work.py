@@ -32,8 +32,10 @@ class Work:
     def open(self) -> tuple[LoadedModel, BaseImages]:
         """The network, and the images at the size that it was made for. Raises ModelError, DataError."""
         from graphpath.models import load_model
+        from graphpath.tracing.ranks import Rank
 
-        loaded = load_model(self.model, device=self.device, weights=self.weights, seed=self.seed)
+        device = Rank.here().device(self.device)
+        loaded = load_model(self.model, device=device, weights=self.weights, seed=self.seed)
         images = a.open_images(
             self.data,
             loaded,

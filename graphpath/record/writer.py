@@ -62,7 +62,7 @@ class TraceWriter:
         if not resume:
             raise RecordError(f"{path} already holds run {run['id']!r}: resume it, or delete the directory.")
         writer = cls(path, dict(found), finished=bool(found.get("complete")))
-        writer._done = {int(marker.stem) for marker in (path / STAGING).glob("[0-9]*.done")}
+        writer.look_again()
         if writer.finished:
             shutil.rmtree(path / STAGING, ignore_errors=True)  # left when finish() was killed at its end
         return writer
@@ -76,6 +76,10 @@ class TraceWriter:
         except TypeError as error:
             raise RecordError(f"The description of run {run['id']!r} cannot be JSON: {error}.") from error
         return cls(path, opened)
+
+    def look_again(self) -> None:
+        """Take note of the parts that others have finished in this directory."""
+        self._done = {int(marker.stem) for marker in (self.path / STAGING).glob("[0-9]*.done")}
 
     @property
     def done(self) -> frozenset[int]:

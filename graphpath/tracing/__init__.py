@@ -6,14 +6,16 @@ neurons              selected neurons to edges, the common rule
 strength, budget     which edges are kept
 routes               the K largest routes
 batches              images held some at a time
+ranks                processes that share a trace
 rows, tracer         the record
 """
 
 from graphpath.extras import needed_by
 
 with needed_by("graphpath.tracing", "trace"):
+    from graphpath.tracing.ranks import Rank
     from graphpath.tracing.registry import METHODS, Method
     from graphpath.tracing.targets import at
     from graphpath.tracing.tracer import trace
 
-__all__ = ["METHODS", "Method", "at", "trace"]
+__all__ = ["METHODS", "Method", "Rank", "at", "trace"]

@@ -23,6 +23,7 @@ from graphpath.record import ImageSet, Trace, TraceWriter
 from graphpath.tracing.batch import Selection
 from graphpath.tracing.batches import Batches, as_images, placed, settled
 from graphpath.tracing.pathways import pathways
+from graphpath.tracing.ranks import Rank
 from graphpath.tracing.registry import Method, method_named, ready
 from graphpath.tracing.rows import Numbering
 from graphpath.tracing.targets import Target, described
@@ -63,9 +64,10 @@ def trace(
         seed: makes methods that draw at random reproducible.
         max_edges: the budget of each pathway, its strongest edges; None keeps every edge. Only whole routes
             are kept, so a budget smaller than the strongest route keeps nothing.
-        out: a directory; an interrupted trace in it is finished, a finished one is returned.
+        out: a directory; an interrupted trace in it is finished, a finished one is returned. Processes that
+            torchrun starts share the work on one directory, which all of them must see.
         dataset, classes: names for a tensor's or DataLoader's images and classes.
-        device: where to run; by default where the model is.
+        device: where to run; by default where the model is. "cuda" is, under torchrun, each process's own.
         batch: images at a time; by default what fits about one GiB.
         progress: called with (images done, images in all) after every batch.
 
@@ -81,17 +83,22 @@ def trace(
     _check_counts(routes, max_edges, batch)
     target = settled(target, loaded, source)
     run = _describe(loaded, source, chosen_method, chosen_options, target, routes, seed, max_edges)
+    rank = Rank.here()
     if (Path(out) / "run.json").is_file() and TraceWriter.open(out, run).finished:
         return Trace(out)
+    device = None if device is None else rank.device(device)
     # The caller may be in inference mode, in which no gradient can be had.
     with torch.inference_mode(False), placed(loaded.module, device), evaluating(loaded.module):
         batches = Batches(loaded, source, target, seed)
         tracer = _Tracer(batches, chosen_method, chosen_options, routes, max_edges, run["id"])
         # What is begun goes on in parts of its first size; a network that is refused leaves no record.
-        writer = TraceWriter.open(
-            out, {**run, "part_size": batch or batches.fitting(chosen_method, chosen_options)}
-        )
-        return tracer.record(writer, progress)
+        begun = {**run, "part_size": batch or batches.fitting(chosen_method, chosen_options)}
+        if not rank.first:
+            rank.together()
+        writer = TraceWriter.open(out, begun)
+        if rank.first:
+            rank.together()
+        return tracer.record(writer, rank, progress)
 
 
 @dataclass(eq=False)
@@ -113,20 +120,28 @@ class _Tracer:
             wiring.network, weights, self.run, scheme, max(1, self.routes), self.taker.each
         )
 
-    def record(self, writer: TraceWriter, progress: Progress | None) -> Trace:
-        """Trace what is not done yet, part by part, and finish the record."""
+    def record(self, writer: TraceWriter, rank: Rank, progress: Progress | None) -> Trace:
+        """Trace what is not done yet, part by part, and finish the record; each of many ranks its share."""
         size = int(str(writer.run["part_size"]))
         started, total = time.monotonic(), len(self.batches)
         for part, start in enumerate(range(0, total, size)):
             stop = min(start + size, total)
-            if part not in writer.done:
+            if part not in writer.done and rank.takes(part):
                 writer.write_part(part, self.part(start, stop))
             if progress is not None:
                 progress(stop, total)
-        return writer.finish(
+        rank.together()
+        if rank.first:
+            self._finish(writer, time.monotonic() - started)
+        rank.together()
+        return Trace(writer.path)
+
+    def _finish(self, writer: TraceWriter, seconds: float) -> None:
+        writer.look_again()
+        writer.finish(
             layers=self.numbering.layers(),
             categories=self.numbering.categories(self._class_names()),
-            seconds=round(time.monotonic() - started, 3),
+            seconds=round(seconds, 3),
             **self.taker.notes,
         )
 
