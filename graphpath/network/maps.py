@@ -134,7 +134,7 @@ class DenseMap:
         self.columns = weight.shape[1]
         self.places = self.taps = 1
         self.steps = torch.arange(self.columns, device=weight.device)
-        self._weight = weight
+        self.weight = weight
 
     def unfold(self, x: Tensor) -> Tensor:
         return x.flatten(1)
@@ -143,7 +143,7 @@ class DenseMap:
         return unfolded.index_select(0, sample)
 
     def weights(self, target: Tensor) -> Tensor:
-        return self._weight.index_select(0, target)
+        return self.weight.index_select(0, target)
 
     def starts(self, target: Tensor) -> Tensor:
         return torch.zeros_like(target)
@@ -152,7 +152,7 @@ class DenseMap:
         return column.expand(torch.broadcast_shapes(target.shape, column.shape))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x.flatten(1), self._weight)
+        return F.linear(x.flatten(1), self.weight)
 
 
 class DiagonalMap:
@@ -165,7 +165,7 @@ class DiagonalMap:
         self.steps = torch.arange(taps, device=device) * (shape[1] * shape[2])
         self.places = 1
         self._shape = shape
-        self._scale = None if norm is None else norm.scale
+        self.scale = None if norm is None else norm.scale
 
     def unfold(self, x: Tensor) -> Tensor:
         # (N, C * T, H, W) -> a row of T for every neuron
@@ -177,9 +177,9 @@ class DiagonalMap:
         return unfolded.index_select(0, sample * (channels * height * width) + target)
 
     def weights(self, target: Tensor) -> Tensor:
-        if self._scale is None:
+        if self.scale is None:
             return torch.ones((1, 1), dtype=torch.int8, device=target.device)
-        return self._scale[target // (self._shape[1] * self._shape[2])][:, None]
+        return self.scale[target // (self._shape[1] * self._shape[2])][:, None]
 
     def starts(self, target: Tensor) -> Tensor:
         plane = self._shape[1] * self._shape[2]
@@ -192,7 +192,7 @@ class DiagonalMap:
     def forward(self, x: Tensor) -> Tensor:
         channels = self._shape[0]
         summed = x.reshape(x.shape[0], channels, self.columns, -1).sum(2)
-        return (summed if self._scale is None else summed * self._scale[:, None]).flatten(1)
+        return (summed if self.scale is None else summed * self.scale[:, None]).flatten(1)
 
 
 def linear_map(

@@ -16,6 +16,7 @@ import torchvision
 from torch import Tensor, nn
 
 from graphpath.network import Site, hold
+from graphpath.network.channels import map_inlets
 from graphpath.network.operations import Conv, Gate
 from graphpath.tracing.batch import Batch
 from tests.tracing import harness, nets
@@ -174,6 +175,38 @@ def test_cuts_by_operator(case: Case) -> None:
         constants = torch.cat(share[cut - 1 :])
         total = flows[0] + float(constants.sum())
         assert residual(total, float(held.value[0]), flows[1] + float(constants.abs().sum())) < EXACT, cut
+
+
+def test_edges_between_maps(case: Case) -> None:
+    """What enters a map and what leaves it, at every map of every site: the laws, summed over maps."""
+    held, sites = case.batch.held, case.batch.wiring.sites
+    starts = [site.shape[1] * site.shape[2] for site in sites]
+    into, out_of, entering, leaving = (np.zeros(case.batch.wiring.network.neurons) for _ in range(4))
+    for site in map_inlets(case.batch.wiring.network, case.batch.inlets):
+        edges = site.edges(held)
+        score = edges.score.numpy()
+        for total, ends, values in (
+            (into, edges.target, score),
+            (out_of, edges.source, score),
+            (entering, edges.target, np.abs(score)),
+            (leaving, edges.source, np.abs(score)),
+        ):
+            total += np.bincount(ends.numpy(), values, len(total))
+    assert abs(into).sum() > 0
+    for site, plane in zip(sites, starts, strict=True):
+        first = np.arange(site.offset, site.offset + site.size, plane)
+        before, output = held.gradient_before(site)[0], held.output[0, site.span]
+        if site.number:
+            b = case.batch.constants[site.number - 1][0]
+            moved = ((held.before[site.number][0] - b) * before).reshape(-1, plane)
+            terms = entering[first] + (moved.abs() + (b * before).abs().reshape(-1, plane)).sum(1).numpy()
+            assert residual(into[first], moved.sum(1).numpy(), terms) < EXACT, site.name
+        if site.kind != "logits":
+            passed = (output * held.gradient[0, site.span]).reshape(-1, plane)
+            terms = leaving[first] + passed.abs().sum(1).numpy()
+            # A saturated gate leaves gradients below what float64 holds exactly.
+            terms = np.maximum(terms, 1e-290)
+            assert residual(out_of[first], passed.sum(1).numpy(), terms) < EXACT, site.name
 
 
 def kinds(case: Case) -> dict[str, list[Site]]:
