@@ -43,6 +43,9 @@ def neo4j_conf(home: Path, ports: Ports, memory: Memory, plugins: Path | None = 
         "server.memory.pagecache.size": f"{memory.pages}m",
         "browser.post_connect_cmd": on_connect(),
         "db.tx_log.rotation.retention_policy": "2 files",
+        # When it stops, Bolt listens for five more seconds to clients that may come, the databases being
+        # closed already: nobody comes.
+        "internal.dbms.bolt.netty_server_shutdown_quiet_period": "0",
     }
     if plugins is not None:
         settings["server.directories.plugins"] = str(plugins)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from graphpath.errors import StoreConflict, StoreError, StoreUnavailable
-from graphpath.server import Server
+from graphpath.server import Server, Status
 from graphpath.stores import Store
 from graphpath.stores.neo4j import bulk
-from graphpath.stores.neo4j.exchange import KEPT, NEW
+from graphpath.stores.neo4j.exchange import NEW, PLACES, Exchange
 from graphpath.stores.neo4j.importing import convert
 from graphpath.stores.neo4j.statements import columns
 from tests.stores.contents import assert_same, contents
@@ -47,13 +48,16 @@ def test_a_bulk_load_makes_what_loads_make(
     crosses = write_trace(
         tmp_path / "pixels", run="pixels", seed=5, samples=4, pathways_per_sample=2, crosses=True
     )
+    # Of the same weights, at another depth.
+    shallow = write_trace(tmp_path / "shallow", run="shallow", samples=4, seed=8, layers=4)
+    everything.append(shallow)
     other = make("ladybug")
     for trace in (*everything, crosses):
         other.load(trace)
     with connect(managed) as store:
         store.load(traces.other, min_support=1)
         report = store.bulk_load([*everything, crosses, traces.clean])
-        assert (report.loaded, report.runs) == (True, ("clean", "attacked", "other", "pixels"))
+        assert (report.loaded, report.runs) == (True, ("clean", "attacked", "other", "shallow", "pixels"))
         assert report.counts["FLOWS_TO"] == sum(t.counts["edges"] for t in (*everything, crosses))
         assert {"prepare", "convert", "import", "exchange", "check"} == set(report.seconds)
         assert_same(contents(store, without=OTHER), contents(other, without=OTHER))
@@ -89,27 +93,51 @@ def test_the_old_database_stays_where_the_import_fails(
     assert leftovers(managed) == []
 
 
-@pytest.mark.parametrize("moved", [0, 1, 2])
-def test_an_exchange_that_was_cut_short_is_undone(
-    moved: int, managed: Server, traces: SimpleNamespace
-) -> None:
+class Stopped(Server):
+    """A server that is not running, and is only noted to have been started."""
+
+    started = 0
+
+    def start(self) -> Status:
+        self.started += 1
+        return self.status()
+
+
+def stored(server: Server) -> dict[str, str]:
+    """The files of the database and of its transaction logs, each with its digest."""
+    folders = [server.home / "data" / place / "neo4j" for place in PLACES]
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_an_exchange_that_was_cut_short_is_undone(managed: Server, traces: SimpleNamespace) -> None:
     """A SIGKILL after each rename leaves the old database to be found."""
-    exchange = bulk.Exchange(bulk.managed_server(managed.uri), "neo4j")
     with connect(managed) as store:
         clear(managed)
         store.load(traces.clean)
         before = contents(store)
     managed.stop()
-    if moved < 2:
-        exchange.kept.mkdir()
-        for place in ("databases", "transactions")[: moved + 1]:
-            (exchange.data / place / "neo4j").rename(exchange.kept / place)
-    else:
-        exchange._keep()
-    exchange.recover()
+    files = stored(managed)
+    for moved in (0, 1, 2):
+        exchange = Exchange(Stopped(managed.home), "neo4j")
+        if moved < 2:
+            exchange.kept.mkdir()
+            for place in PLACES[: moved + 1]:
+                (exchange.data / place / "neo4j").rename(exchange.kept / place)
+        else:
+            exchange._keep()
+            for place in PLACES:
+                (exchange.data / place / "neo4j").mkdir()
+                (exchange.data / place / "neo4j" / "new").touch()
+        assert stored(managed) != files
+        exchange.recover()
+        assert stored(managed) == files
+        assert exchange.server.started == 1
+        assert not exchange.kept.exists() and not (exchange.data / "databases" / NEW).exists()
+    managed.start()
     with connect(managed) as store:
         assert_same(contents(store), before, exact=True)
-    assert not (exchange.data / KEPT).exists() and not (exchange.data / "databases" / NEW).exists()
+    assert leftovers(managed) == []
 
 
 def test_a_server_of_somebody_else_gets_files_and_the_command(
@@ -155,13 +183,11 @@ def in_folder(server: Server, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_two_traces_of_one_name_are_refused(managed: Server, traces: SimpleNamespace, tmp_path: Path) -> None:
     twin = write_trace(tmp_path / "twin", run="clean", samples=4, seed=8)
-    clash = write_trace(tmp_path / "clash", run="clash", samples=4, seed=8, layers=4, weights="weights")
     with connect(managed) as store:
         with pytest.raises(StoreConflict, match="different traces of run 'clean'"):
             store.bulk_load([traces.clean, twin])
         with pytest.raises(StoreError, match="at least one"):
             store.bulk_load([])
-        store.bulk_load([traces.clean, clash])
     assert leftovers(managed) == []
 
 
