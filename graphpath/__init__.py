@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from graphpath.errors import GraphpathError
     from graphpath.record import Trace
     from graphpath.stores import open_store as open
-    from graphpath.tracing import METHODS, at, trace
+    from graphpath.tracing import METHODS, at, key_maps, largest_chains, trace
 
 _HOMES = {
     "ATTRIBUTIONS": ("graphpath.attribution", "ATTRIBUTIONS"),
@@ -30,6 +30,8 @@ _HOMES = {
     "at": ("graphpath.tracing", "at"),
     "attribute": ("graphpath.attribution", "attribute"),
     "heatmap": ("graphpath.attribution", "heatmap"),
+    "key_maps": ("graphpath.tracing", "key_maps"),
+    "largest_chains": ("graphpath.tracing", "largest_chains"),
     "open": ("graphpath.stores", "open_store"),
     "trace": ("graphpath.tracing", "trace"),
 }
@@ -42,6 +44,8 @@ __all__ = [
     "at",
     "attribute",
     "heatmap",
+    "key_maps",
+    "largest_chains",
     "open",
     "trace",
 ]

@@ -32,11 +32,14 @@ class Branch:
     """One linear map into a site: ``operation`` (None: identity) applied to the tensor behind ``view``.
 
     ``taps`` is how many elements stood behind an entry of that tensor before they were spread into channels.
+    ``reads`` is the step that gives the tensor, ``linear`` that of the operation.
     """
 
     operation: Conv | Dense | Norm | None
     view: View
     taps: int
+    reads: int
+    linear: int | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,7 +260,7 @@ def _branch(
     number, source = part
     operation = None if number is None else program.steps[number].operation
     assert operation is None or isinstance(operation, (Conv, Dense, Norm))
-    return Branch(operation, _on(spread(views[source]), device), views[source].taps)
+    return Branch(operation, _on(spread(views[source]), device), views[source].taps, source, number)
 
 
 def _on(view: View, device: torch.device) -> View:

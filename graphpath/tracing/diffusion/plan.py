@@ -8,6 +8,7 @@ from functools import cached_property
 
 import torch
 
+from graphpath.errors import MethodError
 from graphpath.network import Network, Site
 from graphpath.network.operations import Activation, Modulation, Operation
 from graphpath.network.sites import find_sites
@@ -96,6 +97,22 @@ class Plan:
 
     def _elements(self, step: int) -> int:
         return self.footprints.elements(self.network.program, step)
+
+
+def last_maps(network: Network) -> tuple[Site, ...]:
+    """The sites of feature maps that no other site of feature maps reads.
+
+    Raises MethodError where the network has none but the image.
+    """
+    steps = network.program.steps
+    maps = [site for site in network.sites if len(steps[site.after].shape) == 3 and site.kind != "logits"]
+    read = {source for site in maps for source in network.sources(site)}
+    last = tuple(site for site in maps if site.number not in read and site.number > 0)
+    if not last:
+        raise MethodError(
+            "The network has no feature maps to diffuse to; through='logits' goes on to its logits."
+        )
+    return last
 
 
 def _leading_to(network: Network, ends: tuple[Site, ...]) -> list[int]:

@@ -67,6 +67,18 @@ def sections(
     ``image`` and ``place`` (R,) int64 are the pixels: the image of the batch, and ``y * width + x``. Raises
     MethodError for an ``init`` that is none of ``INITS``.
     """
+    for step, wave, rows in carried(plan, held, image, place, init):
+        for site in plan.sites.get(step, ()):
+            yield _section(site, wave, rows)
+
+
+def carried(
+    plan: Plan, held: Held, image: Tensor, place: Tensor, init: str = "intensity"
+) -> Iterator[tuple[int, Wave, Rows]]:
+    """The pixels' waves at every step of a plan, in order; as for :func:`sections`.
+
+    A wave may be overwritten when the next one is asked for.
+    """
     if init not in INITS:
         raise MethodError(f"init={init!r} is unknown; expected one of {', '.join(INITS)}.")
     rows = Rows.of(image, place, held.network.sites[0].shape[1:], plan.footprints.tile)
@@ -76,8 +88,7 @@ def sections(
     for step in plan.steps:
         with torch.no_grad():
             waves[step] = crossing.wave(step, [waves[i] for i in plan.inputs(step)], init)
-        for site in plan.sites.get(step, ()):
-            yield crossing.section(site, waves[step])
+        yield step, waves[step], rows
         for source in plan.inputs(step):
             left[source] -= 1
             if left[source] == 0:
@@ -113,15 +124,6 @@ class Crossing:
             wave = replace(before[0], values=operation.run(*(wave.values for wave in before)))
         wave = replace(wave, window=window)
         return _rescaled(wave) if self.plan.kernel == "plus_one" and step in self.plan.sites else wave
-
-    def section(self, site: Site, wave: Wave) -> Section:
-        """A site's section."""
-        values, exponent = wave.values, wave.exponent
-        if values.dim() == 2:
-            values = values[:, :, None, None]
-        if exponent is None:
-            exponent = torch.zeros_like(self.rows.image)
-        return Section(site, values, exponent, wave.window, self.rows)
 
     def _started(self, window: Window, init: str) -> Wave:
         """The pixels alone, each in its tile or image of zeros."""
@@ -169,6 +171,15 @@ class Crossing:
             mask = inside(window, self.rows, self.plan.shape(step), values.dtype)
             values = values if mask is None else values.mul_(mask)
         return replace(wave, values=values)
+
+
+def _section(site: Site, wave: Wave, rows: Rows) -> Section:
+    values, exponent = wave.values, wave.exponent
+    if values.dim() == 2:
+        values = values[:, :, None, None]
+    if exponent is None:
+        exponent = torch.zeros_like(rows.image)
+    return Section(site, values, exponent, wave.window, rows)
 
 
 def _over(operation: Conv | AveragePool, x: Tensor, around: tuple[int, int, int, int]) -> Tensor:

@@ -35,12 +35,12 @@ import numpy as np
 import torch
 
 from graphpath.errors import MethodError
-from graphpath.network import Inlets, Network, Site
+from graphpath.network import Inlets
 from graphpath.tracing.batch import Batch, Ends, Selection, Wiring, as_array
 from graphpath.tracing.diffusion import kernels
 from graphpath.tracing.diffusion import pixels as choice
 from graphpath.tracing.diffusion.gather import MEMORY, Gatherer, Sent
-from graphpath.tracing.diffusion.plan import Plan
+from graphpath.tracing.diffusion.plan import Plan, last_maps
 from graphpath.tracing.diffusion.scan import scan
 from graphpath.tracing.diffusion.sections import INITS
 from graphpath.tracing.diffusion.units import units
@@ -220,19 +220,3 @@ class Diffusion:
                 f"per_pixel=True is for at most {MOST_PIXELS} pixels of an image, and {count} are chosen: "
                 "name fewer with pixels=[[y, x], ...], or leave per_pixel out."
             )
-
-
-def last_maps(network: Network) -> tuple[Site, ...]:
-    """The sites of feature maps that no other site of feature maps reads.
-
-    Raises MethodError where the network has none but the image.
-    """
-    steps = network.program.steps
-    maps = [site for site in network.sites if len(steps[site.after].shape) == 3 and site.kind != "logits"]
-    read = {source for site in maps for source in network.sources(site)}
-    last = tuple(site for site in maps if site.number not in read and site.number > 0)
-    if not last:
-        raise MethodError(
-            "The network has no feature maps to diffuse to; through='logits' goes on to its logits."
-        )
-    return last

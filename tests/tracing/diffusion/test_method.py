@@ -17,6 +17,7 @@ import graphpath as gp
 from graphpath.errors import MethodError
 from graphpath.tracing.batch import Batch
 from graphpath.tracing.diffusion.pixels import read
+from graphpath.tracing.diffusion.plan import last_maps
 from graphpath.tracing.diffusion.units import units
 from graphpath.tracing.methods import diffusion
 from graphpath.tracing.pathways import Pathways, pathways
@@ -49,7 +50,7 @@ def plus_one(model: nn.Module, image: Tensor) -> list[np.ndarray]:
 
 
 def ends_of(batch: Batch) -> dict[int, set[int]]:
-    last = diffusion.last_maps(batch.wiring.network)
+    last = last_maps(batch.wiring.network)
     return {site.number: set(range(site.offset, site.offset + site.size)) for site in last}
 
 
@@ -214,7 +215,7 @@ def test_crosses_hold_the_largest_maps_of_each_pixel(kernel: str, tmp_path: Path
         weights = [s.jacobian for s in twin.sites] if kernel == "signed" else plus_one(model, image)
         places = [5, 8, 28]
         for place, section in zip(places, twins.spread(twin, weights, image, places, False), strict=True):
-            for site in twin.sites[: diffusion.last_maps(batch.wiring.network)[0].number + 1]:
+            for site in twin.sites[: last_maps(batch.wiring.network)[0].number + 1]:
                 found = twins.sizes(site, section, kernel == "signed")
                 for rank, channel in enumerate(twins.large(found, 2 if site.number else 4), start=1):
                     wanted.append((pathway, start + place, site.number, channel, rank, found[channel]))

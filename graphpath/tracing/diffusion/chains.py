@@ -1,0 +1,204 @@
+"""The largest chain of feature maps that a pixel's pathway, or that of several pixels, runs through.
+
+A chain is a map in every layer that it passes, from a channel of the image to a last feature map; the largest
+has the largest product of the flows E along it (``flows.py``), found exactly by dynamic programming.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from graphpath.models import LoadedModel, as_loaded
+from graphpath.network import Held, Network, Site
+from graphpath.network.lowering import evaluating
+from graphpath.tracing.batches import Batches, as_images, placed
+from graphpath.tracing.diffusion import pixels as choice
+from graphpath.tracing.diffusion.flows import MapFlows, map_flows
+from graphpath.tracing.diffusion.plan import Plan, last_maps
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+COLUMNS = ("image", "pixel", "position", "layer", "name", "channel", "log10")
+"""Of what :func:`largest_chains` returns."""
+
+MEMORY = 1 << 28
+"""Bytes that the flows of the pixels in hand may take."""
+
+
+@dataclass(frozen=True)
+class Chains:
+    """The largest chains of S sets of pixels: columns (M,), chain by chain from the image on.
+
+    ``owner`` is the set, ``position`` counts from 0 at the image, ``layer`` and ``channel`` are the map,
+    ``log2`` that of the product of the flows up to it.
+    """
+
+    owner: Ints
+    position: Ints
+    layer: Ints
+    channel: Ints
+    log2: Floats
+
+
+def largest_chains(
+    model: nn.Module | LoadedModel,
+    images: Any,
+    *,
+    pixels: choice.Pixels = "foreground",
+    threshold: float = 0.1,
+    kernel: str = "signed",
+    init: str = "intensity",
+    together: bool = False,
+    device: str | torch.device | None = None,
+) -> pd.DataFrame:
+    """The largest chain of feature maps of each chosen pixel, or of all those of an image together.
+
+    Args:
+        model, images: as :func:`graphpath.trace` takes them.
+        pixels, threshold, kernel, init: as the method ``diffusion`` takes them.
+        together: one chain for each image, of the flows of all chosen pixels summed.
+        device: where to run; by default where the model is.
+
+    Returns a row for each map on a chain: image, pixel (``y * width + x``, or -1 for all together), position
+    (0 in the image), layer, name, channel, and log10 of the product of the flows up to there. A pixel none of
+    whose signal arrives has no rows.
+
+    Raises MethodError, NetworkError, DataError, or UnsupportedOperation where channels on the way are no
+    feature maps.
+    """
+    import pandas as pd
+
+    loaded, source = as_loaded(model), as_images(images, None)
+    chosen = choice.read(pixels)
+    with torch.inference_mode(False), placed(loaded.module, device), evaluating(loaded.module):
+        batches = Batches(loaded, source, "own", 0)
+        network = batches.wiring.network
+        ends = last_maps(network)
+        plan = Plan.to(network, kernel, ends)
+        tables = [pd.DataFrame(columns=list(COLUMNS))]
+        for number in range(len(source)):
+            held = batches.held(number, number + 1)[0].held
+            image, place = choice.chosen(chosen, threshold, held)
+            for found, pixel in _found(plan, held, image, place, init, together):
+                if len(found.owner):
+                    tables.append(_table(found, network, number, pixel))
+    return pd.concat(tables[1:] or tables, ignore_index=True)
+
+
+def chains(network: Network, flows: Sequence[MapFlows], ends: tuple[Site, ...]) -> Chains:
+    """The largest chains through ``flows``, from a channel of the image to a map of ``ends``.
+
+    The flows into a site come before those out of it. Ties go to the map of the lower layer and channel.
+    """
+    maps, sets = _Maps.of(network), flows[0].log2.shape[0]
+    best = np.full((sets, maps.count + 1), -np.inf)  # the last is no map
+    best[:, maps.within(network.sites[0])] = 0
+    came = np.full((sets, maps.count), maps.count)
+    for flow in flows:
+        source, into = maps.numbers(flow.sources.cpu().numpy()), maps.within(flow.site)
+        value = best[:, None, source] + flow.log2.cpu().numpy()
+        first = value.argmax(2)
+        largest = np.take_along_axis(value, first[:, :, None], 2)[:, :, 0]
+        before = source[first]
+        better = (largest > best[:, into]) | ((largest == best[:, into]) & (before < came[:, into]))
+        best[:, into] = np.where(better, largest, best[:, into])
+        came[:, into] = np.where(better, before, came[:, into])
+    last = np.concatenate([np.arange(maps.count)[maps.within(site)] for site in ends])
+    return _walked(best, came, last, maps)
+
+
+@dataclass(frozen=True)
+class _Maps:
+    """The feature maps of all sites numbered through: where each site's begin, its neurons and its planes."""
+
+    starts: Ints
+    offsets: Ints
+    planes: Ints
+    count: int
+
+    @classmethod
+    def of(cls, network: Network) -> _Maps:
+        channels = [site.shape[0] for site in network.sites]
+        offsets = np.array([site.offset for site in network.sites])
+        planes = np.array([site.shape[1] * site.shape[2] for site in network.sites])
+        return cls(np.cumsum([0, *channels[:-1]]), offsets, planes, sum(channels))
+
+    def within(self, site: Site) -> slice:
+        start = int(self.starts[site.number])
+        return slice(start, start + site.shape[0])
+
+    def numbers(self, neuron: Ints) -> Ints:
+        """The maps with these first neurons; ``count`` for -1."""
+        layer = np.searchsorted(self.offsets, neuron, side="right") - 1
+        number = self.starts[layer] + (neuron - self.offsets[layer]) // self.planes[layer]
+        return np.where(neuron < 0, self.count, number)
+
+
+def _walked(best: Floats, came: Ints, last: Ints, maps: _Maps) -> Chains:
+    """The chains that are best at the maps ``last``, walked back to the image."""
+    at_end = best[:, last]
+    at = last[at_end.argmax(1)]
+    owner = np.flatnonzero(np.isfinite(at_end.max(1)))
+    at, owners, found = at[owner], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    while len(owner):
+        owners.append(owner)
+        found.append(at)
+        before = came[owner, at]
+        owner, at = owner[before < maps.count], before[before < maps.count]
+    back = np.repeat(np.arange(len(found)), [len(step) for step in found])
+    of, map_ = np.concatenate(owners), np.concatenate(found)
+    order = np.lexsort((-back, of))
+    of, map_ = of[order], map_[order]
+    position = np.bincount(of)[of] - 1 - (back[order] - 1) if len(of) else of
+    layer = np.searchsorted(maps.starts, map_, side="right") - 1
+    return Chains(of, position, layer, map_ - maps.starts[layer], best[of, map_])
+
+
+def _found(
+    plan: Plan, held: Held, image: Tensor, place: Tensor, init: str, together: bool
+) -> Iterator[tuple[Chains, Ints]]:
+    """The chains of one image's pixels, and which pixel each set is."""
+    if len(place) == 0:
+        return
+    network, ends = held.network, last_maps(held.network)
+    total: list[MapFlows] = []
+    for rows in torch.arange(len(place), device=place.device).split(_together(plan)):
+        owner = torch.zeros_like(rows) if together else torch.arange(len(rows), device=rows.device)
+        sets = 1 if together else len(rows)
+        flows = list(map_flows(plan, held, image[rows], place[rows], owner, sets, init))
+        if not together:
+            yield chains(network, flows, ends), place[rows].cpu().numpy()
+        total = flows if not total else [_summed(one, two) for one, two in zip(total, flows, strict=True)]
+    if together and total:
+        yield chains(network, total, ends), np.array([-1])
+
+
+def _summed(one: MapFlows, two: MapFlows) -> MapFlows:
+    return replace(one, log2=torch.logaddexp2(one.log2, two.log2))
+
+
+def _together(plan: Plan) -> int:
+    """How many pixels at a time have flows that fit about MEMORY."""
+    sites = [site for sites in plan.sites.values() for site in sites]
+    numbers = sum(site.shape[0] * branch.view.shape[0] for site in sites for branch in site.branches)
+    return max(1, min(plan.rows_within(MEMORY), MEMORY // (8 * max(1, numbers))))
+
+
+def _table(found: Chains, network: Network, image: int, pixel: Ints) -> pd.DataFrame:
+    import pandas as pd
+
+    names = np.array([site.name for site in network.sites], object)[found.layer]
+    log10 = found.log2 * np.log10(2)
+    columns = (image, pixel[found.owner], found.position, found.layer, names, found.channel, log10)
+    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
