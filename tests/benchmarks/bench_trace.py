@@ -1,11 +1,11 @@
 """Tracing against the passes that it cannot do without; memory at two sizes.
 
-    python -m tests.benchmarks.bench_trace
+    python -m tests.benchmarks.bench_trace [--device cuda] [CASE ...]
 
-Effective path on VGG-16 at 32 x 32, batch 16: holding the network, selection with edges, and what
-follows (strength, routes, budget, rows, writing), each as a multiple of one forward and backward pass of
-the same batch, measured in turn in the same run. Targets: holding + selection within 15 times (step 1),
-5 times (step 3); peak memory at 400 images at most 1.15 times that at 100.
+Methods on VGG-16: holding the network, selection with edges, and what follows (strength, routes, budget,
+rows, writing), each as a multiple of one forward and backward pass of the same batch, measured in turn in
+the same run. Targets for holding + selection: CASES; peak memory at 400 images at most 1.15 times that at
+100. Without CASE all of them, and memory.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -35,36 +36,57 @@ from graphpath.tracing.rows import Numbering
 from graphpath.tracing.targets import one_hot
 from tests.benchmarks.peak import peak_mib
 
-IMAGES, SIDE, ROUNDS = 16, 32, 5
+ROUNDS = 5
 
 
-def main() -> None:
-    """Measure and print both tables."""
+@dataclass(frozen=True)
+class Case:
+    """A method on ``images`` images of ``side`` pixels square; ``target`` for holding + selection, if any."""
+
+    method: str
+    side: int
+    images: int
+    target: float | None
+
+
+CASES = {
+    "ep-32": Case("effective_path", 32, 16, 5),
+    "ep-224": Case("effective_path", 224, 1, 20),
+    "mct-32": Case("neuron_mct", 32, 2, 8),
+}
+
+
+def main(words: list[str]) -> None:
+    """Measure and print the tables."""
     console = Console()
-    console.print(speed())
-    console.print(memory())
+    device = words.pop(words.index("--device") + 1) if "--device" in words else "cpu"
+    names = [word for word in words if word != "--device"]
+    for name in names or CASES:
+        console.print(speed(CASES[name], device))
+    if not names:
+        console.print(memory())
 
 
-def speed(rounds: int = ROUNDS) -> Table:
+def speed(case: Case, device: str, rounds: int = ROUNDS) -> Table:
     """Each stage of a trace as a multiple of forward + backward."""
     torch.manual_seed(0)
-    module = torchvision.models.vgg16(weights=None).eval().requires_grad_(False)
-    images = torch.rand(IMAGES, 3, SIDE, SIDE)
-    wiring = Wiring.of(take_apart(module, (3, SIDE, SIDE)))
-    stages = _Stages(module, wiring, images)
+    module = torchvision.models.vgg16(weights=None).eval().requires_grad_(False).to(device)
+    images = torch.rand(case.images, 3, case.side, case.side, device=device)
+    wiring = Wiring.of(take_apart(module, (3, case.side, case.side)))
+    stages = _Stages(case.method, module, wiring, images)
     seconds: dict[str, list[float]] = {}
     for _ in range(rounds + 1):
         for name, stage in stages.in_turn():
-            seconds.setdefault(name, []).append(_timed(stage))
-    return _speed_table({name: times[1:] for name, times in seconds.items()}, stages.edges)
+            seconds.setdefault(name, []).append(_timed(stage, device))
+    return _speed_table(case, {name: times[1:] for name, times in seconds.items()}, stages.edges, device)
 
 
 class _Stages:
     """The stages of tracing one batch, to be run in this order; each leaves its result for the next."""
 
-    def __init__(self, module: torch.nn.Module, wiring: Wiring, images: torch.Tensor) -> None:
-        self._module, self._wiring, self._images = module, wiring, images
-        self._source = TensorImages(images)
+    def __init__(self, method: str, module: torch.nn.Module, wiring: Wiring, images: torch.Tensor) -> None:
+        self._method, self._module, self._wiring, self._images = method, module, wiring, images
+        self._source = TensorImages(images.cpu())
         self._folder = tempfile.TemporaryDirectory()
         self._written = 0
         self.edges = 0
@@ -84,10 +106,10 @@ class _Stages:
 
     def hold(self) -> None:
         held = hold(self._wiring.network, self._images, lambda logits: one_hot(logits.argmax(1), logits))
-        self._batch = Batch(self._wiring, self._images, held, (0,) * IMAGES)
+        self._batch = Batch(self._wiring, self._images, held, (0,) * len(self._images))
 
     def select(self) -> None:
-        [self._taken] = ready(METHODS["effective_path"], self._wiring, {}).take(self._batch)
+        [self._taken] = ready(METHODS[self._method], self._wiring, {}).take(self._batch)
         self.edges = sum(len(block) for block in self._taken.selection.blocks)
 
     def pathways(self) -> None:
@@ -98,32 +120,37 @@ class _Stages:
         run = f"benchmark-{self._written}"
         numbering = Numbering(self._wiring.network, "weights", run, "tensor", 10)
         writer = TraceWriter.open(Path(self._folder.name) / run, {"id": run})
-        targets = self._batch.held.logits.argmax(1).numpy()
+        targets = self._batch.held.logits.argmax(1).cpu().numpy()
         rows = numbering.part(self._batch, [(self._taken, self._pathways)], self._source.rows(), targets, 0)
         writer.write_part(0, rows)
 
 
-def _timed(stage: Callable[[], None]) -> float:
+def _timed(stage: Callable[[], None], device: str) -> float:
     started = time.perf_counter()
     stage()
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
     return time.perf_counter() - started
 
 
-def _speed_table(seconds: dict[str, list[float]], edges: int) -> Table:
+def _speed_table(case: Case, seconds: dict[str, list[float]], edges: int, device: str) -> Table:
     base = seconds["forward + backward"]
     table = Table(
         "stage",
         "median s",
         "x forward + backward",
-        title=f"effective_path, VGG-16, {IMAGES} images of {SIDE} x {SIDE}, {edges:,} edges selected, "
-        f"{torch.get_num_threads()} threads",
+        title=f"{case.method}, VGG-16, {case.images} images of {case.side} x {case.side}, "
+        f"{edges:,} edges selected, {device}, {torch.get_num_threads()} threads",
     )
     for name, times in seconds.items():
         table.add_row(name, f"{statistics.median(times):.3f}", f"{_ratio(times, base):.2f}")
     traced = [a + b for a, b in zip(seconds["hold"], seconds["select, with edges"], strict=True)]
     seconds_traced, times = statistics.median(traced), _ratio(traced, base)
     table.add_row("hold + select", f"{seconds_traced:.3f}", f"{times:.2f}", style="bold")
-    table.caption = f"{edges / statistics.median(traced):,.0f} edges/s selected"
+    table.caption = (
+        f"{edges / seconds_traced:,.0f} edges/s and {case.images / seconds_traced:,.1f} images/s selected; "
+        f"target {case.target or 'none'}"
+    )
     return table
 
 
@@ -141,7 +168,7 @@ def memory() -> Table:
 
 
 def _peak(count: int) -> float:
-    command = [sys.executable, "-m", "tests.benchmarks.bench_trace", str(count)]
+    command = [sys.executable, "-m", "tests.benchmarks.bench_trace", "--peak", str(count)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return float(done.stdout.split()[-1])
 
@@ -156,7 +183,7 @@ def _trace_and_report(count: int) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        _trace_and_report(int(sys.argv[1]))
+    if sys.argv[1:2] == ["--peak"]:
+        _trace_and_report(int(sys.argv[2]))
     else:
-        main()
+        main(sys.argv[1:])
