@@ -42,24 +42,19 @@ class Fan:
         """The neurons, numbers within the network, at the tails of the edges (flow other than 0) there."""
         if self._sources is not None:
             return self._sources[row, column]
-        element = self._inlets.elements(self.target[row], column)
+        element = self._inlets.elements(self.target, row, column)
         return self._elements.behind(self.sample[row], element)
 
     def edges(self) -> tuple[Tensor, Tensor, Tensor]:
         """All edges: the row, the neuron at the tail (a number within the network), the flow; row by row."""
         present = self.flow != 0
-        row = torch.arange(len(present), device=present.device).repeat_interleave(present.sum(1))
-        flow = self.flow.masked_select(present)
+        rows, columns = present.shape
+        row = torch.arange(rows, device=present.device).repeat_interleave(present.sum(1))
+        place = present.flatten().nonzero()[:, 0]  # faster than two indices or a mask
+        flow = self.flow.flatten().index_select(0, place)
         if self._sources is not None:
-            return row, self._sources.masked_select(present), flow
-        steps = self._inlets.steps.expand_as(present).masked_select(present)
-        if self._inlets.single is None:
-            source = self.sources(row, steps)
-        else:
-            starts = self._inlets.single.map.starts(self.target).index_select(0, row)
-            element = self._inlets.single.behind(starts.add_(steps))
-            source = self._elements.behind(self.sample.index_select(0, row), element)
-        return row, source, flow
+            return row, self._sources.flatten().index_select(0, place), flow
+        return row, self.sources(row, place.sub_(row * columns)), flow
 
     @cached_property
     def inputs(self) -> Tensor:
@@ -128,9 +123,6 @@ class Inlets:
         self.site = site
         self.branches = [Inlet(network, site, branch) for branch in site.branches]
         self._parallel = shared_roots(network, [inlet.view for inlet in self.branches])
-        self.single = self.branches[0] if len(self.branches) == 1 else None
-        columns = torch.arange(self.columns, device=network.device)
-        self.steps = columns if self.single is None else self.single.map.steps
 
     @property
     def columns(self) -> int:
@@ -181,17 +173,21 @@ class Inlets:
             flow, source_table = merged(flow, source_table)
         return Fan(self.site, sample, target, flow, self, elements, source_table)
 
-    def elements(self, target: Tensor, column: Tensor) -> Tensor:
-        """The elements in columns of rows that hold an edge there, before parallel taps are summed."""
-        if self.single is not None:
-            return self.single.behind(self.single.map.starts(target) + self.steps[column])
-        element, start = torch.empty_like(column), 0
+    def elements(self, target: Tensor, row: Tensor, column: Tensor) -> Tensor:
+        """The elements behind edges, before parallel taps are summed: (E,).
+
+        ``target`` (R,) are the rows' neurons, ``row`` and ``column`` (E,) the edges' places.
+        """
+        element = torch.empty_like(column)
+        start = 0
         for inlet in self.branches:
-            stop = start + inlet.map.columns
-            here = ((column >= start) & (column < stop)).nonzero(as_tuple=True)
-            steps = inlet.map.steps[column[here] - start]
-            element[here] = inlet.behind(inlet.map.starts(target[here]) + steps)
-            start = stop
+            here: Tensor | slice = slice(None)
+            if len(self.branches) > 1:
+                here = ((column >= start) & (column < start + inlet.map.columns)).nonzero()[:, 0]
+            steps = inlet.map.steps.index_select(0, column[here] - start)
+            entry = steps.add_(inlet.map.starts(target).index_select(0, row[here]))
+            element[here] = inlet.behind(entry)
+            start += inlet.map.columns
         return element
 
     def wired(self, elements: Elements, sample: Tensor, target: Tensor) -> Tensor:
