@@ -60,7 +60,10 @@ class Chromium:
             self._process.wait()
 
     def open(self, address: str) -> None:
+        """Goes there; what was shown before is gone when this returns."""
+        self.value("window.left = true")
         self._ask("Page.navigate", url=address)
+        self.wait("!window.left && document.readyState === 'complete'")
 
     def value(self, expression: str) -> Any:
         """What the JavaScript ``expression`` gives in the page."""
@@ -73,7 +76,7 @@ class Chromium:
         until = time.monotonic() + seconds
         while not (value := self.value(expression)):
             assert time.monotonic() < until, (
-                f"{expression} stays false:\n{self.value('document.body.innerText')}"
+                f"{expression} stays false:\n{self.value('document.body.innerText')[:2000]}"
             )
             time.sleep(0.1)
         return value
@@ -88,10 +91,14 @@ class Chromium:
         self._ask("Input.insertText", text=text)
 
     def drop(self, path: Path) -> None:
-        """Drops a file on the page, as from a file manager."""
+        """Drops a file on the page, as from a file manager.
+
+        The page must take a dragOver where the file is dropped; what lies there may just be drawn anew.
+        """
         data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
-        for kind in ("dragEnter", "dragOver", "drop"):
+        for kind in ("dragEnter", "dragOver", "dragOver", "dragOver", "drop"):
             self._ask("Input.dispatchDragEvent", type=kind, x=700, y=500, data=data)
+            time.sleep(0.1)
 
     def picture(self, path: Path) -> None:
         path.write_bytes(base64.b64decode(self._ask("Page.captureScreenshot", format="png")["data"]))

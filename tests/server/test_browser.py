@@ -167,6 +167,7 @@ def test_the_archive_of_queries_becomes_favourites(
 ) -> None:
     page.open(address(neo4j_server.uri, neo4j_server.browser))
     page.wait("document.body.innerText.includes(':style')")
+    page.wait("document.body.innerText.includes(':play start')")
     page.drop(kit / "queries.zip")
     page.click("[data-testid=navigationFavorites]")
     page.wait("document.querySelectorAll('[data-testid^=\"savedScriptsFolder-graphpath\"]').length")
