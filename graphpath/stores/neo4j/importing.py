@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from graphpath.stores.neo4j import definitions
 from graphpath.stores.neo4j.gather import Files, select
-from graphpath.stores.neo4j.statements import columns, in_layers
+from graphpath.stores.neo4j.statements import in_layers
 from graphpath.stores.schema import NODE, NODES, RELATIONSHIP, RELATIONSHIPS
 
 TYPES: Final = {
@@ -23,6 +23,9 @@ TYPES: Final = {
     "STRING": "string",
     "BOOL": "boolean",
 }
+Numbers = dict[str, str]
+"""For each label, how SQL computes the importer's number of a node from its key."""
+
 ARGUMENTS: Final = "arguments"
 SCHEMA: Final = "schema.cypher"
 
@@ -83,6 +86,7 @@ def convert(files: Files, directory: Path, memory: int) -> ImportFiles:
     }
     parts: dict[str, list[Path]] = {}
     counts: dict[str, int] = {}
+    numbers: Numbers = {}
     multiline = False
     with duckdb.connect(config=settings) as connection:
         for name in (*(node.label for node in NODES), *(item.name for item in RELATIONSHIPS)):
@@ -91,7 +95,12 @@ def convert(files: Files, directory: Path, memory: int) -> ImportFiles:
             if rows:  # the importer refuses a relationship between labels of which there are no nodes
                 source = select(name, found)
                 multiline = multiline or _has_newlines(connection, name, source)
-                parts[name] = [_header(name, directory), *_parts(connection, name, source, directory)]
+                if name in NODE:
+                    numbers[name] = _number(connection, name, source)
+                parts[name] = [
+                    _header(name, directory),
+                    *_parts(connection, name, source, numbers, directory),
+                ]
                 counts[name] = rows
     return ImportFiles(directory, counts, parts, multiline)
 
@@ -104,79 +113,69 @@ def _header(name: str, directory: Path) -> Path:
 
 def _fields(name: str) -> Iterator[str]:
     if name in NODE:
-        key = NODE[name].key
-        if _is_text(name):
-            yield f":ID({name})"
-        for column, kind in NODE[name].properties.items():
-            if column == key and _is_text(name):
-                yield _field(column, kind)
-                continue
-            yield f"{column}:ID({name}){{id-type:{TYPES[kind]}}}" if column == key else _field(column, kind)
+        yield f":ID({name})"
+        yield from _properties(NODE[name].properties)
         if in_layers(name):
             yield ":LABEL"
         return
     relation = RELATIONSHIP[name]
     yield f":START_ID({relation.source})"
     yield f":END_ID({relation.target})"
-    yield from (_field(column, kind) for column, kind in relation.properties.items())
+    yield from _properties(relation.properties)
 
 
-def _field(column: str, kind: str) -> str:
-    return f"{column}:{TYPES[kind]}"
+def _properties(kinds: Mapping[str, str]) -> list[str]:
+    return [f"{column}:{TYPES[kind]}" for column, kind in kinds.items()]
 
 
-def _parts(connection: duckdb.DuckDBPyConnection, name: str, source: str, directory: Path) -> list[Path]:
+def _parts(
+    connection: duckdb.DuckDBPyConnection, name: str, source: str, numbers: Numbers, directory: Path
+) -> list[Path]:
     folder = directory / name
     target = str(folder).replace("'", "''")
     connection.execute(
-        f"COPY (SELECT {', '.join(_expressions(connection, name, source))} FROM {source}) TO '{target}' "
-        "(FORMAT csv, HEADER false, PER_THREAD_OUTPUT true)"
+        f"COPY (SELECT {', '.join(_expressions(connection, name, source, numbers))} FROM {source}) "
+        f"TO '{target}' (FORMAT csv, HEADER false, PER_THREAD_OUTPUT true)"
     )
     return sorted(folder.glob("*.csv"))
 
 
-def _expressions(connection: duckdb.DuckDBPyConnection, name: str, source: str) -> list[str]:
-    """A column each: floats as the doubles that the driver would send, infinities by Java's names."""
+def _expressions(
+    connection: duckdb.DuckDBPyConnection, name: str, source: str, numbers: Numbers
+) -> list[str]:
+    """A column each: floats as the doubles that the driver would send, infinities by Java's names.
+
+    (The importer has a 32-bit ``float`` too, but the server takes one of these for the decimal number that
+    it prints as, which is off by 1e-8.)
+    """
     kinds = NODE[name].properties if name in NODE else RELATIONSHIP[name].properties
-    floats = [column for column in columns(name) if kinds.get(column) in ("FLOAT", "DOUBLE")]
+    floats = [column for column, kind in kinds.items() if kind in ("FLOAT", "DOUBLE")]
     odd: set[str] = set()
     if floats:
         asked = ", ".join(f'bool_or(NOT isfinite("{column}"))' for column in floats)
         row = connection.execute(f"SELECT {asked} FROM {source}").fetchone() or ()
         odd = {column for column, found in zip(floats, row, strict=True) if found}
-    texts = _text_ends(name)
-    made = [
-        _java(column)
-        if column in odd
-        else f'"{column}"::DOUBLE'
-        if column in floats
-        else _number(column)
-        if column in texts
-        else f'"{column}"'
-        for column in columns(name)
+    values = [
+        _java(column) if column in odd else f'"{column}"::DOUBLE' if column in floats else f'"{column}"'
+        for column in kinds
     ]
-    if name not in NODE:
-        return made
-    keys = [_number(NODE[name].key)] if _is_text(name) else []
-    return [*keys, *made, *(["'L' || \"layer\""] if in_layers(name) else [])]
-
-
-def _is_text(label: str) -> bool:
-    """Whether nodes of ``label`` have a text for a key: the importer, told of numbers, gets one instead."""
-    return NODE[label].properties[NODE[label].key] == "STRING"
-
-
-def _text_ends(name: str) -> set[str]:
     if name in NODE:
-        return set()
-    relation = RELATIONSHIP[name]
-    ends = {"start": relation.source, "stop": relation.target}
-    return {column for column, label in ends.items() if _is_text(label)}
+        label = ["'L' || \"layer\""] if in_layers(name) else []
+        return [numbers[name].format(NODE[name].key), *values, *label]
+    ends = {"start": RELATIONSHIP[name].source, "stop": RELATIONSHIP[name].target}
+    return [*(numbers[label].format(end) for end, label in ends.items()), *values]
 
 
-def _number(column: str) -> str:
-    """52 bits of a text: two runs of one number are refused by the importer."""
-    return f'(hash("{column}") >> 12)::BIGINT'
+def _number(connection: duckdb.DuckDBPyConnection, label: str, source: str) -> str:
+    """The importer's own number of a node, by its key: counted from the smallest, which makes files short.
+
+    Of a text it is 52 bits of a hash: two nodes of one number are refused by the importer.
+    """
+    key = NODE[label].key
+    if NODE[label].properties[key] == "STRING":
+        return '(hash("{}") >> 12)::BIGINT'
+    row = connection.execute(f'SELECT min("{key}") FROM {source}').fetchone()
+    return f'"{{}}" - {row[0] if row else 0}'
 
 
 def _java(column: str) -> str:
