@@ -96,6 +96,28 @@ def write_trace(
     return writer.finish(layers=arrow("layers", net.layers), categories=maker.categories())
 
 
+def write_map_trace(path: str | Path, trace: Trace, run: str) -> Trace:
+    """``trace`` as the method ``channels`` writes it: its edges summed by feature map, and no neurons."""
+    frames = {name: trace.dataset(name).to_table().to_pandas() for name in trace.counts}
+    layers, edges, moved = frames["layers"], frames["edges"], ids.block(run) - ids.block(trace.id)
+    for end in ("source", "target"):
+        layer = np.searchsorted(layers.offset, edges[end], side="right") - 1
+        plane = (layers.height * layers.width).to_numpy()[layer]
+        edges[end] -= (edges[end] - layers.offset.to_numpy()[layer]) % plane
+    sums = edges.groupby(["source", "target", "pathway", "layer"], as_index=False)[["flow", "score"]].sum()
+    sums["rank"] = sums.groupby("pathway").cumcount() + 1
+    pathways = frames["pathways"].assign(neurons=0, edges=sums.groupby("pathway").size().to_numpy())
+    part = {"channels": sums, "pathways": pathways, "balance": frames["balance"]}
+    for table in part.values():
+        table["pathway"] += moved
+    pathways["origin"] = pathways["origin"].astype("Int64")
+    part |= {name: frames[name] for name in ("samples", "predictions")}
+    part["samples"]["parent"] = part["samples"]["parent"].astype("Int64")
+    writer = TraceWriter.open(path, {**trace.run, "id": run, "method": "channels", "complete": False})
+    writer.write_part(0, {name: arrow(name, frame) for name, frame in part.items()})
+    return writer.finish(layers=arrow("layers", layers), categories=arrow("categories", frames["categories"]))
+
+
 def arrow(name: str, frame: pd.DataFrame) -> pa.Table:
     """A data frame as record table ``name`` (its columns, in order)."""
     return pa.Table.from_pandas(frame[TABLES[name].names], schema=TABLES[name], preserve_index=False)

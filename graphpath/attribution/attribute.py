@@ -19,7 +19,7 @@ from graphpath.network.lowering import evaluating
 from graphpath.record import ImageSet
 from graphpath.tracing.batch import Batch, Selection
 from graphpath.tracing.batches import Batches, as_images, placed, settled
-from graphpath.tracing.registry import METHODS, Method
+from graphpath.tracing.registry import NEURON_METHODS, Method
 from graphpath.tracing.targets import Target
 
 _BASELINES = (
@@ -31,10 +31,10 @@ _BASELINES = (
 )
 
 ATTRIBUTIONS: dict[str, Method[Selection | Tensor]] = {
-    **METHODS,
+    **NEURON_METHODS,
     **{method.name: method for method in _BASELINES},
 }
-"""All methods of ``attribute`` with their options: those of ``graphpath.METHODS``, then captum's."""
+"""All methods of ``attribute`` with their options: graphpath's for neurons, then captum's."""
 
 
 def attribute(

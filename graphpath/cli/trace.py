@@ -66,8 +66,9 @@ def command(
     if not speaks:
         return
     counts = traced.counts
+    edges = counts["edges"] + counts.get("channels", 0)
     typer.echo(
-        f"{out}: {counts['pathways']:,} pathways with {counts['edges']:,} edges and {counts['routes']:,} "
+        f"{out}: {counts['pathways']:,} pathways with {edges:,} edges and {counts['routes']:,} "
         f"routes, run {traced.id}, {traced.run.get('seconds', 0):.1f} s"
     )
 

@@ -33,7 +33,7 @@ CHUNK = 1 << 23
 class MapEdges:
     """Edges between feature maps into one site, as columns (E,).
 
-    ``sample`` is the image; a map is the number of its first neuron within the network. ``flow`` and
+    ``sample`` is the image, ``source`` and ``target`` are numbers of maps (``Planes``). ``flow`` and
     ``score`` are the sums over all neuron edges from one map to the other. An edge of score 0 may be there or
     not.
     """
@@ -82,8 +82,8 @@ class _Behind(NamedTuple):
     taps: int
 
     @classmethod
-    def of(cls, inlet: Inlet, planes: Planes, device: torch.device) -> _Behind:
-        maps = planes.of_channels(inlet.view).to(device).reshape(_groups(inlet), -1)
+    def of(cls, inlet: Inlet, planes: Planes) -> _Behind:
+        maps = planes.of_channels(inlet.view).reshape(_groups(inlet), -1)
         ends = (maps[:, 1:] != maps[:, :-1]).any(0).nonzero()[:, 0] + 1
         taps = math.gcd(maps.shape[1], *ends.tolist())
         return cls(maps[:, ::taps], taps)
@@ -97,12 +97,11 @@ class MapInlets:
     """All branches into one site, from maps to maps: made once a network."""
 
     def __init__(self, network: Network, inlets: Inlets, planes: Planes) -> None:
-        self._inlets, self._neurons = inlets, network.neurons
+        self._inlets, self._planes = inlets, planes
         self.site = inlets.site
-        channels, height, width = self.site.shape
-        self._maps = torch.arange(channels, device=network.device) * (height * width) + self.site.offset
-        self._planes = planes
-        self._behind = [_Behind.of(inlet, planes, network.device) for inlet in inlets.branches]
+        mine = planes.of_site(self.site)
+        self._maps = torch.arange(mine.start, mine.stop, device=network.device)
+        self._behind = [_Behind.of(inlet, planes) for inlet in inlets.branches]
         every = torch.cat([behind.maps.flatten() for behind in self._behind])
         self._mixed = bool((every == MIXED).any())
         self._repeated = len(every.unique()) < len(every)
@@ -154,17 +153,12 @@ class MapInlets:
 
     def _merged(self, found: _Columns) -> _Columns:
         """Edges of the same ends summed."""
-        key = (found.sample * self._neurons + found.source) * self._neurons + found.target
+        maps = self._planes.count
+        key = (found.sample * maps + found.source) * maps + found.target
         key, place = key.unique(return_inverse=True)
         sums = (c.new_zeros(len(key)).index_add_(0, place, c) for c in (found.flow, found.score))
-        ends = key // self._neurons
-        return _Columns(ends // self._neurons, ends % self._neurons, key % self._neurons, *sums)
-
-
-def map_inlets(network: Network, inlets: tuple[Inlets, ...]) -> tuple[MapInlets, ...]:
-    """The inlets of sites, from maps to maps."""
-    planes = Planes(network)
-    return tuple(MapInlets(network, site, planes) for site in inlets)
+        ends = key // maps
+        return _Columns(ends // maps, ends % maps, key % maps, *sums)
 
 
 def _convolved(conv: Conv, x: Tensor, before: Tensor, behind: _Behind, into: Tensor) -> _Columns:

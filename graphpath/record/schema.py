@@ -74,10 +74,15 @@ PARTED: Final[dict[str, pa.Schema]] = {
     "crosses": _schema(
         pathway=INT64, pixel=INT64, layer=INT32, channel=INT32, size=FLOAT32, signed=FLOAT32, rank=INT32
     ),
+    "channels": _schema(
+        source=INT64, target=INT64, pathway=INT64, layer=INT32, flow=FLOAT32, score=FLOAT32, rank=INT32
+    ),
 }
-"""Tables held in parts, ``<name>/part-*.parquet``. ``crosses`` is there for diffusion only."""
+"""Tables held in parts, ``<name>/part-*.parquet``. ``crosses`` is there for diffusion only, ``channels`` for
+the method of that name: its ends are feature maps, each by the id of its first neuron, and ``flow`` and
+``score`` the sums over all neuron edges between the two."""
 
-OPTIONAL: Final = frozenset({"crosses"})
+OPTIONAL: Final = frozenset({"crosses", "channels"})
 STAGED: Final = ("samples", "predictions", "pathways")
 """Single tables that a tracer writes part by part and ``finish`` merges."""
 

@@ -95,6 +95,10 @@ class Trace:
         """The feature maps that a pixel's diffusion crosses (method ``diffusion`` only)."""
         return self.dataset("crosses")
 
+    def channels(self) -> ds.Dataset:
+        """One row per pathway and edge between two feature maps on it (method ``channels`` only)."""
+        return self.dataset("channels")
+
     def _check(self, name: str) -> None:
         rows = sum(check_parquet(file, TABLES[name]) for file in self.files(name))
         if rows != self.counts.get(name, 0):

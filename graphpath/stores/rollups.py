@@ -2,7 +2,8 @@
 
 The members of a class pathway are the pathways of correctly predicted samples whose target is the
 category, by variant. Neuron roll-ups keep the edges that at least ``min_support`` samples share; map
-roll-ups are complete.
+roll-ups are complete. They are of the edges between neurons, or of those that a run found between feature
+maps themselves (method ``channels``): ``weight`` then sums the |score| of whole edges between maps.
 """
 
 from __future__ import annotations
@@ -76,15 +77,18 @@ def _neuron_edges(shop: Workshop) -> None:
 
 
 def _map_edges(shop: Workshop) -> None:
+    between = """SELECT e.pathway, a.map AS source, b.map AS target, e.layer, e.flow, e.score
+        FROM edges e JOIN neurons a ON a.neuron = e.source JOIN neurons b ON b.neuron = e.target"""
+    if shop.trace.files("channels"):  # edges that are between maps already
+        between += " UNION ALL SELECT pathway, source, target, layer, flow, score FROM channels"
     shop.write(
         "MAP_FLOWS_TO",
-        """WITH by_sample AS (
-            SELECT m.class_pathway, m.sample, a.map AS source, b.map AS target, min(e.layer) AS layer,
+        f"""WITH by_sample AS (
+            SELECT m.class_pathway, m.sample, e.source, e.target, min(e.layer) AS layer,
                 sum(e.flow::DOUBLE) AS flow, sum(e.score::DOUBLE) AS score,
                 sum(abs(e.score::DOUBLE)) AS weight
-            FROM edges e JOIN members m USING (pathway)
-            JOIN neurons a ON a.neuron = e.source JOIN neurons b ON b.neuron = e.target
-            GROUP BY m.class_pathway, m.sample, a.map, b.map)
+            FROM ({between}) e JOIN members m USING (pathway)
+            GROUP BY m.class_pathway, m.sample, e.source, e.target)
         SELECT source, target, class_pathway, min(layer), min(category), count(*),
             sum(flow), sum(score), sum(weight)
         FROM by_sample JOIN classes USING (class_pathway) GROUP BY source, target, class_pathway""",

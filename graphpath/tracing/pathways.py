@@ -46,12 +46,16 @@ class Balance:
 
 @dataclass(frozen=True)
 class Pathways:
-    """What is recorded of a batch of N images."""
+    """What is recorded of a batch of N images.
+
+    ``maps`` are edges between feature maps, told by their first neurons, where a method finds such.
+    """
 
     edges: Edges
     balance: Balance
     routes: Routes
     sparsity: Floats
+    maps: Edges | None = None
 
 
 def pathways(batch: Batch, selection: Selection, max_edges: int | None, routes: int) -> Pathways:
@@ -158,12 +162,12 @@ def _balance(batch: Batch, selection: Selection, columns: _Columns, kept: Ints) 
         counted(kept).astype(np.int64),
         summed(every) if there is None else as_array(there[1].double()),
         summed(kept),
-        _constants(batch),
+        constants(batch),
         selection.bias_fed.cpu().numpy(),
     )
 
 
-def _constants(batch: Batch) -> Floats:
+def constants(batch: Batch) -> Floats:
     """What the constants that enter at each layer give to f: (N, layers) float64."""
     held = batch.held
     shares = [torch.zeros(held.images, dtype=torch.float64, device=held.output.device)]

@@ -10,7 +10,8 @@ from typing import Any, Generic, TypeVar
 from graphpath.errors import MethodError
 from graphpath.tracing.batch import Selection, Wiring
 from graphpath.tracing.diffusion import pixels
-from graphpath.tracing.methods import controls, diffusion, effective_path, neuron_mct
+from graphpath.tracing.maps import MapSelection
+from graphpath.tracing.methods import channels, controls, diffusion, effective_path, neuron_mct
 from graphpath.tracing.taking import OneAnImage, Taker
 
 Result = TypeVar("Result", covariant=True)
@@ -64,7 +65,10 @@ class Method(Generic[Result]):
         }
 
 
-_ALL = (
+TracingMethod = Method[Selection] | Method[MapSelection]
+"""What a tracing method gives: edges between neurons, or between feature maps."""
+
+_OF_NEURONS = (
     Method("effective_path", "Qiu et al. 2019", True, effective_path.select),
     Method(
         "diffusion",
@@ -79,17 +83,23 @@ _ALL = (
     Method("random", "control: uniform", False, controls.select_random),
 )
 
-METHODS: dict[str, Method[Selection]] = {method.name: method for method in _ALL}
+_OF_MAPS = (Method("channels", "W * dW, as in SNIP", True, channels.select, prepare=channels.prepare),)
+
+NEURON_METHODS: dict[str, Method[Selection]] = {method.name: method for method in _OF_NEURONS}
+"""Those that give edges between neurons."""
+
+METHODS: dict[str, TracingMethod] = {**NEURON_METHODS, **{method.name: method for method in _OF_MAPS}}
+"""All tracing methods."""
 
 
-def method_named(name: str) -> Method[Selection]:
+def method_named(name: str) -> TracingMethod:
     """The method called ``name``; MethodError, with the names there are, if none is."""
     if name not in METHODS:
         raise MethodError(f"There is no method {name!r}; there are {', '.join(METHODS)}.")
     return METHODS[name]
 
 
-def ready(method: Method[Selection], wiring: Wiring, options: Mapping[str, Any]) -> Taker:
+def ready(method: TracingMethod, wiring: Wiring, options: Mapping[str, Any]) -> Taker:
     """A tracing method with its settled options, for one network."""
     if method.prepare is None:
         return OneAnImage(method.select, options)

@@ -13,7 +13,7 @@ import torch
 from graphpath.ids import block, category_id
 from graphpath.network import Network
 from graphpath.tracing.batch import Batch
-from graphpath.tracing.pathways import Pathways
+from graphpath.tracing.pathways import Edges, Pathways
 from graphpath.tracing.taking import Crosses, Taken
 
 Rows = Mapping[str, npt.NDArray[np.generic] | list[object]]
@@ -90,16 +90,18 @@ class Numbering:
         position = (first + taken.image) * self.each + taken.number
         pathway = block(self.run) + position
         visits = self._visits(taken.batch, found, pathway)
-        tables = {
+        tables: dict[str, Rows] = {
             "pathways": self._pathways(taken, found, visits, pathway, sample, targets),
             "balance": self._balance(found, pathway),
             "visits": visits,
-            "edges": self._edges(found, pathway),
+            "edges": self._edges(found.edges, pathway),
             **self._routes(found, pathway, position),
         }
-        return (
-            tables if taken.crosses is None else {**tables, "crosses": self._crosses(taken.crosses, pathway)}
-        )
+        if taken.crosses is not None:
+            tables["crosses"] = self._crosses(taken.crosses, pathway)
+        if found.maps is not None:
+            tables["channels"] = self._edges(found.maps, pathway)
+        return tables
 
     def _predictions(self, batch: Batch, sample: Ints) -> Rows:
         logits = batch.held.logits.double()
@@ -164,8 +166,7 @@ class Numbering:
             "score": (output.double() * gradient.double()).numpy().astype(np.float32),
         }
 
-    def _edges(self, found: Pathways, pathway: Ints) -> Rows:
-        edges = found.edges
+    def _edges(self, edges: Edges, pathway: Ints) -> Rows:
         return {
             "source": self.neurons + edges.source,
             "target": self.neurons + edges.target,

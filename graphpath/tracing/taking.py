@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphpath.tracing.batch import Batch, Selection
+from graphpath.tracing.maps import MapSelection
 
 Ints = npt.NDArray[np.int64]
 SmallInts = npt.NDArray[np.int32]
@@ -43,7 +44,7 @@ class Taken:
     """
 
     batch: Batch
-    selection: Selection
+    selection: Selection | MapSelection
     image: Ints
     number: Ints
     origin: Ints | None = None
@@ -72,7 +73,7 @@ class Taker(Protocol):
 class OneAnImage:
     """A method that selects one pathway of each image."""
 
-    select: Callable[..., Selection]
+    select: Callable[..., Selection | MapSelection]
     options: Mapping[str, Any]
     each: int = 1
     notes: Mapping[str, Any] = field(default_factory=dict)

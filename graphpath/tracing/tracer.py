@@ -20,12 +20,13 @@ from graphpath.ids import digest
 from graphpath.models import LoadedModel, as_loaded
 from graphpath.network.lowering import evaluating
 from graphpath.record import ImageSet, Trace, TraceWriter
-from graphpath.tracing.batch import Selection
 from graphpath.tracing.batches import Batches, as_images, placed, settled
-from graphpath.tracing.pathways import pathways
+from graphpath.tracing.maps import MapSelection, map_pathways
+from graphpath.tracing.pathways import Pathways, pathways
 from graphpath.tracing.ranks import Rank
-from graphpath.tracing.registry import Method, method_named, ready
+from graphpath.tracing.registry import Method, TracingMethod, method_named, ready
 from graphpath.tracing.rows import Numbering
+from graphpath.tracing.taking import Taken
 from graphpath.tracing.targets import Target, described
 
 Progress = Callable[[int, int], None]
@@ -106,7 +107,7 @@ class _Tracer:
     """One run over one set of images."""
 
     batches: Batches
-    method: Method[Selection]
+    method: TracingMethod
     options: dict[str, Any]
     routes: int
     max_edges: int | None
@@ -148,11 +149,13 @@ class _Tracer:
     def part(self, start: int, stop: int) -> dict[str, Any]:
         """The record's rows for images ``start`` to ``stop``."""
         batch, targets, rows = self.batches.held(start, stop)
-        traced = [
-            (taken, pathways(taken.batch, taken.selection, self.max_edges, self.routes))
-            for taken in self.taker.take(batch)
-        ]
+        traced = [(taken, self._pathways(taken)) for taken in self.taker.take(batch)]
         return dict(self.numbering.part(batch, traced, rows, targets, start))
+
+    def _pathways(self, taken: Taken) -> Pathways:
+        if isinstance(taken.selection, MapSelection):
+            return map_pathways(taken.batch, taken.selection, self.max_edges)
+        return pathways(taken.batch, taken.selection, self.max_edges, self.routes)
 
     def _class_names(self) -> list[str]:
         batches = self.batches

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 import graphpath as gp
 from graphpath.network import channels
-from graphpath.network.channels import MapInlets, map_inlets
+from graphpath.network.channels import MapInlets
+from graphpath.network.mapped import Planes
 from graphpath.network.operations import Conv
 from graphpath.tracing.batch import Batch
 from graphpath.tracing.targets import Target
@@ -26,19 +27,27 @@ pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even k
 Sums = dict[tuple[int, int], tuple[float, float]]
 
 
+def map_inlets(batch: Batch) -> tuple[MapInlets, ...]:
+    network = batch.wiring.network
+    planes = Planes(network)
+    return tuple(MapInlets(network, site, planes) for site in batch.inlets)
+
+
 @cache
 def case(name: str, target: Target = "predicted") -> tuple[nn.Module, Batch, tuple[MapInlets, ...]]:
     model, shape = nets.made(name, seed=EVERY.index(name))
     batch, _ = harness.held(model, nets.images(shape, 3, seed=1), target)
-    return model, batch, map_inlets(batch.wiring.network, batch.inlets)
+    return model, batch, map_inlets(batch)
 
 
 def summed(batch: Batch) -> list[Sums]:
     """Flow and score of every neuron edge, summed by the maps of its ends, for each image."""
     first = np.empty(batch.wiring.network.neurons, np.int64)
+    before = 0
     for site in batch.wiring.sites:
         plane = site.shape[1] * site.shape[2]
-        first[site.span] = site.offset + np.arange(site.size) // plane * plane
+        first[site.span] = before + np.arange(site.size) // plane
+        before += site.shape[0]
     found = []
     for image, edges in enumerate(harness.every_edge(batch)):
         score = edges.flow * harness.numbers(batch, image).before[edges.target]
@@ -125,7 +134,7 @@ def test_channels_that_hold_several_maps(pool: bool) -> None:
     """With a max-pool the image decides of which map the winner is."""
     model = nets.randomised(Turned(pool), seed=4)
     batch, _ = harness.held(model, nets.images((2, 4, 4), 3, seed=1))
-    inlets = map_inlets(batch.wiring.network, batch.inlets)
+    inlets = map_inlets(batch)
     assert [site._mixed for site in inlets] == [False, True, False]
     assert_same(ours(batch, inlets), summed(batch))
 
@@ -166,7 +175,7 @@ def test_one_image_as_in_a_batch(name: str) -> None:
     """A single image takes convolution's own gradient, a batch products of windows."""
     model, batch, inlets = case(name)
     alone, _ = harness.held(model, batch.images[1:2], wiring=batch.wiring)
-    assert_same(ours(alone, map_inlets(batch.wiring.network, alone.inlets)), ours(batch, inlets)[1:2])
+    assert_same(ours(alone, map_inlets(alone)), ours(batch, inlets)[1:2])
 
 
 # --- ANCHORS.md, "Independent tests" ------------------------------------------------------
@@ -192,7 +201,7 @@ def straight(bias: bool = True) -> tuple[nn.Module, Tensor]:
 def test_anchor_1_without_biases_every_layer_sums_to_f() -> None:
     model, images = straight(bias=False)
     batch, _ = harness.held(model, images)
-    for site in map_inlets(batch.wiring.network, batch.inlets):
+    for site in map_inlets(batch):
         edges = site.edges(batch.held)
         for image in range(3):
             score = edges.score[edges.sample == image]
@@ -205,7 +214,7 @@ def test_anchor_2_with_biases_and_what_they_give() -> None:
     """Input edges and all ``b * df/db`` sum to f; per map, what enters and ``b * g`` is ``z * g``."""
     model, images = straight()
     batch, classes = harness.held(model, images)
-    inlets = map_inlets(batch.wiring.network, batch.inlets)
+    inlets = map_inlets(batch)
     biases = [m.bias for m in model if getattr(m, "bias", None) is not None]
     for image, target in enumerate(classes):
         logit = model(images[image : image + 1])[0, target]
@@ -221,9 +230,9 @@ def test_anchor_2_with_biases_and_what_they_give() -> None:
         for site, bias in zip(inlets, biases, strict=True):
             edges, where = site.edges(batch.held), site.site
             mine = edges.sample == image
-            plane = where.shape[1] * where.shape[2]
-            into = torch.zeros(where.shape[0], dtype=torch.float64)
-            into.index_add_(0, (edges.target[mine] - where.offset) // plane, edges.score[mine])
+            maps = Planes(batch.wiring.network)
+            into = torch.zeros(maps.count, dtype=torch.float64)
+            into = into.index_add_(0, edges.target[mine], edges.score[mine])[maps.of_site(where)]
             before = batch.held.gradient_before(where)[image].reshape(where.shape[0], -1)
             z = batch.held.before[where.number][image].reshape(where.shape[0], -1)
             left, right = into + bias.detach() * before.sum(1), (z * before).sum(1)
@@ -237,11 +246,11 @@ def test_anchor_3_captums_gradient_times_activation_is_what_leaves_a_map(layer: 
     batch, classes = harness.held(model, images)
     wanted = LayerGradientXActivation(model, model[layer]).attribute(images, target=torch.tensor(classes))
     place = {1: 0, 4: 1, 6: 2}[layer]
-    sites = batch.wiring.sites
-    edges = map_inlets(batch.wiring.network, batch.inlets)[place + 1].edges(batch.held)
-    source, plane = sites[place + 1], sites[place + 1].shape[1] * sites[place + 1].shape[2]
-    leaving = torch.zeros((3, source.shape[0]), dtype=torch.float64)
-    leaving.index_put_((edges.sample, (edges.source - source.offset) // plane), edges.score, accumulate=True)
+    edges = map_inlets(batch)[place + 1].edges(batch.held)
+    maps = Planes(batch.wiring.network)
+    leaving = torch.zeros((3, maps.count), dtype=torch.float64)
+    leaving.index_put_((edges.sample, edges.source), edges.score, accumulate=True)
+    leaving = leaving[:, maps.of_site(batch.wiring.sites[place + 1])]
     torch.testing.assert_close(leaving, wanted.sum((2, 3)).detach(), rtol=1e-12, atol=1e-13)
     assert bool((leaving != 0).any())
 
@@ -259,7 +268,8 @@ def test_anchor_7_brute_force(name: str) -> None:
         x = held.values[:, view.base : view.base + torch.Size(view.shape).numel()].reshape(-1, *view.shape)
         before = held.gradient_before(site.site).reshape(-1, *site.site.shape)
         found = ours(batch, (site,))
-        per_group, plane = operation.weight.shape[1], site.site.shape[1] * site.site.shape[2]
+        per_group = operation.weight.shape[1]
+        into = site._planes.of_site(site.site).start
         sources = site._behind[0].maps.flatten().tolist()
         for channel, source in enumerate(sources):
             alone = torch.zeros_like(x)
@@ -279,7 +289,7 @@ def test_anchor_7_brute_force(name: str) -> None:
             for out in range(group * outs, (group + 1) * outs):
                 for image in range(3):
                     wanted = float(score[image, out])
-                    got = found[image].get((source, site.site.offset + out * plane), (0.0, 0.0))[1]
+                    got = found[image].get((source, into + out), (0.0, 0.0))[1]
                     assert got == pytest.approx(wanted, rel=1e-11, abs=1e-13)
                     compared += 1
     assert compared > 30

@@ -16,7 +16,8 @@ import torchvision
 from torch import Tensor, nn
 
 from graphpath.network import Site, hold
-from graphpath.network.channels import map_inlets
+from graphpath.network.channels import MapInlets
+from graphpath.network.mapped import Planes
 from graphpath.network.operations import Conv, Gate
 from graphpath.tracing.batch import Batch
 from tests.tracing import harness, nets
@@ -179,11 +180,11 @@ def test_cuts_by_operator(case: Case) -> None:
 
 def test_edges_between_maps(case: Case) -> None:
     """What enters a map and what leaves it, at every map of every site: the laws, summed over maps."""
-    held, sites = case.batch.held, case.batch.wiring.sites
-    starts = [site.shape[1] * site.shape[2] for site in sites]
-    into, out_of, entering, leaving = (np.zeros(case.batch.wiring.network.neurons) for _ in range(4))
-    for site in map_inlets(case.batch.wiring.network, case.batch.inlets):
-        edges = site.edges(held)
+    held, sites, network = case.batch.held, case.batch.wiring.sites, case.batch.wiring.network
+    planes = Planes(network)
+    into, out_of, entering, leaving = (np.zeros(planes.count) for _ in range(4))
+    for inlets in case.batch.inlets:
+        edges = MapInlets(network, inlets, planes).edges(held)
         score = edges.score.numpy()
         for total, ends, values in (
             (into, edges.target, score),
@@ -191,22 +192,22 @@ def test_edges_between_maps(case: Case) -> None:
             (entering, edges.target, np.abs(score)),
             (leaving, edges.source, np.abs(score)),
         ):
-            total += np.bincount(ends.numpy(), values, len(total))
+            total += np.bincount(ends.numpy(), values, planes.count)
     assert abs(into).sum() > 0
-    for site, plane in zip(sites, starts, strict=True):
-        first = np.arange(site.offset, site.offset + site.size, plane)
+    for site in sites:
+        mine, plane = planes.of_site(site), site.shape[1] * site.shape[2]
         before, output = held.gradient_before(site)[0], held.output[0, site.span]
         if site.number:
             b = case.batch.constants[site.number - 1][0]
             moved = ((held.before[site.number][0] - b) * before).reshape(-1, plane)
-            terms = entering[first] + (moved.abs() + (b * before).abs().reshape(-1, plane)).sum(1).numpy()
-            assert residual(into[first], moved.sum(1).numpy(), terms) < EXACT, site.name
+            terms = entering[mine] + (moved.abs() + (b * before).abs().reshape(-1, plane)).sum(1).numpy()
+            assert residual(into[mine], moved.sum(1).numpy(), terms) < EXACT, site.name
         if site.kind != "logits":
             passed = (output * held.gradient[0, site.span]).reshape(-1, plane)
-            terms = leaving[first] + passed.abs().sum(1).numpy()
+            terms = leaving[mine] + passed.abs().sum(1).numpy()
             # A saturated gate leaves gradients below what float64 holds exactly.
             terms = np.maximum(terms, 1e-290)
-            assert residual(out_of[first], passed.sum(1).numpy(), terms) < EXACT, site.name
+            assert residual(out_of[mine], passed.sum(1).numpy(), terms) < EXACT, site.name
 
 
 def kinds(case: Case) -> dict[str, list[Site]]:

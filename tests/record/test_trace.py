@@ -10,7 +10,7 @@ import pytest
 
 from graphpath.errors import IncompleteTrace, RecordError
 from graphpath.record import TABLES, Trace
-from tests.synthetic import write_trace
+from tests.synthetic import write_map_trace, write_trace
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +28,14 @@ def change_run(path, **changes):
     (path / "run.json").write_text(json.dumps(run | changes))
 
 
-def test_every_table_is_a_lazy_dataset_of_its_schema(original):
+def test_every_table_is_a_lazy_dataset_of_its_schema(original, tmp_path):
+    maps = write_map_trace(tmp_path / "maps", original, "maps")
     for name, schema in TABLES.items():
-        dataset = getattr(original, name)()
+        trace = maps if name == "channels" else original
+        dataset = getattr(trace, name)()
         assert isinstance(dataset, ds.Dataset)
         assert dataset.schema.equals(schema)
-        assert dataset.count_rows() == original.counts[name] > 0
+        assert dataset.count_rows() == trace.counts[name] > 0
     assert len(original.files("edges")) == 3
     assert "8 samples" in repr(original)
 
@@ -44,10 +46,12 @@ def test_every_footer_has_the_schema_version(original):
             assert pq.read_schema(file).metadata[b"graphpath.schema"] == b"1"
 
 
-def test_a_trace_without_crosses_has_an_empty_table_of_them(tmp_path):
+@pytest.mark.parametrize("name", ["crosses", "channels"])
+def test_a_table_that_few_methods_write_is_empty_otherwise(name, tmp_path):
     trace = write_trace(tmp_path / "trace", samples=2)
-    assert trace.files("crosses") == []
-    assert trace.crosses().count_rows() == 0
+    assert trace.files(name) == []
+    assert trace.dataset(name).count_rows() == 0
+    assert name not in trace.counts
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,8 @@ def _network() -> nn.Module:
 
 
 def _edges(trace: gp.Trace) -> set[tuple[int, int, int]]:
-    table = trace.edges().to_table(columns=["pathway", "source", "target"])
+    between = trace.channels() if trace.run["method"] == "channels" else trace.edges()
+    table = between.to_table(columns=["pathway", "source", "target"])
     return set(zip(*(table[name].to_pylist() for name in table.column_names), strict=True))
 
 

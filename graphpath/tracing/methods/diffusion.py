@@ -115,6 +115,7 @@ def select(
         raise MethodError("per_pixel=True gives several pathways of an image; trace() takes it.")
     options = Options(pixels, threshold, top, kernel, init, through, per_pixel, per_layer, every_map)
     [taken] = Diffusion(batch.wiring, options).take(batch)
+    assert isinstance(taken.selection, Selection)
     return taken.selection
 
 

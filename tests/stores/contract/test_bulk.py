@@ -22,7 +22,7 @@ from graphpath.stores.neo4j.importing import convert
 from graphpath.stores.neo4j.statements import columns
 from tests.stores.contents import assert_same, contents
 from tests.stores.contract.conftest import clear, connect
-from tests.synthetic import write_trace
+from tests.synthetic import write_map_trace, write_trace
 
 OTHER = ("GraphpathMeta.engine",)
 pytestmark = pytest.mark.slow
@@ -51,13 +51,17 @@ def test_a_bulk_load_makes_what_loads_make(
     # Of the same weights, at another depth.
     shallow = write_trace(tmp_path / "shallow", run="shallow", samples=4, seed=8, layers=4)
     everything.append(shallow)
+    everything.append(write_map_trace(tmp_path / "maps", traces.clean, "maps"))
     other = make("ladybug")
     for trace in (*everything, crosses):
         other.load(trace)
     with connect(managed) as store:
         store.load(traces.other, min_support=1)
         report = store.bulk_load([*everything, crosses, traces.clean])
-        assert (report.loaded, report.runs) == (True, ("clean", "attacked", "other", "shallow", "pixels"))
+        assert (report.loaded, report.runs) == (
+            True,
+            ("clean", "attacked", "other", "shallow", "maps", "pixels"),
+        )
         assert report.counts["FLOWS_TO"] == sum(t.counts["edges"] for t in (*everything, crosses))
         assert {"prepare", "convert", "import", "exchange", "check"} == set(report.seconds)
         assert_same(contents(store, without=OTHER), contents(other, without=OTHER))

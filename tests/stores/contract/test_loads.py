@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
@@ -23,7 +24,8 @@ from graphpath.stores.neo4j.failures import TooLargeError
 from graphpath.stores.neo4j.session import BoltSession
 from tests.stores.contents import assert_same, contents
 from tests.stores.contract.conftest import clear, connect
-from tests.synthetic import write_trace
+from tests.stores.oracle import Run, sorted_rows
+from tests.synthetic import write_map_trace, write_trace
 
 OTHER = ("GraphpathMeta.engine",)
 
@@ -53,6 +55,40 @@ def test_engines_hold_the_same_graph_in_any_order(
         assert report.loaded
         assert report.counts["FLOWS_TO"] == trace.counts["edges"]
     assert_same(held(empty), expected)
+
+
+def test_a_run_of_edges_between_maps(empty: Store, traces: SimpleNamespace, tmp_path: Path) -> None:
+    """Method ``channels``: MAP_FLOWS_TO without neurons, as pandas has it; deleted, nothing of it is left."""
+    empty.load(traces.clean)
+    before = held(empty)
+    trace = write_map_trace(tmp_path / "maps", traces.clean, "maps")
+    assert trace.counts["edges"] == trace.counts["visits"] == 0
+    report = empty.load(trace)
+    assert report.counts["MAP_FLOWS_TO"] > 0
+    assert "FLOWS_TO" not in report.counts
+    assert "CLASS_FLOWS_TO" not in report.counts
+    run = Run(trace)
+    wanted = []
+    for key, (category, _) in run.classes.items():
+        members = run.members_of(key)
+        rows = trace.channels().to_table().to_pandas().merge(members[["pathway", "sample"]], on="pathway")
+        rows = rows.astype({"flow": float, "score": float}).assign(weight=rows.score.abs().astype(float))
+        groups = rows.groupby(["source", "target", "layer"])
+        sums = groups[["flow", "score", "weight"]].sum().assign(support=groups["sample"].nunique())
+        wanted.append(sums.reset_index().assign(class_pathway=key, category=category))
+    found = empty.cypher(
+        """MATCH (c:ClassPathway) WHERE c.run = 'maps'
+        MATCH (a:FeatureMap)-[r:MAP_FLOWS_TO]->(b:FeatureMap) WHERE r.class_pathway = c.id
+        RETURN a.id AS source, b.id AS target, r.layer AS layer, r.flow AS flow, r.score AS score,
+            r.weight AS weight, r.support AS support, c.id AS class_pathway, r.category AS category"""
+    )
+    keys = ["class_pathway", "source", "target"]
+    expected = sorted_rows(pd.concat(wanted)[found.columns], keys)
+    pd.testing.assert_frame_equal(sorted_rows(found, keys), expected, rtol=1e-6, atol=1e-9, check_dtype=False)
+    drawn = empty.graph("browse/class_maps", class_pathway=int(found.class_pathway[0]), limit=5)
+    assert drawn.number_of_edges() == 5
+    empty.delete("maps")
+    assert_same(held(empty), before)
 
 
 def test_loading_again_changes_nothing(empty: Store, traces: SimpleNamespace) -> None:

@@ -1,0 +1,63 @@
+"""Channels: every edge between feature maps, exactly, from one backward pass.
+
+The edge from map c to map o has the sums of flow and score over all neuron edges between the two. For a
+convolution the sum of scores is ``sum over space of W * dW`` (the quantity by which SNIP prunes, signed); for
+every other map the same sum is taken. No neuron is selected and no neuron edge made: the record holds the
+edges in ``channels``, and a store ``MAP_FLOWS_TO``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from graphpath.network.channels import MapInlets
+from graphpath.network.mapped import Planes
+from graphpath.tracing.batch import Batch, Wiring
+from graphpath.tracing.maps import MapSelection
+from graphpath.tracing.taking import Taken
+
+MEMORY = 1 << 30
+"""Bytes that the edges of some images may take, about."""
+
+EDGE = 64
+"""Bytes of an edge, with what is computed of it."""
+
+
+def select(batch: Batch) -> MapSelection:
+    """The edges between feature maps of each image of a batch."""
+    return prepare(batch.wiring).selection(batch)
+
+
+def prepare(wiring: Wiring) -> Channels:
+    """The method made ready for a network."""
+    planes = Planes(wiring.network)
+    return Channels(planes, tuple(MapInlets(wiring.network, inlets, planes) for inlets in wiring.inlets))
+
+
+@dataclass(frozen=True, eq=False)
+class Channels:
+    """All edges between the maps of one network."""
+
+    planes: Planes
+    inlets: tuple[MapInlets, ...]
+    each: int = 1
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def selection(self, batch: Batch) -> MapSelection:
+        """The edges into every site that f depends on."""
+        leads = batch.held.leads
+        edges = (inlets.edges(batch.held) for inlets in self.inlets if leads[inlets.site.number])
+        return MapSelection(self.planes, tuple(edges))
+
+    def take(self, batch: Batch) -> Iterator[Taken]:
+        bound = sum(inlets.sums for inlets in self.inlets) * EDGE
+        every = torch.arange(batch.held.images, device=batch.held.output.device)
+        for some in every.split(max(1, MEMORY // bound)):
+            part = batch if len(some) == len(every) else batch.of(some)
+            image = some.cpu().numpy()
+            yield Taken(part, self.selection(part), image, np.zeros_like(image))
