@@ -17,9 +17,10 @@
 MATCH (p:Pathway)
 WHERE (p.sample = $original OR p.sample = $derived) AND (size($runs) = 0 OR p.run IN $runs)
 WITH count(DISTINCT p.sample) AS sides
-MATCH (a:Neuron)-[r:FLOWS_TO]->(b:Neuron), (p:Pathway)
-WHERE sides = 2 AND r.pathway = p.id AND (p.sample = $original OR p.sample = $derived)
-  AND (size($runs) = 0 OR p.run IN $runs)
+MATCH (p:Pathway)
+WHERE sides = 2 AND (p.sample = $original OR p.sample = $derived) AND (size($runs) = 0 OR p.run IN $runs)
+MATCH (a:Neuron)-[r:FLOWS_TO]->(b:Neuron)
+WHERE r.pathway = p.id
 WITH a, b, max(CASE WHEN p.sample = $original THEN 1 ELSE 0 END) AS n1,
   max(CASE WHEN p.sample = $derived THEN 1 ELSE 0 END) AS n2,
   collect({edge: r, weight: abs(r.score), pathway: p.id}) AS edges

@@ -11,8 +11,8 @@ MATCH (p:Pathway)-[o:OF_SAMPLE]->(s:Sample)
 WHERE s.id = $sample
 MATCH (u:Run)
 WHERE u.id = p.run AND u.complete = true
-OPTIONAL MATCH (p)-[m:RESEMBLES]->(c:ClassPathway)-[f:OF_CATEGORY]->(k:Category), (w:Run)
-WHERE w.id = c.run AND w.complete = true
+OPTIONAL MATCH (p)-[m:RESEMBLES]->(c:ClassPathway)-[f:OF_CATEGORY]->(k:Category)
+WHERE EXISTS { MATCH (w:Run) WHERE w.id = c.run AND w.complete = true }
 RETURN s, o, p, m, c, f, k
 ORDER BY p.id, m.prediction, m.layer
 LIMIT $limit

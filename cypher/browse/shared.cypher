@@ -10,8 +10,10 @@
 // returns: a node, r relationship, b node, categories int
 // :params {run: "", variant: "original", min_categories: 2, limit: 100}
 
-MATCH (a:Neuron)-[r:CLASS_FLOWS_TO]->(b:Neuron), (c:ClassPathway)
-WHERE r.class_pathway = c.id AND c.run = $run AND c.variant = $variant
+MATCH (c:ClassPathway)
+WHERE c.run = $run AND c.variant = $variant
+MATCH (a:Neuron)-[r:CLASS_FLOWS_TO]->(b:Neuron)
+WHERE r.class_pathway = c.id
 WITH a, b, count(*) AS categories, sum(r.support) AS support
 WHERE categories >= $min_categories
 WITH a, b, categories, support

@@ -122,6 +122,7 @@ def test_every_browse_query_draws_what_it_returns(
     page.wait(f"document.querySelectorAll('{STREAM} svg g.node').length")
     page.wait(f"document.querySelector('{STREAM}').innerText.includes('Displaying')")
     assert drawn(page) == (graph.number_of_nodes(), graph.number_of_edges())
+    assert not page.value(f"document.querySelector('{STREAM}').innerText.includes('Warn')")
     page.picture(pictures / f"{name.replace('/', '-')}.png")
 
 
