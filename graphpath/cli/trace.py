@@ -28,7 +28,12 @@ def command(
         float | None, typer.Option("--sparsity", help="Of neuron methods: the share left out.")
     ] = None,
     option: Annotated[
-        list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="Any option of the method.")
+        list[str] | None,
+        typer.Option(
+            "--option",
+            metavar="NAME=VALUE",
+            help="Any option of the method, such as kernel=plus_one or pixels=[[3,4],[5,6]] of diffusion.",
+        ),
     ] = None,
     target: Annotated[str, typer.Option("--target", help=asked.HELP)] = "predicted",
     routes: Annotated[int, typer.Option("--routes", min=0, help="Largest routes to record per image.")] = 10,

@@ -59,6 +59,26 @@ def test_options_of_the_method_reach_the_record(call, model, tmp_path) -> None:
     assert Trace(tmp_path / "c").run["parameters"]["target"] == 7
 
 
+def test_the_pathways_of_pixels(call, model, tmp_path) -> None:
+    words = ["trace", "--model", model, "--data", "digits", "--limit", 3, "--method", "diffusion"]
+    options = ["pixels=[[3,4],[2,4]]", "top=2", "kernel=plus_one", "per_pixel=true", "init=unit"]
+    traced = call(*words, "--out", tmp_path / "a", *(w for option in options for w in ("--option", option)))
+    assert traced.exit_code == 0, traced.output
+    found = Trace(tmp_path / "a")
+    assert found.counts["pathways"] == 6 and found.counts["crosses"] > 0
+    asked = {"pixels": [[2, 4], [3, 4]], "top": 2, "kernel": "plus_one", "per_pixel": True, "init": "unit"}
+    assert asked.items() <= found.run["parameters"].items()
+    bright = call(
+        *words, "--out", tmp_path / "b", "--option", "pixels=foreground", "--option", "threshold=0.5"
+    )
+    assert bright.exit_code == 0, bright.output
+    assert call("load", tmp_path / "b", "--store", tmp_path / "s.lbdb").exit_code == 0
+    counted = call("query", "pathways/counts", "--store", tmp_path / "s.lbdb", "--by", "sample", "--json")
+    pixels = sum(row["pixels"] for row in json.loads(counted.stdout))
+    large = [row for row in Trace(tmp_path / "b").crosses().to_table().to_pylist() if row["rank"] <= 5]
+    assert pixels == len(large) > 0
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -99,6 +119,8 @@ def test_a_finished_trace_is_returned_and_no_resume_refuses_it(call, refused, mo
         (["--method", "effective"], "effective_path"),
         (["--option", "depth=3"], "theta"),
         (["--option", "depth"], "NAME=VALUE"),
+        (["--method", "diffusion", "--option", "pixels=[[9,9]]"], "[9, 9] lies outside the images of 8 x 8"),
+        (["--method", "diffusion", "--option", "pixels=some"], "'foreground' or 'all'"),
         (["--theta", "7"], "theta"),
         (["--max-edges", "few"], "max-edges"),
         (["--target", "nothing"], "target"),
