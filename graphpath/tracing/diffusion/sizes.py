@@ -44,10 +44,9 @@ class Sizes:
 def sizes(section: Section, kernel: str) -> Sizes:
     """The sizes of a section."""
     planes = section.values.flatten(2)
-    signed = planes.sum(2)
-    largest = torch.linalg.vector_norm(planes, torch.inf, dim=2)
-    size = torch.linalg.vector_norm(planes, 1, dim=2) if kernel == "signed" else signed
-    return Sizes(section.site, size, signed, largest, section.exponent)
+    signed, magnitude = planes.sum(2), planes.abs()
+    size = magnitude.sum(2) if kernel == "signed" else signed
+    return Sizes(section.site, size, signed, magnitude.amax(2), section.exponent)
 
 
 def _descending(values: Tensor, count: int) -> Tensor:
