@@ -78,6 +78,14 @@ class Batch:
         """The goal's neurons that f weighs and that are live: (N, size of the goal) bool."""
         return self.held.gradient_before(self.goal) != 0
 
+    def draws(self, count: int) -> Tensor:
+        """``count`` uniform numbers in (0, 1] for each image, by its seed: (N, count) float64."""
+        rows = []
+        for seed in self.seeds:
+            generator = torch.Generator().manual_seed(seed)
+            rows.append(1 - torch.rand(count, generator=generator, dtype=torch.float64))
+        return torch.stack(rows).to(self.held.output.device)
+
     def fans(self, inlets: Inlets, targets: Tensor, values: Tensor) -> Iterator[Fan]:
         """The flows into the neurons ``targets`` (N, size of the site) bool, from ``values`` (N, E)."""
         sample, target = targets.nonzero(as_tuple=True)

@@ -31,17 +31,28 @@ def most(batch: Batch, score: Tensor, sparsity: float) -> Tensor:
     ``score`` (N, neurons); one threshold for each image (Khakzar et al. 2021). A score of zero is never
     selected, so fewer than 1 - sparsity may be. Returns (N, neurons) bool.
     """
+    pool = thresholded(batch)
+    mask = torch.zeros_like(score, dtype=torch.bool)
+    mask[:, pool] = above(score[:, pool], sparsity)
+    return mask
+
+
+def above(score: Tensor, sparsity: float) -> Tensor:
+    """What is above each row's percentile ``sparsity``, and above 0: (N, K) bool."""
+    rank = score.shape[1] - quota(score.shape[1], sparsity)
+    # Above the rank-th smallest and above the interpolated percentile are the same.
+    cut = score.kthvalue(rank, 1).values[:, None] if rank > 0 else 0
+    return (score > cut) & (score > 0)
+
+
+def quota(count: int, sparsity: float) -> int:
+    """How many of ``count`` different scores are above their percentile ``sparsity``; at 0, all of them.
+
+    Raises MethodError where ``sparsity`` is out of range.
+    """
     if not 0 <= sparsity < 1:
         raise MethodError(f"sparsity={sparsity} is out of range; expected a share from 0 to below 1.")
-    pool = thresholded(batch)
-    among = score[:, pool]
-    rank = (
-        int(sparsity * (among.shape[1] - 1)) + 1
-    )  # above it and above the interpolated percentile are the same
-    cut = among.kthvalue(rank, 1).values[:, None] if sparsity > 0 else torch.zeros_like(among[:, :1])
-    mask = torch.zeros_like(score, dtype=torch.bool)
-    mask[:, pool] = (among > cut) & (among > 0)
-    return mask
+    return count if sparsity == 0 else count - int(sparsity * (count - 1)) - 1
 
 
 def join(batch: Batch, selected: Tensor) -> Selection:

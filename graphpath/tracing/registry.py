@@ -5,13 +5,23 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_type_hints
 
 from graphpath.errors import MethodError
 from graphpath.tracing.batch import Selection, Wiring
 from graphpath.tracing.diffusion import pixels
 from graphpath.tracing.maps import MapSelection
-from graphpath.tracing.methods import channels, controls, diffusion, effective_path, neuron_mct
+from graphpath.tracing.methods import (
+    channels,
+    controls,
+    dgr,
+    diffusion,
+    effective_path,
+    greedy,
+    neuron_intgrad,
+    neuron_mct,
+)
+from graphpath.tracing.options import as_typed
 from graphpath.tracing.taking import OneAnImage, Taker
 
 Result = TypeVar("Result", covariant=True)
@@ -45,24 +55,20 @@ class Method(Generic[Result]):
         Raises MethodError for an option that the method does not take or of another type.
         """
         known = self.options
-        options = {name: self.readers.get(name, _as_it_is)(value) for name, value in options.items()}
-        for name, value in options.items():
+        for name in options:
             if name not in known:
                 takes = ", ".join(known) or "none"
                 raise MethodError(f"Method {self.name!r} takes no option {name!r}; it takes {takes}.")
-            expected = type(value) if name in self.readers else type(known[name])
-            if expected is float and isinstance(value, int) and not isinstance(value, bool):
-                continue
-            if not isinstance(value, expected):
-                raise MethodError(
-                    f"Option {name}={value!r} of {self.name!r} must be of type {expected.__name__}."
-                )
+        types = get_type_hints(self.select)
         return {
-            name: options.get(name, default)
-            if name in self.readers
-            else type(default)(options.get(name, default))
+            name: self._settled(name, options.get(name, default), types[name])
             for name, default in known.items()
         }
+
+    def _settled(self, name: str, value: Any, expected: Any) -> Any:
+        if name in self.readers:
+            return self.readers[name](value)
+        return as_typed(name, value, expected, self.name)
 
 
 TracingMethod = Method[Selection] | Method[MapSelection]
@@ -79,6 +85,9 @@ _OF_NEURONS = (
         readers={"pixels": pixels.read},
     ),
     Method("neuron_mct", "Khakzar et al. 2021", False, neuron_mct.select),
+    Method("neuron_intgrad", "Khakzar et al. 2021", False, neuron_intgrad.select),
+    Method("greedy", "Khakzar et al. 2021", False, greedy.select),
+    Method("dgr", "Wang et al. 2018", False, dgr.select),
     Method("activation", "control: largest activations", False, controls.select_activation),
     Method("random", "control: uniform", False, controls.select_random),
 )
@@ -104,7 +113,3 @@ def ready(method: TracingMethod, wiring: Wiring, options: Mapping[str, Any]) -> 
     if method.prepare is None:
         return OneAnImage(method.select, options)
     return method.prepare(wiring, **options)
-
-
-def _as_it_is(value: Any) -> Any:
-    return value

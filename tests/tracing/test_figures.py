@@ -25,7 +25,7 @@ from torch import Tensor
 from graphpath.data import open_images
 from graphpath.models import LoadedModel
 from graphpath.tracing.batch import Batch
-from graphpath.tracing.methods import controls, effective_path, neuron_mct
+from graphpath.tracing.methods import effective_path, neuron_mct
 from graphpath.tracing.neurons import most, thresholded
 from tests.tracing import harness
 
@@ -51,7 +51,7 @@ class Toy:
         return most(self.batch, neuron_mct.score(self.batch), sparsity)[:, self.pool]
 
     def random(self, sparsity: float) -> Tensor:
-        return most(self.batch, controls.draws(self.batch), sparsity)[:, self.pool]
+        return most(self.batch, self.batch.draws(self.batch.wiring.network.neurons), sparsity)[:, self.pool]
 
     @property
     def live(self) -> Tensor:

@@ -224,18 +224,26 @@ def replayed(calls: list[Node], given: Mapping[Node, Tensor]) -> Tensor:
 
 def multiplied(twin: Twin, factors: Tensor) -> Tensor:
     """The logits of the model when every neuron's output is multiplied by its factor (neurons,)."""
-    mine = {s.node: factors[s.offset : s.offset + s.size][np.argsort(s.order)] for s in twin.sites[:-1]}
-    values: dict[Node, Tensor] = {}
     with torch.no_grad():
-        for node in twin.calls:
-            if node.name == "input":
-                value = node.value
-            elif node.spells_silu:
-                value = torch.nn.functional.silu(values[node.carried])
-            else:
-                value = node.call(*(values[p] for p in node.parents))
-            values[node] = value * mine[node].reshape(value.shape) if node in mine else value
-    return values[twin.calls[-1]].flatten() * factors[twin.sites[-1].offset :]
+        return gated(twin, {s.number: factors[s.offset : s.offset + s.size] for s in twin.sites})[-1]
+
+
+def gated(twin: Twin, factors: Mapping[int, Tensor]) -> list[Tensor]:
+    """The outputs of all sites (size,), those of some, by number, being multiplied by factors (size,)."""
+    mine = {s.node: factors[s.number][np.argsort(s.order)] for s in twin.sites if s.number in factors}
+    values: dict[Node, Tensor] = {}
+    for node in twin.calls:
+        if node.name == "input":
+            value = node.value
+        elif node.spells_silu:
+            value = torch.nn.functional.silu(values[node.carried])
+        else:
+            value = node.call(*(values[p] for p in node.parents))
+        values[node] = value * mine[node].reshape(value.shape) if node in mine else value
+    logits = twin.sites[-1].node
+    if logits not in values:  # a site of their own
+        values[logits] = values[twin.calls[-1]] * mine.get(logits, torch.ones(())).reshape(1, -1)
+    return [values[site.node].flatten()[site.order] for site in twin.sites]
 
 
 # --- the held network --------------------------------------------------------------------
@@ -537,6 +545,127 @@ def neuron_mct(twin: Twin, target: Question, sparsity: float) -> tuple[set[int],
     """Khakzar et al. 2021: abs(a * df/da), one global percentile; joined by DESIGN §4."""
     chosen = most(twin, np.abs(twin.a * twin.gradient(target)), sparsity, target)
     return chosen, joined(twin, target, chosen)
+
+
+def active(twin: Twin, target: Question) -> list[TwinSite]:
+    """The sites that methods threshold."""
+    return [site for site in twin.leading(target) if site.active]
+
+
+def contributions(twin: Twin, target: Question, factors: Mapping[int, Tensor]) -> np.ndarray:
+    """``factor * df/dfactor`` of the neurons of some sites, in the model with these factors: (neurons,)."""
+    leaves = {number: factor.clone().requires_grad_(True) for number, factor in factors.items()}
+    outputs = gated(twin, leaves)
+    goal = twin.goal(target)
+    f = sum(w * outputs[goal.number][n - goal.offset] for n, w in twin.weights_in_f(target).items())
+    slopes = torch.autograd.grad(f, list(leaves.values()), allow_unused=True)
+    found = np.zeros(twin.neurons)
+    for (number, factor), slope in zip(factors.items(), slopes, strict=True):
+        if slope is not None:
+            start = twin.sites[number].offset
+            found[start : start + len(factor)] = (factor * slope).numpy()
+    return found
+
+
+def neuron_intgrad(twin: Twin, target: Question, steps: int) -> np.ndarray:
+    """Khakzar et al. 2021: a * mean df/da over alpha * a, one site at a time, by the midpoint rule."""
+    score = np.zeros(twin.neurons)
+    for site in active(twin, target):
+        for k in range(steps):
+            alpha = (k + 0.5) / steps
+            scaled = {site.number: torch.full((site.size,), alpha, dtype=torch.float64)}
+            score += contributions(twin, target, scaled) / alpha / steps  # a * df/da at alpha * a
+    return score
+
+
+def _of_kept(twin: Twin, target: Question, kept: Mapping[int, bool]) -> dict[int, float]:
+    factors = {
+        s.number: torch.tensor([float(kept[s.offset + i]) for i in range(s.size)], dtype=torch.float64)
+        for s in active(twin, target)
+    }
+    score = np.abs(contributions(twin, target, factors)).tolist()
+    return {neuron: score[neuron] for neuron in kept}
+
+
+def greedy_published(twin: Twin, target: Question, steps: int = 99) -> set[int]:
+    """PathwayGrad's prune_greedy(1, steps), as it is coded."""
+    kept = {s.offset + i: True for s in active(twin, target) for i in range(s.size)}
+    score = _of_kept(twin, target, kept)
+    for percent in range(steps):
+        largest = max(score.values())
+        threshold = np.percentile([value if value > 0 else largest for value in score.values()], percent)
+        for neuron, value in score.items():
+            if value <= threshold:
+                kept[neuron] = False
+            if value <= 0:
+                kept[neuron] = True
+        score = _of_kept(twin, target, kept)
+    return {neuron for neuron, stays in kept.items() if stays}
+
+
+def greedy_corrected(twin: Twin, target: Question, sparsity: float) -> set[int]:
+    """Take out the lowest positive scores, a hundredth of all at a time, until few enough have any score."""
+    kept = {s.offset + i: True for s in active(twin, target) for i in range(s.size)}
+    if sparsity == 0:
+        allowed = len(kept)
+    else:
+        allowed = int((np.arange(len(kept)) > np.percentile(np.arange(len(kept)), 100 * sparsity)).sum())
+    while True:
+        score = _of_kept(twin, target, kept)
+        positive = sorted((value, -neuron) for neuron, value in score.items() if value > 0)
+        if len(positive) <= allowed:
+            return {-neuron for _, neuron in positive}
+        for _, neuron in positive[: min(max(1, round(0.01 * len(kept))), len(positive) - allowed)]:
+            kept[-neuron] = False
+
+
+@dataclass(frozen=True)
+class Routing:
+    """Settings of distillation-guided routing; ``begin`` are the first gates (K,)."""
+
+    begin: np.ndarray
+    channel: bool
+    gamma: float
+    rate: float
+    iterations: int
+    ceiling: float
+    nesterov: bool = False
+    slower_from: int = 1 << 30
+    rounds: int = 1
+
+
+def dgr(twin: Twin, target: Question, how: Routing) -> np.ndarray:
+    """Wang et al. 2018, one image, by torch.optim: the gates of least loss that keep the prediction (K,)."""
+    sites = active(twin, target)
+    widths = [s.shape[0] if how.channel else s.size for s in sites]
+    parts = np.split(how.begin, np.cumsum(widths)[:-1])
+    gates = [torch.tensor(part, dtype=torch.float64, requires_grad=True) for part in parts]
+    optimizer = torch.optim.SGD(gates, lr=how.rate, momentum=0.9, weight_decay=0, nesterov=how.nesterov)
+    answer = torch.softmax(torch.from_numpy(twin.logits), 0)
+    gamma = how.gamma
+    for _ in range(how.rounds):
+        best, least = None, np.inf
+        for iteration in range(how.iterations):
+            if iteration == how.slower_from:
+                optimizer.param_groups[0]["lr"] /= 10
+            factors = {
+                s.number: g.repeat_interleave(s.size // len(g)) for s, g in zip(sites, gates, strict=True)
+            }
+            logits = gated(twin, factors)[-1]
+            loss = -(answer * torch.log(torch.softmax(logits, 0))).sum()
+            loss = loss + gamma * sum(g.abs().sum() for g in gates)
+            if int(logits.argmax()) == int(answer.argmax()) and loss.item() < least:
+                best, least = np.concatenate([g.detach().numpy().copy() for g in gates]), loss.item()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            with torch.no_grad():
+                for gate in gates:
+                    gate.clamp_(0, how.ceiling)
+        if best is not None:
+            return best
+        gamma /= 10
+    raise AssertionError("no gates keep the prediction")
 
 
 def joined(twin: Twin, target: Question, chosen: set[int]) -> Selected:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-
 from graphpath.tracing.batch import Batch, Selection
 from graphpath.tracing.neurons import join, most
 
@@ -24,14 +21,4 @@ def select_random(batch: Batch, *, sparsity: float = 0.9) -> Selection:
     Args:
         sparsity: the share of neurons left out.
     """
-    return join(batch, most(batch, draws(batch), sparsity))
-
-
-def draws(batch: Batch) -> Tensor:
-    """One uniform number in (0, 1] for every neuron of every image, by the image's seed: (N, neurons)."""
-    neurons = batch.wiring.network.neurons
-    rows = []
-    for seed in batch.seeds:
-        generator = torch.Generator().manual_seed(seed)
-        rows.append(1 - torch.rand(neurons, generator=generator, dtype=torch.float64))
-    return torch.stack(rows).to(batch.held.output.device)
+    return join(batch, most(batch, batch.draws(batch.wiring.network.neurons), sparsity))
