@@ -1,8 +1,7 @@
 """critical-pathways.md §5: the statistical figures, measured again on networks trained here, on three seeds.
 
-The network is the toy of §5 (conv16-conv32-pool-fc64-fc10 on scikit-learn's digits, 3,136 units), trained by
-``graphpath.models.train``; 150 test images, of which those predicted rightly. The bounds are those of §5;
-each test says what was measured on the seeds 0, 1 and 2.
+The network is the toy of §5 (``toy.py``); 150 test images, of which those predicted rightly. The bounds are
+those of §5; each test says what was measured on the seeds 0, 1 and 2.
 
 One figure of §5 was not met again: an effective path (theta .5) has 583, 660, 659 edges, .20 to .23 % of
 288,960, where §5 has about 200 (.07 %), and the union over classes 14,397 to 16,370 where it has 7,500.
@@ -13,7 +12,6 @@ bounds on sizes are of the figures measured here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, pairwise
 
@@ -22,85 +20,22 @@ import pytest
 import torch
 from torch import Tensor
 
-from graphpath.data import open_images
 from graphpath.models import LoadedModel
-from graphpath.tracing.batch import Batch
-from graphpath.tracing.methods import effective_path, neuron_mct
-from graphpath.tracing.neurons import most, thresholded
+from graphpath.tracing.methods import effective_path
 from tests.tracing import harness
+from tests.tracing.toy import EDGES, SEEDS, Toy, jaccard, overlaps_of
 
 pytestmark = pytest.mark.slow
-SEEDS = (0, 1, 2)
-EDGES = 288_960
-"""Of the whole network."""
-
-
-@dataclass(frozen=True)
-class Toy:
-    """A trained network, correctly predicted images with their labels, and the units of its ReLUs."""
-
-    model: LoadedModel
-    batch: Batch
-    labels: np.ndarray
-    pool: Tensor
-    layers: list[slice]
-    """The units of each site within ``pool``'s."""
-
-    def path(self, sparsity: float) -> Tensor:
-        """NeuronMCT's units (N, units) bool."""
-        return most(self.batch, neuron_mct.score(self.batch), sparsity)[:, self.pool]
-
-    def random(self, sparsity: float) -> Tensor:
-        return most(self.batch, self.batch.draws(self.batch.wiring.network.neurons), sparsity)[:, self.pool]
-
-    @property
-    def live(self) -> Tensor:
-        return self.batch.held.output[:, self.pool] > 0
-
-    def flips(self, kept: Tensor) -> float:
-        """The share of images that are predicted otherwise when all other units are set to zero."""
-        x, place = self.batch.images, 0
-        with torch.no_grad():
-            for module in self.model.module:
-                x = module(x)
-                if isinstance(module, torch.nn.ReLU):
-                    mask = kept[:, place : place + x[0].numel()].reshape(x.shape)
-                    x, place = x * mask, place + x[0].numel()
-        assert place == kept.shape[1]
-        return float((x.argmax(1).numpy() != self.labels).mean())
 
 
 @pytest.fixture(scope="module", params=SEEDS)
 def toy(request: pytest.FixtureRequest, digits_model: Callable[[int], LoadedModel]) -> Iterator[Toy]:
-    yield _toy(request.param, digits_model)
+    yield made(request.param, digits_model)
 
 
 @cache
-def _toy(seed: int, digits_model: Callable[[int], LoadedModel]) -> Toy:
-    model, images = digits_model(seed), open_images("digits", split="test", limit=150)
-    pixels, labels = images.batch(0, len(images)), images.rows()["label"].to_numpy()
-    with torch.no_grad():
-        right = model.module(pixels).argmax(1).numpy() == labels
-    assert right.mean() >= 0.95
-    batch, _ = harness.held(model.module, pixels[torch.from_numpy(right)])
-    pool = thresholded(batch)
-    sizes = [site.size for site in batch.wiring.sites if site.activation is not None]
-    ends = np.cumsum([0, *sizes])
-    assert int(pool.sum()) == 3136
-    layers = [slice(a, b) for a, b in pairwise(ends)]
-    return Toy(model, batch, labels[right], pool, layers)
-
-
-def jaccard(a: Tensor, b: Tensor) -> Tensor:
-    """J of sets row by row."""
-    return (a & b).sum(-1).double() / (a | b).sum(-1).double()
-
-
-def overlaps_of(masks: Tensor) -> np.ndarray:
-    """J of every two rows."""
-    ones = masks.double()
-    both, size = ones @ ones.T, ones.sum(1)
-    return (both / (size[:, None] + size[None] - both)).numpy()
+def made(seed: int, digits_model: Callable[[int], LoadedModel]) -> Toy:
+    return Toy.of(digits_model(seed), 150)
 
 
 def test_3_no_dead_units_on_a_path(toy: Toy) -> None:
