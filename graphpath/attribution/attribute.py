@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -72,9 +73,8 @@ def attribute(
     with torch.inference_mode(False), placed(loaded.module, device), evaluating(loaded.module):
         batches = Batches(loaded, source, target, seed)
         size = batch or batches.fitting(chosen, given)
-        starts = range(0, len(source), size)
-        parts = (batches.held(start, min(start + size, len(source)))[0] for start in starts)
-        return torch.cat([_attributed(chosen, part, given).cpu() for part in parts])
+        select = partial(chosen.knowing(batches.learned(chosen, size, given)), **given)
+        return torch.cat([_attributed(select, part).cpu() for part, _ in batches.examples(size)])
 
 
 def heatmap(attribution: Tensor) -> Tensor:
@@ -89,6 +89,6 @@ def heatmap(attribution: Tensor) -> Tensor:
     return torch.where(scale > 0, value / torch.where(scale > 0, scale, 1), 0)
 
 
-def _attributed(method: Method[Selection | Tensor], batch: Batch, options: Mapping[str, Any]) -> Tensor:
-    found = method.select(batch, **options)
+def _attributed(select: Callable[[Batch], Selection | Tensor], batch: Batch) -> Tensor:
+    found = select(batch)
     return found if isinstance(found, Tensor) else pathway_gradient(batch, found)

@@ -130,8 +130,9 @@ class Selection:
     ``sparsity`` (N,) is the share of thresholded neurons left out (NaN for methods that choose edges), and
     ``neurons`` (N, neurons) bool those that a method chose (None for methods that choose edges).
     ``ends`` are where routes end, the goal unless the method says otherwise, ``from_constants`` whether they
-    may start at a constant. ``there`` is what there was to select from where that is more than the blocks:
-    edges and their |score|, (N, sites) each.
+    may start at a constant, ``first`` the number of the first site that has edges into it: routes start at
+    the outputs before it, at pixels where it is 1. ``there`` is what there was to select from where that is
+    more than the blocks: edges and their |score|, (N, sites) each.
     """
 
     blocks: tuple[Block, ...]
@@ -140,6 +141,7 @@ class Selection:
     neurons: Tensor | None = None
     ends: Ends | None = None
     from_constants: bool = True
+    first: int = 1
     there: tuple[Tensor, Tensor] | None = None
 
 

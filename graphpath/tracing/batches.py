@@ -22,6 +22,7 @@ from graphpath.models import LoadedModel
 from graphpath.network import hold, take_apart
 from graphpath.record import ImageSet
 from graphpath.tracing.batch import Batch, Wiring
+from graphpath.tracing.fitting import Fitted
 from graphpath.tracing.registry import Method
 from graphpath.tracing.targets import Asked, At, Target, checked, goal_of, weighed
 
@@ -65,13 +66,23 @@ class Batches:
         seeds = tuple(int(digest(self.seed, sample)[:15], 16) for sample in rows["sample"].to_pylist())
         return Batch(self.wiring, pixels, held, seeds), targets.cpu().numpy(), rows
 
+    def examples(self, size: int) -> Iterator[tuple[Batch, Tensor]]:
+        """All images, ``size`` at a time, with their labels (N,), -1 for none."""
+        for start in range(0, len(self), size):
+            batch, _, rows = self.held(start, min(start + size, len(self)))
+            yield batch, torch.from_numpy(rows["label"].to_numpy().astype(np.int64)).to(batch.images.device)
+
+    def learned(self, method: Method[Any], size: int, options: Mapping[str, Any]) -> Fitted | None:
+        """What ``method`` learns from all images before it selects on any, None where it learns nothing."""
+        return None if method.fit is None else method.fit(self.examples(size), **options)
+
     def fitting(self, method: Method[Any], options: Mapping[str, Any]) -> int:
         """Images that ``method`` can take about ``MEMORY`` for at a time, from the network's size."""
         network = self.wiring.network
         item = torch.empty((), dtype=network.dtype).element_size()
         values = (network.neurons + network.pooled) * (item * 8 + 8 * 5)
         if not method.edges:
-            kept = 1 - float(options.get("sparsity", 0))
+            kept = method.kept(options)
             pairs = sum(inlets.columns * inlets.site.size for inlets in self.wiring.inlets[:-1])
             values += int(pairs * kept * kept) * 64
         return max(1, min(64, MEMORY // values))

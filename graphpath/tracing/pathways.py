@@ -65,8 +65,8 @@ def pathways(batch: Batch, selection: Selection, max_edges: int | None, routes: 
     """
     parts = links(batch, selection)
     score = [block.flow * _at_target(batch, block) for block in selection.blocks]
-    reached = strengths(batch, parts, selection.from_constants, selection.ends)
-    found = largest(batch, parts, routes, selection.ends)
+    reached = strengths(batch, parts, selection.from_constants, selection.ends, selection.first)
+    found = largest(batch, parts, routes, selection.ends, selection.first)
     columns = _Columns.of(batch, selection, score, reached.edges, reached.born)
     place, rank = _within_budget(batch, columns, max_edges, selection.ends or batch.ends)
     edges = Edges(
@@ -105,7 +105,7 @@ class _Columns:
         born: torch.Tensor,
     ) -> _Columns:
         blocks = selection.blocks
-        first = batch.wiring.sites[0].size  # what lies before it is the input: routes start there
+        first = batch.wiring.sites[selection.first].offset  # routes start at what lies before it
         sample = _joined([block.sample for block in blocks])
         order = np.argsort(sample.astype(np.int32), kind="stable")
         starts = [born[b.sample, b.source] | (b.source < first) for b in blocks]

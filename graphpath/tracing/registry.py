@@ -10,12 +10,14 @@ from typing import Any, Generic, TypeVar, get_type_hints
 from graphpath.errors import MethodError
 from graphpath.tracing.batch import Selection, Wiring
 from graphpath.tracing.diffusion import pixels
+from graphpath.tracing.fitting import Fitted
 from graphpath.tracing.maps import MapSelection
 from graphpath.tracing.methods import (
     channels,
     controls,
     dgr,
     diffusion,
+    distilled,
     effective_path,
     greedy,
     neuron_intgrad,
@@ -33,6 +35,8 @@ class Method(Generic[Result]):
 
     ``edges`` is False where it chooses neurons, which are then joined. ``prepare(wiring, **options)`` is
     there for methods that make something ready once a network, or take several pathways of an image.
+    ``fit(examples, **options)`` is there for methods that learn from all images before they select on any:
+    what it gives is ``select``'s second argument.
     ``readers`` bring what users may write for an option to the form in which it is kept.
     """
 
@@ -42,12 +46,24 @@ class Method(Generic[Result]):
     select: Callable[..., Result]
     prepare: Callable[..., Taker] | None = None
     readers: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    fit: Callable[..., Fitted] | None = None
 
     @property
     def options(self) -> dict[str, Any]:
         """Its options with their defaults."""
         parameters = inspect.signature(self.select).parameters.values()
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+    def kept(self, options: Mapping[str, Any]) -> float:
+        """The share of neurons that a method of neurons keeps at most, as far as its options tell."""
+        if options.get("variant") == "published":  # greedy, which then knows nothing of its sparsity
+            return 1.0
+        return 1 - float(options.get("sparsity", 0))
+
+    def knowing(self, fitted: Fitted | None) -> Callable[..., Result]:
+        """``select`` that has what ``fit`` gave."""
+        select = self.select
+        return select if self.fit is None else lambda batch, **options: select(batch, fitted, **options)
 
     def settled(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """All options, those given over the defaults.
@@ -75,7 +91,7 @@ TracingMethod = Method[Selection] | Method[MapSelection]
 """What a tracing method gives: edges between neurons, or between feature maps."""
 
 _OF_NEURONS = (
-    Method("effective_path", "Qiu et al. 2019", True, effective_path.select),
+    Method("effective_path", "Qiu et al. 2019", True, effective_path.select, fit=effective_path.fit),
     Method(
         "diffusion",
         "Lyu et al. 2024",
@@ -88,6 +104,7 @@ _OF_NEURONS = (
     Method("neuron_intgrad", "Khakzar et al. 2021", False, neuron_intgrad.select),
     Method("greedy", "Khakzar et al. 2021", False, greedy.select),
     Method("dgr", "Wang et al. 2018", False, dgr.select),
+    Method("distilled", "Yu et al. 2018", False, distilled.select, fit=distilled.fit),
     Method("activation", "control: largest activations", False, controls.select_activation),
     Method("random", "control: uniform", False, controls.select_random),
 )
@@ -108,8 +125,10 @@ def method_named(name: str) -> TracingMethod:
     return METHODS[name]
 
 
-def ready(method: TracingMethod, wiring: Wiring, options: Mapping[str, Any]) -> Taker:
-    """A tracing method with its settled options, for one network."""
+def ready(
+    method: TracingMethod, wiring: Wiring, options: Mapping[str, Any], fitted: Fitted | None = None
+) -> Taker:
+    """A tracing method with its settled options and what it learned, for one network."""
     if method.prepare is None:
-        return OneAnImage(method.select, options)
+        return OneAnImage(method.knowing(fitted), options)
     return method.prepare(wiring, **options)

@@ -41,18 +41,20 @@ class Routes:
     position: Ints
 
 
-def largest(batch: Batch, edges: tuple[Links, ...], count: int, ends: Ends | None = None) -> Routes:
+def largest(
+    batch: Batch, edges: tuple[Links, ...], count: int, ends: Ends | None = None, first: int = 1
+) -> Routes:
     """The ``count`` routes of largest |contribution| from a pixel to ``ends``, for each image.
 
-    Routes end at the goal unless told otherwise.
+    Routes end at the goal unless told otherwise, and start at the outputs of the sites before ``first``.
     """
     ways, ends = Ways(count), ends or batch.ends
     if count > 0:
-        reached = strengths(batch, edges, from_constants=False, ends=ends)
+        reached = strengths(batch, edges, from_constants=False, ends=ends, first=first)
         bound = _bound(batch, reached, count)
         for part, strength in zip(edges, reached.edges, strict=True):
             chosen = (strength >= bound[part.block.sample]) & torch.isfinite(strength)
-            _cross(batch, ways, part, chosen)
+            _cross(batch, ways, part, chosen, first)
     return _to_ends(batch, ways, ends)
 
 
@@ -118,7 +120,7 @@ class Ways:
         self.before = np.concatenate([self.before, before[order]])
 
 
-def _cross(batch: Batch, ways: Ways, part: Links, chosen: torch.Tensor) -> None:
+def _cross(batch: Batch, ways: Ways, part: Links, chosen: torch.Tensor, first: int) -> None:
     """Take the ways across the chosen edges into one site."""
     block, width = part.block, batch.wiring.network.neurons
     sample, source, target = (
@@ -126,8 +128,8 @@ def _cross(batch: Batch, ways: Ways, part: Links, chosen: torch.Tensor) -> None:
     )
     flow = as_array(block.flow[chosen])
     tail = as_array(batch.held.output[block.sample[chosen], block.source[chosen]]).astype(np.float64)
-    pixel = source < batch.wiring.sites[0].size
-    ways.start(sample[pixel] * width + source[pixel], tail[pixel])
+    start = source < batch.wiring.sites[first].offset
+    ways.start(sample[start] * width + source[start], tail[start])
     log_turn, sign_turn = _turned(batch, part, chosen)
     sign_turn = sign_turn * np.sign(flow) * np.sign(tail)
     edge, way = ways.onward(sample * width + source)

@@ -49,14 +49,14 @@ def links(batch: Batch, selection: Selection) -> tuple[Links, ...]:
 
 
 def strengths(
-    batch: Batch, edges: tuple[Links, ...], from_constants: bool, ends: Ends | None = None
+    batch: Batch, edges: tuple[Links, ...], from_constants: bool, ends: Ends | None = None, first: int = 1
 ) -> Strengths:
     """The strength of every edge and neuron of a selection.
 
-    Routes start at a pixel, and with ``from_constants`` also at any neuron's constant; they end at ``ends``,
-    by default the goal.
+    Routes start at the outputs of the sites before number ``first``, by default at pixels, and with
+    ``from_constants`` also at any later neuron's constant; they end at ``ends``, by default the goal.
     """
-    forward = _Forward(batch, from_constants)
+    forward = _Forward(batch, from_constants, first)
     arriving = [forward.cross(part) for part in edges]
     width = batch.wiring.network.neurons
     neurons = torch.full_like(forward.out, -torch.inf)
@@ -79,11 +79,11 @@ class _Forward:
     the same before its activation, and ``_short`` (N, size) how far that ends below phi(0), if it does.
     """
 
-    def __init__(self, batch: Batch, from_constants: bool) -> None:
-        self._batch, self._from_constants = batch, from_constants
-        held, first = batch.held, batch.wiring.sites[0]
+    def __init__(self, batch: Batch, from_constants: bool, first: int) -> None:
+        self._batch, self._from_constants, self._first = batch, from_constants, first
+        held, before = batch.held, batch.wiring.sites[first].offset
         self.out = torch.full(held.output.shape, -torch.inf, dtype=torch.float64, device=held.output.device)
-        self.out[:, first.span] = held.output[:, first.span].double().abs().log()
+        self.out[:, :before] = held.output[:, :before].double().abs().log()
         self.born = torch.zeros_like(held.output, dtype=torch.bool)
         self._best: dict[int, Tensor] = {}
         self._short: dict[int, Tensor] = {}
@@ -92,6 +92,9 @@ class _Forward:
         """Take the edges into one site; returns log |best way that ends with each|, before the activation."""
         block, site = part.block, part.block.site
         value = self.out[block.sample, block.source] + part.log_weight
+        if site.number < self._first:  # no edges: routes start at its output as it is
+            self._best[site.number] = self.out[:, site.span]
+            return value
         start = self._start(site)
         best = start.clone()
         place = block.sample * site.size + (block.target - site.offset)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from graphpath.models import LoadedModel, as_loaded
 from graphpath.network.lowering import evaluating
 from graphpath.record import ImageSet, Trace, TraceWriter
 from graphpath.tracing.batches import Batches, as_images, placed, settled
+from graphpath.tracing.fitting import Fitted
 from graphpath.tracing.maps import MapSelection, map_pathways
 from graphpath.tracing.pathways import Pathways, pathways
 from graphpath.tracing.ranks import Rank
@@ -84,18 +85,22 @@ def trace(
     _check_counts(routes, max_edges, batch)
     target = settled(target, loaded, source)
     run = _describe(loaded, source, chosen_method, chosen_options, target, routes, seed, max_edges)
-    rank = Rank.here()
-    if (Path(out) / "run.json").is_file() and TraceWriter.open(out, run).finished:
+    rank, resumed = Rank.here(), (Path(out) / "run.json").is_file()
+    if resumed and TraceWriter.open(out, run).finished:
         return Trace(out)
     device = None if device is None else rank.device(device)
     # The caller may be in inference mode, in which no gradient can be had.
     with torch.inference_mode(False), placed(loaded.module, device), evaluating(loaded.module):
         batches = Batches(loaded, source, target, seed)
         tracer = _Tracer(batches, chosen_method, chosen_options, routes, max_edges, run["id"])
-        # What is begun goes on in parts of its first size; a network that is refused leaves no record.
-        begun = {**run, "part_size": batch or batches.fitting(chosen_method, chosen_options)}
+        # What is begun goes on in parts of its first size and with what it learned; a network that is refused
+        # leaves no record.
+        size = batch or batches.fitting(chosen_method, chosen_options)
+        begun = {**run, "part_size": size}
         if not rank.first:
             rank.together()
+        elif not resumed and (fitted := batches.learned(chosen_method, size, chosen_options)):
+            begun["fitted"] = fitted
         writer = TraceWriter.open(out, begun)
         if rank.first:
             rank.together()
@@ -124,6 +129,8 @@ class _Tracer:
     def record(self, writer: TraceWriter, rank: Rank, progress: Progress | None) -> Trace:
         """Trace what is not done yet, part by part, and finish the record; each of many ranks its share."""
         size = int(str(writer.run["part_size"]))
+        fitted = cast("Fitted | None", writer.run.get("fitted"))
+        self.taker = ready(self.method, self.batches.wiring, self.options, fitted)
         started, total = time.monotonic(), len(self.batches)
         for part, start in enumerate(range(0, total, size)):
             stop = min(start + size, total)

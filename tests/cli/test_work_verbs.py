@@ -46,7 +46,8 @@ def test_options_of_the_method_reach_the_record(call, model, tmp_path) -> None:
     words = ["trace", "--model", model, "--data", "digits", "--limit", 3, "--seed", 5, "--batch", 2]
     call(*words, "--out", tmp_path / "a", "--theta", 0.3, "--max-edges", "all", "--target", "label")
     assert Trace(tmp_path / "a").run["parameters"] == {
-        "theta": 0.3, "target": "label", "routes": 10, "max_edges": None,
+        "theta": 0.3, "phi": None, "direction": "backward", "psi": "fitted", "depth": None,
+        "target": "label", "routes": 10, "max_edges": None,
     }  # fmt: skip
     call(*words, "--out", tmp_path / "b", "--method", "neuron_mct", "--option", "sparsity=0.8", "--routes", 2)
     found = Trace(tmp_path / "b").run

@@ -15,6 +15,9 @@ from graphpath.tracing.batch import Batch, Selection, Wiring
 from graphpath.tracing.targets import Asked, Target, goal_of, weighed
 from tests.tracing import twins
 
+QUICK: dict[str, dict[str, object]] = {"dgr": {"iterations": 20}}
+"""Options with which methods are quick, for tests of something else."""
+
 EXACT = 1e-10
 """DESIGN §3: |left - right| / sum of |terms| in float64."""
 

@@ -321,7 +321,8 @@ def test_a_network_without_activations_has_no_neurons_to_select_among() -> None:
 
 def test_methods_and_their_options() -> None:
     assert {"effective_path", "neuron_mct", "activation", "random"} <= set(METHODS)
-    assert METHODS["effective_path"].options == {"theta": 0.5}
+    options = METHODS["effective_path"].options
+    assert options == {"theta": 0.5, "phi": None, "direction": "backward", "psi": "fitted", "depth": None}
     assert METHODS["neuron_mct"].settled({"sparsity": 0}) == {"sparsity": 0.0}
     with pytest.raises(MethodError, match="no method 'deep_magic'; there are effective_path"):
         method_named("deep_magic")

@@ -19,7 +19,7 @@ from graphpath.attacks import attack
 from graphpath.data import TensorImages, open_images
 from graphpath.errors import DataError, MethodError, RecordError, UnsupportedOperation
 from graphpath.models import LoadedModel, weights_digest
-from tests.tracing import nets
+from tests.tracing import harness, nets
 from tests.tracing.harness import residual
 
 NAMES = (
@@ -248,7 +248,8 @@ def files(path: Path) -> dict[str, bytes]:
 def test_the_same_trace_twice_has_the_same_files(method: str, tmp_path: Path) -> None:
     model, images = single("residual", seed=5)
     for name in ("one", "two"):
-        gp.trace(model, images, method=method, batch=2, max_edges=60, out=tmp_path / name)
+        quick = harness.QUICK.get(method, {})
+        gp.trace(model, images, method=method, batch=2, max_edges=60, out=tmp_path / name, **quick)
     assert files(tmp_path / "one") == files(tmp_path / "two")
 
 
@@ -270,7 +271,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("after", (0, 1, 2, 3))
-@pytest.mark.parametrize("method", ("effective_path", "random"))
+@pytest.mark.parametrize("method", ("effective_path", "random", "distilled"))
 def test_an_interrupted_trace_goes_on(
     after: int, method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -308,7 +309,7 @@ def test_progress_is_told(tmp_path: Path) -> None:
     assert seen == [(2, 3), (3, 3)]
 
 
-@pytest.mark.parametrize("method", ("effective_path", "neuron_mct", "random"))
+@pytest.mark.parametrize("method", ("effective_path", "neuron_mct", "random", "greedy", "distilled"))
 def test_batches_do_not_matter(method: str, tmp_path: Path) -> None:
     model, shape = nets.made("residual", 2)
     images = nets.images(shape, 5, 1)

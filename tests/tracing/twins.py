@@ -501,23 +501,97 @@ class Selected:
     bias_fed: dict[int, int] = field(default_factory=lambda: defaultdict(int))
 
 
-def effective_path(twin: Twin, target: Question, theta: float) -> Selected:
-    """Qiu et al. 2019, backward, neuron by neuron, with DESIGN §4's deviations."""
-    a = twin.a
+def effective_path(
+    twin: Twin,
+    target: Question,
+    theta: float,
+    phi: Mapping[int, float] | None = None,
+    psi: Mapping[int, float] | None = None,
+    depth: int = 1 << 30,
+) -> Selected:
+    """Qiu et al. 2019, backward, neuron by neuron, with DESIGN §4's deviations.
+
+    Ptolemy's knobs: ``phi`` by site chooses all contributions of at least that much, ``psi`` by site the
+    important neurons by their own outputs alone, and ``depth`` counts convolutions and dense layers.
+    """
+    a, goal = twin.a, twin.goal(target)
     important = twin.wanted(target)
     selected = Selected()
-    for site in reversed(twin.sites[1:]):
-        for neuron in sorted(n for n in important if site.offset <= n < site.offset + site.size):
+    for site in reversed([s for s in (*twin.leading(target), goal) if s.number > 0]):
+        mine = range(site.offset, site.offset + site.size)
+        if psi is not None and site is not goal:
+            important = {n for n in mine if abs(a[n]) > psi[site.number]}
+            if not important:
+                important = {site.offset + int(np.abs(site.a).argmax())} if site.a.any() else set()
+        for neuron in sorted(n for n in important if n in mine):
             row = site.jacobian[neuron - site.offset]
-            sign = -1.0 if site.z[neuron - site.offset] < 0 else 1.0
-            candidates = [(sign * float(row[n] * a[n]), int(n)) for n in np.flatnonzero(row)]
-            chosen = _fewest(candidates, theta)
+            candidates = [(sign_of(twin, neuron) * float(row[n] * a[n]), int(n)) for n in np.flatnonzero(row)]
+            if phi is None:
+                chosen = _fewest(candidates, theta)
+            else:
+                chosen = [(v, n) for v, n in candidates if v >= phi[site.number] and v > 0]
             for _, source in chosen:
                 selected.flow[source, neuron] = float(row[source] * a[source])
                 important.add(source)
             if not chosen:
                 selected.bias_fed[site.number] += 1
+        depth -= has_weights(twin, site)
+        if depth == 0:
+            break
     return selected
+
+
+def sign_of(twin: Twin, neuron: int) -> float:
+    site = twin.site_of(neuron)
+    return -1.0 if site.z[neuron - site.offset] < 0 else 1.0
+
+
+def has_weights(twin: Twin, site: TwinSite) -> bool:
+    """Whether a convolution or dense layer lies between a site and those that it reads."""
+    others = {other.node for other in twin.sites if other is not site}
+    waiting, seen = [site.node], set()
+    while waiting:
+        node = waiting.pop()
+        if node.kind == "mix":
+            return True
+        new = [parent for parent in node.parents if parent not in others and parent not in seen]
+        waiting += new
+        seen.update(new)
+    return False
+
+
+def fitted(pair: list[tuple[Twin, Question]], theta: float) -> tuple[dict[int, float], dict[int, float]]:
+    """Ptolemy's thresholds by site: least contributions chosen by theta, and least important outputs."""
+    phi, psi = defaultdict(list), defaultdict(list)
+    for twin, target in pair:
+        path = effective_path(twin, target, theta)
+        for site in twin.sites[1:]:
+            mine = range(site.offset, site.offset + site.size)
+            least: dict[int, float] = {}
+            for (_, head), flow in path.flow.items():
+                if head in mine:
+                    least[head] = min(least.get(head, np.inf), sign_of(twin, head) * flow)
+            important = len(least) + path.bias_fed[site.number]
+            if least:
+                phi[site.number].append(np.mean(list(least.values())))
+            if important:
+                psi[site.number].append(sorted(np.abs(site.a), reverse=True)[important - 1])
+    return (
+        {number: float(np.mean(values)) for number, values in phi.items()},
+        {number: float(np.mean(values)) for number, values in psi.items()},
+    )
+
+
+def evidence(twin: Twin, target: Question) -> dict[tuple[int, int], float]:
+    """Yu et al. 2018 as read in the notes: a * df/da summed over each feature map, by (site, channel)."""
+    found = {}
+    score = twin.a * twin.gradient(target)
+    for site in active(twin, target):
+        area = site.size // site.shape[0]
+        for channel in range(site.shape[0]):
+            start = site.offset + channel * area
+            found[site.number, channel] = float(score[start : start + area].sum())
+    return found
 
 
 def _fewest(candidates: list[tuple[float, int]], theta: float) -> list[tuple[float, int]]:

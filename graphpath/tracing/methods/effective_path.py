@@ -8,58 +8,160 @@ neurons they come from. Where the sum is not positive, or one input is already a
 
 Where the paper and graphpath's laws part (DESIGN §4): a contribution that is not positive is never chosen;
 a neuron without a positive one ends there and is counted as fed by its bias; ties go to the lower id.
+
+Ptolemy (Gan et al. 2020) adds three knobs. ``phi``: of an important neuron every contribution of at least phi
+is chosen, instead of a share of the sum. ``direction="forward"``: the neurons of a layer are important by
+their own output, before anything behind them is known, and what contributes to them is chosen as above; so
+its edges need not meet. ``depth``: only the last so many convolutions and dense layers.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from graphpath.errors import MethodError
+from graphpath.network import Site
 from graphpath.network.inlets import Fan, Inlets
+from graphpath.network.operations import LINEAR
 from graphpath.tracing.batch import Batch, Block, Selection
+from graphpath.tracing.fitting import Examples, Fitted
+from graphpath.tracing.methods import thresholds
 from graphpath.tracing.topk import topk
 
 FIRST = 8
 """Contributions of a neuron looked at first; four times as many as long as they do not suffice."""
 
+Threshold = float | Literal["fitted"]
+Direction = Literal["backward", "forward"]
+Choice = Callable[[Fan, Inlets, Tensor], tuple[Tensor, Tensor]]
+"""From flows into neurons of a site, and all its pre-activations, to the (row, column) of those chosen."""
 
-def select(batch: Batch, *, theta: float = 0.5) -> Selection:
+
+def fit(
+    examples: Examples,
+    *,
+    theta: float = 0.5,
+    phi: Threshold | None = None,
+    direction: Direction = "backward",
+    psi: Threshold = "fitted",
+    depth: int | None = None,
+) -> Fitted:
+    """The thresholds of each layer that are asked for as ``"fitted"``, from the images' paths by theta.
+
+    Returns ``{"phi": {layer: number}, "psi": {layer: number}, "images": how many}``, or nothing where no
+    threshold is to be fitted.
+    """
+    if phi != "fitted" and (direction == "backward" or psi != "fitted"):
+        return {}
+    return thresholds.fitted(examples, lambda batch: select(batch, theta=theta, depth=depth))
+
+
+def select(
+    batch: Batch,
+    fitted: Fitted | None = None,
+    *,
+    theta: float = 0.5,
+    phi: Threshold | None = None,
+    direction: Direction = "backward",
+    psi: Threshold = "fitted",
+    depth: int | None = None,
+) -> Selection:
     """The effective path of each image of a batch.
+
+    ``fitted`` is what ``fit`` gave for all images.
 
     Args:
         theta: the share of a neuron's sum of contributions to reach, in (0, 1].
+        phi: choose instead every contribution of at least phi; one number for all layers, or ``"fitted"``:
+            the mean over images, and over a layer's important neurons, of the least chosen by theta.
+        direction: ``"backward"`` from the target, or ``"forward"``, layer by layer.
+        psi: of ``"forward"``, the |output| above which a neuron is important; one number, or ``"fitted"``:
+            the mean over images of the least by which as many are as theta finds important. Where none is,
+            the largest is.
+        depth: stop after so many convolutions and dense layers, counted from the target; None for all. Routes
+            then start at the outputs of the layers before them.
 
     Raises:
-        MethodError: theta is out of range.
+        MethodError: an option is out of range, or a threshold is to be fitted and is not.
     """
-    if not 0 < theta <= 1:
-        raise MethodError(f"theta={theta} is out of range; expected a share above 0 and at most 1.")
-    held, wiring = batch.held, batch.wiring
+    _check(theta, phi, psi, depth)
+    strong = None if direction == "backward" else thresholds.by_layer("psi", psi, fitted)
+    if phi is None:
+        return _extracted(batch, lambda fan, inlets, z: fewest(fan, inlets, z, theta), strong, depth)
+    least = thresholds.by_layer("phi", phi, fitted)
+    return _extracted(batch, lambda fan, inlets, z: at_least(fan, z, least(inlets.site)), strong, depth)
+
+
+def _extracted(
+    batch: Batch, choose: Choice, strong: thresholds.ByLayer | None, depth: int | None
+) -> Selection:
+    """The edges that ``choose`` takes of important neurons' flows, from the target on.
+
+    With ``strong`` a layer's outputs alone say which neurons are important, else the edges into later layers.
+    """
+    held, first = batch.held, _first(batch, depth)
     important = torch.zeros_like(held.output, dtype=torch.bool)
     important[:, batch.goal.span] = batch.wanted()
-    bias_fed = torch.zeros((held.images, len(wiring.sites)), dtype=torch.int64, device=important.device)
+    shape = (held.images, len(batch.wiring.sites))
+    bias_fed = torch.zeros(shape, dtype=torch.int64, device=important.device)
     blocks = []
     for inlets in reversed(batch.inlets):
         site, parts = inlets.site, []
-        for fan in batch.fans(inlets, important[:, site.span], held.values):
-            row, column = fewest(fan, inlets, held.before[site.number], theta)
+        if strong is not None and site is not batch.goal:
+            important[:, site.span] = thresholds.strong(held.output[:, site.span], strong(site))
+        for fan in batch.fans(inlets, important[:, site.span] & (site.number >= first), held.values):
+            row, column = choose(fan, inlets, held.before[site.number])
             sample, source = fan.sample[row], fan.sources(row, column)
-            important[sample, source] = True
+            if strong is None:
+                important[sample, source] = True
             parts.append((sample, source, fan.target[row] + site.offset, fan.flow[row, column]))
             alone = torch.ones_like(fan.sample, dtype=torch.bool).index_fill_(0, row, False)
             bias_fed[:, site.number] += fan.sample[alone].bincount(minlength=held.images)
         blocks.append(Block.joined(site, parts, important.device, held.output.dtype))
     blocks.reverse()
-    return Selection(tuple(blocks), bias_fed, torch.full((held.images,), torch.nan))
+    return Selection(tuple(blocks), bias_fed, torch.full((held.images,), torch.nan), first=first)
+
+
+def _check(theta: float, phi: Threshold | None, psi: Threshold, depth: int | None) -> None:
+    if not 0 < theta <= 1:
+        raise MethodError(f"theta={theta} is out of range; expected a share above 0 and at most 1.")
+    for name, value in (("phi", phi), ("psi", psi)):
+        if isinstance(value, float | int) and not value >= 0:
+            raise MethodError(f"{name}={value} is out of range; expected a threshold of at least 0.")
+    if depth is not None and depth < 1:
+        raise MethodError(f"depth={depth} is out of range; expected at least one layer, or None for all.")
+
+
+def _first(batch: Batch, depth: int | None) -> int:
+    """The number of the first site to choose edges into."""
+    weighted = [inlets.site.number for inlets in batch.inlets if _has_weights(inlets.site)]
+    return 1 if depth is None or depth > len(weighted) else weighted[-depth]
+
+
+def _has_weights(site: Site) -> bool:
+    return any(isinstance(branch.operation, LINEAR) for branch in site.branches)
+
+
+def at_least(fan: Fan, before: Tensor, least: float) -> tuple[Tensor, Tensor]:
+    """The chosen (row, column) of a fan's flows: the positive ones of at least ``least``, with their sign."""
+    signed = _signed(fan, before)
+    row, column = ((signed >= least) & (signed > 0)).nonzero(as_tuple=True)
+    return row, column
+
+
+def _signed(fan: Fan, before: Tensor) -> Tensor:
+    """The flows, turned where the neuron's pre-activation (N, size) is negative."""
+    negative = before[fan.sample, fan.target] < 0
+    return torch.where(negative[:, None], -fan.flow, fan.flow) if bool(negative.any()) else fan.flow
 
 
 def fewest(fan: Fan, inlets: Inlets, before: Tensor, theta: float) -> tuple[Tensor, Tensor]:
     """The chosen (row, column) of a fan's flows: the fewest that reach ``theta`` of each row's sum."""
-    signed = fan.flow
-    negative = before[fan.sample, fan.target] < 0
-    if bool(negative.any()):
-        signed = torch.where(negative[:, None], -signed, signed)
+    signed = _signed(fan, before)
     goal = signed.sum(1) * theta
     single = goal <= 0
     if inlets.narrowest <= 1 / theta:
