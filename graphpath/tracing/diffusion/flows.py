@@ -77,7 +77,7 @@ def _sources(planes: Planes, branch: Branch, site: Site) -> Tensor:
             f"{site.name} reads a tensor whose channels are no feature maps, or mix several; flows between "
             "feature maps are not defined there."
         )
-    return highest
+    return torch.where(highest >= 0, planes.first[highest.clamp(min=0)], NONE)
 
 
 def _taken_apart(operation: Operation | None, x: Tensor, gates: Tensor, site: Site) -> Tensor:
