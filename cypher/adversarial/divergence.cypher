@@ -23,7 +23,7 @@
 MATCH (a:Neuron)-[r:FLOWS_TO]->(b:Neuron), (p:Pathway)
 WHERE r.pathway = p.id AND (p.sample = $original OR p.sample = $derived)
   AND (size($runs) = 0 OR p.run IN $runs)
-WITH r.layer AS layer, a.id AS source, b.id AS target,
+WITH r.layer AS layer, a, b,
   max(CASE WHEN p.sample = $original THEN 1 ELSE 0 END) AS n1,
   max(CASE WHEN p.sample = $derived THEN 1 ELSE 0 END) AS n2,
   sum(CASE WHEN p.sample = $original THEN r.score ELSE 0.0 END) AS score1,

@@ -1,8 +1,8 @@
 // What a derived sample's way gained and lost
 //
 // The edges that only one side has, largest abs(score) first, each marked as gained or lost; see
-// adversarial/divergence. Neo4j Browser draws gained and lost edges alike, so both pathways are drawn as well,
-// joined to the neurons that their edges lead to: an edge into a neuron that is joined to the derived
+// adversarial/divergence. Neo4j Browser draws gained and lost edges alike, so both pathways are drawn as
+// well, joined to the neurons that their edges lead to: an edge into a neuron that is joined to the derived
 // sample's pathway alone is gained, into one joined to the original's alone it is lost. change = "gained"
 // shows one kind only. Empty unless both samples have pathways.
 //
@@ -31,6 +31,6 @@ WITH a, b, e.edge AS r, e.weight AS weight, e.pathway AS pathway,
 ORDER BY weight DESC, a.id, b.id
 LIMIT $limit
 MATCH (p:Pathway)-[v:VISITS]->(b)
-WHERE p.id = pathway
+WHERE p.id = pathway AND (p.sample = $original OR p.sample = $derived)
 RETURN a, r, b, change, p, v
 ORDER BY weight DESC, a.id, b.id

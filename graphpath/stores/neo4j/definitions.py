@@ -6,7 +6,7 @@ from typing import Final
 
 from graphpath.stores.schema import NODES, RELATIONSHIP_INDEXES, RELATIONSHIPS
 
-NODE_INDEXES: Final = (("Pathway", "run"), ("ClassPathway", "run"), ("Route", "run"))
+NODE_INDEXES: Final = (("Pathway", "run"), ("Pathway", "sample"), ("ClassPathway", "run"), ("Route", "run"))
 """Properties of nodes that queries anchor on besides the keys."""
 
 
