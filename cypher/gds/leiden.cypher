@@ -15,6 +15,12 @@
 // returns: community int, size int, layer int, neuron int, name string, channel int, y int, x int
 // :params {run: "", categories: [], variant: "original", gamma: 1.0, seed: 0, limit: 10000}
 
+// What queries that were cut short have left in the server's memory goes first.
+CALL gds.graph.list() YIELD graphName, creationTime
+WITH graphName AS left
+WHERE left STARTS WITH 'graphpath-' AND creationTime < datetime() - duration({hours: 1})
+CALL gds.graph.drop(left, false) YIELD graphName
+WITH count(*) AS dropped
 WITH 'graphpath-' + randomUUID() AS projection
 MATCH (c:ClassPathway)
 WHERE c.run = $run AND c.variant = $variant AND (size($categories) = 0 OR c.category IN $categories)

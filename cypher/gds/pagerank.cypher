@@ -18,6 +18,12 @@
 // returns: layer int, neuron int, name string, channel int, y int, x int, score float
 // :params {run: "", categories: [], variant: "original", along: false, damping: 0.85, layers: [], limit: 100}
 
+// What queries that were cut short have left in the server's memory goes first.
+CALL gds.graph.list() YIELD graphName, creationTime
+WITH graphName AS left
+WHERE left STARTS WITH 'graphpath-' AND creationTime < datetime() - duration({hours: 1})
+CALL gds.graph.drop(left, false) YIELD graphName
+WITH count(*) AS dropped
 WITH 'graphpath-' + randomUUID() AS projection
 MATCH (c:ClassPathway)
 WHERE c.run = $run AND c.variant = $variant AND (size($categories) = 0 OR c.category IN $categories)

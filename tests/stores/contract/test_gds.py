@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from graphpath import queries
 from graphpath.errors import QueryFailed, QueryParameterError
+from graphpath.queries.parameters import bind
 from graphpath.server import Server
 from graphpath.stores import Store
 from tests import samples
@@ -105,6 +107,18 @@ def test_betweenness(one: bool, store: Store, edges: pd.DataFrame, category: int
     assert scores(found) == pytest.approx(expected)
 
 
+def test_betweenness_from_some_neurons(store: Store) -> None:
+    every = scores(store.query("gds/betweenness", run="clean", **ROWS))
+    some, again = (
+        scores(store.query("gds/betweenness", run="clean", sources=10, seed=3, **ROWS)) for _ in range(2)
+    )
+    assert some == pytest.approx(again)
+    assert some.keys() == every.keys()
+    assert sum(some.values()) < sum(every.values())
+    assert all(score <= every[neuron] + 1e-9 for neuron, score in some.items())
+    assert scores(store.query("gds/betweenness", run="clean", sources=10**6, **ROWS)) == pytest.approx(every)
+
+
 @pytest.mark.parametrize("name", ["gds/louvain", "gds/leiden"])
 @pytest.mark.parametrize("one", [False, True], ids=["all", "one category"])
 def test_communities(one: bool, name: str, store: Store, edges: pd.DataFrame, category: int) -> None:
@@ -148,6 +162,20 @@ def test_nothing_stays_behind(name: str, store: Store) -> None:
     assert store.query(name, run="clean", variant="shifted").empty
     assert projections(store) == []
     assert store.cypher("MATCH (n) RETURN count(n) AS nodes").nodes[0] == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_query_that_was_cut_short_left_is_cleared_away(name: str, store: Store) -> None:
+    query = queries.find(name)
+    given = bind(name, query.parameters, {"run": "clean"})
+    broken = re.sub(r"stream\(projection(, \{)?", r"stream(projection, {nonsense: 1,", query.text, count=1)
+    with pytest.raises(QueryFailed, match="nonsense"):
+        store.execute(broken.replace("1,})", "1})"), given)
+    (left,) = projections(store)
+    store.query(name, run="clean")  # which may be somebody's who is still at it
+    assert projections(store) == [left]
+    store.execute(query.text.replace("hours: 1", "hours: 0"), given)
+    assert projections(store) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
