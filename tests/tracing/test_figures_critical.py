@@ -10,9 +10,8 @@ import pytest
 import torch
 
 from graphpath.models import LoadedModel
-from graphpath.network import masked
 from graphpath.tracing.methods import dgr, distilled, greedy, neuron_intgrad
-from tests.tracing.toy import SEEDS, Toy, jaccard
+from tests.tracing.toy import SEEDS, Toy, completeness, jaccard
 
 pytestmark = pytest.mark.slow
 
@@ -25,19 +24,6 @@ def toy(request: pytest.FixtureRequest, digits_model: Callable[[int], LoadedMode
 @cache
 def made(seed: int, digits_model: Callable[[int], LoadedModel]) -> Toy:
     return Toy.of(digits_model(seed), 60)
-
-
-def completeness(toy: Toy, steps: int) -> np.ndarray:
-    """|sum of the attributions - (f(a) - f(0))| / |f(a) - f(0)| of each image and layer."""
-    batch, errors = toy.batch, []
-    found = neuron_intgrad.attribution(batch, steps)
-    for site in batch.wiring.sites:
-        if site.activation is None:
-            continue
-        gone = masked(batch.wiring.network, batch.images, {site.number: torch.zeros(1, site.size)})
-        lost = batch.held.value - (gone * batch.held.seed).sum(1)
-        errors.append(((found[:, site.span].sum(1) - lost) / lost).abs())
-    return torch.cat(errors).numpy()
 
 
 def test_2_integrated_gradients_are_complete(toy: Toy) -> None:

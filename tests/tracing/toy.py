@@ -12,8 +12,9 @@ from torch import Tensor
 
 from graphpath.data import open_images
 from graphpath.models import LoadedModel
+from graphpath.network import masked
 from graphpath.tracing.batch import Batch, Selection
-from graphpath.tracing.methods import neuron_mct
+from graphpath.tracing.methods import neuron_intgrad, neuron_mct
 from graphpath.tracing.neurons import most
 from graphpath.tracing.units import Units
 from tests.tracing import harness
@@ -126,3 +127,16 @@ def overlaps_of(masks: Tensor) -> np.ndarray:
     ones = masks.double()
     both, size = ones @ ones.T, ones.sum(1)
     return (both / (size[:, None] + size[None] - both)).numpy()
+
+
+def completeness(toy: Toy, steps: int) -> np.ndarray:
+    """|sum of the attributions - (f(a) - f(0))| / |f(a) - f(0)| of each image and layer."""
+    batch, errors = toy.batch, []
+    found = neuron_intgrad.attribution(batch, steps)
+    for site in batch.wiring.sites:
+        if site.activation is None:
+            continue
+        gone = masked(batch.wiring.network, batch.images, {site.number: torch.zeros(1, site.size)})
+        lost = batch.held.value - (gone * batch.held.seed).sum(1)
+        errors.append(((found[:, site.span].sum(1) - lost) / lost).abs())
+    return torch.cat(errors).numpy()
