@@ -40,6 +40,10 @@ def command(
     max_edges: Annotated[
         str, typer.Option("--max-edges", help="Edges to keep per pathway, or all.")
     ] = "20000",
+    fitted_on: Annotated[
+        Path | None,
+        typer.Option("--fitted-on", help="A trace whose images the method learns from instead of these."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Finish an interrupted trace in OUT.")
     ] = True,
@@ -66,6 +70,7 @@ def command(
             out=out,
             batch=work.batch,
             progress=shown.to,
+            fitted_on=fitted_on,
             **_options(theta, sparsity, option or []),
         )
     if not speaks:

@@ -63,6 +63,8 @@ def comparable(run: dict[str, Any], model: int) -> str:
     deciding = {key: value for key, value in parameters.items() if key not in INCIDENTAL}
     if isinstance(asked := parameters.get("target"), dict):  # a contrast or a place: no class's pathways
         deciding["target"] = asked
+    if fitted := run.get("fitted"):  # what the method learned from images, of this run or of another
+        deciding["fitted"] = fitted
     return digest(model, run.get("method"), deciding)[:16]
 
 

@@ -22,6 +22,7 @@ from graphpath.network.lowering import evaluating
 from graphpath.record import ImageSet, Trace, TraceWriter
 from graphpath.tracing.batches import Batches, as_images, placed, settled
 from graphpath.tracing.fitting import Fitted
+from graphpath.tracing.lending import lending
 from graphpath.tracing.maps import MapSelection, map_pathways
 from graphpath.tracing.pathways import Pathways, pathways
 from graphpath.tracing.ranks import Rank
@@ -50,6 +51,7 @@ def trace(
     device: str | torch.device | None = None,
     batch: int | None = None,
     progress: Progress | None = None,
+    fitted_on: Trace | str | Path | None = None,
     **options: Any,
 ) -> Trace:
     """Trace images through a network and record their pathways in the directory ``out``.
@@ -72,6 +74,9 @@ def trace(
         device: where to run; by default where the model is. "cuda" is, under torchrun, each process's own.
         batch: images at a time; by default what fits about one GiB.
         progress: called with (images done, images in all) after every batch.
+        fitted_on: for methods that learn from all images first: a finished trace by the same method and
+            options, whose images were learned from instead of these. So attacked images are held against the
+            classes, or the thresholds, of clean ones.
 
     Returns the opened record.
 
@@ -84,7 +89,8 @@ def trace(
     source = as_images(images, labels, dataset, classes)
     _check_counts(routes, max_edges, batch)
     target = settled(target, loaded, source)
-    run = _describe(loaded, source, chosen_method, chosen_options, target, routes, seed, max_edges)
+    lender = None if fitted_on is None else lending(fitted_on, chosen_method, chosen_options, loaded)
+    run = _describe(loaded, source, chosen_method, chosen_options, target, routes, seed, max_edges, lender)
     rank, resumed = Rank.here(), (Path(out) / "run.json").is_file()
     if resumed and TraceWriter.open(out, run).finished:
         return Trace(out)
@@ -99,6 +105,8 @@ def trace(
         begun = {**run, "part_size": size}
         if not rank.first:
             rank.together()
+        elif lender is not None:
+            begun["fitted"] = lender.run["fitted"]
         elif not resumed and (fitted := batches.learned(chosen_method, size, chosen_options)):
             begun["fitted"] = fitted
         writer = TraceWriter.open(out, begun)
@@ -192,10 +200,13 @@ def _describe(
     routes: int,
     seed: int,
     max_edges: int | None,
+    lender: Trace | None,
 ) -> dict[str, Any]:
     """What run.json says; equal questions have equal ids."""
+    lent = {} if lender is None else {"fitted_on": lender.id}
     parameters = {**options, "target": described(target), "routes": routes, "max_edges": max_edges}
-    key = digest(method.name, parameters, seed, model.sha256, images.fingerprint, images.scheme)
+    asked = (method.name, parameters, seed, model.sha256, images.fingerprint, images.scheme, *lent.values())
+    key = digest(*asked)
     return {
         "id": f"{method.name}-{images.dataset}-{key[:10]}",
         "method": method.name,
@@ -205,6 +216,7 @@ def _describe(
         "seeds": {"seed": seed},
         "versions": {name: _version(name) for name in ("graphpath", "torch", "torchvision")},
         "device": str(next(model.module.parameters()).device),
+        **lent,
     }
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
+from captum.attr import LayerConductance, LayerGradientXActivation, LayerIntegratedGradients
 from torch import nn
 
 from graphpath.errors import MethodError
@@ -92,6 +93,32 @@ def test_neuron_intgrad_of_a_linear_rest_is_exact_with_one_point() -> None:
     last = [site for site in batch.wiring.sites if site.activation is not None][-1].span
     ours = neuron_intgrad.attribution(batch, 1)[:, last].abs()
     torch.testing.assert_close(ours, neuron_mct.score(batch)[:, last], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_captum_agrees(seed: int) -> None:
+    """Behind a convolution without bias a ReLU is 0 for a black image, so integrating the layer is captum's
+    LayerIntegratedGradients by the same rule, and its sum, f(x) - f(0), LayerConductance's. NeuronMCT is the
+    absolute value of LayerGradientXActivation.
+    """
+    model, shape = nets.made("plain", seed=seed)
+    with torch.no_grad():
+        model[0].bias.zero_()
+    images = nets.images(shape, 3, seed=seed)
+    batch, classes = harness.held(model, images)
+    first = batch.wiring.sites[1]
+    found = neuron_intgrad.attribution(batch, 6)[:, first.span]
+    asked = {"baselines": torch.zeros_like(images), "target": classes}
+    theirs = LayerIntegratedGradients(model, model[1]).attribute(
+        images, n_steps=6, method="riemann_middle", **asked
+    )
+    torch.testing.assert_close(found, theirs.flatten(1), rtol=1e-6, atol=1e-9)
+    conducted = LayerConductance(model, model[1]).attribute(images, n_steps=400, **asked)
+    ours = neuron_intgrad.attribution(batch, 400)[:, first.span]
+    torch.testing.assert_close(ours.sum(1), conducted.flatten(1).sum(1), rtol=0.02, atol=1e-3)
+    plain = LayerGradientXActivation(model, model[3]).attribute(images, target=classes)
+    mct = neuron_mct.score(batch)[:, batch.wiring.sites[2].span]
+    torch.testing.assert_close(mct, plain.flatten(1).abs(), rtol=1e-9, atol=1e-12)
 
 
 def test_a_relu_used_twice_is_two_layers() -> None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 import graphpath as gp
 from graphpath.errors import MethodError
+from graphpath.stores.runs import comparable
 from graphpath.tracing.batch import Batch
 from graphpath.tracing.batches import Batches
 from graphpath.tracing.fitting import Means, rightly_predicted
@@ -218,6 +219,33 @@ def test_fitted_thresholds_are_recorded(tmp_path: Path, monkeypatch: pytest.Monk
         trace = gp.trace(model, images, phi="fitted", batch=2, out=tmp_path / "t")
     assert trace.run["fitted"] == begun
     assert "fitted" not in gp.trace(model, images, out=tmp_path / "plain").run
+
+
+# --- what another trace learned ----------------------------------------------------------
+
+
+def test_other_images_are_held_against_what_was_learned(tmp_path: Path) -> None:
+    model, shape = nets.made("plain", seed=0)
+    clean, other = nets.images(shape, 4, seed=0), nets.images(shape, 3, seed=1)
+    ask = {"method": "distilled", "sparsity": 0.5, "target": 0}
+    first = gp.trace(model, clean, out=tmp_path / "clean", **ask)
+    held = gp.trace(model, other, out=tmp_path / "held", fitted_on=tmp_path / "clean", **ask)
+    alone = gp.trace(model, other, out=tmp_path / "alone", **ask)
+    assert held.run["fitted"] == first.run["fitted"] != alone.run["fitted"]
+    assert held.run["fitted_on"] == first.id
+    assert len({first.id, held.id, alone.id}) == 3
+    alike = [comparable(trace.run, 1) for trace in (first, held, alone)]
+    assert alike[0] == alike[1] != alike[2]
+    with pytest.raises(MethodError, match=r"fitted_on=.*the option sparsity is 0\.5 there and 0\.9 here"):
+        gp.trace(model, other, out=tmp_path / "x", fitted_on=first, method="distilled")
+    with pytest.raises(MethodError, match="the method is 'distilled' there and 'neuron_mct' here"):
+        gp.trace(model, other, out=tmp_path / "x", fitted_on=first, method="neuron_mct")
+    changed, _ = nets.made("plain", seed=1)
+    with pytest.raises(MethodError, match="the model is"):
+        gp.trace(changed, other, out=tmp_path / "x", fitted_on=first, **ask)
+    plain = gp.trace(model, clean, out=tmp_path / "plain")
+    with pytest.raises(MethodError, match="'effective_path' learned nothing there"):
+        gp.trace(model, other, out=tmp_path / "x", fitted_on=plain)
 
 
 # --- distilled ---------------------------------------------------------------------------
