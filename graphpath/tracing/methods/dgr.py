@@ -80,7 +80,8 @@ def select(
 
     Args:
         sparsity: the share of gates left out, pooled over all layers with an activation.
-        recipe: whose settings; what follows replaces a setting where it is given.
+        recipe: whose settings: ``"khakzar"``, or with gates at random ``"khakzar_random"``; those of DGR's
+            authors, ``"wang"``; ``"ptolemy"``; ``"critical_path_pruning"``. The rest replaces single ones.
         per: a gate for each ``"unit"`` (neuron) or each ``"channel"`` (feature map).
         init: gates begin at ``"one"`` or at ``"random"`` in [0, 1), by the image's seed. At random, gamma is
             divided by 10 until some iterate preserves the prediction.

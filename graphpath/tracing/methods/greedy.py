@@ -40,7 +40,8 @@ def select(
     Args:
         sparsity: the share of neurons left out, pooled over all layers with an activation; the published
             variant knows nothing of it.
-        variant: the rule that reaches its sparsity, or what the authors' code does.
+        variant: ``"corrected"``, the rule that reaches its sparsity, or ``"published"``, what the authors'
+            code does.
     """
     units = Units.of(batch)
     kept = corrected(units, sparsity) if variant == "corrected" else published(units)
