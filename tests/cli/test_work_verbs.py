@@ -118,7 +118,7 @@ def test_a_finished_trace_is_returned_and_no_resume_refuses_it(call, refused, mo
         (["--data", "digit"], "digits"),
         (["--data", "mnist", "--root", "/nonexistent"], "/nonexistent"),
         (["--method", "effective"], "effective_path"),
-        (["--option", "depth=3"], "theta"),
+        (["--option", "width=3"], "theta"),
         (["--option", "depth"], "NAME=VALUE"),
         (["--method", "diffusion", "--option", "pixels=[[9,9]]"], "[9, 9] lies outside the images of 8 x 8"),
         (["--method", "diffusion", "--option", "pixels=some"], "'foreground' or 'all'"),
