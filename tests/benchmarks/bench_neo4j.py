@@ -27,7 +27,6 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from graphpath import queries
 from graphpath.record import Trace
 from graphpath.server import Server
 from graphpath.stores import Store, open_store
@@ -38,7 +37,7 @@ from graphpath.stores.neo4j.importing import convert
 from graphpath.stores.neo4j.session import BoltSession
 from graphpath.stores.neo4j.store import Neo4jStore
 from tests.benchmarks.bench_load import write_large
-from tests.benchmarks.bench_queries import _duckdb, _questions, _traces
+from tests.benchmarks.questions import connect, make_traces, questions
 
 PLAIN = """
 UNWIND $rows AS row MATCH (a:Neuron {id: row.source}) MATCH (b:Neuron {id: row.target})
@@ -149,7 +148,7 @@ def batches(session: BoltSession, trace: Trace, work: Path) -> None:
 
 def ask(store: Neo4jStore, work: Path, rounds: int, console: Console) -> None:
     """Medians in milliseconds, the three in turn."""
-    traces = _traces(work / "ask", 100, 5000)
+    traces = make_traces(work / "ask", 100, 5000)
     with open_store(work / "ask.lbdb") as embedded:
         for trace in traces:
             began = time.perf_counter()
@@ -168,14 +167,9 @@ def ask(store: Neo4jStore, work: Path, rounds: int, console: Console) -> None:
 
 
 def _asked(stores: dict[str, Store], traces: tuple[Trace, Trace], rounds: int) -> Table:
-    connection = _duckdb(traces)
+    connection = connect(traces)
     table = Table("query", "rows", *(f"{name} ms" for name in stores), "DuckDB ms")
-    questions = _questions(stores["embedded"])
-    told = {question.name: question for question in questions}
-    for name in queries.catalogue():
-        if name not in told:
-            continue
-        question = told[name]
+    for question in questions(stores["embedded"]):
         ways: list[Callable[[], object]] = [
             lambda store=store, question=question: store.query(question.name, **question.parameters)
             for store in stores.values()
@@ -189,8 +183,8 @@ def _asked(stores: dict[str, Store], traces: tuple[Trace, Trace], rounds: int) -
                 way()
                 taken.append(1000 * (time.perf_counter() - began))
         shown = [f"{statistics.median(taken[1:]):.0f}" for taken in times]
-        rows = len(stores["embedded"].query(name, **question.parameters))
-        table.add_row(name, f"{rows:,}", *shown, *([] if question.sql else ["-"]))
+        rows = len(stores["embedded"].query(question.name, **question.parameters))
+        table.add_row(question.name, f"{rows:,}", *shown, *([] if question.sql else ["-"]))
     return table
 
 

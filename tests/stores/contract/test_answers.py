@@ -80,9 +80,9 @@ def digits(request: pytest.FixtureRequest, folder: Path) -> tuple[Facts, int]:
     return Facts(traces, MIN_SUPPORT, "digits"), MIN_SUPPORT
 
 
-def renamed(trace: Trace, run: str) -> Trace:
-    """``trace`` under the run id that the cases know."""
-    path = trace.path.with_name(run)
+def renamed(trace: Trace, run: str, folder: Path | None = None) -> Trace:
+    """A copy of ``trace`` under the run id that the cases know, beside it or in ``folder``."""
+    path = (folder or trace.path.parent) / run
     shutil.copytree(trace.path, path)
     kept = json.loads((path / "run.json").read_text(encoding="utf-8"))
     (path / "run.json").write_text(json.dumps(kept | {"id": run}), encoding="utf-8")
