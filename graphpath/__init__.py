@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from graphpath.errors import GraphpathError
     from graphpath.record import Trace
     from graphpath.stores import open_store as open
-    from graphpath.tracing import METHODS, at, key_maps, largest_chains, trace
+    from graphpath.tracing import METHODS, at, key_maps, largest_chains, map_sizes, trace
 
 _HOMES = {
     "ATTRIBUTIONS": ("graphpath.attribution", "ATTRIBUTIONS"),
@@ -32,6 +32,7 @@ _HOMES = {
     "heatmap": ("graphpath.attribution", "heatmap"),
     "key_maps": ("graphpath.tracing", "key_maps"),
     "largest_chains": ("graphpath.tracing", "largest_chains"),
+    "map_sizes": ("graphpath.tracing", "map_sizes"),
     "open": ("graphpath.stores", "open_store"),
     "trace": ("graphpath.tracing", "trace"),
 }
@@ -46,6 +47,7 @@ __all__ = [
     "heatmap",
     "key_maps",
     "largest_chains",
+    "map_sizes",
     "open",
     "trace",
 ]

@@ -75,8 +75,9 @@ def test_the_query_table_is_the_catalogue() -> None:
 
 
 def test_the_python_example_runs(tmp_path: Path) -> None:
-    example = blocks("python")[0]
+    example = "\n".join(blocks("python")[:2])
     program = f"{example}\nprint(len(shared), mine.columns.tolist(), graph.number_of_edges())"
+    program += "\nassert min(map(len, (crossed, vectors, key, chains))) > 0"
     done = subprocess.run(
         [sys.executable, "-W", "error::DeprecationWarning:__main__", "-c", program],
         capture_output=True, text=True, check=False, cwd=tmp_path, env=_environment(),
@@ -97,7 +98,7 @@ def test_the_ways_out_of_neo4j_run(neo4j_server: Server, tmp_path: Path) -> None
     with open_store(neo4j_server.uri, password=neo4j_server.password) as store:
         for run in store.runs().run:
             store.delete(run)
-    example = blocks("python")[1]
+    example = blocks("python")[2]
     assert example.count("bolt://localhost:7687") == 2
     program = example.replace("bolt://localhost:7687", neo4j_server.uri)
     done = subprocess.run(

@@ -13,11 +13,11 @@ rows, tracer         the record
 from graphpath.extras import needed_by
 
 with needed_by("graphpath.tracing", "trace"):
-    from graphpath.tracing.diffusion.chains import largest_chains
     from graphpath.tracing.diffusion.keymaps import key_maps
+    from graphpath.tracing.diffusion.tables import largest_chains, map_sizes
     from graphpath.tracing.ranks import Rank
     from graphpath.tracing.registry import METHODS, Method
     from graphpath.tracing.targets import at
     from graphpath.tracing.tracer import trace
 
-__all__ = ["METHODS", "Method", "Rank", "at", "key_maps", "largest_chains", "trace"]
+__all__ = ["METHODS", "Method", "Rank", "at", "key_maps", "largest_chains", "map_sizes", "trace"]

@@ -76,11 +76,14 @@ class Batches:
         """What ``method`` learns from all images before it selects on any, None where it learns nothing."""
         return None if method.fit is None else method.fit(self.examples(size), **options)
 
-    def fitting(self, method: Method[Any], options: Mapping[str, Any]) -> int:
-        """Images that ``method`` can take about ``MEMORY`` for at a time, from the network's size."""
+    def fitting(self, method: Method[Any], options: Mapping[str, Any], beside: int = 0) -> int:
+        """Images that ``method`` can take about ``MEMORY`` for at a time, from the network's size.
+
+        ``beside`` are the bytes that it keeps of an image beside what all methods keep.
+        """
         network = self.wiring.network
         item = torch.empty((), dtype=network.dtype).element_size()
-        values = (network.neurons + network.pooled) * (item * 8 + 8 * 5)
+        values = beside + (network.neurons + network.pooled) * (item * 8 + 8 * 5)
         if not method.edges:
             kept = method.kept(options)
             pairs = sum(inlets.columns * inlets.site.size for inlets in self.wiring.inlets[:-1])

@@ -64,6 +64,11 @@ class Taker(Protocol):
         """What run.json says beside the method's options."""
         ...
 
+    @property
+    def memory(self) -> int:
+        """Bytes that it keeps of an image, beside what all methods keep."""
+        ...
+
     def take(self, batch: Batch) -> Iterator[Taken]:
         """The pathways of a batch, some at a time."""
         ...
@@ -77,6 +82,7 @@ class OneAnImage:
     options: Mapping[str, Any]
     each: int = 1
     notes: Mapping[str, Any] = field(default_factory=dict)
+    memory: int = 0
 
     def take(self, batch: Batch) -> Iterator[Taken]:
         every = np.arange(batch.held.images)

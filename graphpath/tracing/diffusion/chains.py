@@ -8,29 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from graphpath.models import LoadedModel, as_loaded
 from graphpath.network import Held, Network, Site
-from graphpath.network.lowering import evaluating
-from graphpath.tracing.batches import Batches, as_images, placed
-from graphpath.tracing.diffusion import pixels as choice
 from graphpath.tracing.diffusion.flows import MapFlows, map_flows
 from graphpath.tracing.diffusion.plan import Plan, last_maps
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-
-COLUMNS = ("image", "pixel", "position", "layer", "name", "channel", "log10")
-"""Of what :func:`largest_chains` returns."""
 
 MEMORY = 1 << 28
 """Bytes that the flows of the pixels in hand may take."""
@@ -49,51 +38,6 @@ class Chains:
     layer: Ints
     channel: Ints
     log2: Floats
-
-
-def largest_chains(
-    model: nn.Module | LoadedModel,
-    images: Any,
-    *,
-    pixels: choice.Pixels = "foreground",
-    threshold: float = 0.1,
-    kernel: str = "signed",
-    init: str = "intensity",
-    together: bool = False,
-    device: str | torch.device | None = None,
-) -> pd.DataFrame:
-    """The largest chain of feature maps of each chosen pixel, or of all those of an image together.
-
-    Args:
-        model, images: as :func:`graphpath.trace` takes them.
-        pixels, threshold, kernel, init: as the method ``diffusion`` takes them.
-        together: one chain for each image, of the flows of all chosen pixels summed.
-        device: where to run; by default where the model is.
-
-    Returns a row for each map on a chain: image, pixel (``y * width + x``, or -1 for all together), position
-    (0 in the image), layer, name, channel, and log10 of the product of the flows up to there. A pixel none of
-    whose signal arrives has no rows.
-
-    Raises MethodError, NetworkError, DataError, or UnsupportedOperation where channels on the way are no
-    feature maps.
-    """
-    import pandas as pd
-
-    loaded, source = as_loaded(model), as_images(images, None)
-    chosen = choice.read(pixels)
-    with torch.inference_mode(False), placed(loaded.module, device), evaluating(loaded.module):
-        batches = Batches(loaded, source, "own", 0)
-        network = batches.wiring.network
-        ends = last_maps(network)
-        plan = Plan.to(network, kernel, ends)
-        tables = [pd.DataFrame(columns=list(COLUMNS))]
-        for number in range(len(source)):
-            held = batches.held(number, number + 1)[0].held
-            image, place = choice.chosen(chosen, threshold, held)
-            for found, pixel in _found(plan, held, image, place, init, together):
-                if len(found.owner):
-                    tables.append(_table(found, network, number, pixel))
-    return pd.concat(tables[1:] or tables, ignore_index=True)
 
 
 def chains(network: Network, flows: Sequence[MapFlows], ends: tuple[Site, ...]) -> Chains:
@@ -165,10 +109,10 @@ def _walked(best: Floats, came: Ints, last: Ints, maps: _Maps) -> Chains:
     return Chains(of, position, layer, map_ - maps.starts[layer], best[of, map_])
 
 
-def _found(
+def chains_of(
     plan: Plan, held: Held, image: Tensor, place: Tensor, init: str, together: bool
 ) -> Iterator[tuple[Chains, Ints]]:
-    """The chains of one image's pixels, and which pixel each set is."""
+    """The largest chains of an image's pixels (R,), some at a time, and their places (-1: all together)."""
     if len(place) == 0:
         return
     network, ends = held.network, last_maps(held.network)
@@ -179,8 +123,9 @@ def _found(
         flows = list(map_flows(plan, held, image[rows], place[rows], owner, sets, init))
         if not together:
             yield chains(network, flows, ends), place[rows].cpu().numpy()
-        total = flows if not total else [_summed(one, two) for one, two in zip(total, flows, strict=True)]
-    if together and total:
+            continue
+        total = [_summed(one, two) for one, two in zip(total, flows, strict=True)] if total else flows
+    if together:
         yield chains(network, total, ends), np.array([-1])
 
 
@@ -193,12 +138,3 @@ def _together(plan: Plan) -> int:
     sites = [site for sites in plan.sites.values() for site in sites]
     numbers = sum(site.shape[0] * branch.view.shape[0] for site in sites for branch in site.branches)
     return max(1, min(plan.rows_within(MEMORY), MEMORY // (8 * max(1, numbers))))
-
-
-def _table(found: Chains, network: Network, image: int, pixel: Ints) -> pd.DataFrame:
-    import pandas as pd
-
-    names = np.array([site.name for site in network.sites], object)[found.layer]
-    log10 = found.log2 * np.log10(2)
-    columns = (image, pixel[found.owner], found.position, found.layer, names, found.channel, log10)
-    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))

@@ -47,6 +47,7 @@ class Channels:
     inlets: tuple[MapInlets, ...]
     each: int = 1
     notes: Mapping[str, Any] = field(default_factory=dict)
+    memory: int = 0
 
     def selection(self, batch: Batch) -> MapSelection:
         """The edges into every site that f depends on."""

@@ -46,6 +46,9 @@ from graphpath.tracing.diffusion.sections import INITS
 from graphpath.tracing.diffusion.units import units
 from graphpath.tracing.taking import Ints, Taken
 
+CROSSING = 100
+"""Bytes for a map that a pixel crosses, until it is written."""
+
 MOST_PIXELS = 64
 """Pixels of an image that may each have a pathway of its own."""
 
@@ -147,6 +150,15 @@ class Diffusion:
         if self.options.kernel == "signed":
             return {}
         return {"crosses": {"log2_unit": list(self.units)}}
+
+    @property
+    def memory(self) -> int:
+        sites, top = self.wiring.sites, self.options.top
+        maps = sum(site.shape[0] if self.options.every_map else min(top, site.shape[0]) for site in sites)
+        pixels = sites[0].shape[1] * sites[0].shape[2]
+        if isinstance(self.options.pixels, list):
+            pixels = len(self.options.pixels)
+        return pixels * maps * CROSSING
 
     @cached_property
     def units(self) -> tuple[int, ...]:

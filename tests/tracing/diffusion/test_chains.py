@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from graphpath.errors import MethodError, UnsupportedOperation
 from graphpath.network import Network
 from graphpath.tracing.batch import Batch
-from graphpath.tracing.diffusion.chains import chains, largest_chains
+from graphpath.tracing.diffusion.chains import chains
 from graphpath.tracing.diffusion.flows import MapFlows, map_flows
 from graphpath.tracing.diffusion.plan import Plan, last_maps
+from graphpath.tracing.diffusion.tables import largest_chains, map_sizes
 from tests.tracing import nets
 from tests.tracing import twins as whole_network
 from tests.tracing.diffusion import twins
@@ -196,7 +197,7 @@ def test_chunks_of_pixels_change_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     images = nets.images(shape, 2, 0)
     options = {"kernel": "plus_one", "pixels": "all"}
     whole = [largest_chains(model, images, together=t, **options) for t in (False, True)]
-    monkeypatch.setattr(module, "MEMORY", 4000)
+    monkeypatch.setattr(module, "MEMORY", 14_000)
     monkeypatch.setattr(flows, "CHUNK", 50)
     for one, together in zip(whole, (False, True), strict=True):
         pd.testing.assert_frame_equal(one, largest_chains(model, images, together=together, **options))
@@ -213,3 +214,30 @@ def test_what_has_no_feature_maps_is_refused() -> None:
     linear, shape = nets.made("linear_only")
     with pytest.raises(MethodError, match="no feature maps"):
         largest_chains(linear, nets.images(shape, 1, 0))
+
+
+@pytest.mark.parametrize("kernel", ["signed", "plus_one"])
+def test_sizes_on_every_map(kernel: str) -> None:
+    model, shape = nets.made("groups_and_depthwise", 1)
+    images = nets.images(shape, 3, 1)
+    images[1] = 0
+    found = map_sizes(model, images, kernel=kernel, pixels=[[0, 1], [3, 3]])
+    assert set(found.pixel) == {1, 21} and set(found.image) == {0, 2}
+    for image in (0, 2):
+        twin = whole_network.take_apart(model, images[image])
+        weights = [s.jacobian for s in twin.sites] if kernel == "signed" else plus_one(model, images[image])
+        for pixel, section in zip(
+            (1, 21), twins.spread(twin, weights, images[image], [1, 21], False), strict=True
+        ):
+            for site in twin.sites[:-1]:
+                mine = found[(found.image == image) & (found.pixel == pixel) & (found.layer == site.number)]
+                every = twins.sizes(site, section, kernel == "signed")
+                large = twins.large(every, site.shape[0])
+                assert mine.channel.tolist() == large and mine["rank"].tolist() == list(
+                    range(1, len(large) + 1)
+                )
+                planes = section[site.offset : site.offset + site.size].reshape(site.shape[0], -1)[large]
+                assert mine["size"].to_numpy() == pytest.approx(np.array(every)[large])
+                assert mine.signed.to_numpy() == pytest.approx(planes.sum(1), abs=1e-12)
+                assert mine.largest.to_numpy() == pytest.approx(np.abs(planes).max(1, initial=0))
+    assert map_sizes(model, images[1:2]).empty
