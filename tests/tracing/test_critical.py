@@ -274,6 +274,22 @@ def test_dgr_gates_of_one_begin_with_the_network_itself() -> None:
     assert dgr.select(batch, rate=0.0, iterations=1).sparsity.tolist() == [1, 1]
 
 
+def test_dgr_of_a_tie_between_two_logits() -> None:
+    """Gates of 1 are the network itself to the last bit, also where activations are not piecewise linear."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(6, 16), nn.SiLU(), nn.Linear(16, 2, bias=False))
+    nets.randomised(model, 0)
+    with torch.no_grad():
+        for tensor in (model[1].weight, model[1].bias):
+            tensor[8:] = tensor[:8].flip(0)
+        model[3].weight[0, 8:] = 0
+        model[3].weight[1] = model[3].weight[0].flip(0)  # the same sum, in another order
+    images = nets.images((1, 2, 3), 200, seed=0)
+    batch, _ = harness.held(model, images)
+    assert torch.equal(
+        dgr.gates(Units.of(batch), replace(RECIPES["khakzar"], iterations=1)), torch.ones(200, 16)
+    )
+
+
 def test_dgr_says_where_no_gates_keep_the_prediction() -> None:
     batch, classes = harness.held(needs_all(), torch.ones(2, 1, 1, 1, dtype=torch.float64))
     assert classes == [0, 0]

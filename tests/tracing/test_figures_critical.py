@@ -43,6 +43,7 @@ def test_7_methods_agree_and_do_not(toy: Toy) -> None:
     path = toy.path(0.9)
     intgrad = toy.units(neuron_intgrad.select(toy.batch))
     assert 0.8 < float(jaccard(path, intgrad).mean()) < 1
+    assert not (intgrad & ~toy.live).any()  # test 3: no dead units
     routed = toy.units(dgr.select(toy.batch, iterations=300))
     assert 0.1 / 1.9 < float(jaccard(path, routed).mean()) < 0.8
 

@@ -124,6 +124,7 @@ class _Descent:
 
     units: Units
     answer: Tensor  # (N, classes): the network's own softmax
+    predicted: Tensor  # (N,)
     gates: Tensor
     velocity: Tensor
     best: Tensor
@@ -136,8 +137,11 @@ class _Descent:
         gates = held.output.new_ones((held.images, count))
         if recipe.init == "random":
             gates = 1 - units.batch.draws(count).to(gates.dtype)
+        with torch.no_grad():  # as the gated network computes it: nothing held, so that ties fall alike
+            logits = units.run(gates.new_ones((1, units.count)))
         nothing = torch.full((held.images,), torch.inf, dtype=gates.dtype, device=gates.device)
-        return cls(units, held.logits.softmax(1), gates, torch.zeros_like(gates), gates.clone(), nothing)
+        answer = logits.softmax(1), logits.argmax(1)
+        return cls(units, *answer, gates, torch.zeros_like(gates), gates.clone(), nothing)
 
     @property
     def open(self) -> Tensor:
@@ -162,7 +166,7 @@ class _Descent:
             logits = self.units.run(leaf[:, self.units.channels] if recipe.per == "channel" else leaf)
             loss = -(self.answer * logits.log_softmax(1)).sum(1) + gamma * leaf.abs().sum(1)
         (slope,) = torch.autograd.grad(loss.sum(), leaf)
-        same = logits.detach().argmax(1) == self.answer.argmax(1)
+        same = logits.detach().argmax(1) == self.predicted
         return loss.detach(), slope, same
 
     def _step(self, slope: Tensor, recipe: Recipe, rate: float) -> None:

@@ -78,7 +78,8 @@ def select(
         theta: the share of a neuron's sum of contributions to reach, in (0, 1].
         phi: choose instead every contribution of at least phi; one number for all layers, or ``"fitted"``:
             the mean over images, and over a layer's important neurons, of the least chosen by theta.
-        direction: ``"backward"`` from the target, or ``"forward"``, layer by layer.
+        direction: ``"backward"`` from the target, or ``"forward"``, layer by layer; a budget of edges keeps
+            only those that meet on whole routes.
         psi: of ``"forward"``, the |output| above which a neuron is important; one number, or ``"fitted"``:
             the mean over images of the least by which as many are as theta finds important. Where none is,
             the largest is.
