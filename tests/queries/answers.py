@@ -78,6 +78,26 @@ def shared_edges(facts, run, variant="original", min_categories=2, layers=None):
     return named(facts, frame[frame.categories >= min_categories].reset_index())
 
 
+@answers("categories/shared_maps")
+def shared_maps(facts, run, variant="original", min_categories=2, layers=None):
+    mine = facts.members[(facts.members.run == run) & (facts.members.variant == variant)]
+    ends = {end: facts.place(mine[end])["map"].to_numpy() for end in EDGE}
+    grouped = mine.assign(**ends).groupby(["category", "layer", *EDGE])
+    maps = grouped[["score", "weight"]].sum().assign(support=grouped["sample"].nunique()).reset_index()
+    size = maps.category.map(facts.class_sizes(run, variant))
+    maps = wanted(maps.assign(share=maps.support / size), layers)
+    maps[["score", "weight"]] = maps[["score", "weight"]].div(size.loc[maps.index], axis=0)
+    grouped = maps.groupby(["layer", *EDGE])
+    frame = grouped[["share", "score", "weight"]].mean()
+    frame["categories"], frame["support"] = grouped.size(), grouped.support.sum()
+    frame = frame[frame.categories >= min_categories].reset_index()
+    for end in EDGE:
+        place = facts.place(frame[end])
+        name = place.layer_name + " [" + place.channel.astype(str) + "]"
+        frame[f"{end}_name"] = name.to_numpy()
+    return frame
+
+
 @answers("categories/exclusive_edges")
 def exclusive_edges(facts, run, variant="original", categories=None, layers=None, min_share=0.0):
     edges = facts.class_edges(run, variant)

@@ -71,6 +71,12 @@ CASES: dict[str, Cases] = {
         {**CLEAN, "variant": "adversarial"},
         ATTACKED,
     ],
+    "categories/shared_maps": [
+        CLEAN,
+        {**CLEAN, "min_categories": 1, "layers": [2, 4]},
+        {**CLEAN, "variant": "adversarial"},
+        ATTACKED,
+    ],
     "categories/exclusive_edges": [
         CLEAN,
         {**CLEAN, "categories": [category(1), category(3)], "layers": [1, 4]},
@@ -166,6 +172,7 @@ def test_answers_agree(name: str, store: Store, facts: Facts) -> None:
     ("name", "parameters", "column"),
     [
         ("categories/shared_edges", CLEAN, "categories"),
+        ("categories/shared_maps", CLEAN, "categories"),
         ("categories/exclusive_edges", CLEAN, "share"),
         ("categories/shared_neurons", CLEAN, "categories"),
         ("pathways/hubs", CLEAN, "pathways"),

@@ -87,6 +87,8 @@ def test_a_run_of_edges_between_maps(empty: Store, traces: SimpleNamespace, tmp_
     pd.testing.assert_frame_equal(sorted_rows(found, keys), expected, rtol=1e-6, atol=1e-9, check_dtype=False)
     drawn = empty.graph("browse/class_maps", class_pathway=int(found.class_pathway[0]), limit=5)
     assert drawn.number_of_edges() == 5
+    shared = empty.query("categories/shared_maps", run="maps", min_categories=1, limit=100_000)
+    assert shared.categories.sum() == len(found)
     empty.delete("maps")
     assert_same(held(empty), before)
 
