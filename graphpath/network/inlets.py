@@ -125,6 +125,11 @@ class Inlets:
         self._parallel = shared_roots(network, [inlet.view for inlet in self.branches])
 
     @property
+    def repeated(self) -> bool:
+        """Whether a neuron may reach another by several taps, which are then summed."""
+        return self._parallel or any(inlet.repeats is not Repeats.NONE for inlet in self.branches)
+
+    @property
     def columns(self) -> int:
         """Candidate edges into one neuron."""
         return sum(inlet.map.columns for inlet in self.branches)
@@ -156,7 +161,7 @@ class Inlets:
     def _fan(self, elements: Elements, unfolded: list[Tensor], sample: Tensor, target: Tensor) -> Fan:
         flows: list[Tensor] = []
         sources: list[Tensor] = []
-        explicit = self._parallel or any(inlet.repeats is not Repeats.NONE for inlet in self.branches)
+        explicit = self.repeated
         for inlet, x in zip(self.branches, unfolded, strict=True):
             flow = inlet.map.rows(x, sample, target).mul_(inlet.map.weights(target))
             if explicit:

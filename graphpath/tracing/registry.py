@@ -20,6 +20,7 @@ from graphpath.tracing.methods import (
     distilled,
     effective_path,
     greedy,
+    lrp,
     neuron_intgrad,
     neuron_mct,
 )
@@ -105,6 +106,7 @@ _OF_NEURONS = (
     Method("greedy", "Khakzar et al. 2021", False, greedy.select),
     Method("dgr", "Wang et al. 2018", False, dgr.select),
     Method("distilled", "Yu et al. 2018", False, distilled.select, fit=distilled.fit),
+    Method("lrp", "Bach et al. 2015, Montavon et al. 2017", True, lrp.select),
     Method("activation", "control: largest activations", False, controls.select_activation),
     Method("random", "control: uniform", False, controls.select_random),
 )

@@ -742,6 +742,66 @@ def dgr(twin: Twin, target: Question, how: Routing) -> np.ndarray:
     raise AssertionError("no gates keep the prediction")
 
 
+def relevance(twin: Twin, target: Question, rule: str, epsilon: float) -> np.ndarray:
+    """Layer-wise relevance propagation, neuron by neuron (Bach et al. 2015; Montavon et al. 2017)."""
+    a, found = twin.a, np.zeros(twin.neurons)
+    for neuron, weight in twin.weights_in_f(target).items():
+        found[neuron] = weight * a[neuron]
+    for site in reversed(twin.sites[1:]):
+        for place in range(site.size):
+            received = found[site.offset + place]
+            flow = site.jacobian[place] * a[: site.offset]
+            total = site.z[place]
+            if rule == "z_plus":
+                flow = np.maximum(flow, 0)
+                total = flow.sum() + max(site.b[place], 0)
+            total += epsilon if total >= 0 else -epsilon
+            if received and total:
+                found[: site.offset] += flow / total * received
+    return found
+
+
+def relevant_edges(
+    twin: Twin, target: Question, rule: str, epsilon: float, share: float
+) -> tuple[Selected, list[float]]:
+    """From the target back: of each layer's edges into neurons on the path, the fewest that carry ``share``.
+
+    Also how narrow each choice was: the gap at the cut, relative to what was to be reached.
+    """
+    relevant, path, selected, gaps = (
+        relevance(twin, target, rule, epsilon),
+        twin.wanted(target),
+        Selected(),
+        [],
+    )
+    for site in reversed(twin.sites[1:]):
+        candidates = []
+        mine = [n for n in path if site.offset <= n < site.offset + site.size]
+        for neuron in mine:
+            flow = site.jacobian[neuron - site.offset] * twin.a[: site.offset]
+            part = np.maximum(flow, 0) if rule == "z_plus" else flow
+            total = part.sum() + max(site.b[neuron - site.offset], 0)
+            total = site.z[neuron - site.offset] if rule == "epsilon" else total
+            total += epsilon if total >= 0 else -epsilon
+            for source in np.flatnonzero(part):
+                carried = abs(part[source] / total * relevant[neuron]) if total else 0.0
+                candidates.append((carried, int(source), neuron, float(flow[source])))
+        candidates = sorted((c for c in candidates if c[0] > 0), key=lambda c: (-c[0], c[1], c[2]))
+        goal, reached = share * sum(c[0] for c in candidates), 0.0
+        for carried, source, neuron, flow in candidates:
+            if reached >= goal:
+                break
+            selected.flow[source, neuron] = flow
+            reached += carried
+            gaps.append(abs(reached - goal) / goal)
+        path |= {source for source, _ in selected.flow}
+        fed = {head for _, head in selected.flow}
+        for neuron in mine:
+            if neuron not in fed:
+                selected.bias_fed[site.number] += 1
+    return selected, gaps
+
+
 def joined(twin: Twin, target: Question, chosen: set[int]) -> Selected:
     """All flows among chosen neurons, pixels, the neurons of linear sites and the target's neurons."""
     taking_part = twin.wanted(target)

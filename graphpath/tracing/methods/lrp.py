@@ -1,0 +1,136 @@
+"""LRP: edges by the relevance that they carry (Bach et al. 2015; Montavon et al. 2017).
+
+Each edge carries ``R(n -> m) = flow / z * R_m`` (the epsilon rule; z-plus counts positive flows only). The
+rules are those of ``graphpath/network/relevance.py``.
+
+Selection is by share of relevance, from the target's neurons back: of all edges into those neurons of a layer
+that are on the pathway, the fewest whose |R| reach ``share`` of the sum of all are chosen, and the neurons
+they come from are on the pathway. (NPC's LRP paths choose channels so, by layer and positive relevance.)
+Where an effective path asks each neuron for its own largest inputs, here a layer's neurons share one budget,
+so that what is relevant to f has more edges. Ties go to the lower (source, target).
+
+With epsilon 0, R is the edge's score wherever no activation has a constant: in all networks of ReLUs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphpath.errors import MethodError
+from graphpath.network.inlets import Fan, Inlets
+from graphpath.network.relevance import RULES, Relevance, Rule, relevance
+from graphpath.tracing.batch import Batch, Block, Selection, as_array
+
+CANDIDATES = 1 << 24
+"""Edges of one layer held at once; where there are more, those that cannot be chosen are left out first."""
+
+BINS, SHIFT = 1 << 16, 47
+"""Bins of |R|: the upper 16 bits of a float64, which are in the order of the numbers, 3 % a bin."""
+
+
+def select(batch: Batch, *, rule: str = "epsilon", epsilon: float = 1e-6, share: float = 0.5) -> Selection:
+    """The relevance pathway of each image of a batch.
+
+    Args:
+        rule: "epsilon" or "z_plus".
+        epsilon: what keeps the denominator from 0.
+        share: of each layer's relevance on the pathway, the share that its edges must carry, in (0, 1].
+
+    Raises:
+        MethodError: an option is unknown or out of range.
+    """
+    if rule not in RULES:
+        raise MethodError(f"rule={rule!r} is unknown; expected one of {', '.join(RULES)}.")
+    if not 0 < share <= 1:
+        raise MethodError(f"share={share} is out of range; expected a share above 0 and at most 1.")
+    if not epsilon >= 0:
+        raise MethodError(f"epsilon={epsilon} is out of range; expected 0 or more.")
+    held, wiring, by = batch.held, batch.wiring, Rule(rule, epsilon)
+    found = relevance(held, batch.inlets, by)
+    important = torch.zeros_like(held.output, dtype=torch.bool)
+    important[:, batch.goal.span] = batch.wanted()
+    bias_fed = torch.zeros((held.images, len(wiring.sites)), dtype=torch.int64, device=important.device)
+    blocks = []
+    for inlets in reversed(batch.inlets):
+        block = _chosen(batch, inlets, important, by, found, share)
+        important[block.sample, block.source] = True
+        fed = torch.zeros_like(important)
+        fed[block.sample, block.target] = True
+        span = inlets.site.span
+        bias_fed[:, inlets.site.number] = (important[:, span] & ~fed[:, span]).sum(1)
+        blocks.append(block)
+    blocks.reverse()
+    return Selection(tuple(blocks), bias_fed, torch.full((held.images,), torch.nan))
+
+
+def _chosen(
+    batch: Batch, inlets: Inlets, important: Tensor, rule: Rule, found: Relevance, share: float
+) -> Block:
+    """The edges into one site: the fewest that carry ``share`` of what all into important neurons do."""
+    site, targets = inlets.site, important[:, inlets.site.span]
+    least, total = torch.zeros((2, len(targets)), dtype=torch.float64, device=targets.device)
+    many = int(targets.sum()) * inlets.columns > CANDIDATES
+    if many:
+        least, total = _sifted(batch, inlets, targets, rule, found, share)
+    parts = []
+    for fan in batch.fans(inlets, targets, batch.held.values):
+        row, source, flow = fan.edges()
+        carried = _carried(fan, row, flow, rule, found)
+        sample = fan.sample[row]
+        if not many:
+            total = total.index_add(0, sample, carried)
+        kept = ((carried >= least[sample]) & (carried > 0)).nonzero()[:, 0]
+        target = fan.target[row[kept]] + site.offset
+        parts.append((sample[kept], source[kept], target, flow[kept], carried[kept]))
+    if not parts:
+        return Block.joined(site, (), targets.device, batch.held.output.dtype)
+    *columns, carried = (torch.cat(column) for column in zip(*parts, strict=True))
+    kept = _fewest(columns[0], columns[1], columns[2], carried, total * share)
+    return Block(site, *(column[kept] for column in columns))
+
+
+def _carried(fan: Fan, row: Tensor, flow: Tensor, rule: Rule, found: Relevance) -> Tensor:
+    """|R| of edges of a fan: (E,) float64."""
+    place = (fan.sample, fan.target + fan.site.offset)
+    return (rule.part(flow).double() * found.per_flow[place].double()[row]).abs()
+
+
+def _sifted(
+    batch: Batch, inlets: Inlets, targets: Tensor, rule: Rule, found: Relevance, share: float
+) -> tuple[Tensor, Tensor]:
+    """For each image |R| that no chosen edge is below, and the sum of all: (N,) float64 each.
+
+    One sweep over the edges sums |R| by bins of equal size.
+    """
+    images = len(targets)
+    sums = torch.zeros(images * BINS, dtype=torch.float64, device=targets.device)
+    for fan in batch.fans(inlets, targets, batch.held.values):
+        row, _, flow = fan.edges()
+        carried = _carried(fan, row, flow, rule, found)
+        sums += (fan.sample[row] * BINS + (carried.view(torch.int64) >> SHIFT)).bincount(
+            carried, images * BINS
+        )
+    above = sums.view(images, BINS).flip(1).cumsum(1).flip(1)  # in each bin and all larger ones
+    enough = above >= share * above[:, :1] * (1 + 1e-9)  # sums in another order differ in their last bits
+    bins = enough.sum(1).sub(1).clamp(min=0)
+    return (bins << SHIFT).view(torch.float64), above[:, 0]
+
+
+def _fewest(sample: Tensor, source: Tensor, target: Tensor, carried: Tensor, goal: Tensor) -> Tensor:
+    """Places of each image's fewest edges that carry its ``goal`` (N,); ties: the lower (source, target)."""
+    places = []
+    for image, wanted in enumerate(goal.tolist()):
+        mine = (sample == image).nonzero()[:, 0]
+        if len(mine) == 0:
+            continue
+        size = carried[mine]
+        ordered = size.sort(descending=True).values
+        count = min(int((ordered.cumsum(0) < wanted).sum()) + 1, len(mine))
+        cut = ordered[count - 1]
+        above, level = mine[size > cut], mine[size == cut]
+        ends = as_array(target[level]), as_array(source[level])
+        lowest = torch.from_numpy(np.lexsort(ends)[: count - len(above)]).to(level.device)
+        places += [above, level[lowest]]
+    return torch.cat(places)
