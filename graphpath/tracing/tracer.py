@@ -34,6 +34,12 @@ from graphpath.tracing.targets import Target, described
 Progress = Callable[[int, int], None]
 """Called with the images done and the images in all."""
 
+BUDGET = 20_000
+"""Edges kept of a pathway, unless told otherwise."""
+
+EDGE = 80
+"""Bytes that a kept edge takes until it is written."""
+
 
 def trace(
     model: nn.Module | LoadedModel,
@@ -44,7 +50,7 @@ def trace(
     target: Target = "predicted",
     routes: int = 10,
     seed: int = 0,
-    max_edges: int | None = 20_000,
+    max_edges: int | None = BUDGET,
     out: str | Path,
     dataset: str | None = None,
     classes: list[str] | tuple[str, ...] | None = None,
@@ -101,7 +107,7 @@ def trace(
         tracer = _Tracer(batches, chosen_method, chosen_options, routes, max_edges, run["id"])
         # What is begun goes on in parts of its first size and with what it learned; a network that is refused
         # leaves no record.
-        size = batch or batches.fitting(chosen_method, chosen_options, tracer.taker.memory)
+        size = batch or batches.fitting(chosen_method, chosen_options, tracer.memory())
         begun = {**run, "part_size": size}
         if not rank.first:
             rank.together()
@@ -133,6 +139,11 @@ class _Tracer:
         self.numbering = Numbering(
             wiring.network, weights, self.run, scheme, max(1, self.routes), self.taker.each
         )
+
+    def memory(self) -> int:
+        """Bytes that an image's pathways take until they are written, beside what all methods keep."""
+        kept = BUDGET if self.max_edges is None else self.max_edges
+        return self.taker.memory + (self.taker.each - 1) * kept * EDGE
 
     def record(self, writer: TraceWriter, rank: Rank, progress: Progress | None) -> Trace:
         """Trace what is not done yet, part by part, and finish the record; each of many ranks its share."""

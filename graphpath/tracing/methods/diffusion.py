@@ -143,7 +143,9 @@ class Diffusion:
 
     @property
     def each(self) -> int:
-        return MOST_PIXELS if self.options.per_pixel else 1
+        if not self.options.per_pixel:
+            return 1
+        return len(self.options.pixels) if isinstance(self.options.pixels, list) else MOST_PIXELS
 
     @property
     def notes(self) -> Mapping[str, Any]:
@@ -154,8 +156,10 @@ class Diffusion:
     @property
     def memory(self) -> int:
         sites, top = self.wiring.sites, self.options.top
+        if self.options.through == "maps":
+            sites = tuple(site for site in sites if site.kind not in ("linear", "logits"))
         maps = sum(site.shape[0] if self.options.every_map else min(top, site.shape[0]) for site in sites)
-        pixels = sites[0].shape[1] * sites[0].shape[2]
+        pixels = sites[0].shape[1] * sites[0].shape[2]  # the input's
         if isinstance(self.options.pixels, list):
             pixels = len(self.options.pixels)
         return pixels * maps * CROSSING
