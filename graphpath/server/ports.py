@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import random
 import re
 import socket
 from contextlib import ExitStack, suppress
@@ -12,10 +13,15 @@ from typing import Final
 from graphpath.errors import ServerError
 
 HOST: Final = "127.0.0.1"
+LOWEST: Final = 10_000
+"""Below it well-known programs listen."""
+DYNAMIC: Final = 49_152
+"""Where ports for outgoing connections begin by convention (RFC 6335)."""
+TRIES: Final = 64
 
 
 def choose(bolt: int, http: int) -> tuple[int, int]:
-    """The ports to use: as asked, and any free one for 0.
+    """The ports to use: as asked, and any free one for 0, which stays free while its server is restarted.
 
     Raises:
         ServerError: a port is taken (the message says by whom, where the system tells), out of range, or may
@@ -42,15 +48,38 @@ def owner(port: int) -> str | None:
 def _bound(held: ExitStack, port: int, option: str) -> int:
     if not 0 <= port <= 65535:
         raise ServerError(f"{option} {port} is no port: give one from 1 to 65535, or 0 for any free one.")
+    if port == 0:
+        return _any(held)
+    try:
+        return _held(held, port)
+    except OSError as error:
+        raise ServerError(_refused(port, option, error)) from error
+
+
+def _any(held: ExitStack) -> int:
+    """A free port that no program is given for a connection of its own while the server is down."""
+    below = range(LOWEST, _outgoing())
+    for port in random.sample(below, min(TRIES, len(below))):
+        with suppress(OSError):
+            return _held(held, port)
+    return _held(held, 0)
+
+
+def _held(held: ExitStack, port: int) -> int:
     probe = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
     # As Java does: a port whose last connections are still fading is free.
     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        probe.bind((HOST, port))
-        probe.listen(1)
-    except OSError as error:
-        raise ServerError(_refused(port, option, error)) from error
+    probe.bind((HOST, port))
+    probe.listen(1)
     return int(probe.getsockname()[1])
+
+
+def _outgoing() -> int:
+    """The lowest port that the system gives to programs that connect to others."""
+    try:
+        return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return DYNAMIC
 
 
 def _refused(port: int, option: str, error: OSError) -> str:

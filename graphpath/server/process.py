@@ -16,6 +16,9 @@ from pathlib import Path
 
 from graphpath.errors import ServerError
 
+STATE, THREADS, STARTED = 0, 17, 19
+"""Fields of /proc/PID/stat behind the process's name: proc(5) numbers them from 3."""
+
 
 @dataclass(frozen=True)
 class Process:
@@ -27,9 +30,12 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Whether this very process runs still (a zombie does not)."""
+        """Whether this very process runs still (a zombie does not), with all it holds: ports, files."""
         _reap(self.pid)
-        return bool(self.began) and began(self.pid) == self.began and self.mark in command_line(self.pid)
+        if not self.began or began(self.pid) != self.began:
+            return False
+        # One that was killed loses its command line first, and its ports with its last thread.
+        return self.mark in command_line(self.pid) or _ending(self.pid)
 
     def end(self, timeout: float) -> bool:
         """Asks it to end, and kills it when it has not within ``timeout`` seconds; whether that was needed.
@@ -86,12 +92,11 @@ def spawn(command: Sequence[str], environment: Mapping[str, str], log: Path, mar
 def began(pid: int) -> str | None:
     """When process ``pid`` began, in words that no later one of that number has; None if there is none."""
     try:
-        # The name, in parentheses, may hold anything; state is the first field after it, starttime the 20th.
-        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        fields = _stat(pid)
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:
         return None if Path("/proc/self/stat").exists() else _ps(pid, "lstart=")
-    return None if fields[0] in "ZX" else f"{boot}/{fields[19]}"
+    return None if fields[STATE] in "ZX" and not _ending(pid) else f"{boot}/{fields[STARTED]}"
 
 
 def command_line(pid: int) -> list[str]:
@@ -101,6 +106,21 @@ def command_line(pid: int) -> list[str]:
     except OSError:
         return [] if Path("/proc/self/stat").exists() else (_ps(pid, "command=") or "").split()
     return text.split("\0")
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat behind the process's name."""
+    # The name, in parentheses, may hold anything.
+    return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+
+
+def _ending(pid: int) -> bool:
+    """Whether the first thread of ``pid`` has ended and others have not yet: they keep its ports open."""
+    try:
+        fields = _stat(pid)
+    except OSError:
+        return False
+    return fields[STATE] == "Z" and int(fields[THREADS]) > 1
 
 
 def _ps(pid: int, column: str) -> str | None:
