@@ -12,10 +12,9 @@ import gzip
 import lzma
 import os
 import tarfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +27,7 @@ from graphpath.data.layout import Layout, arrange, is_image_name, unwrapped
 from graphpath.errors import DataError
 from graphpath.ids import digest
 from graphpath.record.files import write_atomically
+from graphpath.tars import DAMAGED, bare_name, clean_name, members
 
 MOST_BYTES = 64 << 30
 """No archive may unpack to more than this."""
@@ -39,7 +39,6 @@ _OPENERS: dict[bytes, Callable[[Path], _Packed]] = {
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ": lzma.LZMAFile,
 }
-_DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, UnicodeError)
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class TarImages(EncodedImages):
         chosen = [number[name] for name in layout.names]
         self._path, self._file = path, plain.open("rb")
         self._offsets, self._sizes = index.offsets[chosen], index.sizes[chosen]
-        super().__init__(_bare_name(path), layout, size, channels)
+        super().__init__(bare_name(path), layout, size, channels)
 
     def _where(self, position: int) -> str:
         return f"{self._path}: {self._layout.names[position]}"
@@ -79,11 +78,6 @@ class TarImages(EncodedImages):
             self._file.close()
 
 
-def is_archive(path: Path) -> bool:
-    """Whether ``path`` is a file that looks like a tar, by its name."""
-    return path.is_file() and _bare_name(path) != path.name
-
-
 def open_archive(path: Path, split: str, size: Size | None, channels: int | None) -> TarImages:
     """The images in the tar ``path``, laid out as an image folder.
 
@@ -98,16 +92,6 @@ def cache_folder() -> Path:
     if own := os.environ.get("GRAPHPATH_CACHE"):
         return Path(own)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "graphpath"
-
-
-def _bare_name(path: Path) -> str:
-    name = path.name
-    for ending in (".gz", ".bz2", ".xz"):
-        name = name.removesuffix(ending)
-    for ending in (".tar", ".tgz", ".tbz2", ".txz"):
-        if name.endswith(ending):
-            return name.removesuffix(ending)
-    return path.name
 
 
 def _indexed(path: Path) -> tuple[Path, Index]:
@@ -128,7 +112,7 @@ def _indexed(path: Path) -> tuple[Path, Index]:
         if opener is not None:
             write_atomically(plain, lambda temporary: _unpack(path, opener, temporary))
         index = _scan(path, plain)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise DataError(f"{path}: not a whole tar archive; it is truncated or damaged ({error})") from error
     write_atomically(kept, lambda temporary: _write_index(index, temporary))
     return plain, index
@@ -153,38 +137,14 @@ def _unpack(path: Path, opener: Callable[[Path], _Packed], target: Path) -> None
 def _scan(path: Path, plain: Path) -> Index:
     """Every image of the tar. Refuses what no image folder holds."""
     found: dict[str, tuple[int, int]] = {}
-    end = 0
     with tarfile.open(plain, "r:") as archive:
-        for member in archive:
-            _check_member(path, member)
-            end = member.offset_data + -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
-            if member.isreg() and is_image_name(name := _clean(member.name)):
+        for member in members(path, archive):
+            if member.isreg() and is_image_name(name := clean_name(member)):
                 found[name] = (member.offset_data, member.size)
-    _check_end(path, plain, end)
     depth = unwrapped(list(found))
     places = np.array(list(found.values()), dtype=np.int64).reshape(-1, 2)
     names = tuple("/".join(name.split("/")[depth:]) for name in found)
     return Index(names, places[:, 0], places[:, 1])
-
-
-def _check_end(path: Path, plain: Path, end: int) -> None:
-    """A whole tar ends with a block of zeros; tarfile stops at a damaged header without a word."""
-    with plain.open("rb") as file:
-        file.seek(end)
-        if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-            raise DataError(f"{path}: not a whole tar archive; it is truncated or damaged after byte {end}")
-
-
-def _clean(name: str) -> str:
-    return PurePosixPath(name).as_posix().removeprefix("./")
-
-
-def _check_member(path: Path, member: tarfile.TarInfo) -> None:
-    parts = PurePosixPath(member.name).parts
-    if member.name.startswith("/") or ".." in parts or "\\" in member.name:
-        raise DataError(f"{path}: refused, its member {member.name!r} points outside of the archive")
-    if not (member.isreg() or member.isdir()) or member.issparse():
-        raise DataError(f"{path}: refused, its member {member.name!r} is no plain file or folder (a link?)")
 
 
 def _write_index(index: Index, target: Path) -> None:

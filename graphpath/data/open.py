@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-from graphpath.data.archive import is_archive, open_archive
+from graphpath.data.archive import open_archive
 from graphpath.data.base import BaseImages
 from graphpath.data.files import open_file, open_folder
 from graphpath.data.fit import Size, as_size, fitted
@@ -14,6 +14,7 @@ from graphpath.data.named import NAMED
 from graphpath.data.stored import open_stored
 from graphpath.errors import DataError
 from graphpath.record.imageset import is_image_set
+from graphpath.tars import is_archive
 
 SPLITS = ("test", "train")
 
