@@ -13,9 +13,12 @@
 // param categories list<int> = []: only these categories (their ids); [] = all
 // param layers list<int> = []: only edges into these layers, -1 then being these together; [] = all
 // param weights "normalised"|"raw" = "normalised": of the weighted J
+// param by_layer bool = true: a row per layer besides; false leaves only -1, a tenth of the rows or so
+// param min_weighted_J float = 0.0: only rows with a weighted J of at least this; 0 = all
 // returns: category1 string, category2 string, layer int, shared int, edges1 int, edges2 int, J float,
 //   weighted_J float
-// :params {run: "", variant: "original", categories: [], layers: [], weights: "normalised"}
+// :params {run: "", variant: "original", categories: [], layers: [], weights: "normalised", by_layer: true,
+//   min_weighted_J: 0.0}
 
 // The size of every class pathway in every layer, 0 where it is empty.
 MATCH (a:Neuron)-[r:CLASS_FLOWS_TO]->(b:Neuron), (c:ClassPathway)
@@ -52,10 +55,13 @@ WITH x.owner AS one, y.owner AS two, layer, sum(x.n * y.n) AS shared, max(x.edge
   max(y.edges) AS edges2, max(x.mass) AS mass1, max(y.mass) AS mass2,
   sum(CASE WHEN x.weight < y.weight THEN x.weight ELSE y.weight END) AS least
 UNWIND [layer, -1] AS level
+WITH one, two, level, shared, edges1, edges2, least, mass1, mass2
+WHERE $by_layer OR level = -1
 WITH one, two, level, sum(shared) AS shared, sum(edges1) AS edges1, sum(edges2) AS edges2,
   sum(least) AS least, sum(mass1) AS mass1, sum(mass2) AS mass2
 WITH one, two, level, shared, edges1, edges2, edges1 + edges2 - shared AS either, least,
   mass1 + mass2 - least AS most
+WHERE $min_weighted_J <= 0.0 OR (most > 0.0 AND least >= $min_weighted_J * most)
 MATCH (c1:ClassPathway), (c2:ClassPathway)
 WHERE c1.id = one AND c2.id = two
 MATCH (k1:Category), (k2:Category)

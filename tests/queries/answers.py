@@ -130,7 +130,16 @@ def shared_neurons(facts, run, variant="original", min_categories=2, layers=None
 
 
 @answers("categories/similarity")
-def similarity(facts, run, variant="original", categories=None, layers=None, weights="normalised"):
+def similarity(
+    facts,
+    run,
+    variant="original",
+    categories=None,
+    layers=None,
+    weights="normalised",
+    by_layer=True,
+    min_weighted_J=0.0,
+):
     edges = facts.class_edges(run, variant)
     owners = [c for c in facts.class_sizes(run, variant).index if not categories or c in categories]
     frames = []
@@ -138,7 +147,11 @@ def similarity(facts, run, variant="original", categories=None, layers=None, wei
         sides = [edges[edges.category == c] for c in (one, two)]
         frame = compare(*sides, layer_numbers(facts, layers), weights)
         frames.append(frame.assign(category1=facts.categories[one], category2=facts.categories[two]))
-    return pd.concat(frames) if frames else pd.DataFrame()
+    if not frames:
+        return pd.DataFrame()
+    every = pd.concat(frames)
+    every = every if by_layer else every[every.layer == -1]
+    return every[every.weighted_J >= min_weighted_J] if min_weighted_J > 0 else every
 
 
 @answers("categories/consistency")

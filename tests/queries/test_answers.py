@@ -94,6 +94,8 @@ CASES: dict[str, Cases] = {
         {**CLEAN, "weights": "raw"},
         {**CLEAN, "layers": [1, 2], "categories": [category(0), category(2), category(3)]},
         {**CLEAN, "categories": [category(0)]},
+        {**CLEAN, "by_layer": False},
+        {**CLEAN, "min_weighted_J": 0.05},
         ATTACKED,
     ],
     "categories/consistency": [
