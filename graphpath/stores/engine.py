@@ -30,7 +30,7 @@ PIECE = 1 << 16
 
 
 class BufferFullError(StoreError):
-    """The buffer pool is too small for a load; it is tried again with a larger one."""
+    """The buffer pool is too small for a load or a query; it is tried again with a larger one."""
 
 
 def ddl() -> list[str]:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphpath.errors import RecordError, RunNotFound, StoreError, StoreUnavailable
+from graphpath.errors import QueryFailed, RecordError, RunNotFound, StoreError, StoreUnavailable
 from graphpath.record import Trace
 from graphpath.stores.base import LoadReport, Progress, Store
 from graphpath.stores.engine import (
@@ -46,8 +46,9 @@ class LadybugStore(Store):
     Args:
         path: the file.
         buffer_bytes: the engine's buffer pool. By default 512 MiB, and for a load as much as its edges
-            take at once, up to half of the machine's memory: the engine holds all edges of 131,072
-            neurons together. Where it is given, a load goes in slices that fit: slower, in less memory.
+            take at once, for a query as much as it turns out to need, up to half of the machine's memory:
+            the engine holds all edges of 131,072 neurons together. Where it is given, a load goes in slices
+            that fit (slower, in less memory), and a query that does not fit fails.
         memory_bytes: what DuckDB may hold while roll-ups are computed; beyond that it uses the disk.
 
     Raises:
@@ -88,7 +89,7 @@ class LadybugStore(Store):
                         progress=progress,
                     )
             except BufferFullError as error:
-                if self._fixed or 2 * buffer > total_memory() // 2:
+                if not self._can_grow(buffer):
                     raise StoreUnavailable(
                         f"Loading {trace.path} needs a buffer pool of more than {buffer >> 20} MiB: open the "
                         "store with more (buffer_bytes=...), or load fewer pathways into one store."
@@ -110,7 +111,21 @@ class LadybugStore(Store):
 
     def execute(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
         """See :meth:`Store.execute`."""
-        return self._reader().execute(text, parameters)
+        while True:
+            try:
+                return self._reader().execute(text, parameters)
+            except BufferFullError as error:
+                if not self._can_grow(self.buffer_bytes):
+                    raise QueryFailed(
+                        f"The query needs a buffer pool of more than {self.buffer_bytes >> 20} MiB: ask for "
+                        "less (layers, categories ...), or open the store with more (buffer_bytes=...)."
+                    ) from error
+                self.buffer_bytes *= 2
+                self.close()
+
+    def _can_grow(self, buffer: int) -> bool:
+        """Whether a pool of twice ``buffer`` bytes is allowed."""
+        return not self._fixed and 2 * buffer <= total_memory() // 2
 
     def cypher(
         self, text: str, /, *, write: bool = False, timeout: float | None = 60.0, **parameters: object

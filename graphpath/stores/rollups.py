@@ -26,7 +26,8 @@ def roll_up(shop: Workshop, run: str, min_support: int | None) -> None:
 
 
 def _members(shop: Workshop, run: str, min_support: int | None) -> None:
-    asked = f"{int(min_support)}::BIGINT" if min_support else "greatest(2, ceil(0.05 * samples))::BIGINT"
+    least = min_support or shop.trace.run.get("min_support")
+    asked = f"{int(least)}::BIGINT" if least else "greatest(2, ceil(0.05 * samples))::BIGINT"
     shop.table(
         "classes",
         f"""SELECT ({ids.block(run)} + row_number() OVER (ORDER BY category, variant) - 1)::BIGINT
