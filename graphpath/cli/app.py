@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from graphpath.cli import attack, delete, demo, doctor, load, neo4j, query, report, runs, schema, trace, train
+from graphpath.cli import (
+    attack,
+    delete,
+    demo,
+    doctor,
+    imports,
+    load,
+    neo4j,
+    query,
+    report,
+    runs,
+    schema,
+    trace,
+    train,
+)
 from graphpath.cli.failures import debugging, guarded
 
 app = typer.Typer(
@@ -23,6 +37,7 @@ for verb in (demo, train, trace, attack, load, query, report, runs, delete, sche
     settings = getattr(verb, "SETTINGS", None)
     app.command(verb.__name__.rpartition(".")[2], context_settings=settings)(guarded(command))
 
+app.add_typer(imports.app)
 app.add_typer(neo4j.app)
 
 

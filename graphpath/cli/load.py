@@ -47,9 +47,14 @@ def command(
             _in_bulk(kept, opened, min_support)
             return
         for trace in opened:
-            with bar("loading", unit="steps") as shown:
-                done = kept.load(trace, min_support=min_support, progress=shown.stage)
-            typer.echo(_told(trace.path, done.loaded, trace.counts, done.total_seconds, done.run))
+            load_into(kept, trace, min_support)
+
+
+def load_into(store: Store, trace: Trace, min_support: int | None = None) -> None:
+    """Load ``trace`` and say so."""
+    with bar("loading", unit="steps") as shown:
+        done = store.load(trace, min_support=min_support, progress=shown.stage)
+    typer.echo(_told(trace.path, done.loaded, trace.counts, done.total_seconds, done.run))
 
 
 def _in_bulk(store: Store, traces: list[Trace], min_support: int | None) -> None:

@@ -1,0 +1,74 @@
+"""``graphpath import``: published graphs as traces, and into a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from graphpath.cli import arguments as a
+from graphpath.cli.failures import guarded
+from graphpath.cli.load import load_into
+
+if TYPE_CHECKING:
+    from graphpath.record import Trace
+
+INTERRUPTED = "nothing half imported is left, and the same command imports it"
+app = typer.Typer(
+    name="import",
+    help="Take in graphs that others have published, to be loaded and queried like one's own.",
+    no_args_is_help=True,
+)
+
+Store = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        help="Load it here too: a path (embedded engine), or neo4j://... or bolt://...",
+        show_default=False,
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="The trace's directory [default: named after the run]", show_default=False),
+]
+Names = Annotated[
+    Path | None, typer.Option("--names", help="The classes' names: one a line, or JSON by number.")
+]
+
+
+def summit(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="ag-N.json files, folders or tars of them.")
+    ],
+    store: Store = None,
+    out: Out = None,
+    names: Names = None,
+    database: a.Database = None,
+) -> None:
+    """Summit's class attribution graphs: a class each, of feature maps."""
+    from graphpath.imports import import_summit
+
+    _told(import_summit(files, out=out, names=names), store, database)
+
+
+def _told(trace: Trace, store: str | None, database: str | None) -> None:
+    """Say what was recorded where, and load it into the store, if there is one."""
+    counts = trace.counts
+    typer.echo(
+        f"{trace.path}: {counts['pathways']:,} graphs of {counts['visits']:,} nodes and {counts['edges']:,} "
+        f"edges as the trace {trace.id}"
+    )
+    if least := trace.run.get("min_support"):
+        typer.echo(
+            f"A graph is of many images at once: min_support is {least}, and counts graphs, not images."
+        )
+    if store is None:
+        return
+    with a.open_store(store, database, existing=False) as kept:
+        load_into(kept, trace)
+
+
+for verb in (summit,):
+    app.command(verb.__name__)(guarded(verb))

@@ -1,0 +1,165 @@
+"""JSON documents out of files, folders and tars, and their lists of objects as typed columns."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tarfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+
+from graphpath.errors import DataError
+from graphpath.tars import DAMAGED, clean_name, is_archive, members
+
+MOST_BYTES = 4 << 30
+"""No document may be larger, packed or not."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """One JSON object: ``where`` is what messages call it, ``stem`` its file's name without the ending."""
+
+    where: str
+    stem: str
+    sha256: str
+    value: Mapping[str, Any]
+
+
+def documents(paths: Sequence[Path]) -> Iterator[Document]:
+    """The JSON objects of ``paths``: files, the ``*.json`` of a folder, or those of a tar, in natural order.
+
+    Raises:
+        DataError: nothing there, a damaged or unsafe archive, or a file that is no JSON object.
+    """
+    for path in paths:
+        found = 0
+        for where, name, data in _texts(path):
+            found += 1
+            yield _document(where, PurePosixPath(name).stem, data)
+        if not found:
+            raise DataError(f"{path} holds no .json file.")
+
+
+def _texts(path: Path) -> Iterator[tuple[str, str, bytes]]:
+    if is_archive(path):
+        yield from _archived(path)
+    elif path.is_dir():
+        for file in sorted(path.rglob("*.json"), key=lambda file: _natural(str(file))):
+            yield str(file), file.name, _read(file)
+    else:
+        yield str(path), path.name, _read(path)
+
+
+def _archived(path: Path) -> Iterator[tuple[str, str, bytes]]:
+    """Nothing of the archive is unpacked to disk; members are read one at a time."""
+    try:
+        with tarfile.open(path, "r:*") as archive:
+            chosen = [one for one in members(path, archive) if one.isreg() and one.name.endswith(".json")]
+            for member in sorted(chosen, key=lambda one: _natural(one.name)):
+                name = clean_name(member)
+                if member.size > MOST_BYTES:
+                    raise DataError(f"{path}: {name} has {member.size >> 20} MiB, more than is read at once.")
+                file = archive.extractfile(member)
+                assert file is not None  # a plain file
+                yield f"{path}: {name}", name, file.read()
+    except DAMAGED as error:
+        raise DataError(f"{path}: not a whole tar archive; it is truncated or damaged ({error})") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise DataError(f"{path} has {path.stat().st_size >> 20} MiB, more than is read at once.")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _document(where: str, stem: str, data: bytes) -> Document:
+    try:
+        value = json.loads(data, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where} is no JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise DataError(f"{where} should hold a JSON object, not {type(value).__name__}.")
+    return Document(where, stem, hashlib.sha256(data).hexdigest(), value)
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number that JSON has")
+
+
+def _natural(name: str) -> tuple[object, ...]:
+    """Sorts ag-9 before ag-10: texts at even places, numbers at odd ones."""
+    parts: list[object] = [""]
+    for letter in name:
+        number = letter.isdecimal() and letter.isascii()
+        if number != isinstance(parts[-1], int):
+            parts.append(0 if number else "")
+        parts[-1] = parts[-1] * 10 + int(letter) if isinstance(parts[-1], int) else f"{parts[-1]}{letter}"
+    return tuple(parts)
+
+
+def member_of(value: Mapping[str, Any], key: str, kind: type[Any], where: str | Callable[[], str]) -> Any:
+    """``value[key]``, which must be a ``kind``. Raises DataError that names ``where`` and the key."""
+    found = value.get(key)
+    if isinstance(found, kind):
+        return found
+    named = where if isinstance(where, str) else where()
+    if key not in value:
+        raise DataError(f"{named} lacks the key {key!r}.")
+    raise DataError(f"{named}: {key!r} should be a JSON {_JSON[kind]}, not {json.dumps(found)[:40]}.")
+
+
+_JSON: dict[type[Any], str] = {dict: "object", list: "list", str: "text"}
+
+
+def columns(
+    rows: Sequence[Any], kinds: Mapping[str, pa.DataType], where: Callable[[int], str]
+) -> dict[str, pa.Array]:
+    """Keys of the objects ``rows`` as columns of the types ``kinds``, without nulls.
+
+    Raises:
+        DataError: a row that is no object, lacks a key, or has a value of another type. The message names
+            ``where(place)`` for the first such row, and the key.
+    """
+    return {name: _column(rows, name, kind, where) for name, kind in kinds.items()}
+
+
+def _column(rows: Sequence[Any], name: str, kind: pa.DataType, where: Callable[[int], str]) -> pa.Array:
+    try:
+        return _typed([row[name] for row in rows], kind)
+    except _WRONG:
+        place, why = _first_wrong(rows, name, kind)
+        raise DataError(f"{where(place)} {why}.") from None
+
+
+_WRONG = (KeyError, TypeError, ValueError, OverflowError, pa.ArrowException)
+
+
+def _typed(values: list[Any], kind: pa.DataType) -> pa.Array:
+    """``values`` as ``kind``: inferred first, for Arrow cuts 1.5 down to an int64 without a word."""
+    found = pa.array(values)
+    if len(found) and (found.null_count or pa.types.is_boolean(found.type)):
+        raise ValueError("null or boolean")
+    return found.cast(kind)
+
+
+def _first_wrong(rows: Sequence[Any], name: str, kind: pa.DataType) -> tuple[int, str]:
+    for place, row in enumerate(rows):
+        if not isinstance(row, dict):
+            return place, f"should be a JSON object, not {type(row).__name__}"
+        if name not in row:
+            return place, f"lacks the key {name!r}"
+        try:
+            _typed([row[name]], kind)
+        except _WRONG:
+            return place, f"has {name!r}: {json.dumps(row[name])[:40]}, which is no {_NAMES[kind]}"
+    return 0, f"and the others have {name!r} of several types; expected {_NAMES[kind]}"
+
+
+_NAMES = {pa.int64(): "whole number", pa.float64(): "number", pa.string(): "text"}

@@ -1,0 +1,197 @@
+"""A published graph as a trace: the Parquet record of DESIGN §5, so that all that reads traces reads it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from graphpath.errors import RecordError
+from graphpath.ids import block, category_id, sample_id
+from graphpath.imports.published import Ints, Published
+from graphpath.record import Trace, TraceWriter
+from graphpath.record.files import rename
+
+Columns = dict[str, Any]
+
+
+def record(graph: Published, out: str | Path | None = None) -> Trace:
+    """Write ``graph`` as a trace into the directory ``out`` (by default one named after the run). Returns it.
+
+    It is built beside ``out`` and renamed into place, so a trace is there whole or not at all; where ``out``
+    already holds this run, nothing is done.
+
+    Raises:
+        RecordError: ``out`` holds something else.
+    """
+    path = Path(graph.run if out is None else out)
+    if (path / "run.json").is_file():
+        return _there(path, graph.run)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise RecordError(f"{path} is not empty and holds no trace: choose another output directory (--out).")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    building = path.with_name(f".{path.name}.{os.getpid()}")
+    shutil.rmtree(building, ignore_errors=True)
+    try:
+        _fill(TraceWriter.open(building, _described(graph)), graph)
+        rename(building, path)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return Trace(path)
+
+
+def _there(path: Path, run: str) -> Trace:
+    found = Trace(path)
+    if found.id != run:
+        raise RecordError(
+            f"{path} holds the trace of run {found.id!r}, not of {run!r}: choose another output directory "
+            "(--out), or delete this one."
+        )
+    return found
+
+
+def _described(graph: Published) -> dict[str, object]:
+    """What run.json says."""
+    try:
+        graphpath = version("graphpath")
+    except PackageNotFoundError:
+        graphpath = "unknown"
+    own = {} if graph.min_support is None else {"min_support": graph.min_support}
+    return {
+        "id": graph.run,
+        "method": graph.method,
+        "parameters": dict(graph.parameters),
+        "model": {"name": graph.model, "sha256": graph.sites.sha256},
+        "dataset": {"name": graph.dataset, "split": graph.split, "graphs": len(graph.samples)},
+        "seeds": {},
+        "versions": {"graphpath": graphpath},
+        "device": "none",
+        "imported": {"sha256": graph.sha256, **graph.notes},
+        **own,
+    }
+
+
+def _fill(writer: TraceWriter, graph: Published) -> None:
+    edges, visits = _ranked(graph.edges), _visits(graph)
+    pathways = block(graph.run) + np.arange(len(graph.samples))
+    samples = _samples(graph)
+    first, layer_of = graph.sites.first, graph.sites.layer_of
+    part = {
+        "samples": samples,
+        "predictions": _predictions(graph, samples["sample"]),
+        "pathways": _pathways(graph, pathways, samples["sample"], visits, edges),
+        "balance": _balance(graph, pathways, edges),
+        "visits": {
+            "pathway": pathways[visits.graph],
+            "neuron": first + visits.neuron.to_numpy(),
+            "layer": layer_of(visits.neuron.to_numpy()),
+            "activation": visits.activation.to_numpy(np.float32),
+            "score": visits.score.to_numpy(np.float32),
+        },
+        "edges": {
+            "source": first + edges.source.to_numpy(),
+            "target": first + edges.target.to_numpy(),
+            "pathway": pathways[edges.graph],
+            "layer": layer_of(edges.target.to_numpy()),
+            "flow": edges.weight.to_numpy(np.float32),
+            "score": edges.weight.to_numpy(np.float32),
+            "rank": edges["rank"].to_numpy(np.int32),
+        },
+    }
+    writer.write_part(0, part)
+    writer.finish(layers=graph.sites.table(), categories=_categories(graph))
+
+
+def _ranked(edges: pd.DataFrame) -> pd.DataFrame:
+    """``edges`` by graph, the strongest first, with their rank in it."""
+    keyed = edges.assign(size=-edges.weight.abs()).sort_values(["graph", "size", "source", "target"])
+    return keyed.assign(rank=keyed.groupby("graph").cumcount() + 1)
+
+
+def _visits(graph: Published) -> pd.DataFrame:
+    """The published nodes, and the ends of edges that are none of them, of which nothing is known: 0."""
+    keys = ["graph", "neuron"]
+    ends = [graph.edges[["graph", end]].set_axis(keys, axis=1) for end in ("source", "target")]
+    every = pd.concat([graph.nodes[keys], *ends]).drop_duplicates().sort_values(keys)
+    return every.merge(graph.nodes, on=keys, how="left").fillna({"activation": 0.0, "score": 0.0})
+
+
+def _samples(graph: Published) -> Columns:
+    rows = graph.samples
+    named = zip(rows["index"].tolist(), rows.detail.tolist(), strict=True)
+    count = len(rows)
+    return {
+        "sample": [sample_id(graph.dataset, graph.split, index, detail=detail) for index, detail in named],
+        "dataset": [graph.dataset] * count,
+        "split": [graph.split] * count,
+        "index": rows["index"].to_numpy(np.int64),
+        "label": rows.label.to_numpy(np.int32),
+        "variant": ["original"] * count,
+        "parent": [None] * count,
+        "detail": rows.detail.tolist(),
+    }
+
+
+def _predictions(graph: Published, sample: list[int]) -> Columns:
+    """What the publisher says, else each graph's own class, of which it is the pathway."""
+    told = graph.predictions
+    if told is None:
+        told = pd.DataFrame({"graph": np.arange(len(sample)), "label": graph.samples.label})
+        told = told.assign(rank=1, confidence=np.nan)
+    return {
+        "sample": np.asarray(sample)[told.graph],
+        "rank": told["rank"].to_numpy(np.int32),
+        "category": category_id(graph.scheme, 0) + told.label.to_numpy(np.int64),
+        "logit": np.full(len(told), np.nan, np.float32),
+        "confidence": told.confidence.to_numpy(np.float32),
+    }
+
+
+def _pathways(
+    graph: Published, pathways: Ints, sample: list[int], visits: pd.DataFrame, edges: pd.DataFrame
+) -> Columns:
+    """Whole as published; its logit, and what constants give to it, nobody told."""
+    count = len(pathways)
+    return {
+        "pathway": pathways,
+        "sample": sample,
+        "target": graph.samples.label.to_numpy(np.int32),
+        "origin": [None] * count,
+        "neurons": np.bincount(visits.graph, minlength=count),
+        "edges": np.bincount(edges.graph, minlength=count),
+        "coverage": np.ones(count, np.float32),
+        "logit": np.full(count, np.nan),
+        "bias": np.full(count, np.nan),
+    }
+
+
+def _balance(graph: Published, pathways: Ints, edges: pd.DataFrame) -> Columns:
+    layers, count = len(graph.sites.names), len(pathways)
+    cell = edges.graph.to_numpy() * layers + graph.sites.layer_of(edges.target.to_numpy())
+    number = np.bincount(cell, minlength=count * layers)
+    mass = np.bincount(cell, edges.weight.abs().to_numpy(), minlength=count * layers)
+    return {
+        "pathway": np.repeat(pathways, layers),
+        "layer": np.tile(np.arange(layers), count),
+        "edges_all": number,
+        "edges_kept": number,
+        "abs_all": mass,
+        "abs_kept": mass,
+        "bias": np.full(count * layers, np.nan),
+        "bias_fed": np.zeros(count * layers, np.int64),
+    }
+
+
+def _categories(graph: Published) -> Columns:
+    labels = sorted(graph.classes)
+    return {
+        "category": [category_id(graph.scheme, label) for label in labels],
+        "scheme": [graph.scheme] * len(labels),
+        "label": np.asarray(labels, np.int32),
+        "name": [graph.classes[label] for label in labels],
+    }
