@@ -4,7 +4,7 @@
 
 Methods on VGG-16: holding the network, selection with edges, and what follows (strength, routes, budget,
 rows, writing), each as a multiple of one forward and backward pass of the same batch, measured in turn in
-the same run. Targets for holding + selection: CASES; peak memory at 400 images at most 1.15 times that at
+the same run; of ``channels``, which is W * dW, the pass that makes dW. Targets for holding + selection: CASES; peak memory at 400 images at most 1.15 times that at
 100. Without CASE all of them, and memory.
 """
 
@@ -30,6 +30,7 @@ from graphpath.models.architectures import cnn
 from graphpath.network import hold, take_apart
 from graphpath.record import TraceWriter
 from graphpath.tracing.batch import Batch, Wiring
+from graphpath.tracing.maps import MapSelection, map_pathways
 from graphpath.tracing.pathways import pathways
 from graphpath.tracing.registry import METHODS, ready
 from graphpath.tracing.rows import Numbering
@@ -37,6 +38,7 @@ from graphpath.tracing.targets import one_hot
 from tests.benchmarks.peak import peak_mib
 
 ROUNDS = 5
+PASSES = {False: "forward + backward", True: "forward + backward, for weights too"}
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,16 @@ class Case:
     side: int
     images: int
     target: float | None
+    weights: bool = False
+    """Whether the method cannot do without the gradients of the weights: its passes then make them too."""
 
 
 CASES = {
     "ep-32": Case("effective_path", 32, 16, 5),
     "ep-224": Case("effective_path", 224, 1, 20),
     "mct-32": Case("neuron_mct", 32, 2, 8),
+    "mct-224": Case("neuron_mct", 224, 1, None),
+    "channels-224": Case("channels", 224, 1, 1.5, weights=True),
 }
 
 
@@ -85,7 +91,8 @@ class _Stages:
     """The stages of tracing one batch, to be run in this order; each leaves its result for the next."""
 
     def __init__(self, method: str, module: torch.nn.Module, wiring: Wiring, images: torch.Tensor) -> None:
-        self._method, self._module, self._wiring, self._images = method, module, wiring, images
+        self._method = ready(METHODS[method], wiring, {})  # once a network
+        self._module, self._wiring, self._images = module, wiring, images
         self._source = TensorImages(images.cpu())
         self._folder = tempfile.TemporaryDirectory()
         self._written = 0
@@ -93,7 +100,8 @@ class _Stages:
 
     def in_turn(self) -> list[tuple[str, Callable[[], None]]]:
         return [
-            ("forward + backward", self.passes),
+            (PASSES[False], self.passes),
+            (PASSES[True], self.all_passes),
             ("hold", self.hold),
             ("select, with edges", self.select),
             ("strength, routes, budget", self.pathways),
@@ -104,16 +112,28 @@ class _Stages:
         image = self._images.clone().requires_grad_(True)
         self._module(image).max(1).values.sum().backward()
 
+    def all_passes(self) -> None:
+        self._module.requires_grad_(True)
+        self.passes()
+        self._module.zero_grad()
+        self._module.requires_grad_(False)
+
     def hold(self) -> None:
         held = hold(self._wiring.network, self._images, lambda logits: one_hot(logits.argmax(1), logits))
         self._batch = Batch(self._wiring, self._images, held, (0,) * len(self._images))
 
     def select(self) -> None:
-        [self._taken] = ready(METHODS[self._method], self._wiring, {}).take(self._batch)
-        self.edges = sum(len(block) for block in self._taken.selection.blocks)
+        [self._taken] = self._method.take(self._batch)
+        selection = self._taken.selection
+        blocks = selection.edges if isinstance(selection, MapSelection) else selection.blocks
+        self.edges = sum(len(block) for block in blocks)
 
     def pathways(self) -> None:
-        self._pathways = pathways(self._batch, self._taken.selection, 20_000, 10)
+        selection = self._taken.selection
+        if isinstance(selection, MapSelection):
+            self._pathways = map_pathways(self._batch, selection, 20_000)
+        else:
+            self._pathways = pathways(self._batch, selection, 20_000, 10)
 
     def write(self) -> None:
         self._written += 1
@@ -134,11 +154,11 @@ def _timed(stage: Callable[[], None], device: str) -> float:
 
 
 def _speed_table(case: Case, seconds: dict[str, list[float]], edges: int, device: str) -> Table:
-    base = seconds["forward + backward"]
+    base = seconds[PASSES[case.weights]]
     table = Table(
         "stage",
         "median s",
-        "x forward + backward",
+        f"x {PASSES[case.weights]}",
         title=f"{case.method}, VGG-16, {case.images} images of {case.side} x {case.side}, "
         f"{edges:,} edges selected, {device}, {torch.get_num_threads()} threads",
     )
