@@ -4,8 +4,8 @@
 
 Methods on VGG-16: holding the network, selection with edges, and what follows (strength, routes, budget,
 rows, writing), each as a multiple of one forward and backward pass of the same batch, measured in turn in
-the same run; of ``channels``, which is W * dW, the pass that makes dW. Targets for holding + selection: CASES; peak memory at 400 images at most 1.15 times that at
-100. Without CASE all of them, and memory.
+the same run; of ``channels``, which is W * dW, the pass that makes dW. Targets for holding + selection:
+CASES; peak memory at 400 images at most 1.15 times that at 100. Without CASE all of them, and memory.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ from graphpath.tracing.methods import thresholds
 from graphpath.tracing.topk import topk
 
 FIRST = 14
-"""Contributions of a neuron looked at first, what nearly all of a VGG-16 need; four times as many as long as they
-do not suffice."""
+"""Contributions of a neuron looked at first: what suffices for nearly all of a VGG-16's. Then four times as
+many as long as they do not."""
 
 Threshold = float | Literal["fitted"]
 Direction = Literal["backward", "forward"]
