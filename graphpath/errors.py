@@ -16,6 +16,7 @@
     ├── ServerError             the Neo4j server that graphpath runs
     ├── QueryFileError          a named query that is missing or malformed
     ├── QueryParameterError     a parameter that is unknown, missing or of the wrong type
+    ├── StudyError              a study that is unknown, or cannot be made of what is there
     └── MissingExtra            an optional part of graphpath that is not installed
 
 A message is one sentence or two: it names the file, layer, column or parameter, says what was
@@ -94,6 +95,10 @@ class QueryFileError(GraphpathError):
 
 class QueryParameterError(GraphpathError):
     """A query parameter is unknown, missing or of the wrong type."""
+
+
+class StudyError(GraphpathError):
+    """A study is unknown, or cannot be made with the images, networks or options that it was given."""
 
 
 class MissingExtra(GraphpathError):

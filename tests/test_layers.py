@@ -33,8 +33,21 @@ REACHES = {
     "imports": {"record"},
     "report": {"record", "stores", "queries", "analysis", "export", "data"},
     "demo": {"record", "stores", "queries", "report", "tracing", "attacks", "models", "data"},
+    "studies": {
+        "record",
+        "stores",
+        "queries",
+        "report",
+        "analysis",
+        "tracing",
+        "network",
+        "attacks",
+        "models",
+        "data",
+    },
     "cli": {
         "demo",
+        "studies",
         "imports",
         "server",
         "record",
@@ -51,10 +64,11 @@ REACHES = {
 """What a part may import besides errors, extras, ids, tars. Nothing reaches back toward images or caller."""
 
 OWNERS = {
-    "torch": {"demo", "network", "tracing", "attribution", "models", "data", "attacks"},
+    "torch": {"studies", "demo", "network", "tracing", "attribution", "models", "data", "attacks"},
     "torchvision": {"models", "data", "network"},
     "captum": {"attacks", "attribution"},
-    "sklearn": {"data"},
+    "sklearn": {"data", "studies"},
+    "scipy": {"studies"},
     "ladybug": {"stores"},
     "duckdb": {"stores", "analysis"},
     "neo4j": {"stores"},

@@ -18,6 +18,7 @@ from graphpath.cli import (
     report,
     runs,
     schema,
+    study,
     trace,
     train,
 )
@@ -32,7 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for verb in (demo, train, trace, attack, load, query, report, runs, delete, schema, doctor):
+for verb in (demo, train, trace, attack, load, query, report, runs, delete, schema, doctor, study):
     command = verb.command
     settings = getattr(verb, "SETTINGS", None)
     app.command(verb.__name__.rpartition(".")[2], context_settings=settings)(guarded(command))

@@ -26,7 +26,9 @@ Weights = Annotated[
 ]
 Data = Annotated[
     str,
-    typer.Option("--data", help="digits, mnist, cifar10, an image folder, a tar of one, or an image set."),
+    typer.Option(
+        "--data", help="digits, mnist, cifar10, m2nist, an image folder, a tar of one, or an image set."
+    ),
 ]
 Root = Annotated[Path | None, typer.Option("--root", help="Where data lie on disk, in torchvision's layout.")]
 Split = Annotated[str, typer.Option("--split", help="train or test, where there is a choice.")]

@@ -1,4 +1,4 @@
-"""The data sets that have names: digits, mnist, cifar10."""
+"""The data sets that have names: digits, mnist, cifar10, m2nist."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 import torch
 
 from graphpath.data.arrays import ArrayImages
+from graphpath.data.base import BaseImages
+from graphpath.data.composed import composed
 from graphpath.errors import DataError
 from graphpath.extras import needed_by
 
@@ -54,6 +56,20 @@ def cifar10(split: str, root: Path | None = None, download: bool = False) -> Arr
     return ArrayImages("cifar10", split, data.classes, pixels, np.asarray(data.targets))
 
 
+M2NIST = (64, 84)
+"""The height and width of M2NIST's images."""
+
+
+def m2nist(split: str, root: Path | None = None, download: bool = False) -> BaseImages:
+    """MNIST digits composed as in M2NIST: 64 x 84 pixels, one to three digits, labelled by the leftmost.
+
+    20,000 images to train on and 5,000 to test on, from the digits of MNIST's own splits, always the same.
+    """
+    digits = mnist(split, root, download)
+    count, seed = (20_000, 0) if split == "train" else (5_000, 1)
+    return composed(digits, count, M2NIST, (1, 2, 3), seed, "m2nist")
+
+
 def _torchvision(
     make: Callable[..., Any], name: str, files: str, split: str, root: Path | None, download: bool
 ) -> Any:
@@ -68,4 +84,9 @@ def _torchvision(
         ) from error
 
 
-NAMED: dict[str, Callable[..., ArrayImages]] = {"cifar10": cifar10, "digits": digits, "mnist": mnist}
+NAMED: dict[str, Callable[..., BaseImages]] = {
+    "cifar10": cifar10,
+    "digits": digits,
+    "m2nist": m2nist,
+    "mnist": mnist,
+}

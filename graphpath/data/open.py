@@ -32,9 +32,10 @@ def open_images(
 ) -> BaseImages:
     """The images that ``spec`` names.
 
-    ``spec`` is ``digits``, ``mnist`` or ``cifar10`` (the last two from ``root``, in torchvision's layout),
-    or the path of an image folder (a sub-folder a class, or train/ and test/ of such), a tar of one, a
-    single image, or an image set. Names come first: for a folder called digits give ``./digits``.
+    ``spec`` is ``digits``, ``mnist``, ``cifar10`` or ``m2nist`` (the last three from ``root``, in
+    torchvision's layout; ``m2nist`` is composed of MNIST), or the path of an image folder (a sub-folder a
+    class, or train/ and test/ of such), a tar of one, a single image, or an image set. Names come first: for
+    a folder called digits give ``./digits``.
     ``split`` chooses where there is something to choose.
     ``limit`` takes that many images, as evenly from all classes as they allow, chosen by ``seed``.
     ``size`` (a side, or height and width) and ``channels`` (1 or 3) bring them to a model's shape; images

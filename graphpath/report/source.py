@@ -51,6 +51,22 @@ class Source:
         return self.query.replace("/", "-") + ".csv"
 
 
+@dataclass(frozen=True)
+class Computed(Source):
+    """Rows that were computed from several answers; ``query`` names them, ``calls`` gave the answers."""
+
+    what: str = ""
+    calls: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        return self.what
+
+    @property
+    def command(self) -> str:
+        return "\n".join(self.calls)
+
+
 def command_line(query: str, store: str, parameters: Mapping[str, object]) -> str:
     """``graphpath query ...`` with every parameter that was given."""
     words = ["graphpath", "query", query, "--store", store]

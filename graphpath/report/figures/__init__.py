@@ -1,8 +1,9 @@
 """Figures: each function takes a data frame and returns SVG."""
 
 from graphpath.report.figures.bars import bars, stacked
+from graphpath.report.figures.curves import Curve, Point, curves, forest
 from graphpath.report.figures.heatmap import heatmaps
 from graphpath.report.figures.likeness import likeness
 from graphpath.report.figures.usage import usage
 
-__all__ = ["bars", "heatmaps", "likeness", "stacked", "usage"]
+__all__ = ["Curve", "Point", "bars", "curves", "forest", "heatmaps", "likeness", "stacked", "usage"]

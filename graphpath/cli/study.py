@@ -1,0 +1,92 @@
+"""``graphpath study``: published experiments repeated, with a verdict on every claim."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from graphpath.cli import arguments as a
+from graphpath.cli.output import show_table
+from graphpath.cli.progress import bar
+from graphpath.errors import StudyError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from graphpath.studies import Setting, Study
+
+INTERRUPTED = "what is finished is kept, and the same command goes on from there"
+
+
+def command(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME...", help="--list shows them all.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Run every study.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Show every study with its claims.")] = False,
+    data: a.Data = "digits",
+    root: a.Root = None,
+    out: Annotated[Path, typer.Option("--out", help="Where everything is kept.")] = Path("graphpath-studies"),
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="Networks of your own instead of small ones trained here, one a seed."),
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many; a verdict needs two or more.")] = 3,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar="NAME=VALUE", help="An option of the study, such as images=50."),
+    ] = None,
+    device: a.Device = "cpu",
+) -> None:
+    """Repeat published experiments: trace, load, ask, and say of every claim whether it holds here."""
+    from graphpath.studies import STUDIES, Setting, find
+
+    if listed:
+        show_table(_listing(STUDIES.values()))
+        return
+    chosen = list(STUDIES.values()) if every else [find(name) for name in names or []]
+    if not chosen:
+        raise StudyError("Which study? graphpath study --list shows them all, --all runs them.")
+    given = tuple(model or ())
+    count = len(given) or seeds
+    setting = Setting(out, data, root, tuple(range(count)), given, device=device)
+    _run(
+        chosen,
+        setting,
+        {name: a.typed(text) for name, text in a.named_values(option or [], "--option").items()},
+    )
+
+
+def _run(chosen: list[Study], setting: Setting, options: dict[str, Any]) -> None:
+    from graphpath.report.rows import rows
+    from graphpath.studies import run_study, write_summary
+
+    for study in chosen:
+        # Of several studies, each takes the options that it has.
+        own = options if len(chosen) == 1 else {n: v for n, v in options.items() if n in study.options}
+        with bar(study.name) as shown:
+            result = run_study(study, setting, own, told=shown.stage)
+        typer.echo(f"\n{study.name}: {study.title}")
+        for one in rows(result.verdicts):
+            part = f" ({one.part})" if one.part else ""
+            typer.echo(f"  {one.verdict}{part}: {one.claim}\n    {one.why}")
+        typer.echo(f"  {result.page}")
+    write_summary(setting.out)
+    typer.echo(f"\n{setting.out / 'summary.html'}: every study there")
+
+
+def _listing(studies: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = [
+        {
+            "study": study.name,
+            "title": study.title,
+            "claims": len(study.claims),
+            "options": ", ".join(f"{name}={value}" for name, value in study.options.items()),
+        }
+        for study in studies
+    ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,72 @@
+"""Published experiments as studies: each traces, loads, asks, and says of every claim whether it holds here.
+
+How a study is made, in one file:
+
+    def measure(bench: Bench) -> Measured:
+        images = bench.images(bench.options["images"])           # labelled test images, evenly by class
+        traced = bench.trace(images, method="effective_path")    # kept, loaded into the network's store
+        answer = bench.ask("categories/consistency", run=traced.id)  # a named query; figures will say so
+        found = Effects()
+        found.add("advantage", MEASURED, 0.3, layer=1, name="conv 0")
+        found.add("advantage", SHUFFLED, 0.0, layer=1, name="conv 0")
+        return Measured(found.frame(), {"consistency": answer})
+
+    STUDY = Study(
+        name="khakzar/overlap", title=..., paper=..., needs=..., measure=measure, options={"images": 100},
+        claims=(Claim("...", quantity="advantage", null=0.0, controls=(SHUFFLED, RANDOM)),),
+    )
+
+and a line in ``studies/catalogue.py``. ``measure`` is called once per *unit*: a network (trained, and the
+same with random weights), a seed and, if the study has them, a part. What it returns is kept, so a study that
+was interrupted goes on; traces, networks and stores are shared between studies. All else is the base's: units
+of all seeds put together, verdicts with 95 % intervals, tables as Parquet and CSV, pages, the summary.
+
+study       Study, Claim, Measured, Effects: what a study is
+setting     data set, networks and seeds
+bench       what ``measure`` works with
+verdicts    from effects over seeds to words
+runner      units, resumption, results
+tables      files; page, drawings: the HTML; summary: all studies in one table
+lyu         one module per experiment of Lyu, Pang and Wang 2024
+"""
+
+from graphpath.extras import needed_by
+
+with needed_by("graphpath.studies", "trace"):
+    from graphpath.studies.bench import Bench
+    from graphpath.studies.catalogue import STUDIES, find
+    from graphpath.studies.runner import Result, run_study
+    from graphpath.studies.setting import Setting
+    from graphpath.studies.study import (
+        AREA,
+        MEASURED,
+        RANDOM,
+        SHUFFLED,
+        Claim,
+        Drawing,
+        Effects,
+        Measured,
+        Study,
+        framed,
+    )
+    from graphpath.studies.summary import write_summary
+
+__all__ = [
+    "AREA",
+    "MEASURED",
+    "RANDOM",
+    "SHUFFLED",
+    "STUDIES",
+    "Bench",
+    "Claim",
+    "Drawing",
+    "Effects",
+    "Measured",
+    "Result",
+    "Setting",
+    "Study",
+    "find",
+    "framed",
+    "run_study",
+    "write_summary",
+]

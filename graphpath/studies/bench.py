@@ -1,0 +1,163 @@
+"""What ``measure`` works with: one network, its images, and a store that is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+
+from graphpath.attacks import attack
+from graphpath.data import BaseImages, TensorImages, open_images
+from graphpath.data.rows import balanced
+from graphpath.errors import StudyError
+from graphpath.ids import digest
+from graphpath.models import LoadedModel
+from graphpath.record import Trace
+from graphpath.report.source import command_line
+from graphpath.stores import Store, open_store
+from graphpath.studies.setting import Setting, Told
+from graphpath.tracing import trace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHORT = 12
+
+
+@dataclass(eq=False)
+class Bench:
+    """One unit's place of work; a context manager, for the store is closed at its end.
+
+    Traces, attacked images and the store belong to the network, and are shared by all studies of it.
+    """
+
+    setting: Setting
+    seed: int
+    network: str
+    """"trained" or "random weights"."""
+    model: LoadedModel
+    options: Mapping[str, Any]
+    part: str = ""
+    told: Told | None = None
+    asked: list[str] = field(default_factory=list)
+    """The commands and calls that gave the answers so far."""
+
+    @cached_property
+    def test(self) -> BaseImages:
+        """All labelled test images."""
+        return self.setting.images()
+
+    def images(self, count: int) -> BaseImages:
+        """``count`` test images, as evenly from all classes as they allow, others for every seed."""
+        return self.test.limit(count, self.seed)
+
+    def rest(self, count: int, beside: int) -> BaseImages:
+        """``count`` test images that are none of ``images(beside)``. Raises StudyError where none is left."""
+        taken = balanced(self.test.labels, beside, self.seed) if beside < len(self.test) else None
+        left = np.arange(0) if taken is None else np.setdiff1d(np.arange(len(self.test)), taken)
+        if not len(left):
+            raise StudyError(
+                f"{self.setting.data} has {len(self.test)} test images, and {beside} of them leave none for "
+                "what must be measured on others: ask for fewer images (--option images=...)."
+            )
+        return self.test.subset(left).limit(count, self.seed)
+
+    def trace(self, images: BaseImages, **options: Any) -> Trace:
+        """The images' pathways, as ``gp.trace`` gives them, loaded into ``store``; made once."""
+        key = digest(self.model.sha256, images.fingerprint, options)[:SHORT]
+        traced = trace(
+            self.model,
+            images,
+            out=self.setting.folder / "traces" / key,
+            device=self.setting.device,
+            progress=lambda done, total: self.tell("tracing", done, total),
+            **options,
+        )
+        self.store.load(traced, progress=lambda stage, done, total: self.tell("loading", done, total))
+        return traced
+
+    def attack(self, images: BaseImages, name: str, epsilon: float, targeted: int | str | None) -> BaseImages:
+        """What the attack makes of the images, each with its original as parent; made once."""
+        key = digest(self.model.sha256, images.fingerprint, name, epsilon, targeted, self.seed)[:SHORT]
+        out = self.setting.folder / "attacks" / key
+        attack(
+            self.model,
+            images,
+            name,
+            epsilon,
+            out=out,
+            targeted=targeted,
+            seed=self.seed,
+            progress=lambda done, total: self.tell(f"attacking by {name}", done, total),
+        )
+        return open_images(str(out))
+
+    def derived(
+        self,
+        pixels: torch.Tensor,
+        parents: BaseImages,
+        which: Sequence[int] | np.ndarray,
+        variant: str,
+        details: Sequence[Mapping[str, object]],
+    ) -> BaseImages:
+        """Images made from others: ``which`` are their parents' positions, ``details`` what was done."""
+        rows = parents.rows().take(np.asarray(which, np.int64))
+        return TensorImages(
+            pixels,
+            rows["label"].to_numpy(),
+            dataset=parents.dataset,
+            split=parents.split,
+            classes=parents.classes,
+            scheme=parents.scheme,
+            variant=variant,
+            parents=rows["sample"].to_pylist(),
+            details=details,
+        )
+
+    @cached_property
+    def store(self) -> Store:
+        """The embedded store of the network's pathways."""
+        path = self.setting.folder / "stores" / f"{self.model.sha256[:SHORT]}.lbdb"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return open_store(path)
+
+    def ask(self, query: str, **parameters: Any) -> pd.DataFrame:
+        """The answer of a named query of ``store``."""
+        self.asked.append(command_line(query, str(self.store.uri), parameters))
+        return self.store.query(query, **parameters)
+
+    def analyse(self, analysis: Callable[..., pd.DataFrame], traced: Trace, **arguments: Any) -> pd.DataFrame:
+        """The answer of one of ``graphpath.analysis`` on a trace."""
+        shown = [repr(str(traced.path)), *(f"{name}={value!r}" for name, value in arguments.items())]
+        self.asked.append(f"graphpath.analysis.{analysis.__name__}({', '.join(shown)})"[:400])
+        return analysis(traced, **arguments)
+
+    def random(self, *salt: object) -> np.random.Generator:
+        """Random numbers of this seed's own; another ``salt``, others."""
+        return np.random.default_rng(int(digest(self.seed, *salt)[:15], 16))
+
+    def tell(self, what: str, done: int, total: int) -> None:
+        """Show progress."""
+        if self.told is not None:
+            self.told(what, done, total)
+
+    def place(self, *parts: str) -> Path:
+        """A folder for what a study keeps beside, for work that ``trace`` and ``attack`` do not cover."""
+        path = self.setting.folder.joinpath("work", self.model.sha256[:SHORT], *parts)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if "store" in self.__dict__:
+            self.store.close()

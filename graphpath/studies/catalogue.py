@@ -1,0 +1,22 @@
+"""All studies by name."""
+
+from __future__ import annotations
+
+import difflib
+
+from graphpath.errors import StudyError
+from graphpath.studies.lyu import key_maps
+from graphpath.studies.study import Study
+
+STUDIES: dict[str, Study] = {study.name: study for study in (key_maps.STUDY,)}
+
+
+def find(name: str) -> Study:
+    """The study ``name``; its last part will do where that is one study's only. Raises StudyError."""
+    asked = name.lower().replace("-", "_")
+    ending = [study for known, study in STUDIES.items() if known == asked or known.split("/")[1] == asked]
+    if len(ending) == 1:
+        return ending[0]
+    close = difflib.get_close_matches(asked, [*STUDIES, *(known.split("/")[1] for known in STUDIES)], n=1)
+    hint = f"did you mean {close[0]}?" if close else "graphpath study --list shows all."
+    raise StudyError(f"There is no study {name!r}: {hint}")

@@ -1,0 +1,155 @@
+"""E1: do the largest pathways of a pixel cross the feature maps that matter for the class?
+
+Abstract: the "few largest pathways of an individual pixel" tend to cross, in each layer, the feature maps
+important for classification. Key maps K(l, class) are those whose removal costs the class most balanced
+accuracy, on images that are not traced (``graphpath.key_maps``). The *hit* is the share of all pairs of a
+foreground pixel and one of its large maps whose map is key for the image's class; the *lift* divides it by
+the share of maps that are key, which is what chance gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from graphpath.studies import drawings
+from graphpath.studies.bench import Bench
+from graphpath.studies.lyu import KERNELS, PAPER
+from graphpath.studies.lyu.profiles import Floats, active_area, counted, diffused, largest, map_layers
+from graphpath.studies.study import (
+    AREA,
+    MEASURED,
+    RANDOM,
+    SHUFFLED,
+    Claim,
+    Drawing,
+    Effects,
+    Measured,
+    Study,
+    Tables,
+    framed,
+)
+from graphpath.tracing import key_maps
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Keys = npt.NDArray[np.bool_]
+"""(classes, channels): whether a map is key for a class."""
+
+
+def measure(bench: Bench) -> Measured:
+    """Lift by layer: of pathways, of the classes' key maps dealt to other classes, and of the active area."""
+    images = bench.images(bench.options["images"])
+    traced = diffused(bench, images)
+    layers = map_layers(traced)
+    pathways = counted(bench, traced, images)
+    area = active_area(bench, images, layers)
+    keys = key_sets(bench, layers, beside=len(images))
+    found, chances = Effects(), []
+    for layer in pathways.layers:
+        name, labels = pathways.names[layer], images.labels
+        top = largest(area.of[layer], bench.options["top"]).astype(float)
+        own = lift(pathways.of[layer], keys[layer], labels)
+        dealt = bench.random("labels", layer).permutation(labels)
+        found.add("lift", MEASURED, own, layer=layer, name=name)
+        found.add("lift", AREA, lift(top, keys[layer], labels), layer=layer, name=name)
+        found.add("lift", SHUFFLED, lift(pathways.of[layer], keys[layer], dealt), layer=layer, name=name)
+        p = permuted(bench, pathways.of[layer], keys[layer], labels, own)
+        chances.append({"layer": layer, "name": name, "lift": own, "p": p})
+    return Measured(found.frame(), {"permutation": framed(chances)})
+
+
+def key_sets(bench: Bench, layers: pd.DataFrame, beside: int) -> Mapping[int, Keys]:
+    """By layer, the key maps of every class, measured on images beside the traced ones."""
+    others = bench.rest(bench.options["held_out"], beside)
+    frame = key_maps(
+        bench.model,
+        others,
+        layers=[int(layer) for layer in layers.layer],
+        device=bench.setting.device,
+        progress=lambda done, total: bench.tell("looking for key maps", done, total),
+    )
+    found = {}
+    for layer, channels in zip(layers.layer, layers.channels, strict=True):
+        keys = np.zeros((len(others.classes), int(channels)), bool)
+        some = frame[(frame.layer == layer) & frame.key]
+        keys[some.label.to_numpy(), some.channel.to_numpy()] = True
+        found[int(layer)] = keys
+    return found
+
+
+def lift(counts: Floats, keys: Keys, labels: npt.NDArray[np.int32]) -> float:
+    """The share of ``counts`` (images, channels) on maps that are key for the image's class, over chance's.
+
+    Every image counts alike; one without any pathway there does not count.
+    """
+    sums = counts.sum(1)
+    some = sums > 0
+    hits = (counts * keys[labels]).sum(1)[some] / sums[some]
+    expected = keys.mean(1)[labels][some]
+    return float(hits.mean() / expected.mean()) if some.any() else float("nan")
+
+
+def permuted(bench: Bench, counts: Floats, keys: Keys, labels: npt.NDArray[np.int32], own: float) -> float:
+    """p: how often as many maps drawn at random for each class give at least this lift."""
+    random, rounds = bench.random("permutation", counts.shape[1]), bench.options["permutations"]
+    drawn = [lift(counts, random.permuted(keys, axis=1), labels) for _ in range(rounds)]
+    return float((1 + np.sum(np.asarray(drawn) >= own)) / (1 + rounds))
+
+
+def draw(tables: Tables) -> list[Drawing]:
+    """The permutation tests by layer."""
+    table = tables["permutation"]
+    svg = drawings.lines_over(
+        table, "layer", "part", "p", null=0.01, label="p of the permutation test, by layer"
+    )
+    text = (
+        "How often key maps drawn at random, as many for each class, are crossed as often. The dashed line "
+        "is p = .01."
+    )
+    return [Drawing("Against key maps drawn at random", text, svg, "permutation")]
+
+
+STUDY = Study(
+    name="lyu/key_maps",
+    title="E1: the largest pathways and the key feature maps",
+    paper=PAPER,
+    needs=(
+        "Traces test images by diffusion, and takes every feature map out of the network in turn, on other "
+        "test images, for what its loss does to each class."
+    ),
+    claims=(
+        Claim(
+            "In every layer, a pixel's few largest pathways cross its class's key maps beyond chance",
+            quantity="lift",
+            null=1.0,
+            controls=(RANDOM,),
+            beside=(SHUFFLED, AREA),
+            unit="hit rate over chance's",
+        ),
+        Claim(
+            "More often than the most active maps are key",
+            quantity="lift",
+            null=1.0,
+            controls=(AREA,),
+            over="mean",
+            unit="hit rate over chance's",
+        ),
+        Claim(
+            "More often than they cross the key maps of other classes",
+            quantity="lift",
+            null=1.0,
+            controls=(SHUFFLED,),
+            over="mean",
+            unit="hit rate over chance's",
+        ),
+    ),
+    measure=measure,
+    options={"images": 150, "held_out": 1000, "top": 5, "permutations": 999},
+    parts=KERNELS,
+    draw=draw,
+)

@@ -1,0 +1,124 @@
+"""Runs a study: unit by unit, going on where it stopped, and everything that is written of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from graphpath.errors import StudyError
+from graphpath.ids import digest
+from graphpath.models import LoadedModel
+from graphpath.record.files import write_json
+from graphpath.studies import verdicts
+from graphpath.studies.bench import Bench
+from graphpath.studies.page import write_page
+from graphpath.studies.setting import Setting, Told
+from graphpath.studies.study import TRAINED, Measured, Option, Study
+from graphpath.studies.tables import together, write_table
+from graphpath.studies.units import Kept, kept
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Result:
+    """A study that was run: its folder, the verdicts (a row a claim and part), and all tables."""
+
+    study: Study
+    folder: Path
+    page: Path
+    verdicts: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class _Unit:
+    network: str
+    seed: int
+    part: str
+
+    def __str__(self) -> str:
+        return " ".join(word for word in (self.part, self.network, f"seed {self.seed}") if word)
+
+    @property
+    def folder(self) -> str:
+        return str(self).replace(" ", "-").replace("/", "-")
+
+
+def run_study(
+    study: Study,
+    setting: Setting,
+    options: Mapping[str, Option] | None = None,
+    *,
+    told: Told | None = None,
+) -> Result:
+    """Run ``study`` in ``setting`` and write its tables, figures and page below ``setting.folder``.
+
+    Units that are finished are not measured again, unless ``options`` (by default the study's own),
+    networks or images are others. ``told(what, done, total)`` is called as it goes on.
+
+    Raises StudyError for an option that the study has not, and what measuring raises; finished units stay.
+    """
+    asked = settled(study, options or {})
+    folder = setting.folder / study.name
+    setting = setting.paired() if study.pairs else setting
+    units = [_Unit(n, s, p) for p in study.parts for s in setting.seeds for n in study.networks]
+    found = {unit: _measured(study, setting, asked, unit, folder, told) for unit in units}
+    tables = together({_columns(unit): one.measured for unit, one in found.items()})
+    judged = verdicts.table(study, tables["effects"])
+    for name, table in {**tables, "verdicts": judged}.items():
+        write_table(folder, name, table)
+    facts = {**setting.described(), "accuracy": [setting.accuracy(seed) for seed in setting.seeds]}
+    write_json(folder / "study.json", {**facts, "study": study.name, "options": dict(asked)})
+    commands = {str(unit): one.asked for unit, one in found.items() if unit.network == TRAINED}
+    page = write_page(folder, study, facts, asked, tables, judged, commands)
+    return Result(study, folder, page, judged, tables)
+
+
+def settled(study: Study, options: Mapping[str, Option]) -> dict[str, Option]:
+    """The study's options with ``options`` in their places. Raises StudyError."""
+    for name, value in options.items():
+        if name not in study.options:
+            known = ", ".join(study.options) or "none"
+            raise StudyError(f"{study.name} has no option {name!r}; it has {known}.")
+        default = study.options[name]
+        whole = isinstance(default, int) and not isinstance(value, int)
+        if whole or isinstance(default, str) != isinstance(value, str):
+            raise StudyError(f"{study.name}: {name}={value!r} should be like its default, {default!r}.")
+    return {**study.options, **options}
+
+
+def _columns(unit: _Unit) -> tuple[tuple[str, str | int], ...]:
+    return (("network", unit.network), ("seed", unit.seed), ("part", unit.part))
+
+
+def _measured(
+    study: Study,
+    setting: Setting,
+    options: Mapping[str, Option],
+    unit: _Unit,
+    folder: Path,
+    told: Told | None,
+) -> Kept:
+    model = setting.network(unit.network, unit.seed, told)
+    path = folder / "units" / f"{unit.folder}-{_key(study, setting, options, model)}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+    def tell(what: str, done: int, total: int) -> None:
+        if told is not None:
+            told(f"{study.name}, {unit}: {what}", done, total)
+
+    def make() -> tuple[Measured, list[str]]:
+        tell("measuring", 0, 0)
+        with Bench(setting, unit.seed, unit.network, model, options, unit.part, tell) as bench:
+            return study.measure(bench), bench.asked
+
+    return kept(path, make)
+
+
+def _key(study: Study, setting: Setting, options: Mapping[str, Option], model: LoadedModel) -> str:
+    """What a unit rests on, in ten digits."""
+    return digest(study.name, study.version, dict(options), model.sha256, setting.images().fingerprint)[:10]

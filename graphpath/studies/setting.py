@@ -1,0 +1,153 @@
+"""On what a study runs: a data set, and the networks that read it, one for each seed."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from graphpath.data import BaseImages, open_images
+from graphpath.data.composed import ComposedImages, composed
+from graphpath.errors import StudyError
+from graphpath.ids import digest
+from graphpath.models import LoadedModel, evaluate, load_model, read_checkpoint, train, weights_digest
+from graphpath.studies.study import TRAINED
+
+Told = Callable[[str, int, int], None]
+"""Called with (what is being done, done, in all)."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A data set, networks and seeds; ``out`` keeps everything that is made.
+
+    Without ``models``, one small CNN per seed is trained on ``train_images`` images, evenly by class, and
+    kept as a checkpoint; with them, these stand for the seeds.
+    """
+
+    out: Path
+    data: str = "digits"
+    root: Path | None = None
+    seeds: tuple[int, ...] = (0, 1, 2)
+    models: tuple[str, ...] = ()
+    widths: tuple[int, ...] = (16, 32, 32)
+    train_images: int = 12_000
+    device: str = "cpu"
+    pairs: bool = False
+    """Whether images are two objects on a canvas, to be told by the left one (:meth:`paired`)."""
+
+    def __post_init__(self) -> None:
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise StudyError(f"seeds {self.seeds}: expected at least one, and each once.")
+        if self.models and len(self.models) != len(self.seeds):
+            raise StudyError(
+                f"{len(self.models)} networks for {len(self.seeds)} seeds: give as many networks as seeds."
+            )
+
+    @property
+    def folder(self) -> Path:
+        """Where everything about the data set lies."""
+        return self.out / (Path(self.data).name.replace(".", "-") + ("-pairs" if self.pairs else ""))
+
+    def paired(self) -> Setting:
+        """The same data composed in pairs, as in M2NIST, with networks trained on those."""
+        return replace(self, pairs=True, models=())
+
+    def images(self, split: str = "test", limit: int | None = None) -> BaseImages:
+        """Labelled images. Raises DataError, or StudyError where some have no label."""
+        size, channels = self._shape()
+        most = None if self.pairs else limit
+        found = open_images(self.data, root=self.root, split=split, limit=most, size=size, channels=channels)
+        found = in_pairs(found, limit or self.train_images) if self.pairs else found
+        if not len(found) or found.labels.min() < 0:
+            raise StudyError(f"{self.data}: a study needs images that all have a class.")
+        return found
+
+    def network(self, kind: str, seed: int, told: Told | None = None) -> LoadedModel:
+        """The trained network of a seed, or the same with its weights drawn anew. Trains it if need be."""
+        trained = self._given(seed) if self.models else self._trained(seed, told)
+        return trained if kind == TRAINED else drawn_anew(trained, seed)
+
+    def accuracy(self, seed: int) -> float:
+        """The share of test images that the trained network of a seed classifies as labelled."""
+        if self.models:
+            return evaluate(self._given(seed).module, self.images())
+        return float(read_checkpoint(self._checkpoint(seed))["accuracy"])
+
+    def described(self) -> dict[str, object]:
+        """What tells one setting from another, for pages and summaries."""
+        made = f"cnn of {', '.join(map(str, self.widths))} feature maps, trained here"
+        return {
+            "data": Path(self.data).name,
+            "network": ", ".join(Path(model).stem for model in self.models) or made,
+            "seeds": len(self.seeds),
+        }
+
+    def _shape(self) -> tuple[tuple[int, int] | None, int | None]:
+        """The size and channels that a given network was made for, to which images are brought."""
+        if not self.models or (shape := self._given(self.seeds[0]).shape) is None:
+            return None, None
+        return (shape[1], shape[2]), shape[0]
+
+    def _given(self, seed: int) -> LoadedModel:
+        return load_model(self.models[self.seeds.index(seed)], device=self.device)
+
+    def _checkpoint(self, seed: int) -> Path:
+        key = digest(self.widths, self.train_images)[:8]
+        return self.folder / "networks" / f"cnn-{key}-seed{seed}.pt"
+
+    def _trained(self, seed: int, told: Told | None) -> LoadedModel:
+        path = self._checkpoint(seed)
+        if not path.is_file():
+            train(
+                "cnn",
+                self.images("train", self.train_images),
+                self.images(),
+                seed=seed,
+                out=path,
+                device=self.device,
+                progress=None
+                if told is None
+                else lambda p: told(f"training the network of seed {seed}", p.done, p.total),
+                widths=self.widths,
+            )
+        return load_model(str(path), device=self.device)
+
+
+def in_pairs(images: BaseImages, count: int) -> ComposedImages:
+    """At most ``count`` canvases of two objects each, and no more than there are images."""
+    canvas = canvas_of(images.shape)
+    seed = 0 if images.split == "train" else 1
+    return composed(images, min(count, len(images)), canvas, (2,), seed, f"{images.dataset}-pairs")
+
+
+def canvas_of(shape: tuple[int, int, int]) -> tuple[int, int]:
+    """The canvas for two objects of ``shape``, with room to move each by :func:`room` all around."""
+    _, height, width = shape
+    spare = room(shape)
+    return height + 2 * spare, 2 * (width + 2 * spare)
+
+
+def room(shape: tuple[int, int, int]) -> int:
+    """By how many pixels an object of ``shape`` can be moved from the middle of its half of a canvas."""
+    return max(3, min(shape[1:]) // 4)
+
+
+def drawn_anew(model: LoadedModel, seed: int) -> LoadedModel:
+    """The same network as it would be before training: every layer's own initialisation, by ``seed``."""
+    module = copy.deepcopy(model.module)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for part in module.modules():
+            _reset(part)
+    name = f"{model.name}-random-weights"
+    return LoadedModel(module, name, weights_digest(module), model.classes, model.shape, model.scheme)
+
+
+def _reset(part: nn.Module) -> None:
+    if callable(reset := getattr(part, "reset_parameters", None)):
+        reset()

@@ -1,0 +1,143 @@
+"""What a study is: claims of a paper, and how the numbers are had that test them. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from graphpath.studies.bench import Bench
+
+MEASURED = "measured"
+"""The condition of what the claim is about."""
+RANDOM = "random weights"
+"""The same, measured on the network with its weights drawn anew. The base makes it; a study does not."""
+SHUFFLED = "shuffled labels"
+"""The same, with class labels dealt to other images."""
+AREA = "active area"
+"""The same, with feature maps ranked by how much of them is not zero instead of by pathways."""
+
+ALL_LAYERS = -1
+
+TRAINED = "trained"
+Option = int | float | str | bool
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One statement of a paper, and the quantity that is larger than ``null`` if it is true.
+
+    It *holds* if the quantity exceeds ``null``, and every control, by more than the 95 % interval over seeds;
+    a claim that a control fulfils as well says nothing about what it is a control of.
+    """
+
+    text: str
+    quantity: str
+    """Which rows of the effects; what is larger speaks for the claim."""
+    null: float
+    """What it would be without any effect."""
+    controls: tuple[str, ...] = ()
+    """Conditions that it must exceed."""
+    beside: tuple[str, ...] = ()
+    """Conditions that are shown beside it and decide nothing."""
+    over: Literal["worst", "mean"] = "worst"
+    """Whether it must be so in every layer (the worst counts), or on the layers' mean."""
+    unit: str = ""
+    """What the quantity is, in words, for the axis."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one unit found.
+
+    ``effects`` has the columns quantity, condition, layer, name, value (:class:`Effects` makes it);
+    ``tables`` are any others to keep and draw. The base adds the columns network, seed and part.
+    """
+
+    effects: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure that a study draws from its tables; ``table`` is the one whose rows the page offers as CSV."""
+
+    title: str
+    text: str
+    svg: str
+    table: str
+    half: bool = False
+
+
+Tables = Mapping[str, "pd.DataFrame"]
+
+
+def _nothing(tables: Tables) -> Sequence[Drawing]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Study:
+    """An experiment of a paper, repeatable on other data and networks."""
+
+    name: str
+    """``paper/experiment``, as on the command line."""
+    title: str
+    paper: str
+    needs: str
+    """What is done and what it takes, in a sentence."""
+    claims: tuple[Claim, ...]
+    measure: Callable[[Bench], Measured]
+    options: Mapping[str, Option] = field(default_factory=dict)
+    """Sample sizes and such, with their defaults."""
+    parts: tuple[str, ...] = ("",)
+    """Variants that are measured, and judged, apart."""
+    networks: tuple[str, ...] = (TRAINED, RANDOM)
+    pairs: bool = False
+    """Whether it needs images of two objects, of which one is told (``Setting.paired``)."""
+    draw: Callable[[Tables], Sequence[Drawing]] = _nothing
+    version: int = 1
+    """To be raised when ``measure`` changes, so that units measured by an older one are not taken for its."""
+
+
+class Effects:
+    """Collects the rows of ``Measured.effects``."""
+
+    def __init__(self) -> None:
+        self._rows: list[dict[str, Any]] = []
+
+    def add(
+        self,
+        quantity: str,
+        condition: str,
+        value: float,
+        *,
+        layer: int = ALL_LAYERS,
+        name: str = "all layers",
+    ) -> None:
+        """One value; NaN where it cannot be had."""
+        row = {"quantity": quantity, "condition": condition, "layer": layer, "name": name}
+        self._rows.append({**row, "value": float(value)})
+
+    def layers(
+        self, quantity: str, condition: str, values: Mapping[int, float], names: Mapping[int, str]
+    ) -> None:
+        """A value for each layer."""
+        for layer, value in values.items():
+            self.add(quantity, condition, value, layer=layer, name=names[layer])
+
+    def frame(self) -> pd.DataFrame:
+        """The rows."""
+        import pandas as pd
+
+        return pd.DataFrame(self._rows, columns=["quantity", "condition", "layer", "name", "value"])
+
+
+def framed(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
+    """Rows as a table."""
+    import pandas as pd
+
+    return pd.DataFrame(list(rows))

@@ -1,0 +1,108 @@
+"""All studies that were run, in one table: HTML, Markdown, CSV and Parquet. Needs no torch."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from graphpath.errors import StudyError
+from graphpath.record.files import read_json, write_atomically
+from graphpath.report.page import Figure, Page, Section, render
+from graphpath.report.rows import rows
+from graphpath.studies.tables import write_table
+from graphpath.studies.verdicts import FAILS, HOLDS, UNSURE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HEAD = ["study", "claim", "here", "effect [95 % interval]", "no effect"]
+
+
+def gather(out: Path) -> pd.DataFrame:
+    """The verdicts of every study below ``out``, with data, network and seeds. Raises StudyError if none."""
+    import pandas as pd
+
+    found = []
+    for file in sorted(out.glob("*/*/*/study.json")):
+        if not (file.parent / "verdicts.parquet").is_file():
+            continue
+        told = read_json(file)
+        table = pd.read_parquet(file.parent / "verdicts.parquet")
+        accuracy = min(told["accuracy"])
+        found.append(
+            table.assign(data=told["data"], network=told["network"], accuracy=accuracy, page=_page(file, out))
+        )
+    if not found:
+        raise StudyError(f"{out} holds no finished study; graphpath study NAME --out {out} runs one.")
+    return pd.concat(found, ignore_index=True)
+
+
+def write_summary(out: Path) -> pd.DataFrame:
+    """Write summary.html, .md, .csv and .parquet into ``out``, of every study there; returns the table."""
+    table = gather(out)
+    write_table(out, "summary", table)
+    text = "\n\n".join(f"{_told(some)}\n\n{markdown(some)}" for _, some in table.groupby("data", sort=False))
+    write_atomically(out / "summary.md", lambda path: path.write_text(text, encoding="utf-8"))
+    html = render(_as_page(table))
+    write_atomically(out / "summary.html", lambda path: path.write_text(html, encoding="utf-8"))
+    return table
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The verdicts as a Markdown table, a row for each claim and part."""
+    lines = [f"| {' | '.join(HEAD)} |", "|---|---|---|---|---|"]
+    lines += [f"| {' | '.join(line)} |" for line in _lines(table, "`{}`")]
+    return "\n".join(lines) + "\n"
+
+
+def counted(table: pd.DataFrame) -> str:
+    """How many claims hold, do not, and are open, in a sentence."""
+    found = table.verdict.value_counts()
+    told = [f"{int(found.get(HOLDS, 0))} hold", f"{int(found.get(FAILS, 0))} do not hold here"]
+    return f"Of {len(table)} claims {', '.join(told)}, and of {int(found.get(UNSURE, 0))} one cannot tell."
+
+
+def _lines(table: pd.DataFrame, name: str) -> list[list[str]]:
+    return [
+        [
+            name.format(one.study) + (f", {one.part}" if one.part else ""),
+            one.claim.replace("|", "\\|"),
+            one.verdict,
+            f"{_number(one.effect)} [{_number(one.low)}, {_number(one.high)}]",
+            _number(one.null),
+        ]
+        for one in rows(table)
+    ]
+
+
+def _as_page(table: pd.DataFrame) -> Page:
+    sections = []
+    for data, some in table.groupby("data", sort=False):
+        why = [[one.study, one.claim, one.why] for one in rows(some)]
+        figures = [
+            Figure("Verdicts", "", table=[HEAD, *_lines(some, "{}")]),
+            Figure("What they rest on", "", table=[["study", "claim", "why"], *why]),
+        ]
+        sections.append(Section(f"on-{data}", f"On {data}", counted(some), figures))
+    files = [(str(study), str(page)) for (study, page), _ in table.groupby(["study", "page"], sort=False)]
+    lead = (
+        "A claim holds if it exceeds no effect and every control by more than the 95 % interval over seeds."
+    )
+    return Page("Published claims, tried here", lead, files, sections)
+
+
+def _told(table: pd.DataFrame) -> str:
+    one = table.iloc[0]
+    return (
+        f"On {one.data}: {one.network}, {int(table.seeds.max())} seeds, at least {table.accuracy.min():.1%} "
+        f"of test images right. {counted(table)}"
+    )
+
+
+def _page(file: Path, out: Path) -> str:
+    return str((file.parent / "study.html").relative_to(out))
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3g}"

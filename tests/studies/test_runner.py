@@ -1,0 +1,196 @@
+"""Running a study: units, resumption, files, pages, the summary and the command line."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pandas as pd
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from graphpath.errors import StudyError  # noqa: E402
+from graphpath.studies import (  # noqa: E402
+    MEASURED,
+    RANDOM,
+    STUDIES,
+    Bench,
+    Claim,
+    Drawing,
+    Effects,
+    Measured,
+    Result,
+    Setting,
+    Study,
+    find,
+    framed,
+    run_study,
+    write_summary,
+)
+from graphpath.studies.drawings import lines_over  # noqa: E402
+from tests.cli.conftest import call, refused  # noqa: E402, F401
+
+CLAIM = Claim("A network is surer of its answers than before it was trained", "sure", 0.0, (RANDOM,))
+
+
+class Counting:
+    """A study that counts its units, and can be interrupted."""
+
+    def __init__(self, stop_at: int = 99) -> None:
+        self.units: list[tuple[str, int, str]] = []
+        self.stop_at = stop_at
+
+    def measure(self, bench: Bench) -> Measured:
+        if len(self.units) == self.stop_at:
+            raise KeyboardInterrupt
+        self.units.append((bench.network, bench.seed, bench.part))
+        images = bench.images(int(bench.options["images"]))
+        with torch.no_grad():
+            sure = bench.model.module(images.batch(0, len(images))).softmax(1).amax(1).mean().item()
+        found, rows = Effects(), [{"layer": layer, "line": "sure", "value": sure} for layer in (1, 2)]
+        found.add("sure", MEASURED, sure)
+        return Measured(found.frame(), {"answers": framed(rows)})
+
+    def study(self) -> Study:
+        return Study(
+            name="test/sure",
+            title="Are networks sure?",
+            paper="None",
+            needs="Looks at answers.",
+            claims=(CLAIM,),
+            measure=self.measure,
+            options={"images": 20, "kind": "plain"},
+            parts=("a", "b"),
+            draw=lambda t: [
+                Drawing("By layer", "...", lines_over(t["answers"], "layer", "line", "value"), "answers")
+            ],
+        )
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    return Setting(tmp_path_factory.mktemp("studies"), seeds=(0, 1), widths=(4, 6), train_images=200)
+
+
+@pytest.fixture(scope="module")
+def run(setting: Setting) -> Result:
+    return run_study(Counting().study(), setting)
+
+
+def test_every_network_seed_and_part_is_a_unit(setting: Setting) -> None:
+    counting = Counting()
+    run_study(counting.study(), replace(setting, out=setting.out / "apart"))
+    assert sorted(counting.units) == sorted(
+        (network, seed, part) for network in ("trained", RANDOM) for seed in (0, 1) for part in "ab"
+    )
+
+
+def test_an_interrupted_study_goes_on(setting: Setting, run: Result) -> None:
+    setting = replace(setting, out=setting.out / "interrupted")
+    stopped = Counting(stop_at=3)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(stopped.study(), setting)
+    folder = setting.folder / "test/sure/units"
+    assert len(list(folder.iterdir())) == 3
+    rest = Counting()
+    result = run_study(rest.study(), setting)
+    assert len(rest.units) == 8 - 3 and not set(rest.units) & set(stopped.units)
+    pd.testing.assert_frame_equal(result.tables["effects"], run.tables["effects"])
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_other_options_are_measured_anew(setting: Setting, run: Result) -> None:
+    again, other = Counting(), Counting()
+    run_study(again.study(), setting)
+    run_study(other.study(), setting, {"images": 10})
+    assert (len(again.units), len(other.units)) == (0, 8)
+    changed = Counting()
+    run_study(replace(changed.study(), version=2), setting)
+    assert len(changed.units) == 8
+
+
+def test_tables_are_kept_as_parquet_and_csv(run: Result) -> None:
+    assert list(run.tables["answers"].columns[:3]) == ["network", "seed", "part"]
+    for name in ("effects", "answers", "verdicts"):
+        parquet = pd.read_parquet(run.folder / f"{name}.parquet")
+        assert len(pd.read_csv(run.folder / f"{name}.csv")) == len(parquet) > 0
+    told = json.loads((run.folder / "study.json").read_text())
+    assert told["options"] == {"images": 20, "kind": "plain"} and len(told["accuracy"]) == 2
+
+
+def test_verdicts_are_of_every_claim_and_part(run: Result) -> None:
+    assert list(zip(run.verdicts.claim, run.verdicts.part, strict=True)) == [
+        (CLAIM.text, "a"),
+        (CLAIM.text, "b"),
+    ]
+    effects = run.tables["effects"]
+    own = effects[(effects.network == "trained") & (effects.part == "a")]
+    assert run.verdicts.effect[0] == pytest.approx(own.value.mean())
+
+
+def test_random_weights_are_drawn_anew(setting: Setting) -> None:
+    trained, one, two = (setting.network(kind, 0) for kind in ("trained", RANDOM, RANDOM))
+    assert one.sha256 == two.sha256 != trained.sha256
+    assert setting.network(RANDOM, 1).sha256 != one.sha256
+    assert setting.network("trained", 0).sha256 == trained.sha256  # not touched by it
+
+
+def test_the_page_says_all(run: Result) -> None:
+    page = run.page.read_text()
+    assert CLAIM.text in page and run.verdicts.why[0] in page and "images = 20" in page
+    assert not re.search(r'(?:src|href)="(?!data:|#)', page)
+    figures = sorted((run.folder / "figures").glob("*.svg"))
+    assert len(figures) == 3  # two parts of the claim, and the study's own
+    for figure in figures:
+        assert ElementTree.fromstring(figure.read_text()).tag.endswith("svg")
+
+
+def test_the_summary_gathers_all_studies(setting: Setting, run: Result) -> None:
+    table = write_summary(setting.out)
+    assert set(table.study) == {"test/sure"} and set(table.data) == {"digits"}
+    text = (setting.out / "summary.md").read_text()
+    assert CLAIM.text in text and f"{run.verdicts.effect[0]:.3g}" in text
+    assert CLAIM.text in (setting.out / "summary.html").read_text()
+
+
+def test_what_cannot_be_run(setting: Setting, tmp_path: Path) -> None:
+    study = Counting().study()
+    with pytest.raises(StudyError, match="no option 'image'; it has images, kind"):
+        run_study(study, setting, {"image": 3})
+    with pytest.raises(StudyError, match="images='many' should be like its default, 20"):
+        run_study(study, setting, {"images": "many"})
+    with pytest.raises(StudyError, match="each once"):
+        Setting(tmp_path, seeds=(1, 1))
+    with pytest.raises(StudyError, match="1 networks for 2 seeds"):
+        Setting(tmp_path, seeds=(0, 1), models=("a.pt",))
+    with pytest.raises(StudyError, match="leave none"):
+        Bench(setting, 0, "trained", setting.network("trained", 0), {}).rest(10, beside=360)
+
+
+def test_studies_are_found_by_name() -> None:
+    assert find("lyu/key_maps") is find("key-maps") is STUDIES["lyu/key_maps"]
+    with pytest.raises(StudyError, match="did you mean"):
+        find("lyu/key_map")
+
+
+def test_every_study_says_what_it_is() -> None:
+    for name, study in STUDIES.items():
+        assert name == study.name and study.title and study.paper and study.needs and study.claims
+        assert all(claim.text[-1].isalnum() or claim.text[-1] == ")" for claim in study.claims)
+
+
+def test_the_command_line(
+    call: Callable[..., object],  # noqa: F811
+    refused: Callable[..., str],  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    assert "lyu/key_maps" in call("study", "--list").stdout  # type: ignore[attr-defined]
+    assert "--list shows" in refused("study")
+    assert "did you mean" in refused("study", "key_mapz")
+    assert "has no option" in refused("study", "key_maps", "--out", tmp_path, "--option", "size=3")
+    assert "--root" in refused("study", "key_maps", "--out", tmp_path, "--data", "mnist")
