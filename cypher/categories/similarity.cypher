@@ -36,14 +36,17 @@ WITH known, collect({owner: c.id, samples: c.samples, layer: l.number, edges: 0,
 // LadybugDB collects null where there is nothing to collect.
 UNWIND coalesce(known + blank, blank) AS x
 WITH x.owner AS owner, x.samples AS samples, x.layer AS layer, sum(x.edges) AS edges, sum(x.total) AS total
-// Their edges. -1 is nobody's: it gives each one member without ends, which all have, so that pairs which
-// share no edge appear as well.
+// Their edges. -1 is nobody's: it gives each one member without ends, which all have and which carries its
+// size, so that pairs which share no edge appear as well.
 UNWIND [-1, owner] AS wanted
 OPTIONAL MATCH (a:Neuron)-[r:CLASS_FLOWS_TO]->(b:Neuron)
 WHERE r.class_pathway = wanted AND r.layer = layer
-WITH layer, a.id AS source, b.id AS target, collect({owner: owner, edges: edges,
+WITH a, b, r, wanted, owner, samples, layer, edges, total
+WHERE wanted = -1 OR r.layer IS NOT NULL
+WITH layer, a.id AS source, b.id AS target, collect({owner: owner,
   n: CASE WHEN r.layer IS NULL THEN 0 ELSE 1 END,
-  mass: CASE WHEN total = 0.0 THEN 0.0 WHEN $weights = 'raw' THEN total ELSE 1.0 END,
+  edges: CASE WHEN r.layer IS NULL THEN edges ELSE 0 END,
+  mass: CASE WHEN r.layer IS NOT NULL OR total = 0.0 THEN 0.0 WHEN $weights = 'raw' THEN total ELSE 1.0 END,
   weight: coalesce(r.weight, 0.0) / samples
     / CASE WHEN total = 0.0 OR $weights = 'raw' THEN 1.0 ELSE total END
 }) AS sides
@@ -51,14 +54,12 @@ UNWIND sides AS x
 UNWIND sides AS y
 WITH layer, x, y
 WHERE x.owner < y.owner
-WITH x.owner AS one, y.owner AS two, layer, sum(x.n * y.n) AS shared, max(x.edges) AS edges1,
-  max(y.edges) AS edges2, max(x.mass) AS mass1, max(y.mass) AS mass2,
-  sum(CASE WHEN x.weight < y.weight THEN x.weight ELSE y.weight END) AS least
 UNWIND [layer, -1] AS level
-WITH one, two, level, shared, edges1, edges2, least, mass1, mass2
+WITH level, x, y
 WHERE $by_layer OR level = -1
-WITH one, two, level, sum(shared) AS shared, sum(edges1) AS edges1, sum(edges2) AS edges2,
-  sum(least) AS least, sum(mass1) AS mass1, sum(mass2) AS mass2
+WITH x.owner AS one, y.owner AS two, level, sum(x.n * y.n) AS shared, sum(x.edges) AS edges1,
+  sum(y.edges) AS edges2, sum(x.mass) AS mass1, sum(y.mass) AS mass2,
+  sum(CASE WHEN x.weight < y.weight THEN x.weight ELSE y.weight END) AS least
 WITH one, two, level, shared, edges1, edges2, edges1 + edges2 - shared AS either, least,
   mass1 + mass2 - least AS most
 WHERE $min_weighted_J <= 0.0 OR (most > 0.0 AND least >= $min_weighted_J * most)
