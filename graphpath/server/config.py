@@ -41,6 +41,8 @@ def neo4j_conf(home: Path, ports: Ports, memory: Memory, plugins: Path | None = 
         "server.memory.heap.initial_size": f"{memory.heap}m",
         "server.memory.heap.max_size": f"{memory.heap}m",
         "server.memory.pagecache.size": f"{memory.pages}m",
+        # By default 0.7 of the heap; but Neo4j counts too little, and a server without heap ends itself.
+        "dbms.memory.transaction.total.max": f"{memory.heap // 2}m",
         "browser.post_connect_cmd": on_connect(),
         "db.tx_log.rotation.retention_policy": "2 files",
         # When it stops, Bolt listens for five more seconds to clients that may come, the databases being
