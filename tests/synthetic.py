@@ -16,7 +16,8 @@ import pandas as pd
 import pyarrow as pa
 
 from graphpath import ids
-from graphpath.record import TABLES, Trace, TraceWriter
+from graphpath.record import PARTED, TABLES, Trace, TraceWriter
+from graphpath.record.schema import STAGED
 
 Rows = dict[str, np.ndarray | pa.Array]
 
@@ -116,6 +117,19 @@ def write_map_trace(path: str | Path, trace: Trace, run: str) -> Trace:
     writer = TraceWriter.open(path, {**trace.run, "id": run, "method": "channels", "complete": False})
     writer.write_part(0, {name: arrow(name, frame) for name, frame in part.items()})
     return writer.finish(layers=arrow("layers", layers), categories=arrow("categories", frames["categories"]))
+
+
+def write_named_trace(path: str | Path, trace: Trace, run: str) -> Trace:
+    """``trace`` with names for the feature maps of its layer 1, as an imported one has them."""
+    parts = {name: trace.dataset(name).to_table() for name in trace.counts if name in (*PARTED, *STAGED)}
+    layers, categories = (trace.dataset(name).to_table() for name in ("layers", "categories"))
+    layer = layers.to_pylist()[1]
+    first = layer["offset"] + np.arange(layer["channels"]) * layer["height"] * layer["width"]
+    named = [f"kind {number}" for number in range(layer["channels"])]
+    parts["maps"] = {"map": first, "name": named, "detail": ["{}"] * len(named)}
+    writer = TraceWriter.open(path, {**trace.run, "id": run, "complete": False})
+    writer.write_part(0, parts)
+    return writer.finish(layers=layers, categories=categories)
 
 
 def arrow(name: str, frame: pd.DataFrame) -> pa.Table:

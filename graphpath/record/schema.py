@@ -77,12 +77,14 @@ PARTED: Final[dict[str, pa.Schema]] = {
     "channels": _schema(
         source=INT64, target=INT64, pathway=INT64, layer=INT32, flow=FLOAT32, score=FLOAT32, rank=INT32
     ),
+    "maps": _schema(map=INT64, name=STRING, detail=STRING),
 }
 """Tables held in parts, ``<name>/part-*.parquet``. ``crosses`` is there for diffusion only, ``channels`` for
 the method of that name: its ends are feature maps, each by the id of its first neuron, and ``flow`` and
-``score`` the sums over all neuron edges between the two."""
+``score`` the sums over all neuron edges between the two. ``maps`` is there where feature maps have names of
+their own, as imported ones have; ``detail`` is JSON, what else their publisher says of each."""
 
-OPTIONAL: Final = frozenset({"crosses", "channels"})
+OPTIONAL: Final = frozenset({"crosses", "channels", "maps"})
 STAGED: Final = ("samples", "predictions", "pathways")
 """Single tables that a tracer writes part by part and ``finish`` merges."""
 

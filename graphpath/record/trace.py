@@ -99,6 +99,10 @@ class Trace:
         """One row per pathway and edge between two feature maps on it (method ``channels`` only)."""
         return self.dataset("channels")
 
+    def maps(self) -> ds.Dataset:
+        """One row per feature map that has a name of its own (imported traces only)."""
+        return self.dataset("maps")
+
     def _check(self, name: str) -> None:
         rows = sum(check_parquet(file, TABLES[name]) for file in self.files(name))
         if rows != self.counts.get(name, 0):

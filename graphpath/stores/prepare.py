@@ -95,7 +95,7 @@ def prepare(shop: Workshop, run: dict[str, object], *, new_model: bool) -> None:
 
 
 def _facts(shop: Workshop, run: str) -> None:
-    """What is asked again and again: each pathway's sample and category, each neuron's feature map."""
+    """What is asked again and again: pathways' samples and categories, neurons' maps, maps' names."""
     shop.table("labels", "SELECT label, min(category) AS category FROM categories GROUP BY label")
     shop.table(
         "facts",
@@ -113,6 +113,15 @@ def _facts(shop: Workshop, run: str) -> None:
         FROM (SELECT neuron, min(layer) AS layer FROM visits GROUP BY neuron) v
         JOIN layers l USING (layer)""",
     )
+    named = shop.trace.files("maps")
+    own = "SELECT map, name FROM maps" if named else "SELECT 0::BIGINT AS map, '' AS name WHERE false"
+    shop.table(
+        "called",
+        f"""WITH every AS (
+            SELECT "offset" + c * height * width AS map, name || ' [' || c || ']' AS name
+            FROM layers, LATERAL (SELECT unnest(range(channels)) AS c))
+        SELECT e.map, coalesce(o.name, e.name) AS name FROM every e LEFT JOIN ({own}) o USING (map)""",
+    )
 
 
 def _structure(shop: Workshop, new_model: bool) -> None:
@@ -125,9 +134,9 @@ def _structure(shop: Workshop, new_model: bool) -> None:
     )
     shop.write(
         "FeatureMap",
-        f"""SELECT "offset" + c * height * width, {shop.model}::BIGINT, layer, c::INTEGER,
-            name || ' [' || c || ']'
-        FROM layers, LATERAL (SELECT unnest(range(channels)) AS c)""",
+        f"""SELECT map, {shop.model}::BIGINT, layer, c::INTEGER, k.name
+        FROM layers, LATERAL (SELECT unnest(range(channels)) AS c), called k
+        WHERE k.map = "offset" + c * height * width""",
     )
     shop.write("PART_OF", f"""SELECT "offset", {shop.model}::BIGINT FROM layers""")
     shop.write(
@@ -140,14 +149,13 @@ def _structure(shop: Workshop, new_model: bool) -> None:
 def _nodes(run: str) -> dict[str, str]:
     return {
         "Neuron": """SELECT neuron, (SELECT min("offset") FROM layers), layer, channel::INTEGER, y::INTEGER,
-                x::INTEGER, name || ' [' || channel || ']' || CASE WHEN plane = 1 THEN ''
-                ELSE ' ' || y || ',' || x END
-            FROM (SELECT n.neuron, n.layer, l.name, l.height * l.width AS plane,
+                x::INTEGER, name || CASE WHEN plane = 1 THEN '' ELSE ' ' || y || ',' || x END
+            FROM (SELECT n.neuron, n.layer, k.name, l.height * l.width AS plane,
                     (n.neuron - l."offset") // (l.height * l.width) AS channel,
                     (n.neuron - l."offset") % (l.height * l.width) // l.width AS y,
                     (n.neuron - l."offset") % l.width AS x
-                FROM neurons n JOIN layers l USING (layer)
-                ANTI JOIN known_neurons k ON k.id = n.neuron)
+                FROM neurons n JOIN layers l USING (layer) JOIN called k USING (map)
+                ANTI JOIN known_neurons o ON o.id = n.neuron)
             ORDER BY neuron""",
         "Category": """SELECT category, scheme, label, name FROM categories
             ANTI JOIN known_categories k ON k.id = category""",

@@ -10,7 +10,7 @@ import pytest
 
 from graphpath.errors import IncompleteTrace, RecordError
 from graphpath.record import TABLES, Trace
-from tests.synthetic import write_map_trace, write_trace
+from tests.synthetic import write_map_trace, write_named_trace, write_trace
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +29,12 @@ def change_run(path, **changes):
 
 
 def test_every_table_is_a_lazy_dataset_of_its_schema(original, tmp_path):
-    maps = write_map_trace(tmp_path / "maps", original, "maps")
+    others = {
+        "channels": write_map_trace(tmp_path / "channels", original, "channels"),
+        "maps": write_named_trace(tmp_path / "maps", original, "maps"),
+    }
     for name, schema in TABLES.items():
-        trace = maps if name == "channels" else original
+        trace = others.get(name, original)
         dataset = getattr(trace, name)()
         assert isinstance(dataset, ds.Dataset)
         assert dataset.schema.equals(schema)
@@ -46,7 +49,7 @@ def test_every_footer_has_the_schema_version(original):
             assert pq.read_schema(file).metadata[b"graphpath.schema"] == b"1"
 
 
-@pytest.mark.parametrize("name", ["crosses", "channels"])
+@pytest.mark.parametrize("name", ["crosses", "channels", "maps"])
 def test_a_table_that_few_methods_write_is_empty_otherwise(name, tmp_path):
     trace = write_trace(tmp_path / "trace", samples=2)
     assert trace.files(name) == []

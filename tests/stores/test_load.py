@@ -17,7 +17,7 @@ from graphpath.stores import engine, ladybug, open_store
 from graphpath.stores.engine import BufferFullError, Session
 from graphpath.stores.staging import staged
 from tests.stores.contents import assert_same, contents, frame
-from tests.synthetic import write_trace
+from tests.synthetic import write_named_trace, write_trace
 
 
 @pytest.fixture(scope="module")
@@ -320,3 +320,20 @@ def test_loading_imports_no_torch(small, tmp_path):
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert isinstance(small[0], Trace)
+
+
+def test_feature_maps_and_their_neurons_take_the_names_that_the_record_has(empty, tmp_path):
+    plain = write_trace(tmp_path / "plain", samples=4)
+    empty.load(write_named_trace(tmp_path / "named", plain, plain.id))
+    maps = empty.execute(
+        "MATCH (f:FeatureMap) RETURN f.layer AS layer, f.name AS name ORDER BY f.id"
+    ).to_pandas()
+    assert maps[maps.layer == 1].name.tolist() == [f"kind {number}" for number in range(4)]
+    assert maps[maps.layer == 2].name[maps.layer == 2].iloc[0] == "features.1 [0]"
+    neurons = empty.execute(
+        "MATCH (n:Neuron)-[:IN_MAP]->(f:FeatureMap) "
+        "RETURN n.name AS name, f.name AS of, n.y AS y, n.x AS x, n.layer AS layer"
+    ).to_pandas()
+    spatial = neurons[neurons.layer < neurons.layer.max()]
+    assert (spatial.name == [f"{row.of} {row.y},{row.x}" for row in spatial.itertuples()]).all()
+    assert (neurons.layer == 1).any()
