@@ -53,6 +53,24 @@ def summit(
     _told(import_summit(files, out=out, names=names), store, database)
 
 
+def edges(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Edge lists: .csv, .tsv or .parquet.")
+    ],
+    mapping: Annotated[
+        Path,
+        typer.Option("--mapping", help="TOML or JSON that says which column is what.", show_default=False),
+    ],
+    store: Store = None,
+    out: Out = None,
+    database: a.Database = None,
+) -> None:
+    """A plain edge list: one row an edge, from a layer's channel to a later layer's."""
+    from graphpath.imports import import_edges
+
+    _told(import_edges(files, mapping, out=out), store, database)
+
+
 def _told(trace: Trace, store: str | None, database: str | None) -> None:
     """Say what was recorded where, and load it into the store, if there is one."""
     counts = trace.counts
@@ -70,5 +88,5 @@ def _told(trace: Trace, store: str | None, database: str | None) -> None:
         load_into(kept, trace)
 
 
-for verb in (summit,):
+for verb in (summit, edges):
     app.command(verb.__name__)(guarded(verb))

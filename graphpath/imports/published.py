@@ -31,6 +31,8 @@ class Sites:
     kinds: tuple[str, ...]
     channels: tuple[int, ...]
     widths: tuple[int, ...]
+    named: str = ""
+    """A digest of what the channels are, where they are not their publisher's numbers."""
 
     def __post_init__(self) -> None:
         if self.size >= MOST_NEURONS:
@@ -58,7 +60,7 @@ class Sites:
     @property
     def sha256(self) -> str:
         """Stands for the weights, which nobody published: graphs with the same layers are of one model."""
-        return digest(self.names, self.kinds, self.channels, self.widths)
+        return digest(self.names, self.kinds, self.channels, self.widths, self.named)
 
     @property
     def first(self) -> int:

@@ -103,6 +103,13 @@ def _fill(writer: TraceWriter, graph: Published) -> None:
             "rank": edges["rank"].to_numpy(np.int32),
         },
     }
+    if graph.maps is not None:
+        named = graph.maps
+        part["maps"] = {
+            "map": first + named["map"].to_numpy(),
+            "name": named["name"].tolist(),
+            "detail": named["detail"].tolist(),
+        }
     writer.write_part(0, part)
     writer.finish(layers=graph.sites.table(), categories=_categories(graph))
 

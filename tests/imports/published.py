@@ -39,11 +39,14 @@ def summit_graph(seed: int, channels: int = 6, into: int = 3) -> Json:
 
 
 def write_summit(folder: Path, graphs: int = 5) -> list[Path]:
-    """``ag-0.json``, ``ag-2.json``, ... in ``folder``."""
+    """``ag-0.json``, ``ag-2.json``, ... in ``folder``; class 6 has no edges into ``mixed3b``."""
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / f"ag-{2 * number}.json" for number in range(graphs)]
     for number, file in enumerate(files):
-        file.write_text(json.dumps(summit_graph(number)))
+        graph = summit_graph(number)
+        for channel in graph["mixed3b"] if number == 3 else ():
+            channel["prev_channels"] = []
+        file.write_text(json.dumps(graph))
     return files
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from graphpath.imports import import_summit
+from graphpath.server import Server
 from graphpath.stores import open_store
 from graphpath.stores.base import Store
 
@@ -56,7 +57,7 @@ def counted(archive: Path) -> SimpleNamespace:
         total = weight[:, layer == name].sum(1, keepdims=True)
         weight[:, layer == name] /= np.where(total > 0, total, 1)
     mass = weight.sum(1)
-    least = np.stack([np.minimum(row, weight).sum(1) for row in weight])
+    least = np.stack([np.minimum(row[row > 0], weight[:, row > 0]).sum(1) for row in weight])
     return SimpleNamespace(
         labels=labels,
         nodes=nodes,
@@ -91,6 +92,7 @@ def most_alike(matrix: np.ndarray, labels: list[int], count: int) -> set[frozens
     return {frozenset((labels[above[0][at]], labels[above[1][at]])) for at in order}
 
 
+@pytest.mark.slow
 def test_all_500_on_the_embedded_engine(archive: Path, tmp_path: Path) -> None:
     known = counted(archive)
     trace = import_summit([archive], out=tmp_path / "trace")
@@ -103,3 +105,16 @@ def test_all_500_on_the_embedded_engine(archive: Path, tmp_path: Path) -> None:
         done = store.load(trace)
         assert done.counts["CLASS_FLOWS_TO"] == done.counts["MAP_FLOWS_TO"] == known.edges
         check(store, trace, known)
+
+
+@pytest.mark.slow
+def test_all_500_on_neo4j(archive: Path, tmp_path: Path, neo4j_server: Server) -> None:
+    trace = import_summit([archive], out=tmp_path / "trace")
+    with open_store(neo4j_server.uri, password=neo4j_server.password) as store:
+        for run in store.runs().run:
+            store.delete(run)
+        done = store.load(trace)
+        assert done.counts["CLASS_FLOWS_TO"] == done.counts["MAP_FLOWS_TO"] == trace.counts["edges"]
+        check(store, trace, counted(archive))
+        store.delete(trace.id)
+        assert store.runs().empty

@@ -1,0 +1,88 @@
+"""The mapping file of an edge list: which column means what."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graphpath.errors import DataError
+
+ENDS = ("source_layer", "source_channel", "target_layer", "target_channel")
+COLUMNS = (*ENDS, "category", "sample", "weight")
+
+
+@dataclass(frozen=True)
+class EdgeMapping:
+    """What the columns of an edge list are, and what to call things.
+
+    ``columns`` has the list's own name of each of ``COLUMNS`` that it has; the four of ``ENDS`` are needed.
+    Without ``category`` all edges are of one class; without ``sample`` a category is one graph; without
+    ``weight`` each edge has 1. ``layers`` is their order from the input on (otherwise that of the edges),
+    ``classes`` the names of labels 0, 1, ... (otherwise numbers are labels, and names get them sorted).
+    """
+
+    where: str
+    columns: Mapping[str, str]
+    name: str | None = None
+    network: str | None = None
+    scheme: str | None = None
+    layers: tuple[str, ...] | None = None
+    classes: tuple[str, ...] | None = None
+
+    @classmethod
+    def read(cls, path: str | Path) -> EdgeMapping:
+        """The mapping in ``path``, TOML or JSON. Raises DataError, naming the file and the key."""
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+            value = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        except (OSError, ValueError, RecursionError) as error:
+            raise DataError(
+                f"{path} cannot be read as a mapping (TOML, or JSON in .json): {error}."
+            ) from error
+        if not isinstance(value, dict):
+            raise DataError(f"{path} should hold a JSON object, not {type(value).__name__}.")
+        return cls.of(value, str(path))
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any], where: str = "the mapping") -> EdgeMapping:
+        """The mapping that ``value`` is: the keys of this class, ``columns`` among them. Raises DataError."""
+        texts, lists = ("name", "network", "scheme"), ("layers", "classes")
+        _known(value, ("columns", *texts, *lists), where)
+        columns = value.get("columns")
+        if not isinstance(columns, dict):
+            raise DataError(f"{where} lacks 'columns', which says what the edge list's columns are.")
+        _known(columns, COLUMNS, f"{where}: columns")
+        for key in ENDS:
+            if key not in columns:
+                raise DataError(f"{where}: columns lacks {key!r}, which every edge needs.")
+        for key, found in (*columns.items(), *((key, value[key]) for key in texts if key in value)):
+            if not isinstance(found, str) or not found:
+                raise DataError(f"{where}: {key!r} should be a text, not {found!r}.")
+        for key in lists:
+            if key in value and not _texts(value[key]):
+                raise DataError(f"{where}: {key!r} should be a list of different texts, not {value[key]!r}.")
+        name, network, scheme = (value.get(key) for key in texts)
+        layers, classes = (None if key not in value else tuple(value[key]) for key in lists)
+        return cls(where, columns, name, network, scheme, layers, classes)
+
+
+def _known(value: Mapping[str, Any], known: Collection[str], where: str) -> None:
+    for key in value:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it may have {', '.join(known)}."
+            raise DataError(f"{where} has the unknown key {key!r}; {hint}")
+
+
+def _texts(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and all(isinstance(one, str) for one in value)
+        and len(set(value)) == len(value)
+    )
