@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graphpath.attribution import ATTRIBUTIONS, attribute, heatmap
+    from graphpath.chance import significance
     from graphpath.errors import GraphpathError
     from graphpath.record import Trace
     from graphpath.stores import open_store as open
@@ -34,6 +35,7 @@ _HOMES = {
     "largest_chains": ("graphpath.tracing", "largest_chains"),
     "map_sizes": ("graphpath.tracing", "map_sizes"),
     "open": ("graphpath.stores", "open_store"),
+    "significance": ("graphpath.chance", "significance"),
     "trace": ("graphpath.tracing", "trace"),
 }
 
@@ -49,6 +51,7 @@ __all__ = [
     "largest_chains",
     "map_sizes",
     "open",
+    "significance",
     "trace",
 ]
 

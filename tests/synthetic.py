@@ -33,6 +33,21 @@ class Net:
     def sizes(self) -> np.ndarray:
         return (self.layers.channels * self.layers.height * self.layers.width).to_numpy(np.int64)
 
+    @property
+    def wired(self) -> list[tuple[int, int]]:
+        """The pairs of layers that edges join."""
+        count = len(self.layers)
+        return sorted([*((n - 1, n) for n in range(1, count)), *([(1, 3)] if count > 3 else [])])
+
+    def reach(self) -> pd.DataFrame:
+        """The table of that name: whole layers."""
+        rows = []
+        for source, target in self.wired:
+            for axis, column in (("channel", "channels"), ("y", "height"), ("x", "width")):
+                to, back = (int(self.layers[column][layer]) for layer in (target, source))
+                rows.append((target, source, 0, axis, 0, to, 0, back))
+        return pd.DataFrame(rows, columns=TABLES["reach"].names)
+
 
 def network(layers: int = 5, classes: int = 4, side: int = 6, weights: str = "weights") -> Net:
     """An input of ``side`` x ``side``, convolutions, and logits: ``layers`` sites in all."""
@@ -66,12 +81,14 @@ def write_trace(
     method: str = "effective_path",
     parameters: dict[str, object] | None = None,
     crosses: bool = False,
+    reach: bool = True,
 ) -> Trace:
     """Write a consistent random trace to ``path`` and open it.
 
     Every end of an edge and every step is in visits; ranks are 1..n; edges run to later layers (some skip
     one); about four samples in five are predicted correctly. With ``adversarial_of`` the samples are
-    derived from that trace's, and traced for the originals' predictions.
+    derived from that trace's, and traced for the originals' predictions. ``reach`` says that every neuron can
+    reach every one of the next layer, and those of layer 1 of layer 3; without it nothing is said.
     """
     net = network(layers, classes, side, weights)
     maker = _Maker(net, np.random.default_rng(seed), run, classes, edges_per_pathway, routes)
@@ -94,7 +111,8 @@ def write_trace(
         tables = maker.part(rows, start * pathways_per_sample, pathways_per_sample, crosses)
         if part not in writer.done:
             writer.write_part(part, tables)
-    return writer.finish(layers=arrow("layers", net.layers), categories=maker.categories())
+    wired = arrow("reach", net.reach()) if reach else None
+    return writer.finish(layers=arrow("layers", net.layers), categories=maker.categories(), reach=wired)
 
 
 def write_map_trace(path: str | Path, trace: Trace, run: str) -> Trace:
@@ -116,7 +134,8 @@ def write_map_trace(path: str | Path, trace: Trace, run: str) -> Trace:
     part["samples"]["parent"] = part["samples"]["parent"].astype("Int64")
     writer = TraceWriter.open(path, {**trace.run, "id": run, "method": "channels", "complete": False})
     writer.write_part(0, {name: arrow(name, frame) for name, frame in part.items()})
-    return writer.finish(layers=arrow("layers", layers), categories=arrow("categories", frames["categories"]))
+    single = {name: arrow(name, frames[name]) for name in ("layers", "categories", "reach") if name in frames}
+    return writer.finish(**single)
 
 
 def write_named_trace(path: str | Path, trace: Trace, run: str) -> Trace:

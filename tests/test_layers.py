@@ -29,6 +29,7 @@ REACHES = {
     "stores": {"record", "queries", "server"},
     "queries": {"stores"},
     "analysis": {"record", "stores", "queries"},
+    "chance": {"record", "stores", "queries"},
     "export": {"record", "stores", "queries", "server"},
     "imports": {"record"},
     "report": {"record", "stores", "queries", "analysis", "export", "data"},

@@ -5,9 +5,10 @@
 // score changed or with normalised abs(score) differing by a factor of ratio); the Jaccard index J of the
 // edge sets; and the weighted J = sum min(a, b) / sum max(a, b) of abs(score), divided by the layer's sum
 // on its side (weights = "raw" leaves out the division). Two empty layers compare as null. Several
-// pathways of one sample are united, their scores summed. Empty unless both samples have pathways. The
-// null, what independent edge sets of these sizes would give, needs the number of structurally possible
-// edges, which the graph does not hold; categories/consistency gives what other samples give.
+// pathways of one sample are united, their scores summed. Empty unless both samples have pathways.
+// expected_J is the null: the J of two independent sets of these sizes drawn from the edges that the network
+// can have, at their expected number of shared edges; null where the trace does not say which edges are
+// possible. categories/consistency gives what other samples give, gp.significance what shuffles do.
 //
 // param original int: the original sample's id
 // param derived int: the derived sample's id (adversarial/pairs lists both)
@@ -16,7 +17,7 @@
 // param weights "normalised"|"raw" = "normalised": of the weighted J, and of what counts as reweighted
 // param runs list<string> = []: the runs that hold both sides; [] = all (Python fills in those traced alike)
 // returns: layer int, name string, J float, weighted_J float, shared int, gained int, lost int,
-//   reweighted int, edges_original int, edges_derived int
+//   reweighted int, edges_original int, edges_derived int, expected_J float
 // :params {original: 0, derived: 0, ratio: 2.0, layers: [], weights: "normalised", runs: []}
 
 // One grouped scan: each edge with what both sides make of it.
@@ -46,21 +47,26 @@ WITH layer, count(CASE WHEN e.n1 = 1 THEN 1 END) AS edges1, count(CASE WHEN e.n2
   sum(CASE WHEN e.w1 < e.w2 THEN e.w1 ELSE e.w2 END) AS least,
   sum(CASE WHEN e.w1 < e.w2 THEN e.w2 ELSE e.w1 END) AS most
 WITH collect({layer: layer, name: '', edges1: edges1, edges2: edges2, shared: shared,
-  reweighted: reweighted, least: least, most: most}) AS known
+  reweighted: reweighted, least: least, most: most, possible: -1}) AS known
 // Layers where both are empty appear too.
 MATCH (p:Pathway)-[:FROM_RUN]->(:Run)-[:TRACED]->(:Model)<-[:PART_OF]-(l:Layer), (q:Pathway)
 WHERE p.sample = $original AND q.sample = $derived AND l.number > 0
   AND (size($runs) = 0 OR p.run IN $runs) AND (size($runs) = 0 OR q.run IN $runs)
   AND (size($layers) = 0 OR l.number IN $layers)
 WITH known, collect(DISTINCT {layer: l.number, name: l.name, edges1: 0, edges2: 0, shared: 0,
-  reweighted: 0, least: 0.0, most: 0.0}) AS blank
+  reweighted: 0, least: 0.0, most: 0.0, possible: coalesce(l.possible, -1)}) AS blank
 UNWIND coalesce(known + blank, blank) AS x
-UNWIND [x.layer, -1] AS level
-WITH level, max(CASE WHEN level = -1 THEN 'all layers' ELSE x.name END) AS name, sum(x.edges1) AS edges1,
-  sum(x.edges2) AS edges2, sum(x.shared) AS shared, sum(x.reweighted) AS reweighted,
-  sum(x.least) AS least, sum(x.most) AS most
+WITH x.layer AS layer, max(x.name) AS called, sum(x.edges1) AS n1, sum(x.edges2) AS n2, sum(x.shared) AS both,
+  sum(x.reweighted) AS changed, sum(x.least) AS least, sum(x.most) AS most, max(x.possible) AS pairs
+UNWIND [layer, -1] AS level
+WITH level, max(CASE WHEN level = -1 THEN 'all layers' ELSE called END) AS name, sum(n1) AS edges1,
+  sum(n2) AS edges2, sum(both) AS shared, sum(changed) AS reweighted, sum(least) AS least, sum(most) AS most,
+  min(pairs) AS possible, sum(CASE WHEN pairs > 0 THEN 1.0 * n1 * n2 / pairs ELSE 0.0 END) AS chance
+WITH level, name, edges1, edges2, shared, reweighted, least, most, edges1 + edges2 AS edges,
+  CASE WHEN possible >= 0 THEN chance END AS expected
 RETURN level AS layer, name,
-  CASE WHEN edges1 + edges2 > 0 THEN 1.0 * shared / (edges1 + edges2 - shared) END AS J,
+  CASE WHEN edges > 0 THEN 1.0 * shared / (edges - shared) END AS J,
   CASE WHEN most > 0.0 THEN least / most END AS weighted_J, shared, edges2 - shared AS gained,
-  edges1 - shared AS lost, reweighted, edges1 AS edges_original, edges2 AS edges_derived
+  edges1 - shared AS lost, reweighted, edges1 AS edges_original, edges2 AS edges_derived,
+  CASE WHEN edges > 0 THEN expected / (edges - expected) END AS expected_J
 ORDER BY layer

@@ -11,7 +11,7 @@ queries.graph(store, "browse/pathway", pathway=7)
 from graphpath.queries.files import Query, catalogue, find, read_folder, root
 from graphpath.queries.header import Guard, Header
 from graphpath.queries.parameters import Parameter
-from graphpath.queries.runner import cypher, explain, graph, query
+from graphpath.queries.runner import cypher, explain, graph, query, settled
 
 __all__ = [
     "Guard",
@@ -26,4 +26,5 @@ __all__ = [
     "query",
     "read_folder",
     "root",
+    "settled",
 ]

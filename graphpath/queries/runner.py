@@ -44,6 +44,14 @@ def query(store: Queryable, name: str, /, **parameters: object) -> pd.DataFrame:
     return to_frame(_execute(store, found, parameters), found.returns, found.name)
 
 
+def settled(store: Queryable, name: str, /, **parameters: object) -> dict[str, Value]:
+    """Every parameter of the named query as ``query`` would bind it, ``run`` and ``runs`` filled in.
+
+    Raises: as ``query``.
+    """
+    return _settled(store, find(name), parameters)
+
+
 def graph(store: Queryable, name: str, /, **parameters: object) -> nx.MultiDiGraph:
     """The nodes and relationships that a named query returns (``browse/*``) as a networkx graph.
 
@@ -80,11 +88,16 @@ def cypher(name: str, dialect: str, /, **parameters: object) -> str:
 
 def _execute(store: Queryable, found: Query, parameters: Mapping[str, object]) -> pa.Table:
     _check_engine(store, found)
+    bound = _settled(store, found, parameters)
+    _check_guards(store, found, bound)
+    return store.execute(found.text_for(store.dialect), bound)
+
+
+def _settled(store: Queryable, found: Query, parameters: Mapping[str, object]) -> dict[str, Value]:
     runs = _answer(store, "runs/all", {})
     bound = bind(found.name, found.parameters, _with_run(found, parameters, runs))
     _check_runs(found, bound, runs)
-    _check_guards(store, found, bound)
-    return store.execute(found.text_for(store.dialect), bound)
+    return bound
 
 
 def _check_engine(store: Queryable, found: Query) -> None:

@@ -51,8 +51,23 @@ SINGLE: Final[dict[str, pa.Schema]] = {
         logit=FLOAT64,
         bias=FLOAT64,
     ),
+    "reach": _schema(
+        layer=INT32,
+        source_layer=INT32,
+        term=INT32,
+        axis=STRING,
+        to_first=INT32,
+        to_count=INT32,
+        from_first=INT32,
+        from_count=INT32,
+    ),
 }
-"""Tables held in one file each, ``<name>.parquet``."""
+"""Tables held in one file each, ``<name>.parquet``. ``reach`` says which edges the network can have at all:
+a neuron of ``source_layer`` can reach one of ``layer`` if in some ``term`` of the two each of their three
+coordinates (``axis`` "channel", "y", "x") is in one of the term's rectangles, the target's among the
+``to_count`` from ``to_first`` on and the source's among the ``from_count`` from ``from_first`` on. Terms are
+disjoint, and so are the rectangles of an axis: the possible edges of a term number the product over the axes
+of ``sum(to_count * from_count)``. Traces of before 2026-11-21, and imported graphs, have no such file."""
 
 PARTED: Final[dict[str, pa.Schema]] = {
     "balance": _schema(
@@ -84,7 +99,7 @@ the method of that name: its ends are feature maps, each by the id of its first 
 ``score`` the sums over all neuron edges between the two. ``maps`` is there where feature maps have names of
 their own, as imported ones have; ``detail`` is JSON, what else their publisher says of each."""
 
-OPTIONAL: Final = frozenset({"crosses", "channels", "maps"})
+OPTIONAL: Final = frozenset({"crosses", "channels", "maps", "reach"})
 STAGED: Final = ("samples", "predictions", "pathways")
 """Single tables that a tracer writes part by part and ``finish`` merges."""
 

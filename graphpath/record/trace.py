@@ -38,7 +38,7 @@ class Trace:
     def files(self, name: str) -> list[Path]:
         """The files of table ``name``: one, or its parts in order; none for an optional table."""
         if name in SINGLE:
-            return [self.path / f"{name}.parquet"]
+            return [] if name in OPTIONAL - set(self.counts) else [self.path / f"{name}.parquet"]
         if name not in PARTED:
             raise RecordError(f"There is no table {name!r} in a record; there are {', '.join(TABLES)}.")
         parts = [part_file(self.path, name, part) for part in self.run["parts"]]
@@ -94,6 +94,10 @@ class Trace:
     def crosses(self) -> ds.Dataset:
         """The feature maps that a pixel's diffusion crosses (method ``diffusion`` only)."""
         return self.dataset("crosses")
+
+    def reach(self) -> ds.Dataset:
+        """Which edges the network can have at all (see :mod:`graphpath.record.schema`)."""
+        return self.dataset("reach")
 
     def channels(self) -> ds.Dataset:
         """One row per pathway and edge between two feature maps on it (method ``channels`` only)."""

@@ -110,8 +110,12 @@ class TraceWriter:
         write_json(self._marker(part), {name: len(table) for name, table in checked.items()})
         self._done.add(part)
 
-    def finish(self, *, layers: Columns, categories: Columns, **run_updates: object) -> Trace:
+    def finish(
+        self, *, layers: Columns, categories: Columns, reach: Columns | None = None, **run_updates: object
+    ) -> Trace:
         """Merge the parts, count every table, and mark the trace complete. Returns it opened.
+
+        ``reach`` is left out where nobody knows which edges are possible.
 
         Raises:
             RecordError: two different rows with one key.
@@ -123,6 +127,8 @@ class TraceWriter:
             write_parquet(self.path / f"{name}.parquet", self._merged(name))
         write_parquet(self.path / "layers.parquet", Table.of("layers", layers).data)
         write_parquet(self.path / "categories.parquet", Table.of("categories", categories).data)
+        if reach is not None:
+            write_parquet(self.path / "reach.parquet", Table.of("reach", reach).data)
         run = {**self.run, **run_updates, "parts": sorted(self._done), "counts": self._counts()}
         write_json(self.path / "run.json", {**run, "complete": True})
         self.finished = True
@@ -152,7 +158,8 @@ class TraceWriter:
 
     def _counts(self) -> dict[str, int]:
         singles = [name for name in TABLES if name not in PARTED]
-        counts = {name: _rows(self.path / f"{name}.parquet") for name in singles}
+        there = {name: self.path / f"{name}.parquet" for name in singles}
+        counts = {name: _rows(file) for name, file in there.items() if name not in OPTIONAL or file.is_file()}
         for name in PARTED:
             files = [part_file(self.path, name, part) for part in self._done]
             if present := [file for file in files if name not in OPTIONAL or file.is_file()]:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from graphpath.errors import RecordError, StoreError
@@ -65,6 +67,14 @@ class Workshop:
             raise RecordError(f"{self.trace.path} cannot be loaded: {str(error).splitlines()[0]}") from error
         return rows
 
+    def columns(self, sql: str) -> dict[str, npt.NDArray[np.generic]]:
+        """The rows of ``sql``, which has no nulls, as columns."""
+        try:
+            found: dict[str, npt.NDArray[np.generic]] = self._connection.execute(sql).fetchnumpy()
+        except duckdb.Error as error:
+            raise RecordError(f"{self.trace.path} cannot be read: {str(error).splitlines()[0]}") from error
+        return found
+
     def write(self, name: str, sql: str) -> None:
         """Write the rows of ``sql`` as one more file of the graph's ``name``; none when there are no rows."""
         made = self.files.setdefault(name, [])
@@ -83,7 +93,7 @@ class Workshop:
 
 def prepare(shop: Workshop, run: dict[str, object], *, new_model: bool) -> None:
     """Make every file that is no roll-up. Views ``known_*`` hold the ids that it need not."""
-    _facts(shop, str(run["id"]))
+    facts(shop, str(run["id"]))
     _structure(shop, new_model)
     for name, sql in _nodes(str(run["id"])).items():
         shop.write(name, sql)
@@ -94,7 +104,7 @@ def prepare(shop: Workshop, run: dict[str, object], *, new_model: bool) -> None:
     shop.use("STEP", shop.trace.files("steps"))
 
 
-def _facts(shop: Workshop, run: str) -> None:
+def facts(shop: Workshop, run: str) -> None:
     """What is asked again and again: pathways' samples and categories, neurons' maps, maps' names."""
     shop.table("labels", "SELECT label, min(category) AS category FROM categories GROUP BY label")
     shop.table(
@@ -130,7 +140,8 @@ def _structure(shop: Workshop, new_model: bool) -> None:
         return
     shop.write(
         "Layer",
-        f"""SELECT "offset", {shop.model}::BIGINT, layer, name, kind, channels, height, width FROM layers""",
+        f"""SELECT "offset", {shop.model}::BIGINT, layer, name, kind, channels, height, width, possible
+        FROM layers LEFT JOIN ({_possible(shop)}) USING (layer)""",
     )
     shop.write(
         "FeatureMap",
@@ -144,6 +155,21 @@ def _structure(shop: Workshop, new_model: bool) -> None:
         """SELECT "offset" + c * height * width, "offset"
         FROM layers, LATERAL (SELECT unnest(range(channels)) AS c)""",
     )
+
+
+def _possible(shop: Workshop) -> str:
+    """How many edges the network can have into each layer; nothing where the trace does not say."""
+    if not shop.trace.files("reach"):
+        return "SELECT NULL::INTEGER AS layer, NULL::BIGINT AS possible WHERE false"
+    return """WITH axes AS (
+            SELECT layer, source_layer, term, axis, sum(to_count::BIGINT * from_count) AS cells
+            FROM reach GROUP BY ALL
+        ), terms AS (
+            SELECT layer, max(cells) FILTER (axis = 'channel') * max(cells) FILTER (axis = 'y')
+                * max(cells) FILTER (axis = 'x') AS pairs
+            FROM axes GROUP BY layer, source_layer, term)
+        SELECT layer, coalesce(sum(pairs), 0)::BIGINT AS possible
+        FROM layers LEFT JOIN terms USING (layer) GROUP BY layer"""
 
 
 def _nodes(run: str) -> dict[str, str]:

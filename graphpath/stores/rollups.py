@@ -19,10 +19,31 @@ def roll_up(shop: Workshop, run: str, min_support: int | None) -> None:
 
     Leaves the tables ``classes``, ``members`` and ``class_edges`` (the kept ones) for comparisons.
     """
-    _members(shop, run, min_support)
+    class_edges(shop, run, min_support)
     _neuron_edges(shop)
     _map_edges(shop)
     _crosses(shop)
+
+
+def class_edges(shop: Workshop, run: str, min_support: int | None) -> None:
+    """Make the tables ``classes``, ``members``, ``class_sums`` and ``class_edges`` (the kept ones).
+
+    They need the table ``facts``.
+    """
+    _members(shop, run, min_support)
+    [[repeated]] = shop.run("SELECT count(*) > count(DISTINCT sample) FROM members")
+    support = "count(DISTINCT sample)" if repeated else "count(*)"
+    shop.table(
+        "class_sums",
+        f"""SELECT class_pathway, source, target, min(layer) AS layer, {support} AS support,
+            sum(flow::DOUBLE) AS flow, sum(score::DOUBLE) AS score, sum(abs(score::DOUBLE)) AS weight
+        FROM edges JOIN members USING (pathway) GROUP BY class_pathway, source, target""",
+    )
+    shop.table(
+        "class_edges",
+        """SELECT s.*, c.category FROM class_sums s JOIN classes c USING (class_pathway)
+        WHERE s.support >= c.min_support""",
+    )
 
 
 def _members(shop: Workshop, run: str, min_support: int | None) -> None:
@@ -44,19 +65,6 @@ def _members(shop: Workshop, run: str, min_support: int | None) -> None:
 
 
 def _neuron_edges(shop: Workshop) -> None:
-    [[repeated]] = shop.run("SELECT count(*) > count(DISTINCT sample) FROM members")
-    support = "count(DISTINCT sample)" if repeated else "count(*)"
-    shop.table(
-        "class_sums",
-        f"""SELECT class_pathway, source, target, min(layer) AS layer, {support} AS support,
-            sum(flow::DOUBLE) AS flow, sum(score::DOUBLE) AS score, sum(abs(score::DOUBLE)) AS weight
-        FROM edges JOIN members USING (pathway) GROUP BY class_pathway, source, target""",
-    )
-    shop.table(
-        "class_edges",
-        """SELECT s.*, c.category FROM class_sums s JOIN classes c USING (class_pathway)
-        WHERE s.support >= c.min_support""",
-    )
     shop.write(
         "ClassPathway",
         f"""SELECT c.class_pathway, c.run, c.category, c.variant, '{BY}', c.samples,

@@ -26,7 +26,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-SCHEMA_VERSION: Final = "1"
+SCHEMA_VERSION: Final = "2"
 
 Kind = Literal["INT64", "INT32", "DOUBLE", "FLOAT", "STRING", "BOOL"]
 
@@ -92,6 +92,7 @@ NODES: Final[tuple[NodeType, ...]] = (
             "channels": "INT32",
             "height": "INT32",
             "width": "INT32",
+            "possible": "INT64",  # edges that the network can have into it; null where nobody knows
         },
     ),
     NodeType(

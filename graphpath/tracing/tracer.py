@@ -19,6 +19,7 @@ from graphpath.errors import MethodError
 from graphpath.ids import digest
 from graphpath.models import LoadedModel, as_loaded
 from graphpath.network.lowering import evaluating
+from graphpath.network.reach import Reach
 from graphpath.record import ImageSet, Trace, TraceWriter
 from graphpath.tracing.batches import Batches, as_images, placed, settled
 from graphpath.tracing.fitting import Fitted
@@ -168,6 +169,7 @@ class _Tracer:
         writer.finish(
             layers=self.numbering.layers(),
             categories=self.numbering.categories(self._class_names()),
+            reach=Reach(self.batches.wiring.network).columns(),
             seconds=round(seconds, 3),
             **self.taker.notes,
         )

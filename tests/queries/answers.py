@@ -27,7 +27,9 @@ def wanted(frame: pd.DataFrame, layers: list[int] | None, column: str = "layer")
     return frame[frame[column].isin(layers)] if layers else frame
 
 
-def compare(one: pd.DataFrame, two: pd.DataFrame, layers: list[int], weights: str) -> pd.DataFrame:
+def compare(
+    one: pd.DataFrame, two: pd.DataFrame, layers: list[int], weights: str, possible: pd.Series | None = None
+) -> pd.DataFrame:
     """The likeness of two edge lists (layer, source, target, weight) per layer and, as -1, together."""
     sides = [side[side.layer.isin(layers)].set_index(["layer", *EDGE]).weight for side in (one, two)]
     if weights != "raw":
@@ -42,11 +44,16 @@ def compare(one: pd.DataFrame, two: pd.DataFrame, layers: list[int], weights: st
     }
     frame = pd.DataFrame(parts).groupby("layer").sum().reindex(layers, fill_value=0)
     frame.index.name = "layer"
+    if possible is not None:
+        frame["expected"] = frame.edges1 * frame.edges2 / possible.reindex(layers)
     frame = frame.reset_index()
     frame = pd.concat([frame, frame.sum().to_frame().T.assign(layer=-1)], ignore_index=True)
     either = frame.edges1 + frame.edges2 - frame.shared
     frame["J"] = (frame.shared / either).where(either > 0)
     frame["weighted_J"] = (frame.least / frame.most).where(frame.most > 0)
+    if possible is not None:
+        chance = frame.expected / (frame.edges1 + frame.edges2 - frame.expected)
+        frame["expected_J"] = chance.where(either > 0)
     return frame
 
 
@@ -145,7 +152,7 @@ def similarity(
     frames = []
     for one, two in combinations(sorted(owners), 2):
         sides = [edges[edges.category == c] for c in (one, two)]
-        frame = compare(*sides, layer_numbers(facts, layers), weights)
+        frame = compare(*sides, layer_numbers(facts, layers), weights, facts.possible)
         frames.append(frame.assign(category1=facts.categories[one], category2=facts.categories[two]))
     if not frames:
         return pd.DataFrame()
@@ -241,7 +248,7 @@ def divergence(facts, original, derived, ratio=2.0, layers=None, weights="normal
     if one.empty or two.empty:
         return pd.DataFrame()
     numbers = layer_numbers(facts, layers)
-    frame = compare(one, two, numbers, weights)
+    frame = compare(one, two, numbers, weights, facts.possible)
     if weights != "raw":
         one, two = (
             s.assign(weight=s.weight / s.groupby("layer").weight.transform("sum")) for s in (one, two)

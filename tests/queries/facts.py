@@ -40,6 +40,15 @@ class Facts:
         return self._table("layers").drop(columns="run").drop_duplicates("layer").set_index("layer")
 
     @cached_property
+    def possible(self) -> pd.Series:
+        """How many edges each layer can have, counted from the record's relations of channels, y and x."""
+        frame = self.traces[0].reach().to_table().to_pandas()
+        frame["cells"] = frame.to_count.astype("int64") * frame.from_count
+        axes = frame.groupby(["layer", "source_layer", "term", "axis"]).cells.sum()
+        counts = axes.groupby(["layer", "source_layer", "term"]).prod().groupby("layer").sum()
+        return counts.reindex(self.layers.index, fill_value=0)
+
+    @cached_property
     def predictions(self) -> pd.DataFrame:
         return self._table("predictions")
 

@@ -1,0 +1,138 @@
+"""``significance``: a named query's table with, beside each overlap, what chance would give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from graphpath.chance.correction import CORRECTIONS, corrected
+from graphpath.chance.hubs import Hubs
+from graphpath.chance.overlap import Null
+from graphpath.chance.rows import Rows, Tested, by_draws, by_formula, of_edges
+from graphpath.chance.sets import SETS, Runs, Sets, passing
+from graphpath.chance.shuffles import SWEEPS
+from graphpath.errors import QueryParameterError
+from graphpath.queries import find, settled
+from graphpath.record import Trace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from graphpath.stores import Store
+
+NULLS = ("degree", "independent")
+HUBS = ("drop", "divide")
+EDGES = "categories/shared_edges"
+
+
+def significance(
+    source: Store | Trace,
+    name: str,
+    /,
+    *,
+    null: str = "degree",
+    draws: int = 200,
+    sweeps: int = SWEEPS,
+    hubs: str | None = None,
+    hub_share: float = 0.9,
+    correction: str = "bh",
+    seed: int = 0,
+    **parameters: object,
+) -> pd.DataFrame:
+    """The answer of the named query ``name``, with columns that say what chance would give.
+
+    ``expected`` is the mean under the null of the row's J (of ``categories`` in ``categories/shared_edges``,
+    of ``J_within`` in ``categories/consistency``), ``z`` how many standard deviations of the null the row
+    lies above it, ``p`` the probability under the null of at least so much, ``q`` p corrected for the number
+    of rows (of possible edges in ``categories/shared_edges``, which shows only the most shared). Rows of
+    neurons and feature maps, and rows where nothing is compared, are null.
+
+    Args:
+        source: a store, or a trace, which is then loaded into a temporary one. The edges are read from the
+            record of the runs.
+        null: "degree" shuffles each set's edges so that every neuron keeps its degree, within the edges that
+            the network can have; p = (1 + draws at least as large) / (1 + draws). "independent" draws sets
+            of the same sizes from these; p is exact for pairs of sets and for edges.
+        draws, sweeps, seed: of the shuffles; ``sweeps`` are how often switches are proposed to all edges.
+            p is right whatever their number; more find more.
+        hubs: "drop" leaves out, in the overlap and in the null, edges at neurons that the class pathways of
+            at least ``hub_share`` of the categories pass; "divide" lets an edge count one over the number of
+            categories that pass its busier end. The column ``overlap`` is what is then tested.
+        correction: of q: "bh" (Benjamini and Hochberg, the false discovery rate), "holm" (any false one).
+        parameters: the query's own.
+
+    Raises:
+        QueryParameterError: the query compares no sets of edges, or an option is unknown.
+        RecordError: a run's trace is gone, or does not say which edges are possible.
+        QueryFileError, RunNotFound, QueryFailed: as ``store.query``.
+    """
+    chosen = find(name).name
+    _check(chosen, null, draws, sweeps, hubs, hub_share, correction)
+    law = Null(null, draws, sweeps, seed)
+    with _stored(source) as store:
+        table = store.query(chosen, **parameters)
+        if table.empty:
+            tested, comparisons = Tested.nothing(0), 0
+        else:
+            bound = settled(store, chosen, **parameters)
+            runs = Runs(store)
+            sets = SETS[chosen](runs, bound)
+            known = (
+                (np.empty(0, np.int64), np.empty(0, np.int64), 0) if hubs is None else passing(runs, bound)
+            )
+            counted = Hubs(*known, drop=hubs != "divide", share=hub_share)
+            tested = _tested(chosen, table, counted.left(sets), counted, law)
+            comparisons = sum(layer.count for layer in sets.reach.values()) if chosen == EDGES else 0
+    if hubs is not None:
+        table["overlap"] = tested.overlap
+    table["expected"], table["z"], table["p"] = tested.expected, tested.z, tested.p
+    table["q"] = corrected(tested.p, correction, comparisons)
+    return table
+
+
+def _tested(name: str, table: pd.DataFrame, sets: Sets, hubs: Hubs, null: Null) -> Tested:
+    if name == EDGES:
+        return of_edges(table, sets, hubs, null)
+    rows = Rows.of(name, table, sets)
+    if null.kind == "independent" and hubs.drop:
+        return by_formula(rows, sets, hubs)
+    return by_draws(rows, sets, hubs, null)
+
+
+@contextmanager
+def _stored(source: Store | Trace) -> Iterator[Store]:
+    if not isinstance(source, Trace):
+        yield source
+        return
+    from graphpath.stores import open_store
+
+    with TemporaryDirectory() as folder, open_store(Path(folder) / "store.lbdb") as store:
+        store.load(source)
+        yield store
+
+
+def _check(
+    name: str, null: str, draws: int, sweeps: int, hubs: str | None, share: float, correction: str
+) -> None:
+    if name not in SETS:
+        raise QueryParameterError(
+            f"Query {name} compares no sets of edges, so there is no chance to hold it against; these do: "
+            f"{', '.join(SETS)}."
+        )
+    for option, value, choices in (
+        ("null", null, NULLS),
+        ("hubs", hubs, (None, *HUBS)),
+        ("correction", correction, CORRECTIONS),
+    ):
+        if value not in choices:
+            said = ", ".join(str(choice) for choice in choices if choice is not None)
+            raise QueryParameterError(f"{option}={value!r} is unknown; choose one of {said}.")
+    if draws < 1 or sweeps < 1:
+        raise QueryParameterError(f"draws={draws} and sweeps={sweeps} must both be at least 1.")
+    if not 0 < share <= 1:
+        raise QueryParameterError(f"hub_share={share} is no share of the categories; expected 0 to 1.")

@@ -1,0 +1,104 @@
+"""How many edges sets share, in many arrangements at once, and the likenesses that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from graphpath.chance.possible import Ints, Possible
+from graphpath.chance.sets import Sets
+from graphpath.chance.shuffles import CHUNK
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Null:
+    """How sets are drawn: ``kind`` "degree" or "independent", how often, and from which seed."""
+
+    kind: str
+    draws: int
+    sweeps: int
+    seed: int
+
+    def arrangements(self, sets: Sets, layer: int) -> Iterator[Ints]:
+        """The sets into one layer, drawn ``draws`` times, some at a time: keys of edges (D, E).
+
+        Columns belong to the owners of the observed edges into the layer.
+        """
+        if self.kind == "degree":
+            slots = sets.slots(layer)
+            for drawn in slots.shuffled(self.draws, self.sweeps, self.seed):
+                yield sets.reach[layer].key(*slots.ends(slots.codes(drawn)))
+            return
+        random = np.random.default_rng([self.seed, layer, 3])
+        sizes = sets.sizes(layer)
+        together = max(1, CHUNK // max(1, int(sizes.sum())))
+        for start in range(0, self.draws, together):
+            count = min(together, self.draws - start)
+            yield np.stack([_independent(sets.reach[layer], sizes, random) for _ in range(count)])
+
+
+def _independent(reach: Possible, sizes: Ints, random: np.random.Generator) -> Ints:
+    none = np.empty(0, np.int64)
+    return np.concatenate([none, *(reach.key(*reach.draw(int(size), random)) for size in sizes)])
+
+
+def common(key: Ints, owner: Ints, owners: int, weigh: Callable[[Ints], Floats]) -> Floats:
+    """What every two sets share: (D, owners, owners), symmetric, on the diagonal what each has itself.
+
+    ``key`` (D, E) are the edges and ``owner`` (E,) whose they are; ``weigh`` says what keys count.
+    """
+    draws = len(key)
+    packed = np.sort(key * owners + owner, axis=1)
+    key, whose = np.divmod(packed, owners)
+    found = np.zeros(draws * owners * owners)
+    apart = 0
+    while apart < key.shape[1]:
+        draw, place = np.nonzero(key[:, apart:] == key[:, : key.shape[1] - apart])
+        if not len(draw):
+            break
+        pair = (draw * owners + whose[draw, place]) * owners + whose[draw, place + apart]
+        found += np.bincount(pair, weights=weigh(key[draw, place]), minlength=len(found))
+        apart += 1
+    both = found.reshape(draws, owners, owners)
+    whole: Floats = np.maximum(both, both.transpose(0, 2, 1))
+    return whole
+
+
+def likeness(shared: Floats, one: Floats, two: Floats) -> Floats:
+    """``shared / (one + two - shared)``, NaN where both are empty."""
+    either = one + two - shared
+    found: Floats = np.divide(shared, either, out=np.full(either.shape, np.nan), where=either > 0)
+    return found
+
+
+def likenesses(
+    sets: Sets, pairs: Ints, weigh: Callable[[Ints, Ints], Floats], null: Null | None = None
+) -> Iterator[tuple[int, Floats]]:
+    """The likeness of ``pairs`` (P, 2) of owners, layer by layer and last, as layer -1, of all together.
+
+    (1, P) as observed, or (draws, P) under a null.
+    """
+    total = None
+    for layer in sets.layers:
+        sums = np.concatenate(list(_shared(sets, layer, pairs, weigh, null)), axis=1)
+        total = sums if total is None else total + sums
+        yield layer, likeness(*sums)
+    if total is not None:
+        yield -1, likeness(*total)
+
+
+def _shared(
+    sets: Sets, layer: int, pairs: Ints, weigh: Callable[[Ints, Ints], Floats], null: Null | None
+) -> Iterator[Floats]:
+    """What pairs share in one layer, and what either has: (3, D, P), some arrangements at a time."""
+    reach, mine = sets.reach[layer], sets.layer == layer
+    observed = reach.key(sets.source[mine], sets.target[mine])[None]
+    one, two = pairs.T
+    for key in [observed] if null is None else null.arrangements(sets, layer):
+        both = common(key, sets.owner[mine], len(sets.owners), lambda k: weigh(*reach.ends(k)))
+        yield np.stack([both[:, one, two], both[:, one, one], both[:, two, two]])

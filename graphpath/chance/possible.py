@@ -1,0 +1,204 @@
+"""Which edges a network can have, from a trace's ``reach``: counted, tested and drawn from, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from graphpath.errors import RecordError
+from graphpath.record import Trace
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+AXES = ("channel", "y", "x")
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A layer's place among the neurons: ``offset`` and ``shape`` (channels, height, width)."""
+
+    number: int
+    name: str
+    offset: int
+    shape: tuple[int, int, int]
+
+    @property
+    def size(self) -> int:
+        """How many neurons it has."""
+        return self.shape[0] * self.shape[1] * self.shape[2]
+
+    def among(self, neurons: Ints) -> Ints:
+        """Those of ``neurons`` that are the layer's."""
+        return neurons[(neurons >= self.offset) & (neurons < self.offset + self.size)]
+
+    def coordinates(self, neuron: Ints) -> tuple[Ints, Ints, Ints]:
+        """Channel, y and x of neurons of the layer, by their ids."""
+        channel, place = np.divmod(neuron - self.offset, self.shape[1] * self.shape[2])
+        return channel, *np.divmod(place, self.shape[2])
+
+    def neurons(self, channel: Ints, y: Ints, x: Ints) -> Ints:
+        """The ids of the neurons there."""
+        return self.offset + (channel * self.shape[1] + y) * self.shape[2] + x
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """The edges from one layer to another whose channels, rows and columns are each related.
+
+    ``cells`` are, axis by axis, the related pairs (target, source) as bool matrices.
+    """
+
+    source: Layer
+    target: Layer
+    cells: tuple[Bools, Bools, Bools]
+
+    @cached_property
+    def count(self) -> int:
+        """How many edges."""
+        return int(np.prod([int(cells.sum()) for cells in self.cells], dtype=object))
+
+    def has(self, source: Ints, target: Ints) -> Bools:
+        """Whether edges are among them, from and to neurons of the two layers (ids, broadcast)."""
+        ends = zip(self.cells, self.target.coordinates(target), self.source.coordinates(source), strict=True)
+        channel, y, x = (cells[to, back] for cells, to, back in ends)
+        found: Bools = channel & y & x
+        return found
+
+    def at(self, neurons: Ints) -> int:
+        """How many have an end among ``neurons``."""
+        source, target = self.source.among(neurons), self.target.among(neurons)
+        both = sum(int(self.has(source[:, None], part[None]).sum()) for part in np.array_split(target, 64))
+        found = -both
+        for end, layer, mine in ((0, self.source, source), (1, self.target, target)):
+            degrees = [cells.sum(axis=end) for cells in self.cells]
+            places = layer.coordinates(mine)
+            per_neuron = [degree[place] for degree, place in zip(degrees, places, strict=True)]
+            found += int(np.prod(np.stack(per_neuron), axis=0, dtype=np.int64).sum())
+        return found
+
+    def draw(self, count: int, random: np.random.Generator) -> tuple[Ints, Ints]:
+        """``count`` of them, uniform and with replacement: sources and targets."""
+        places = [np.argwhere(cells) for cells in self.cells]
+        drawn = [place[random.integers(len(place), size=count)] for place in places]
+        target, source = ([axis[:, end] for axis in drawn] for end in (0, 1))
+        return self.source.neurons(*source), self.target.neurons(*target)
+
+
+@dataclass(frozen=True, eq=False)
+class Possible:
+    """The possible edges into one layer, each in one term."""
+
+    layer: Layer
+    terms: tuple[Term, ...]
+
+    @cached_property
+    def count(self) -> int:
+        """How many there are."""
+        return sum(term.count for term in self.terms)
+
+    def has(self, source: Ints, target: Ints) -> Bools:
+        """Whether edges into the layer are possible (ids of neurons, broadcast)."""
+        source, target = np.broadcast_arrays(source, target)
+        found = np.zeros(source.shape, bool)
+        for layer in {term.source.number: term.source for term in self.terms}.values():
+            mine = (source >= layer.offset) & (source < layer.offset + layer.size)
+            terms = [term for term in self.terms if term.source is layer]
+            found[mine] = np.logical_or.reduce([term.has(source[mine], target[mine]) for term in terms])
+        return found
+
+    def draw(self, count: int, random: np.random.Generator) -> tuple[Ints, Ints]:
+        """``count`` different ones, every set of them equally likely: sources and targets."""
+        if count > self.count:
+            raise ValueError(f"{count} of the {self.count} possible edges into {self.layer.name} are wanted")
+        if count > self.count // 2:  # better to draw what is left out
+            source, target = self.every()
+            kept = random.permutation(self.count)[:count]
+            return source[kept], target[kept]
+        source, target = np.empty((2, 0), np.int64)
+        while len(source) < count:  # the first different ones of a uniform sequence
+            more = self._some(2 * (count - len(source)) + 8, random)
+            source, target = (np.append(*ends) for ends in zip((source, target), more, strict=True))
+            first = np.sort(np.unique(self.key(source, target), return_index=True)[1])[:count]
+            source, target = source[first], target[first]
+        return source, target
+
+    def at(self, neurons: Ints) -> int:
+        """How many have an end among ``neurons``."""
+        return sum(term.at(neurons) for term in self.terms) if len(neurons) else 0
+
+    def key(self, source: Ints, target: Ints) -> Ints:
+        """One number an edge."""
+        return (source - self._lowest) * self.layer.size + (target - self.layer.offset)
+
+    def ends(self, key: Ints) -> tuple[Ints, Ints]:
+        """The source and the target behind keys."""
+        source, target = np.divmod(key, self.layer.size)
+        return source + self._lowest, target + self.layer.offset
+
+    @cached_property
+    def _lowest(self) -> int:
+        return min((term.source.offset for term in self.terms), default=0)
+
+    def every(self) -> tuple[Ints, Ints]:
+        """All of them, for layers that are small."""
+        found = []
+        for term in self.terms:
+            channel, y, x = (np.argwhere(cells) for cells in term.cells)
+            grid = np.meshgrid(*(np.arange(len(axis)) for axis in (channel, y, x)), indexing="ij")
+            ends = [axis[index.ravel()] for axis, index in zip((channel, y, x), grid, strict=True)]
+            target, source = ([axis[:, end] for axis in ends] for end in (0, 1))
+            found.append(np.stack([term.source.neurons(*source), term.target.neurons(*target)]))
+        both = np.concatenate([np.empty((2, 0), np.int64), *found], axis=1)
+        return both[0], both[1]
+
+    def _some(self, count: int, random: np.random.Generator) -> tuple[Ints, Ints]:
+        share = np.array([term.count / self.count for term in self.terms])
+        many = random.multinomial(count, share / share.sum())
+        drawn = [term.draw(int(n), random) for term, n in zip(self.terms, many, strict=True)]
+        mixed = random.permutation(count)
+        return tuple(np.concatenate(ends)[mixed] for ends in zip(*drawn, strict=True))  # type: ignore[return-value]
+
+
+def possible(trace: Trace) -> dict[int, Possible]:
+    """The possible edges into each layer of a trace's network, by the layer's number.
+
+    Raises RecordError where the trace does not say.
+    """
+    layers = _layers(trace)
+    if not trace.files("reach"):
+        raise RecordError(
+            f"{trace.path} does not say which edges its network can have (reach.parquet), so what chance "
+            "gives is unknown: trace again with this graphpath (an imported graph has no such answer)."
+        )
+    found: dict[int, list[Term]] = {number: [] for number in layers}
+    table = trace.reach().to_table().to_pandas()
+    for (number, source, _), rows in table.groupby(["layer", "source_layer", "term"], sort=True):
+        parts = dict(list(rows.groupby("axis")))
+        shapes = zip(layers[number].shape, layers[source].shape, strict=True)
+        cells = [
+            _matrix(parts[axis].iloc[:, 4:].to_numpy(), shape)
+            for axis, shape in zip(AXES, shapes, strict=True)
+        ]
+        found[number].append(Term(layers[source], layers[number], (cells[0], cells[1], cells[2])))
+    return {number: Possible(layers[number], tuple(terms)) for number, terms in found.items()}
+
+
+def _layers(trace: Trace) -> dict[int, Layer]:
+    rows: Sequence[dict[str, int]] = trace.layers().to_table().to_pylist()
+    return {
+        row["layer"]: Layer(
+            row["layer"], str(row["name"]), row["offset"], (row["channels"], row["height"], row["width"])
+        )
+        for row in rows
+    }
+
+
+def _matrix(rectangles: npt.NDArray[np.int32], shape: tuple[int, int]) -> Bools:
+    cells = np.zeros(shape, bool)
+    for to, high, back, wide in rectangles:
+        cells[to : to + high, back : back + wide] = True
+    return cells

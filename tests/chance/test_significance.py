@@ -1,0 +1,254 @@
+"""Queries' tables with what chance gives beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import graphpath as gp
+from graphpath.chance.ask import HUBS, NULLS
+from graphpath.chance.hubs import Hubs
+from graphpath.chance.independent import shared
+from graphpath.chance.sets import SETS, Runs
+from graphpath.errors import QueryFileError, QueryParameterError, RecordError
+from graphpath.queries import settled
+from graphpath.stores import Store
+from tests.synthetic import write_trace
+
+ADDED = ["expected", "z", "p", "q"]
+QUICK: dict[str, Any] = {"draws": 19, "sweeps": 10}
+
+
+@dataclass(frozen=True)
+class World:
+    store: Store
+    pair: dict[str, int]
+
+    def given(self, name: str) -> dict[str, Any]:
+        return self.pair if name == "adversarial/divergence" else {"run": "clean"}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("significance")
+    clean = write_trace(folder / "clean", run="clean", samples=24, side=3, routes=6)
+    attacked = write_trace(folder / "attacked", run="attacked", seed=1, adversarial_of=clean, side=3)
+    with gp.open(folder / "store.lbdb") as store:
+        for trace in (clean, attacked):
+            store.load(trace, min_support=2)
+        first = store.query("adversarial/pairs", limit=1).iloc[0]
+        yield World(store, {"original": int(first.original), "derived": int(first.derived)})
+
+
+@pytest.mark.parametrize("hubs", [None, *HUBS])
+@pytest.mark.parametrize("null", NULLS)
+@pytest.mark.parametrize("name", SETS)
+def test_the_table_is_the_querys_with_columns_more(
+    name: str, null: str, hubs: str | None, world: World
+) -> None:
+    given = world.given(name)
+    plain = world.store.query(name, **given)
+    table = gp.significance(world.store, name, null=null, hubs=hubs, hub_share=1.0, **QUICK, **given)
+    pd.testing.assert_frame_equal(table[plain.columns.tolist()], plain)
+    assert table.columns.tolist() == [*plain.columns, *(["overlap"] if hubs else []), *ADDED]
+    tested = table[table.p.notna()]
+    assert len(tested)
+    assert tested.p.between(0, 1).all() and tested.q.between(0, 1).all()
+    assert (tested.q >= tested.p - 1e-12).all()
+
+
+OVERLAP = {
+    "categories/similarity": "J",
+    "categories/consistency": "J_within",
+    "adversarial/divergence": "J",
+    "pathways/largest_overlap": "J",
+    "categories/shared_edges": "categories",
+}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_what_is_tested_is_what_the_query_says(name: str, world: World) -> None:
+    """With a threshold that no neuron reaches, dropping hubs drops nothing."""
+    few = {"categories": [int(c) for c in classes(world)[:3]]} if name == "categories/similarity" else {}
+    given = world.given(name) | few
+    table = gp.significance(world.store, name, null="independent", hubs="drop", hub_share=1.0, **given)
+    plain = gp.significance(world.store, name, null="independent", **given)
+    busy = hubs_of(world, name, given).hubs
+    if not len(busy):
+        np.testing.assert_allclose(table.p, plain.p)
+    rows = gp.significance(world.store, name, hubs="drop", hub_share=1.0, draws=1, sweeps=1, **given)
+    where = rows.overlap.notna() if not len(busy) else rows.overlap.notna() & False
+    np.testing.assert_allclose(rows.overlap[where], rows[OVERLAP[name]][where])
+
+
+def classes(world: World) -> np.ndarray:
+    return np.sort(world.store.cypher("MATCH (c:Category) RETURN c.id AS id").id.to_numpy())
+
+
+def hubs_of(world: World, name: str, given: dict[str, Any]) -> Hubs:
+    from graphpath.chance.sets import passing
+
+    bound = settled(world.store, name, **given)
+    return Hubs(*passing(Runs(world.store), bound), drop=True, share=1.0)
+
+
+@pytest.mark.parametrize("name", ["categories/similarity", "adversarial/divergence"])
+def test_the_independent_null_of_one_layer_is_the_hypergeometric(name: str, world: World) -> None:
+    table = gp.significance(world.store, name, null="independent", **world.given(name))
+    sets = SETS[name](Runs(world.store), settled(world.store, name, **world.given(name)))
+    one, two = ("edges1", "edges2") if "edges1" in table else ("edges_original", "edges_derived")
+    layers = table[table.layer > 0]
+    assert len(layers) > 3
+    for row in layers.to_dict("records"):
+        law = stats.hypergeom(sets.reach[row["layer"]].count, row[one], row[two])
+        assert row["p"] == pytest.approx(law.sf(row["shared"] - 1), rel=1e-6)
+        chance = law.mean() / (row[one] + row[two] - law.mean())
+        assert row["expected_J"] == pytest.approx(chance)
+        assert row["expected"] == pytest.approx(chance, rel=0.05, abs=0.02)
+    first = table[table.layer == -1].iloc[0]
+    mine = layers.iloc[: len(sets.reach)]
+    law = np.ones(1)
+    for row in mine.to_dict("records"):
+        chances = stats.hypergeom(sets.reach[row["layer"]].count, row[one], row[two])
+        law = np.convolve(law, chances.pmf(np.arange(min(row[one], row[two]) + 1)))
+    assert (mine.shared.sum(), mine[one].sum()) == (first.shared, first[one])
+    assert first.p == pytest.approx(law[first.shared :].sum(), rel=1e-6)
+
+
+def test_formula_and_draws_agree(world: World) -> None:
+    """The independent null by its formula, and by drawing: dividing by 1 is no discount."""
+    from graphpath.chance.overlap import Null
+    from graphpath.chance.rows import Rows, by_draws, by_formula
+
+    nothing = Hubs(np.empty(0, np.int64), np.empty(0, np.int64), 0, drop=True, share=1.0)
+    for name in ("categories/similarity", "categories/consistency", "pathways/largest_overlap"):
+        bound = settled(world.store, name, run="clean")
+        sets, table = SETS[name](Runs(world.store), bound), world.store.query(name, run="clean")
+        rows = Rows.of(name, table, sets)
+        exact = by_formula(rows, sets, nothing)
+        drawn = by_draws(rows, sets, nothing, Null("independent", 600, 1, 3))
+        np.testing.assert_allclose(exact.overlap, drawn.overlap)
+        known = ~np.isnan(exact.z) & ~np.isnan(drawn.z)
+        assert known.any()
+        spread = (drawn.overlap - drawn.expected)[known] / drawn.z[known]
+        assert (abs(exact.expected - drawn.expected)[known] < 5 * spread / np.sqrt(600) + 1e-3).all()
+        deviation = (exact.overlap - exact.expected)[known] / exact.z[known]
+        often = exact.expected[known] > deviation  # of rare events 600 draws tell too little
+        assert often.any()
+        np.testing.assert_allclose(deviation[often], spread[often], rtol=0.25)
+
+
+def test_an_edge_that_all_share_is_unlikely(world: World) -> None:
+    table = gp.significance(world.store, "categories/shared_edges", null="independent", run="clean")
+    sets = SETS["categories/shared_edges"](
+        Runs(world.store), settled(world.store, "categories/shared_edges", run="clean")
+    )
+    row = table.iloc[0]
+    rates = sets.sizes(row.layer) / sets.reach[row.layer].count
+    if row.categories == len(rates):
+        assert row.p == pytest.approx(np.prod(rates))
+    assert row.expected == pytest.approx(rates.sum())
+    assert table.p.is_monotonic_increasing or table.layer.nunique() > 1
+
+
+def test_dropped_hubs_are_in_neither_overlap_nor_null(world: World) -> None:
+    given = {"run": "clean"}
+    hubs = hubs_of(world, "categories/similarity", given)
+    assert len(hubs.hubs) > 0
+    sets = SETS["categories/similarity"](
+        Runs(world.store), settled(world.store, "categories/similarity", **given)
+    )
+    for layer in sets.reach.values():
+        source, target = layer.every()
+        assert hubs.possible(layer) == hubs.kept(source, target).sum()
+    table = gp.significance(
+        world.store, "categories/similarity", null="independent", hubs="drop", hub_share=1.0, **given
+    )
+    left = hubs.left(sets)
+    first = table[table.layer == 1].iloc[0]
+    names = sets.owners.name.tolist()
+    pair = [names.index(first.category1), names.index(first.category2)]
+    edges = [
+        {
+            (s, t)
+            for o, la, s, t in zip(left.owner, left.layer, left.source, left.target, strict=True)
+            if o == i and la == 1
+        }
+        for i in pair
+    ]
+    law = shared(len(edges[0]), len(edges[1]), hubs.possible(sets.reach[1]))
+    assert first.p == pytest.approx(law.tail(len(edges[0] & edges[1])))
+    either = len(edges[0] | edges[1])
+    assert (
+        np.isnan(first.overlap)
+        if not either
+        else first.overlap == pytest.approx(len(edges[0] & edges[1]) / either)
+    )
+
+
+def test_the_same_seed_gives_the_same_answer(world: World) -> None:
+    asked: dict[str, Any] = {"run": "clean", **QUICK}
+    one, two = (gp.significance(world.store, "categories/similarity", **asked) for _ in range(2))
+    pd.testing.assert_frame_equal(one, two)
+    other = gp.significance(world.store, "categories/similarity", seed=1, **asked)
+    assert not one.expected.equals(other.expected)
+
+
+def test_a_trace_is_asked_as_a_store_is(world: World) -> None:
+    trace = Runs(world.store).trace("clean")
+    table = gp.significance(trace, "categories/similarity", **QUICK)
+    assert table.p.notna().any()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"null": "uniform"},
+        {"hubs": "remove"},
+        {"correction": "bonferroni"},
+        {"draws": 0},
+        {"sweeps": 0},
+        {"hub_share": 0.0},
+    ],
+)
+def test_options_that_are_none_are_refused(given: dict[str, Any], world: World) -> None:
+    with pytest.raises(QueryParameterError, match=next(iter(given))):
+        gp.significance(world.store, "categories/similarity", run="clean", **given)
+
+
+def test_queries_without_sets_are_refused(world: World) -> None:
+    with pytest.raises(QueryParameterError, match="compares no sets"):
+        gp.significance(world.store, "pathways/hubs", run="clean")
+    with pytest.raises(QueryFileError, match="did you mean"):
+        gp.significance(world.store, "categories/similar", run="clean")
+
+
+def test_a_trace_that_went_away_is_named(tmp_path: Path) -> None:
+    trace = write_trace(tmp_path / "there", samples=8)
+    with gp.open(tmp_path / "store.lbdb") as store:
+        store.load(trace)
+        (tmp_path / "there").rename(tmp_path / "elsewhere")
+        with pytest.raises(RecordError, match="no longer"):
+            gp.significance(store, "categories/similarity")
+        write_trace(tmp_path / "there", run="another", samples=8)
+        with pytest.raises(RecordError, match="now holds run 'another'"):
+            gp.significance(store, "categories/similarity")
+
+
+def test_a_trace_that_does_not_say_what_is_possible_is_refused(tmp_path: Path) -> None:
+    trace = write_trace(tmp_path / "old", samples=8, reach=False)
+    for null in NULLS:
+        with pytest.raises(RecordError, match="trace again"):
+            gp.significance(trace, "categories/similarity", null=null)
+
+
+def test_an_empty_answer_stays_empty(world: World) -> None:
+    table = gp.significance(world.store, "categories/shared_edges", run="clean", min_categories=99)
+    assert table.empty and table.columns.tolist()[-4:] == ADDED

@@ -1,0 +1,109 @@
+"""What a network can have edges between, against brute force: every site's outputs drawn at random, and the
+Jacobian of every pre-activation with respect to them, over many draws."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torchvision import models
+
+from graphpath.network import Network, take_apart
+from graphpath.network.products import Product, disjoint, rectangles
+from graphpath.network.reach import Reach
+from tests.tracing import nets
+
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")
+DRAWS = 800
+
+
+def possible(network: Network) -> np.ndarray:
+    """(target, source) by the products: how many of them have the pair."""
+    found = np.zeros((network.neurons, network.neurons), np.int64)
+    reach = Reach(network)
+    for site in network.sites:
+        for term in reach.into(site):
+            whole = np.kron(term.channel, np.kron(term.y, term.x)).astype(np.int64)
+            found[site.span, network.sites[term.source].span] += whole
+    return found
+
+
+def brute(network: Network, seed: int = 0) -> np.ndarray:
+    """(target, source) bool: whether the Jacobian was other than 0 for some draw of the sites' outputs."""
+    generator = torch.Generator().manual_seed(seed)
+    leaves: dict[int, torch.Tensor] = {}
+    values: dict[int, torch.Tensor] = {}
+    before: dict[int, torch.Tensor] = {}
+    for number, step in enumerate(network.program.steps):
+        value = step.operation.run(*(values[i] for i in step.inputs)) if number else None
+        for site in network.sites:  # a later site may stand on the very tensor of an earlier one
+            if site.before == number and value is not None:
+                before[site.number] = value.flatten(1)
+            if site.after == number and site.kind != "logits":
+                drawn = torch.randn((DRAWS, *step.shape), generator=generator, dtype=torch.float64)
+                value = leaves[site.number] = drawn.requires_grad_(True)
+        assert value is not None
+        values[number] = value
+    found = np.zeros((network.neurons, network.neurons), bool)
+    for site in network.sites[1:]:
+        z = before[site.number]
+        for neuron in range(site.size):
+            gradients = torch.autograd.grad(
+                z[:, neuron].sum(), list(leaves.values()), retain_graph=True, allow_unused=True
+            )
+            for source, gradient in zip(leaves, gradients, strict=True):
+                if gradient is not None:
+                    live = (gradient.flatten(1) != 0).any(0).numpy()
+                    found[site.offset + neuron, network.sites[source].span] |= live
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(nets.NETS))
+def test_what_is_possible_is_what_some_image_could_have(name: str) -> None:
+    model, shape = nets.made(name)
+    network = take_apart(model, shape)
+    said = possible(network)
+    assert said.max() <= 1, "an edge is in two products"
+    assert np.array_equal(said == 1, brute(network))
+
+
+shapes = st.tuples(*[st.integers(1, 3)] * 6)
+
+
+@given(shapes, st.integers(0, 6), st.integers(0, 2**32 - 1))
+def test_products_are_made_disjoint(shape: tuple[int, ...], count: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+
+    def drawn() -> Product:
+        return Product(0, *(random.random((shape[i], shape[i + 3])) < 0.6 for i in range(3)))
+
+    products = [drawn() for _ in range(count)]
+    apart = disjoint(products)
+
+    def cells(some: list[Product]) -> np.ndarray:
+        none = np.zeros((shape[0] * shape[1] * shape[2], shape[3] * shape[4] * shape[5]), int)
+        return sum((np.kron(p.channel, np.kron(p.y, p.x)).astype(int) for p in some), none)
+
+    assert np.array_equal(cells(apart), cells(products) > 0)
+    assert sum(product.pairs for product in apart) == cells(apart).sum()
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_rectangles_tile_a_relation(rows: int, columns: int, seed: int) -> None:
+    matrix = np.random.default_rng(seed).random((rows, columns)) < 0.6
+    found = np.zeros((rows, columns), int)
+    for row, high, column, wide in rectangles(matrix):
+        found[row : row + high, column : column + wide] += 1
+    assert np.array_equal(found, matrix)
+
+
+def test_large_networks_take_little_to_say() -> None:
+    """A VGG-16's 25 billion possible edges (DESIGN §3) in two thousand rows."""
+    network = take_apart(models.vgg16(weights=None), (3, 224, 224))
+    columns = Reach(network).columns()
+    assert len(columns["layer"]) < 3_000
+    conv = [term for site in network.sites[1:3] for term in Reach(network).into(site)]
+    inner = (3 * 224 - 2) ** 2  # of 224 x 224 windows of 3 x 3, those at the border are cut
+    assert [term.pairs for term in conv] == [3 * 64 * inner, 64 * 64 * inner]
