@@ -11,6 +11,7 @@ from graphpath.cli import (
     delete,
     demo,
     doctor,
+    export,
     imports,
     load,
     neo4j,
@@ -39,6 +40,7 @@ for verb in (demo, train, trace, attack, load, query, report, runs, delete, sche
     app.command(verb.__name__.rpartition(".")[2], context_settings=settings)(guarded(command))
 
 app.add_typer(imports.app)
+app.add_typer(export.app)
 app.add_typer(neo4j.app)
 
 

@@ -53,6 +53,20 @@ def summit(
     _told(import_summit(files, out=out, names=names), store, database)
 
 
+def neuronpedia(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="JSON files, folders or tars of them.")
+    ],
+    store: Store = None,
+    out: Out = None,
+    database: a.Database = None,
+) -> None:
+    """Attribution graphs of Neuronpedia or circuit-tracer: a prompt each, of features at positions."""
+    from graphpath.imports import import_neuronpedia
+
+    _told(import_neuronpedia(files, out=out), store, database)
+
+
 def edges(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Edge lists: .csv, .tsv or .parquet.")
@@ -80,7 +94,7 @@ def _told(trace: Trace, store: str | None, database: str | None) -> None:
     )
     if least := trace.run.get("min_support"):
         typer.echo(
-            f"A graph is of many images at once: min_support is {least}, and counts graphs, not images."
+            f"min_support is {least} where it is not asked for: support counts the graphs that have an edge."
         )
     if store is None:
         return
@@ -88,5 +102,5 @@ def _told(trace: Trace, store: str | None, database: str | None) -> None:
         load_into(kept, trace)
 
 
-for verb in (summit, edges):
+for verb in (summit, neuronpedia, edges):
     app.command(verb.__name__)(guarded(verb))

@@ -85,3 +85,81 @@ def likeness(one: Json, two: Json) -> tuple[int, float | None, float | None]:
     shared = len(first.keys() & second.keys())
     either = len(first.keys() | second.keys())
     return shared, shared / either if either else None, least / most if most else None
+
+
+def attribution_graph(
+    seed: int = 0, slug: str = "a-graph", tokens: tuple[str, ...] = ("<bos>", "1", "2")
+) -> Json:
+    """A graph as circuit-tracer writes it for Neuronpedia: tokens, features, errors and logits.
+
+    Features are Cantor pairs, errors -1; a feature is at two positions; one node has no links.
+    """
+    random = np.random.default_rng(seed)
+
+    def node(layer: str, index: int, at: int, kind: str, feature: int, **more: Any) -> Json:
+        return {
+            "node_id": f"{layer}_{index}_{at}",
+            "feature": feature,
+            "layer": layer,
+            "ctx_idx": at,
+            "feature_type": kind,
+            "token_prob": 0.0,
+            "is_target_logit": False,
+            "run_idx": 0,
+            "reverse_ctx_idx": 0,
+            "jsNodeId": f"{layer}_{index}-0",
+            "clerp": "",
+            "influence": float(np.float32(random.random())),
+            "activation": None,
+            **more,
+        }
+
+    def transcoder(layer: int, index: int, at: int, **more: Any) -> Json:
+        pair = (layer + index) * (layer + index + 1) // 2 + index
+        strength = {"activation": float(np.float32(random.normal()))}
+        return node(str(layer), index, at, "cross layer transcoder", pair, **strength, **more)
+
+    nodes = [
+        transcoder(0, 98_303, 1, clerp="a digit"),
+        transcoder(0, 98_303, 2, clerp="a digit"),
+        transcoder(0, 17, 2),
+        transcoder(10, 4, 2, clerp='counting "up" \ud83d'),
+        transcoder(2, 4, 2),
+        node("2", -1, 2, "mlp reconstruction error", -1, jsNodeId="2_-1-2"),
+        *(node("E", 235_274 + at, at, "embedding", at) for at in range(len(tokens))),
+        *(
+            node(
+                "11",
+                token,
+                2,
+                "logit",
+                token,
+                token_prob=share,
+                is_target_logit=share == 0.5,
+                clerp=f'Output "{word}" (p={share:.3f})',
+                influence=None,
+            )
+            for token, word, share in ((235_310, "3", 0.5), (6, "\n4", 0.25))
+        ),
+    ]
+    ids = [one["node_id"] for one in nodes]
+    ends = [(6, 0), (7, 1), (8, 2), (0, 4), (1, 3), (2, 3), (4, 3), (5, 9), (3, 9), (3, 10), (8, 10)]
+    weights = np.float32(random.normal(size=len(ends)))
+    return {
+        "metadata": {
+            "slug": slug,
+            "scan": "gemma-2-2b",
+            "transcoder_list": [],
+            "prompt_tokens": list(tokens),
+            "prompt": "".join(tokens),
+            "node_threshold": 0.5,
+            "schema_version": 1,
+            "info": {"creator_name": "Anonymous"},
+        },
+        "qParams": {"pinnedIds": [ids[3]], "supernodes": [["digits", *ids[:2]]], "linkType": "both"},
+        "nodes": nodes,
+        "links": [
+            {"source": ids[source], "target": ids[target], "weight": float(weight)}
+            for (source, target), weight in zip(ends, weights, strict=True)
+        ],
+    }
