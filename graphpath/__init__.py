@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from graphpath.attribution import ATTRIBUTIONS, attribute, heatmap
     from graphpath.chance import significance
+    from graphpath.detect import Detector, fit_detector
     from graphpath.errors import GraphpathError
     from graphpath.record import Trace
     from graphpath.stores import open_store as open
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ATTRIBUTIONS": ("graphpath.attribution", "ATTRIBUTIONS"),
+    "Detector": ("graphpath.detect", "Detector"),
     "GraphpathError": ("graphpath.errors", "GraphpathError"),
     "METHODS": ("graphpath.tracing", "METHODS"),
     "Trace": ("graphpath.record", "Trace"),
     "at": ("graphpath.tracing", "at"),
     "attribute": ("graphpath.attribution", "attribute"),
+    "fit_detector": ("graphpath.detect", "fit_detector"),
     "heatmap": ("graphpath.attribution", "heatmap"),
     "key_maps": ("graphpath.tracing", "key_maps"),
     "largest_chains": ("graphpath.tracing", "largest_chains"),
@@ -42,10 +45,12 @@ _HOMES = {
 __all__ = [
     "ATTRIBUTIONS",
     "METHODS",
+    "Detector",
     "GraphpathError",
     "Trace",
     "at",
     "attribute",
+    "fit_detector",
     "heatmap",
     "key_maps",
     "largest_chains",

@@ -32,9 +32,11 @@ REACHES = {
     "chance": {"record", "stores", "queries"},
     "export": {"record", "stores", "queries", "server"},
     "imports": {"record"},
+    "detect": {"record", "stores", "queries", "analysis"},
     "report": {"record", "stores", "queries", "analysis", "export", "data"},
     "demo": {"record", "stores", "queries", "report", "tracing", "attacks", "models", "data"},
     "studies": {
+        "detect",
         "record",
         "stores",
         "queries",
@@ -48,6 +50,7 @@ REACHES = {
     },
     "cli": {
         "demo",
+        "detect",
         "studies",
         "imports",
         "server",
@@ -68,7 +71,7 @@ OWNERS = {
     "torch": {"studies", "demo", "network", "tracing", "attribution", "models", "data", "attacks"},
     "torchvision": {"models", "data", "network"},
     "captum": {"attacks", "attribution"},
-    "sklearn": {"data", "studies"},
+    "sklearn": {"data", "detect", "studies"},
     "scipy": {"studies"},
     "ladybug": {"stores"},
     "duckdb": {"stores", "analysis"},

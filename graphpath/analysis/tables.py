@@ -13,7 +13,17 @@ import duckdb
 from graphpath.errors import QueryParameterError
 from graphpath.record import Trace
 
-_VIEWS = ("layers", "samples", "categories", "pathways", "edges", "routes", "steps", "crosses")
+_VIEWS = (
+    "layers",
+    "samples",
+    "categories",
+    "predictions",
+    "pathways",
+    "edges",
+    "routes",
+    "steps",
+    "crosses",
+)
 
 
 @contextmanager

@@ -15,7 +15,15 @@ import pyarrow as pa
 import torch
 from torch import nn
 
-from graphpath.attacks.methods import Strength, attack_named, evaluating, perturb, start_seed, strength
+from graphpath.attacks.methods import (
+    LeastChange,
+    Settings,
+    attack_named,
+    evaluating,
+    perturb,
+    settings,
+    start_seed,
+)
 from graphpath.attacks.staging import Batch, Staging
 from graphpath.data.base import Images
 from graphpath.data.rows import categories_of, sample_rows
@@ -32,7 +40,7 @@ def attack(
     model: LoadedModel | nn.Module,
     images: Images,
     name: str = "pgd",
-    epsilon: float = 0.1,
+    epsilon: float | None = None,
     *,
     out: str | Path,
     steps: int | None = None,
@@ -41,12 +49,15 @@ def attack(
     seed: int = 0,
     batch: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    **options: float,
 ) -> ImageSet:
     """Attack every image and return the adversarial ones as an image set in ``out``.
 
     Without ``targeted`` an image is pushed away from what ``model`` predicts for it (its label is not
     needed, and cannot leak); with a class, or ``"least_likely"`` (Kurakin et al. 2016), towards that.
-    ``epsilon`` bounds the change of every pixel; see ``ATTACKS`` for the other defaults. Each sample has
+    ``epsilon`` bounds the change of every pixel in bim, fgsm and pgd (0.1 unless told otherwise); see
+    ``ATTACKS`` for the other defaults. deepfool and cw seek the least change and take ``options`` instead
+    (``overshoot=0.02``; ``confidence=0.0``, ...: ``DeepFool``, ``CarliniWagner``). Each sample has
     its original as ``parent``, and in ``detail`` the attack, its strength, the model and ``predicted``,
     the model's prediction on the original. ``seed`` starts PGD at the same point for the same image,
     whatever the batch. ``progress(done, total)`` is called after every batch.
@@ -55,7 +66,8 @@ def attack(
     finished ``out`` of the same attack is returned as it is. ``success_rate`` tells how often it worked.
     """
     loaded = as_loaded(model)
-    push = strength(name, epsilon, steps, step_size)
+    push = settings(name, epsilon, steps, step_size, **options)
+    _check_target(name, targeted)
     run = _Run(loaded, images, name, push, targeted, seed)
     path, key = Path(out), digest(run.provenance())
     if path.exists():
@@ -78,7 +90,7 @@ class _Run:
     model: LoadedModel
     images: Images
     name: str
-    push: Strength
+    push: Settings
     targeted: Target
     seed: int
 
@@ -159,6 +171,14 @@ class _Run:
         if parent["variant"] != "original":
             inherited["of"] = parent["sample"]
         return {**inherited, **self.settings(), "predicted": predicted}
+
+
+def _check_target(name: str, targeted: Target) -> None:
+    chosen = attack_named(name)
+    if targeted is not None and isinstance(chosen, LeastChange) and not chosen.targets:
+        raise MethodError(
+            f"{name} knows no target: it goes to the nearest boundary; use cw, bim, fgsm or pgd"
+        )
 
 
 def success_rate(adversarial: ImageSet) -> float:

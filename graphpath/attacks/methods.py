@@ -1,19 +1,28 @@
-"""The attacks: names, defaults and what captum needs to be told so that it does what their papers say."""
+"""The attacks: names, defaults and what captum needs to be told so that it does what their papers say.
+
+Those that captum has not are in ``deepfool`` and ``carlini``.
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from captum.robust import PGD
 from torch import nn
 
+from graphpath.attacks.carlini import CarliniWagner
+from graphpath.attacks.deepfool import DeepFool
 from graphpath.errors import MethodError
 from graphpath.ids import digest
+
+EPSILON = 0.1
+"""The bound of a bounded attack, unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +37,22 @@ class Attack:
     one_step: bool = False
 
 
-ATTACKS = {
+@dataclass(frozen=True)
+class LeastChange:
+    """One published attack that seeks the least change in L2; nothing bounds it."""
+
+    source: str
+    settings: type[DeepFool] | type[CarliniWagner]
+    targets: bool
+    """Whether it can be told what the image shall be taken for."""
+    random_start: bool = False
+
+
+ATTACKS: dict[str, Attack | LeastChange] = {
     # Kurakin et al. take steps of 1/255, and a quarter more of them than would reach the bound.
     "bim": Attack("Kurakin et al. 2016, basic iterative method", steps=10, travel=1.25),
+    "cw": LeastChange("Carlini and Wagner 2017, L2", CarliniWagner, targets=True),
+    "deepfool": LeastChange("Moosavi-Dezfooli et al. 2016, L2", DeepFool, targets=False),
     "fgsm": Attack("Goodfellow et al. 2015, fast gradient sign", steps=1, travel=1.0, one_step=True),
     "pgd": Attack("Madry et al. 2018, projected gradient", steps=20, travel=2.5, random_start=True),
 }
@@ -38,23 +60,73 @@ ATTACKS = {
 
 @dataclass(frozen=True)
 class Strength:
-    """How hard an attack pushes. Pixels are in [0, 1]."""
+    """How hard a bounded attack pushes. Pixels are in [0, 1]."""
 
     epsilon: float
     steps: int
     step_size: float
 
 
-def attack_named(name: str) -> Attack:
+Settings = Strength | DeepFool | CarliniWagner
+
+
+def attack_named(name: str) -> Attack | LeastChange:
     """The attack called ``name``; ``MethodError`` where there is none."""
     if name not in ATTACKS:
         raise MethodError(f"attack {name!r} is unknown; there are {', '.join(ATTACKS)}")
     return ATTACKS[name]
 
 
-def strength(name: str, epsilon: float, steps: int | None, step_size: float | None) -> Strength:
-    """The strength asked for, defaults filled in. ``MethodError`` names what makes no sense."""
+def settings(
+    name: str,
+    epsilon: float | None = None,
+    steps: int | None = None,
+    step_size: float | None = None,
+    **options: float,
+) -> Settings:
+    """What was asked for, defaults filled in. ``MethodError`` names what makes no sense."""
     chosen = attack_named(name)
+    if isinstance(chosen, Attack):
+        if options:
+            raise MethodError(
+                f"{name} has no option {', '.join(options)}; it takes epsilon, steps, step_size"
+            )
+        return strength(name, EPSILON if epsilon is None else epsilon, steps, step_size)
+    if epsilon is not None or step_size is not None:
+        given = "epsilon" if epsilon is not None else "step_size"
+        raise MethodError(
+            f"{name} seeks the least change and takes no {given}; its options are {_known(chosen)}"
+        )
+    return _least(name, chosen, options if steps is None else {**options, "steps": steps})
+
+
+def _least(name: str, chosen: LeastChange, options: Mapping[str, float]) -> DeepFool | CarliniWagner:
+    """The settings of an attack that seeks the least change."""
+    kinds: dict[str, type[int] | type[float]] = {
+        field.name: int if isinstance(field.default, int) else float for field in fields(chosen.settings)
+    }
+    for option, value in options.items():
+        if option not in kinds:
+            raise MethodError(f"{name} has no option {option}; it takes {_known(chosen)}")
+        least = 2 if option == "classes" else 1 if kinds[option] is int else 0
+        wrong_kind = isinstance(value, bool) or not isinstance(
+            value, int if kinds[option] is int else (int, float)
+        )
+        if wrong_kind or not least <= value < float("inf"):
+            whole = "a whole number of " if kinds[option] is int else ""
+            raise MethodError(f"{option} {value}: expected {whole}at least {least}")
+    given: dict[str, Any] = dict(options)
+    return chosen.settings(**given)
+
+
+def _known(chosen: LeastChange) -> str:
+    return ", ".join(f"{field.name} ({field.default})" for field in fields(chosen.settings))
+
+
+def strength(name: str, epsilon: float, steps: int | None, step_size: float | None) -> Strength:
+    """The strength of a bounded attack. ``MethodError`` names what makes no sense."""
+    chosen = attack_named(name)
+    assert isinstance(chosen, Attack)
     if not 0 < epsilon <= 1:
         raise MethodError(
             f"epsilon {epsilon}: expected more than 0 and at most 1, since pixels are in [0, 1]"
@@ -102,20 +174,25 @@ def perturb(
     module: nn.Module,
     images: torch.Tensor,
     target: torch.Tensor,
-    push: Strength,
+    push: Settings,
     *,
     targeted: bool,
     random_start: bool,
     seeds: Sequence[int],
 ) -> torch.Tensor:
-    """float (n, C, H, W) in [0, 1], within ``push.epsilon`` of ``images`` in every pixel.
+    """float (n, C, H, W) in [0, 1]; of a bounded attack within ``push.epsilon`` of ``images`` in every pixel.
 
     Moves away from class ``target`` (int64 (n,)), or towards it where ``targeted``. ``module`` should be in
     eval mode; it is left without gradients.
     """
+    start = images.detach().clone()
+    if isinstance(push, DeepFool):
+        return push.perturb(module, start, target)
+    if isinstance(push, CarliniWagner):
+        return push.perturb(module, start, target, targeted)
     with _without_captum_remarks(), torch.enable_grad():
         adversarial: torch.Tensor = _Pgd(module, seeds).perturb(
-            images.detach().clone(),
+            start,
             radius=push.epsilon,
             step_size=push.step_size,
             step_num=push.steps,

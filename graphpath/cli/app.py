@@ -10,6 +10,7 @@ from graphpath.cli import (
     attack,
     delete,
     demo,
+    detect,
     doctor,
     export,
     imports,
@@ -39,6 +40,7 @@ for verb in (demo, train, trace, attack, load, query, report, runs, delete, sche
     settings = getattr(verb, "SETTINGS", None)
     app.command(verb.__name__.rpartition(".")[2], context_settings=settings)(guarded(command))
 
+app.add_typer(detect.app)
 app.add_typer(imports.app)
 app.add_typer(export.app)
 app.add_typer(neo4j.app)

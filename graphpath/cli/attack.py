@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from graphpath.cli import arguments as a
 from graphpath.cli.progress import bar
 from graphpath.cli.work import Work, work_options
 
@@ -17,12 +18,22 @@ INTERRUPTED = "the finished batches are kept, and the same command goes on from 
 def command(
     work: Work,
     out: Annotated[Path, typer.Option("--out", help="The image set to write.")],
-    attack: Annotated[str, typer.Option("--attack", help="fgsm, bim or pgd.")] = "pgd",
+    attack: Annotated[str, typer.Option("--attack", help="fgsm, bim, pgd, deepfool or cw.")] = "pgd",
     epsilon: Annotated[
-        float, typer.Option("--epsilon", help="The largest change of a pixel, in (0, 1].")
-    ] = 0.1,
+        float | None,
+        typer.Option(
+            "--epsilon",
+            help="The largest change of a pixel, in (0, 1]; deepfool and cw have none.  [default: 0.1]",
+        ),
+    ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Gradient steps.")] = None,
     step_size: Annotated[float | None, typer.Option("--step-size", help="Change per step.")] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option", metavar="NAME=VALUE", help="Of deepfool (overshoot=0.02) or cw (confidence=0)."
+        ),
+    ] = None,
     targeted: Annotated[
         str | None,
         typer.Option("--targeted", help="A class number, or least_likely; else away from the prediction."),
@@ -47,7 +58,8 @@ def command(
             seed=work.seed,
             batch=work.batch,
             progress=shown.to,
+            **{name: a.typed(text) for name, text in a.named_values(option or [], "--option").items()},
         )
-    typer.echo(
-        f"{out}: {len(made):,} images, {attack} at epsilon {epsilon:g}, {success_rate(made):.1%} succeed"
-    )
+    bound = made.provenance.get("epsilon")
+    told = f"{attack} at epsilon {bound:g}" if isinstance(bound, int | float) else attack
+    typer.echo(f"{out}: {len(made):,} images, {told}, {success_rate(made):.1%} succeed")

@@ -29,6 +29,11 @@ class Output:
     json: bool = False
     parquet: Path | None = None
 
+    @property
+    def machine(self) -> bool:
+        """Whether a program reads what is shown: then nothing else goes to stdout."""
+        return self.csv or self.json
+
     def show(self, frame: pd.DataFrame, columns: list[str] | None = None) -> None:
         """Print ``frame``, or write it to the Parquet file; a table has only ``columns``, where given."""
         if self.parquet is not None:

@@ -36,6 +36,11 @@ SELECT layer, source, target, min(category), sum(support) AS support FROM classe
 GROUP BY layer, source, target HAVING count(*) = 1 ORDER BY support DESC, layer, source, target LIMIT 1000
 """
 
+CLASS_EDGES = """
+SELECT category, layer, source, target, support, weight FROM classes
+ORDER BY category, support DESC, weight DESC, layer, source, target LIMIT 1000
+"""
+
 SHARED_NEURONS = """
 WITH ends AS (SELECT source AS neuron, category, support FROM classes
     UNION ALL SELECT target, category, support FROM classes),
@@ -246,6 +251,8 @@ def questions(store: Store) -> list[Question]:
     asked = [
         Question("categories/shared_edges", clean, SHARED_EDGES),
         Question("categories/exclusive_edges", clean, EXCLUSIVE_EDGES),
+        Question("categories/class_edges", clean, CLASS_EDGES),
+        Question("categories/shared_maps", clean),
         Question("categories/shared_neurons", clean, SHARED_NEURONS),
         Question("categories/similarity", clean, SIMILARITY),
         Question("categories/consistency", clean, CONSISTENCY),

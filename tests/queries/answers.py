@@ -70,7 +70,13 @@ def named(facts: Facts, frame: pd.DataFrame) -> pd.DataFrame:
 @answers("runs/all")
 def runs_all(facts):
     rows = [
-        {"run": t.id, "method": t.run["method"], "model": t.run["model"]["name"], "complete": True}
+        {
+            "run": t.id,
+            "method": t.run["method"],
+            "model": t.run["model"]["name"],
+            "sha256": t.run["model"]["sha256"],
+            "complete": True,
+        }
         for t in facts.traces
     ]
     return pd.DataFrame(rows)
@@ -111,6 +117,18 @@ def exclusive_edges(facts, run, variant="original", categories=None, layers=None
     edges = edges[~edges.duplicated(EDGE, keep=False)]
     edges = wanted(wanted(edges[edges.share >= min_share], layers), categories, "category")
     return named(facts, edges).assign(category=edges.category.map(facts.categories).to_numpy())
+
+
+@answers("categories/class_edges")
+def class_edges(facts, run, variant="original", labels=None, layers=None):
+    edges = wanted(facts.class_edges(run, variant), layers)
+    label = edges.category - ids.category_id(facts.scheme, 0)
+    samples = edges.category.map(facts.class_sizes(run, variant))
+    names = edges.category.map(facts.categories)
+    frame = named(facts, edges).assign(
+        label=label, samples=samples, min_support=facts.min_support, category=names
+    )
+    return wanted(frame, labels, "label")
 
 
 @answers("categories/shared_neurons")

@@ -83,6 +83,12 @@ CASES: dict[str, Cases] = {
         {**CLEAN, "min_share": 0.9},
         ATTACKED,
     ],
+    "categories/class_edges": [
+        CLEAN,
+        {**CLEAN, "labels": [1, 3], "layers": [1, 4]},
+        {**ATTACKED, "variant": "adversarial"},
+        ATTACKED,
+    ],
     "categories/shared_neurons": [
         CLEAN,
         {**CLEAN, "min_categories": 4, "layers": [1, 3]},

@@ -1,0 +1,185 @@
+"""``graphpath detect``: attacked images, told by the way that they take."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from graphpath.cli import arguments as a
+from graphpath.cli.failures import guarded
+from graphpath.cli.output import Output, output_options
+from graphpath.cli.progress import bar
+from graphpath.cli.work import Work, work_options
+
+if TYPE_CHECKING:
+    from graphpath.detect import Detector, Explanation
+    from graphpath.record import Trace
+    from graphpath.stores.base import Store
+
+INTERRUPTED = "nothing was changed"
+app = typer.Typer(
+    name="detect",
+    help="Tell attacked images by the way that they take: fit a detector on a store, score new images.",
+    no_args_is_help=True,
+)
+
+REPORT = ["trained_on", "tested_on", "attacked", "clean", "auc", "low", "high", "softmax", "than_softmax"]
+"""What a table shows of the report; the other formats have every column."""
+VERDICTS = ["sample", "position", "predicted", "second", "score", "attacked", "layer_name", "outside"]
+
+
+@output_options
+def fit(
+    store: a.StoreUri,
+    out: Annotated[Path, typer.Option("--out", help="The detector to write, a JSON file.")],
+    database: a.Database = None,
+    kind: Annotated[
+        str, typer.Option("--kind", help="linear, hinge, forest, boosted or adaptive.")
+    ] = "linear",
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            "--reference", help="The run whose class pathways to use [default: with most originals]"
+        ),
+    ] = None,
+    attack: Annotated[
+        list[str] | None, typer.Option("--attack", help="Fit on this one only, such as bim or 'bim 0.3'.")
+    ] = None,
+    share: Annotated[float, typer.Option("--share", help="Of the originals, to fit on.")] = 0.5,
+    false_alarms: Annotated[
+        float, typer.Option("--false-alarms", help="Clean images that may be taken for attacked, a share.")
+    ] = 0.05,
+    seed: a.Seed = 0,
+    *,
+    output: Output,
+) -> None:
+    """Fit a detector on a store of clean and attacked images, and show what it is worth on the others."""
+    from graphpath.detect import fit_detector
+
+    with a.open_store(store, database) as kept:
+        detector = fit_detector(
+            kept,
+            kind,
+            reference=reference,
+            attacks=attack or (),
+            share=share,
+            false_alarms=false_alarms,
+            seed=seed,
+        )
+    detector.save(out)
+    output.show(detector.report, columns=REPORT)
+    typer.echo(_told(out, detector), err=output.machine)
+
+
+def _told(out: Path, detector: Detector) -> str:
+    """What the detector is worth, in words: also where it is not worth more than the baseline."""
+    own = detector.report[detector.report.caught.notna()]
+    said = {
+        verdict: ", ".join(own.tested_on[own.than_softmax == verdict])
+        for verdict in ("better", "worse", "undecided")
+    }
+    words = {
+        "better": "beats max-softmax on",
+        "worse": "does worse than max-softmax on",
+        "undecided": "cannot be told from max-softmax on",
+    }
+    verdicts = "; ".join(f"{words[name]} {attacks}" for name, attacks in said.items() if attacks)
+    alarms = detector.notes["false_alarms"]["tested"]
+    caught = ", ".join(
+        f"{share:.0%} of {attack}" for attack, share in zip(own.tested_on, own.caught, strict=True)
+    )
+    return (
+        f"{out}: the {detector.kind} detector {verdicts}. At its threshold it finds {caught}, and takes "
+        f"{alarms:.1%} of clean images for attacked."
+    )
+
+
+@output_options
+@work_options
+def score(
+    work: Work,
+    detector: Annotated[Path, typer.Option("--detector", help="What graphpath detect fit wrote.")],
+    store: a.StoreUri,
+    database: a.Database = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Keep the images' trace in this directory.")
+    ] = None,
+    explain: Annotated[
+        int | None,
+        typer.Option("--explain", metavar="SAMPLE", help="Say of this sample why, by layer and edge."),
+    ] = None,
+    *,
+    output: Output,
+) -> None:
+    """Trace DATA's images as the detector's were, and say of each whether it was attacked."""
+    from graphpath.detect import Detector
+
+    known = Detector.load(detector)
+    with a.open_store(store, database) as kept, nullcontext(out) if out else TemporaryDirectory() as place:
+        trace = _traced(work, known, kept, Path(str(place)) / ("" if out else "trace"))
+        if explain is not None:
+            _show(known.explain(kept, trace, explain), output)
+            return
+        verdicts = known.score(kept, trace)
+    output.show(verdicts, columns=VERDICTS)
+    typer.echo(
+        f"{verdicts.attacked.sum()} of {len(verdicts)} images are taken for attacked (score above "
+        f"{known.threshold:.3g}).",
+        err=output.machine,
+    )
+
+
+def _traced(work: Work, detector: Detector, store: Store, out: Path) -> Trace:
+    """DATA's images traced as those that the detector was fitted on, each for its own prediction."""
+    from graphpath.tracing import trace
+
+    loaded, images = work.open()
+    asked = detector.traced
+    asked.check_model(loaded.name, loaded.sha256)
+    options: dict[str, Any] = {
+        name: value for name, value in asked.parameters.items() if name not in ("target", "routes")
+    }
+    with bar("tracing") as shown:
+        return trace(
+            loaded,
+            images,
+            method=asked.method,
+            target="own",
+            routes=0,
+            seed=work.seed,
+            out=out,
+            batch=work.batch,
+            progress=shown.to,
+            fitted_on=_fitted_on(detector, store),
+            **options,
+        )
+
+
+def _fitted_on(detector: Detector, store: Store) -> str | None:
+    """The trace whose images the method learned from, if it is one that learns."""
+    from graphpath.record import Trace
+
+    runs = store.runs()
+    paths = runs[runs.run == detector.reference].path.tolist()
+    if not paths or not Path(paths[0]).is_dir():
+        return None
+    return str(paths[0]) if Trace(paths[0]).run.get("fitted") else None
+
+
+def _show(found: Explanation, output: Output) -> None:
+    said = "attacked" if found.attacked else "not attacked"
+    typer.echo(f"Sample {found.sample} is taken for {said} (score {found.score:.3g}).", err=output.machine)
+    if output.machine:
+        output.show(found.edges)
+        return
+    output.show(found.layers)
+    typer.echo("Edges that the class pathway of its prediction lacks, strongest first:")
+    output.show(found.edges)
+
+
+for verb in (fit, score):
+    app.command(verb.__name__)(guarded(verb))

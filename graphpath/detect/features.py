@@ -1,0 +1,56 @@
+"""A detector's features: per layer, the share of a pathway inside two class pathways (Qiu et al. 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from graphpath.analysis.resemblance import EVERY, resemblance
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from graphpath.record import Trace
+    from graphpath.stores.base import Store
+
+SHARES: Final = ("in_first", "in_second", "weighted_first", "weighted_second")
+ALL: Final = -1
+"""The layer that stands for all layers together."""
+
+
+def stored(store: Store, reference: str, runs: Sequence[str], layers: Sequence[int]) -> pd.DataFrame:
+    """A row for each pathway of the store's ``runs``: see ``wide``. Raises RunNotFound."""
+    frame = store.query("adversarial/class_similarity", references=[reference], runs=list(runs))
+    return wide(frame, layers)
+
+
+def traced(store: Store, reference: str, trace: Trace, layers: Sequence[int]) -> pd.DataFrame:
+    """A row for each pathway of a trace that need not be in the store: see ``wide``."""
+    return wide(resemblance(store, trace, reference), layers)
+
+
+def wide(frame: pd.DataFrame, layers: Sequence[int]) -> pd.DataFrame:
+    """Rows of ``adversarial/class_similarity`` as one row a pathway, columns (layer, share), in [0, 1].
+
+    A pathway without edges in a layer, or whose class has no pathway, has no share there: 0.
+    """
+    import pandas as pd
+
+    columns = pd.MultiIndex.from_product([layers, SHARES], names=["layer", "share"])
+    shares = frame.pivot(index="pathway", columns="layer", values=list(SHARES)).swaplevel(axis=1)
+    return shares.reindex(columns=columns).astype(float).fillna(0.0)
+
+
+def layers_of(store: Store, run: str) -> dict[int, str]:
+    """The names of the layers into which pathways have edges, and of all together, by number."""
+    found = store.query("pathways/layers", run=run)
+    inner = found[found.layer > 0]
+    return {ALL: "all layers", **dict(zip(inner.layer.tolist(), inner.name.tolist(), strict=True))}
+
+
+def samples_of(store: Store, runs: Sequence[str]) -> pd.DataFrame:
+    """One row a pathway of the runs, as ``pathways/of_run`` has them, with the run."""
+    import pandas as pd
+
+    asked = [store.query("pathways/of_run", run=run, limit=EVERY).assign(run=run) for run in runs]
+    return pd.concat(asked, ignore_index=True)

@@ -1,0 +1,212 @@
+"""What a store offers to fit a detector on: clean and attacked images outside of its class pathways."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from graphpath.analysis.resemblance import EVERY
+from graphpath.detect import features
+from graphpath.errors import RunNotFound, StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from graphpath.stores.base import Store
+
+REMEDY = "graphpath attack, graphpath trace --target own and graphpath load bring some"
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Samples with their features, one a row."""
+
+    values: npt.NDArray[np.float64]
+    """(n, f), in the order of ``features.wide``."""
+    attack: npt.NDArray[np.str_]
+    """(n,): the attack and its epsilon, empty for a clean sample."""
+    original: npt.NDArray[np.int64]
+    """(n,): the clean sample that it is or derives from."""
+    softmax: npt.NDArray[np.float64]
+    """(n,): 1 - the largest softmax probability, the baseline of Hendrycks and Gimpel (2017)."""
+
+    def __len__(self) -> int:
+        return len(self.attack)
+
+    @property
+    def attacked(self) -> npt.NDArray[np.bool_]:
+        """(n,)."""
+        attacked: npt.NDArray[np.bool_] = self.attack != ""
+        return attacked
+
+    @property
+    def attacks(self) -> list[str]:
+        return sorted(set(self.attack[self.attacked].tolist()))
+
+    def of(self, chosen: npt.NDArray[np.bool_]) -> Material:
+        """Some of the samples."""
+        rows = {name: getattr(self, name)[chosen] for name in ("values", "attack", "original", "softmax")}
+        return replace(self, **rows)
+
+    def under(self, attacks: list[str]) -> Material:
+        """The clean samples, and those of these attacks."""
+        return self.of(~self.attacked | np.isin(self.attack, attacks))
+
+    def weights(self) -> npt.NDArray[np.float64]:
+        """(n,), of mean 1: clean samples weigh as much as all attacks, and each attack as any other."""
+        _, kind, count = np.unique(self.attack, return_inverse=True, return_counts=True)
+        share = np.where(self.attacked, 0.5 / max(1, len(self.attacks)), 0.5)
+        weights: npt.NDArray[np.float64] = share / count[kind] * len(self)
+        return weights
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The run whose class pathways are the classes' ways, and those whose images are held against them."""
+
+    reference: str
+    others: tuple[str, ...]
+    described: Mapping[Hashable, str]
+    """The row of ``runs/all`` of the reference."""
+    own: frozenset[str]
+    """The runs that were traced for each image's own prediction, whatever it is."""
+
+    @property
+    def all(self) -> list[str]:
+        return [self.reference, *self.others]
+
+
+def chosen_runs(store: Store, reference: str | None) -> Runs:
+    """The runs to use: by default those traced like an attacked one, and of them as reference the run with
+    most original samples.
+
+    Raises RunNotFound for a reference that is not there; StoreError where there is no attacked run, or
+    attacked runs of several models or methods.
+    """
+    found = store.query("runs/all")
+    found = found[found.complete]
+    if reference is not None:
+        if reference not in found.run.tolist():
+            raise RunNotFound(
+                f"There is no run {reference!r} in {store.uri}; it holds {', '.join(found.run) or 'none'}."
+            )
+        alike = found[found.comparable == found.set_index("run").comparable[reference]]
+        return _runs(alike, reference)
+    attacked = found[[_samples(store, run, "adversarial") > 0 for run in found.run]]
+    if attacked.empty:
+        raise StoreError(f"{store.uri} holds no run of attacked images: {REMEDY}.")
+    if attacked.comparable.nunique() > 1:
+        raise StoreError(
+            f"{store.uri} holds attacked runs of several models, methods or options: say with reference= "
+            f"(--reference) whose class pathways to use; there are {', '.join(found.run)}."
+        )
+    alike = found[found.comparable == attacked.comparable.iloc[0]]
+    sizes = {run: _samples(store, run, "original") for run in alike.run}
+    return _runs(alike, max(sizes, key=lambda run: sizes[run]))
+
+
+def _runs(alike: pd.DataFrame, reference: str) -> Runs:
+    [described] = alike[alike.run == reference].to_dict("records")
+    targets = {
+        run: json.loads(text).get("target") for run, text in zip(alike.run, alike.parameters, strict=True)
+    }
+    others = tuple(run for run in alike.run if run != reference)
+    return Runs(reference, others, described, frozenset(run for run in others if targets[run] == "own"))
+
+
+def _samples(store: Store, run: str, variant: str) -> int:
+    return int(store.query("pathways/samples", run=run, variant=variant).samples.iloc[0])
+
+
+def gathered(store: Store, runs: Runs, layers: list[int]) -> Material:
+    """The clean samples that the network gets right, and the attacks that changed its answer on one of them.
+
+    No sample counts that is, or derives from, one of the reference: the class pathways are made of these.
+    Unlabelled samples count as right.
+
+    Raises StoreError where there are no such samples, or their pathways are of another question than the
+    network's own answer.
+    """
+    _check_reference(store, runs)
+    facts = features.samples_of(store, runs.others)
+    clean = _clean(store, runs, facts)
+    pairs = _fooled(store, runs, clean)
+    sample = np.concatenate([clean, pairs.derived.to_numpy(np.int64)])
+    facts = _answering(facts[facts["sample"].isin(sample)], runs).loc[sample]
+    values = features.stored(store, runs.reference, runs.others, layers)
+    named = [_named(attack, epsilon) for attack, epsilon in zip(pairs.attack, pairs.epsilon, strict=True)]
+    return Material(
+        values.reindex(facts.pathway, fill_value=0.0).to_numpy(np.float64),
+        np.array([""] * len(clean) + named),
+        np.concatenate([clean, pairs.original.to_numpy(np.int64)]),
+        1.0 - facts.confidence.to_numpy(np.float64),
+    )
+
+
+def _check_reference(store: Store, runs: Runs) -> None:
+    classes = store.query("categories/class_edges", run=runs.reference, limit=EVERY).label
+    if classes.nunique() < 2:
+        raise StoreError(
+            f"Run {runs.reference!r} has the class pathways of {classes.nunique()} classes: trace and load "
+            "rightly predicted images of all classes."
+        )
+    if not runs.others:
+        raise StoreError(
+            f"{store.uri} holds no images outside of the class pathways of run {runs.reference!r}: trace "
+            "others (--split train for the classes, test for the rest) and load them."
+        )
+
+
+def _clean(store: Store, runs: Runs, facts: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """The rightly predicted originals that are not in the reference."""
+    members = features.samples_of(store, [runs.reference])["sample"]
+    right = (facts.variant == "original") & (facts.correct | (facts.label < 0))
+    clean: npt.NDArray[np.int64] = facts[right & ~facts["sample"].isin(members)]["sample"].unique()
+    if not len(clean):
+        raise StoreError(
+            f"{store.uri} holds no rightly predicted clean image outside of the class pathways of run "
+            f"{runs.reference!r}: trace others (such as --split test) and load them."
+        )
+    return clean
+
+
+def _fooled(store: Store, runs: Runs, clean: npt.NDArray[np.int64]) -> pd.DataFrame:
+    """The attacked samples of these originals that the network takes for another class."""
+    pairs = store.query("adversarial/pairs", runs=list(runs.others), limit=EVERY)
+    pairs = pairs[(pairs.variant == "adversarial") & pairs.fooled & pairs.original.isin(clean)]
+    if pairs.empty:
+        raise StoreError(
+            f"{store.uri} holds no attacked image whose prediction changed and whose original is a clean "
+            f"image outside of the class pathways of run {runs.reference!r}: {REMEDY}."
+        )
+    return pairs.drop_duplicates("derived")
+
+
+def _named(attack: str, epsilon: float) -> str:
+    return attack if np.isnan(epsilon) else f"{attack} {epsilon:g}"
+
+
+def _answering(facts: pd.DataFrame, runs: Runs) -> pd.DataFrame:
+    """The pathway of each sample, by sample: that for what the network itself says of it.
+
+    Nobody who scores an image knows its original's prediction, and a pathway toward another class than the
+    prediction would give the attack away.
+    """
+    # An attack that stops at the boundary can leave two classes equal, either of which comes first.
+    own = facts[(facts.target_name == facts.predicted) | facts.run.isin(runs.own)]
+    if (repeated := own[own.duplicated(["run", "sample"])]).size:
+        raise StoreError(
+            f"Run {repeated.run.iloc[0]!r} has several pathways for a sample; a detector takes one."
+        )
+    others = facts[~facts["sample"].isin(own["sample"])]
+    if len(others):
+        raise StoreError(
+            f"Run {others.run.iloc[0]!r} traces images for another class than the network's answer on them: "
+            "trace them again with --target own, and load that."
+        )
+    return own.drop_duplicates("sample").set_index("sample")
