@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from graphpath.record import Trace
     from graphpath.stores import open_store as open
     from graphpath.tracing import METHODS, at, key_maps, largest_chains, map_sizes, trace
+    from graphpath.verifying import Verdict, verify
 
 _HOMES = {
     "ATTRIBUTIONS": ("graphpath.attribution", "ATTRIBUTIONS"),
@@ -30,6 +31,7 @@ _HOMES = {
     "GraphpathError": ("graphpath.errors", "GraphpathError"),
     "METHODS": ("graphpath.tracing", "METHODS"),
     "Trace": ("graphpath.record", "Trace"),
+    "Verdict": ("graphpath.verifying", "Verdict"),
     "at": ("graphpath.tracing", "at"),
     "attribute": ("graphpath.attribution", "attribute"),
     "fit_detector": ("graphpath.detect", "fit_detector"),
@@ -40,6 +42,7 @@ _HOMES = {
     "open": ("graphpath.stores", "open_store"),
     "significance": ("graphpath.chance", "significance"),
     "trace": ("graphpath.tracing", "trace"),
+    "verify": ("graphpath.verifying", "verify"),
 }
 
 __all__ = [
@@ -48,6 +51,7 @@ __all__ = [
     "Detector",
     "GraphpathError",
     "Trace",
+    "Verdict",
     "at",
     "attribute",
     "fit_detector",
@@ -58,6 +62,7 @@ __all__ = [
     "open",
     "significance",
     "trace",
+    "verify",
 ]
 
 

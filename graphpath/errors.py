@@ -17,6 +17,7 @@
     ├── QueryFileError          a named query that is missing or malformed
     ├── QueryParameterError     a parameter that is unknown, missing or of the wrong type
     ├── StudyError              a study that is unknown, or cannot be made of what is there
+    ├── AnswerError             a query's answer that cannot be ablated in the network at hand
     └── MissingExtra            an optional part of graphpath that is not installed
 
 A message is one sentence or two: it names the file, layer, column or parameter, says what was
@@ -99,6 +100,10 @@ class QueryParameterError(GraphpathError):
 
 class StudyError(GraphpathError):
     """A study is unknown, or cannot be made with the images, networks or options that it was given."""
+
+
+class AnswerError(GraphpathError):
+    """A query's answer names no neurons or edges, or those of another network."""
 
 
 class MissingExtra(GraphpathError):

@@ -22,6 +22,7 @@ from graphpath.export import to_frame
 from graphpath.server import Server
 from graphpath.stores import Store, open_store
 from tests.synthetic import write_trace
+from tests.verdicts import made
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 Marks = tuple[str, str]
@@ -34,6 +35,20 @@ BRIEF = {
     "categories/shared_edges": {"min_categories": 3},
     "pathways/largest": {"k": 3},
     "browse/routes": {"k": 1},
+}
+
+VERDICT = {
+    "query": "categories/shared_edges",
+    "parameters": '{"min_categories": 3}',
+    "kind": "edges",
+    "by": "answer",
+    "mode": "remove",
+    "baseline": "zero",
+    "images": 100,
+    "draws": 20,
+    "measure": "logit",
+    "direction": "necessary",
+    "words": "Removing 40 edges of each image changes ...",
 }
 
 Parameters = dict[str, Any]
@@ -53,6 +68,7 @@ def load(store: Store, folder: Path) -> None:
     attacked = write_trace(folder / "attacked", run="attacked", seed=1, adversarial_of=clean, **size)
     for trace in (clean, attacked):
         store.load(trace, min_support=2)
+    store.record_verdict(made(1, **VERDICT), ["clean"])
 
 
 def sections(store: Store, *, gds: bool = False) -> str:

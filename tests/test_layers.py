@@ -26,6 +26,7 @@ REACHES = {
     "network": {"errors"},
     "tracing": {"network", "models", "data", "record"},
     "attribution": {"tracing", "network", "models", "data", "record"},
+    "verifying": {"tracing", "network", "models", "data", "record", "stores", "queries"},
     "stores": {"record", "queries", "server"},
     "queries": {"stores"},
     "analysis": {"record", "stores", "queries"},
@@ -60,6 +61,7 @@ REACHES = {
         "export",
         "report",
         "tracing",
+        "verifying",
         "attacks",
         "models",
         "data",
@@ -68,7 +70,17 @@ REACHES = {
 """What a part may import besides errors, extras, ids, tars. Nothing reaches back toward images or caller."""
 
 OWNERS = {
-    "torch": {"studies", "demo", "network", "tracing", "attribution", "models", "data", "attacks"},
+    "torch": {
+        "studies",
+        "demo",
+        "network",
+        "tracing",
+        "attribution",
+        "verifying",
+        "models",
+        "data",
+        "attacks",
+    },
     "torchvision": {"models", "data", "network"},
     "captum": {"attacks", "attribution"},
     "sklearn": {"data", "detect", "studies"},
@@ -196,7 +208,7 @@ def test_the_query_side_works_without_torch(tmp_path: Path) -> None:
         assert len(opened.runs()) == 1
 
 
-@pytest.mark.parametrize("module", ["data", "models", "attacks", "network", "tracing"])
+@pytest.mark.parametrize("module", ["data", "models", "attacks", "network", "tracing", "verifying"])
 def test_a_part_that_needs_torch_says_what_to_install(module: str) -> None:
     program = f"""
 from graphpath.errors import MissingExtra

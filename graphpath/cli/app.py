@@ -23,6 +23,7 @@ from graphpath.cli import (
     study,
     trace,
     train,
+    verify,
 )
 from graphpath.cli.failures import debugging, guarded
 
@@ -35,7 +36,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for verb in (demo, train, trace, attack, load, query, report, runs, delete, schema, doctor, study):
+for verb in (
+    demo,
+    train,
+    trace,
+    attack,
+    load,
+    query,
+    verify,
+    report,
+    runs,
+    delete,
+    schema,
+    doctor,
+    study,
+):
     command = verb.command
     settings = getattr(verb, "SETTINGS", None)
     app.command(verb.__name__.rpartition(".")[2], context_settings=settings)(guarded(command))

@@ -50,6 +50,7 @@ __all__ = [
     "Route",
     "Run",
     "Sample",
+    "Verdict",
     "graph",
 ]
 
@@ -116,6 +117,13 @@ class Run(_Stored):
 
     traced = RelatedTo("Model")
     pathways = RelatedFrom("Pathway", "FROM_RUN")
+    verdicts = RelatedFrom("Verdict", "OF_RUN")
+
+
+class Verdict(_Stored):
+    """What ``graphpath.verify`` found of an answer."""
+
+    of_run = RelatedTo("Run")
 
 
 class Layer(_Stored):

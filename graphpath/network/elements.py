@@ -9,7 +9,7 @@ from torch import Tensor
 
 from graphpath.network.settings import Settings
 from graphpath.network.sites import Network
-from graphpath.network.views import ScaleAnchor
+from graphpath.network.views import NOTHING, Anchor, ScaleAnchor
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,27 +48,52 @@ class Elements:
         return torch.where(pooled, won, element)
 
 
+class Resolving:
+    """The elements of a batch of ``images`` images, found anchor by anchor in the order they run.
+
+    ``winners`` and ``shares`` are those of :class:`Elements`, without meaning where nothing is settled yet.
+    """
+
+    def __init__(self, network: Network, images: int) -> None:
+        size, device = (images, network.pooled), network.device
+        self.network = network
+        self.winners = torch.full(size, NOTHING, dtype=torch.int64, device=device)
+        self.shares = torch.ones(size, dtype=torch.float64, device=device) if _weighted(network) else None
+
+    def settle(self, anchor: Anchor, settings: Settings) -> None:
+        """Find the elements of ``anchor``, given what the images set; those before it are settled."""
+        element, weight = anchor.behind(settings)
+        mine = self.span(anchor)
+        later = element >= self.network.neurons  # an earlier anchor's
+        if self.shares is not None:
+            self.shares[:, mine] = _share(self.network, self.shares, element, later, weight)
+        if bool(later.any()):
+            element = element.expand(len(self.winners), -1)
+            earlier = self.winners.gather(1, (element - self.network.neurons).clamp(min=0))
+            element = torch.where(later, earlier, element)
+        self.winners[:, mine] = element
+
+    def span(self, anchor: Anchor) -> slice:
+        """The columns of an anchor's elements."""
+        first = anchor.base - self.network.neurons
+        return slice(first, first + anchor.size)
+
+    def elements(self) -> Elements:
+        """The elements, once all anchors are settled."""
+        shares = self.shares
+        if shares is not None:
+            shares = shares.masked_fill(self.winners < 0, 0)
+        elif bool((self.winners < 0).any()):
+            shares = (self.winners >= 0).double()
+        return Elements(self.network.neurons, self.winners, shares)
+
+
 def resolve(network: Network, settings: Settings, images: int) -> Elements:
     """The elements of a batch of ``images`` images, given what they set."""
-    size, device = (images, network.pooled), network.device
-    winners = torch.empty(size, dtype=torch.int64, device=device)
-    shares = torch.ones(size, dtype=torch.float64, device=device) if _weighted(network) else None
+    resolving = Resolving(network, images)
     for anchor in network.anchors:
-        element, weight = anchor.behind(settings)
-        mine = slice(anchor.base - network.neurons, anchor.base - network.neurons + anchor.size)
-        later = element >= network.neurons  # an earlier anchor's
-        if shares is not None:
-            shares[:, mine] = _share(network, shares, element, later, weight)
-        if bool(later.any()):
-            element = element.expand(images, -1)
-            earlier = winners.gather(1, (element - network.neurons).clamp(min=0))
-            element = torch.where(later, earlier, element)
-        winners[:, mine] = element
-    if shares is not None:
-        shares.masked_fill_(winners < 0, 0)
-    elif bool((winners < 0).any()):
-        shares = (winners >= 0).double()
-    return Elements(network.neurons, winners, shares)
+        resolving.settle(anchor, settings)
+    return resolving.elements()
 
 
 def _weighted(network: Network) -> bool:

@@ -145,7 +145,7 @@ def _forward(network: Network, image: Tensor, gates: str) -> tuple[dict[int, Ten
     left = [len(reading) for reading in readers]
     for number, step in enumerate(steps):
         operands = [values[i] for i in step.inputs] if step.inputs else [image]
-        values[number] = _value(step.operation, operands, number, settings, gates == "true")
+        values[number] = noted(step.operation, operands, number, settings, gates == "true")
         for source in step.inputs:
             left[source] -= 1
             if left[source] == 0 and source not in wanted:
@@ -153,10 +153,13 @@ def _forward(network: Network, image: Tensor, gates: str) -> tuple[dict[int, Ten
     return values, settings
 
 
-def _value(
+def noted(
     operation: Operation, operands: list[Tensor], number: int, settings: Settings, true: bool
 ) -> Tensor:
-    """A step's value; what the images set in it is noted."""
+    """A step's value from its operands; what the images set in it goes into ``settings`` by its ``number``.
+
+    With ``true`` the value has the operation's own gradient, not the held one.
+    """
     if isinstance(operation, MaxPool):
         value, settings.switches[number] = operation.switched(operands[0])
         return value

@@ -43,6 +43,13 @@ class LinearMap(Protocol):
         """Which entry of the flattened x a column of a neuron's row is (-1: padding), broadcast over both."""
         ...
 
+    def between(self, entry: Tensor, target: Tensor) -> Tensor:
+        """The weights from entries of the flattened x to neurons (0 where a neuron does not read the entry).
+
+        The other way round than ``entries``: ``entry`` and ``target`` are (E,) int64, and so is the result.
+        """
+        ...
+
     def starts(self, target: Tensor) -> Tensor:
         """What is added to ``steps`` for the rows of chosen neurons: int64, the shape of ``target``."""
         ...
@@ -123,6 +130,21 @@ class ConvMap:
         inside = (y >= 0) & (y < high) & (x >= 0) & (x < wide)
         return torch.where(inside, (plane * high + y) * wide + x, -1)
 
+    def between(self, entry: Tensor, target: Tensor) -> Tensor:
+        conv, (out, height, width), (_, high, wide) = self.conv, self.shape, self.source
+        per_group, kh, kw = conv.weight.shape[1:]
+        channel, place = target // (height * width), target % (height * width)
+        plane, inner = entry // (high * wide), entry % (high * wide)
+        left, _, top, _ = conv.padding
+        y = inner // wide + top - place // width * conv.stride[0]
+        x = inner % wide + left - place % width * conv.stride[1]
+        row, column = y // conv.dilation[0], x // conv.dilation[1]
+        read = (y % conv.dilation[0] == 0) & (x % conv.dilation[1] == 0)
+        read &= (row >= 0) & (row < kh) & (column >= 0) & (column < kw)
+        read &= plane // per_group == channel // (out // conv.groups)
+        tap = (row.clamp(0, kh - 1) * kw + column.clamp(0, kw - 1)) * per_group + plane % per_group
+        return torch.where(read, self._table.flatten()[channel * self.columns + tap], 0)
+
     def forward(self, x: Tensor) -> Tensor:
         return self.conv.run(x).flatten(1)
 
@@ -150,6 +172,9 @@ class DenseMap:
 
     def entries(self, target: Tensor, column: Tensor) -> Tensor:
         return column.expand(torch.broadcast_shapes(target.shape, column.shape))
+
+    def between(self, entry: Tensor, target: Tensor) -> Tensor:
+        return self.weight.flatten()[target * self.columns + entry]
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x.flatten(1), self.weight)
@@ -188,6 +213,12 @@ class DiagonalMap:
     def entries(self, target: Tensor, column: Tensor) -> Tensor:
         plane = self._shape[1] * self._shape[2]
         return (target // plane * self.columns + column) * plane + target % plane
+
+    def between(self, entry: Tensor, target: Tensor) -> Tensor:
+        plane = self._shape[1] * self._shape[2]
+        channel = target // plane
+        read = (entry // plane // self.columns == channel) & (entry % plane == target % plane)
+        return read.to(torch.int8) if self.scale is None else torch.where(read, self.scale[channel], 0)
 
     def forward(self, x: Tensor) -> Tensor:
         channels = self._shape[0]

@@ -46,6 +46,7 @@ NODES: Final = {
     "Route": ("#F8BBD0", "#000000", "50px", "route {rank}"),
     "ClassPathway": ("#FFCC80", "#000000", "65px", "{variant} {samples}"),
     "Category": ("#C62828", "#FFFFFF", "80px", "{name}"),
+    "Verdict": ("#2E7D32", "#FFFFFF", "65px", "{decision}"),
 }
 NOTHING: Final = "{}"
 """A caption that is empty; Browser takes none for the type's name."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -83,6 +83,13 @@ class Store(ABC):
     @abstractmethod
     def delete(self, run: str) -> None:
         """Remove a run and all that only it brought. Raises RunNotFound."""
+
+    @abstractmethod
+    def record_verdict(self, verdict: Mapping[str, object], runs: Sequence[str]) -> None:
+        """Keep a verdict, properties of the node type Verdict by name, beside the ``runs`` that it is of.
+
+        One with the same id is replaced. Raises RunNotFound where one of the runs is not there.
+        """
 
     @abstractmethod
     def close(self) -> None:

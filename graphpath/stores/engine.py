@@ -33,17 +33,16 @@ class BufferFullError(StoreError):
     """The buffer pool is too small for a load or a query; it is tried again with a larger one."""
 
 
-def ddl() -> list[str]:
-    """The statements that create the graph's tables."""
-    statements = []
+def ddl() -> dict[str, str]:
+    """The statements that create the graph's tables, by the tables' names."""
+    statements = {}
     for node in NODES:
         columns = ", ".join(f"{name} {kind}" for name, kind in node.properties.items())
-        statements.append(f"CREATE NODE TABLE {node.label}({columns}, PRIMARY KEY({node.key}))")
+        statements[node.label] = f"CREATE NODE TABLE {node.label}({columns}, PRIMARY KEY({node.key}))"
     for relation in RELATIONSHIPS:
         columns = "".join(f", {name} {kind}" for name, kind in relation.properties.items())
-        statements.append(
-            f"CREATE REL TABLE {relation.name}(FROM {relation.source} TO {relation.target}{columns})"
-        )
+        ends = f"FROM {relation.source} TO {relation.target}"
+        statements[relation.name] = f"CREATE REL TABLE {relation.name}({ends}{columns})"
     return statements
 
 
@@ -76,12 +75,22 @@ class Session:
 
     def create(self) -> None:
         """Make the tables of an empty file, and the node that says what made them."""
-        for statement in ddl():
-            self.execute(statement)
+        self.migrate()
         self.execute(
             "CREATE (:GraphpathMeta {id: 1, schema: $schema, engine: $engine})",
             {"schema": SCHEMA_VERSION, "engine": f"ladybug {VERSION}"},
         )
+
+    def missing(self) -> list[str]:
+        """The tables that the file has not: those that came to the schema after it was made."""
+        held = set(self.column("CALL show_tables() RETURN name"))
+        return [name for name in ddl() if name not in held]
+
+    def migrate(self) -> None:
+        """Make the tables that the file has not."""
+        statements = ddl()
+        for name in self.missing():
+            self.execute(statements[name])
 
     def execute(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
         """Run one statement and return its rows. Raises QueryFailed."""

@@ -8,13 +8,14 @@ never wait, and a kill or a crash of the engine at any moment leaves the file as
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphpath.errors import QueryFailed, RecordError, RunNotFound, StoreError, StoreUnavailable
 from graphpath.record import Trace
+from graphpath.stores import verdicts
 from graphpath.stores.base import LoadReport, Progress, Store
 from graphpath.stores.engine import (
     BUFFER,
@@ -175,10 +176,19 @@ class LadybugStore(Store):
             raise StoreError(f"{self.path} cannot be rebuilt: not all of its traces are there ({missing}).")
         self._rebuild(traces)
 
+    def record_verdict(self, verdict: Mapping[str, object], runs: Sequence[str]) -> None:
+        """See :meth:`Store.record_verdict`."""
+        with self._changed() as (session, _):
+            verdicts.record(session, verdict, runs)
+
     def check(self) -> None:
-        """Open the file if there is one, and refuse what another version made. Raises StoreUnavailable."""
-        if self.path.exists():
-            self._reader()
+        """Open the file if there is one, and refuse what another version made. Raises StoreUnavailable.
+
+        Tables that the schema has got since are made, where the file can be changed now.
+        """
+        if self.path.exists() and self._reader().missing():
+            with suppress(StoreUnavailable), self._changed():
+                pass
 
     def close(self) -> None:
         """See :meth:`Store.close`."""
@@ -227,10 +237,14 @@ class LadybugStore(Store):
             with Session(file, read_only=False, buffer_bytes=buffer_bytes or self.buffer_bytes) as session:
                 if new:
                     session.create()
+                else:
+                    session.migrate()
                 yield session, work
                 session.checkpoint()
 
     def _rebuild(self, traces: list[tuple[Trace, int]]) -> None:
+        with Session(self.path, read_only=True, buffer_bytes=self.buffer_bytes) as session:
+            kept = _verdicts(session)
         buffer = self._wanted(*(trace for trace, _ in traces))
         with self._changed(empty=True, buffer_bytes=buffer) as (session, work):
             for number, (trace, support) in enumerate(traces):
@@ -238,6 +252,7 @@ class LadybugStore(Store):
                 directory.mkdir()
                 load_run(session, trace, directory, min_support=support or None, memory=self.memory_bytes)
                 shutil.rmtree(directory)
+            verdicts.put_back(session, kept)
 
 
 def _traces(rows: list[dict[str, Any]]) -> list[tuple[Trace, int]] | None:
@@ -252,6 +267,11 @@ def _traces(rows: list[dict[str, Any]]) -> list[tuple[Trace, int]] | None:
             return None
         traces.append((trace, int(row["support"])))
     return traces
+
+
+def _verdicts(session: Session) -> list[dict[str, Any]]:
+    """The verdicts of a file, which may be older than they are."""
+    return [] if "Verdict" in session.missing() else verdicts.recorded(session)
 
 
 def _check_version(session: Session, path: Path) -> None:

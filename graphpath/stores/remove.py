@@ -5,6 +5,7 @@ Slower by far than a load, so the embedded store does so only for small runs; se
 
 from __future__ import annotations
 
+from graphpath.stores import verdicts
 from graphpath.stores.session import Session
 
 BATCH = 20
@@ -12,12 +13,14 @@ BATCH = 20
 
 
 def remove_run(session: Session, run: str) -> None:
-    """Remove ``run``, complete or not: its nodes, and the samples, neurons and model that only it used.
+    """Remove ``run``, complete or not: its nodes, the verdicts on it, and the samples, neurons and model that
+    only it used.
 
     Categories stay: they are a vocabulary that runs share.
     """
     model = session.column("MATCH (r:Run) WHERE r.id = $run RETURN r.model", {"run": run})[0]
     session.execute("MATCH (r:Run) WHERE r.id = $run SET r.complete = false", {"run": run})
+    session.remove(verdicts.REMOVE, "v", {"run": run})
     _remove_classes(session, run)
     _remove_pathways(session, run)
     parameters = {"run": run}

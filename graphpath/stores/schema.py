@@ -19,6 +19,8 @@ What the names leave open:
   ``shared`` of the pathway's ``edges`` lie in the class pathway; ``least`` and ``most`` are the sums of
   minima and maxima of ``|score|`` shares, so the weighted Jaccard of a layer is ``least / most``, and of
   all layers ``sum(least) / sum(most)``. A sample that is a member is left out of the class first.
+- ``Verdict`` is what ``graphpath.verify`` found of an answer that came from the runs at ``OF_RUN``. It is the
+  only node that no trace brings.
 """
 
 from __future__ import annotations
@@ -171,6 +173,35 @@ NODES: Final[tuple[NodeType, ...]] = (
             "coverage": "DOUBLE",  # share of |score| on the kept edges
         },
     ),
+    NodeType(
+        "Verdict",
+        {
+            "id": "INT64",
+            "model": "INT64",
+            "sha256": "STRING",  # of the weights
+            "query": "STRING",  # the named query; empty for Cypher of the user's own
+            "text": "STRING",  # the Cypher
+            "parameters": "STRING",  # JSON
+            "answer": "STRING",  # sha256 of what was ablated
+            "kind": "STRING",  # neurons or edges
+            "by": "STRING",  # answer: all images alike; sample: each its own
+            "ablated": "STRING",  # JSON: the layers' numbers
+            "dataset": "STRING",
+            "fingerprint": "STRING",  # of the images
+            "images": "INT64",
+            "mode": "STRING",
+            "baseline": "STRING",
+            "watched": "STRING",  # JSON: the target
+            "measure": "STRING",
+            "draws": "INT64",
+            "seed": "INT64",
+            "decision": "STRING",
+            "direction": "STRING",
+            "words": "STRING",
+            "figures": "STRING",  # JSON: the table's rows
+            "made": "STRING",  # date and time, UTC
+        },
+    ),
 )
 
 RELATIONSHIPS: Final[tuple[RelationshipType, ...]] = (
@@ -206,6 +237,7 @@ RELATIONSHIPS: Final[tuple[RelationshipType, ...]] = (
     RelationshipType("CROSSES", "Pathway", "FeatureMap", {"pixels": "INT64", "size": "DOUBLE"}),
     RelationshipType("OF_PATHWAY", "Route", "Pathway", {}),
     RelationshipType("STEP", "Route", "Neuron", {"position": "INT32"}),
+    RelationshipType("OF_RUN", "Verdict", "Run", {}),
     RelationshipType("OF_CATEGORY", "ClassPathway", "Category", {}),
     RelationshipType("CLASS_FLOWS_TO", "Neuron", "Neuron", _ROLLUP),
     RelationshipType("MAP_FLOWS_TO", "FeatureMap", "FeatureMap", _ROLLUP),

@@ -25,6 +25,12 @@ TOP = 5
 """Predictions recorded a sample."""
 
 
+def first_neuron(network: Network, weights: str) -> int:
+    """The id of the first neuron of a network whose weights have the digest ``weights``: the model's id."""
+    sites = network.sites
+    return block(weights, [site.name for site in sites], [list(site.shape) for site in sites])
+
+
 @dataclass(frozen=True)
 class Numbering:
     """The ids of one run: where its neurons', pathways' and routes' begin, and its class scheme.
@@ -42,8 +48,7 @@ class Numbering:
     @property
     def neurons(self) -> int:
         """The id of the network's first neuron."""
-        sites = self.network.sites
-        return block(self.weights, [site.name for site in sites], [list(site.shape) for site in sites])
+        return first_neuron(self.network, self.weights)
 
     def layers(self) -> Rows:
         """The layers table."""

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from graphpath import ids
+from graphpath import ids, queries
 from tests.queries.facts import EDGE, Facts
 
 ANSWERS: dict[str, Callable[..., pd.DataFrame]] = {}
@@ -80,6 +80,15 @@ def runs_all(facts):
         for t in facts.traces
     ]
     return pd.DataFrame(rows)
+
+
+@answers("verdicts/all")
+def verdicts_all(facts, query=""):
+    rows = [
+        {**row, "verdict": row["id"], "per": row["by"], "runs": sorted(runs)} for row, runs in facts.verdicts
+    ]
+    frame = pd.DataFrame(rows)[list(queries.find("verdicts/all").returns)]
+    return frame[frame["query"] == query] if query else frame
 
 
 @answers("categories/shared_edges")

@@ -28,11 +28,20 @@ def facts(traces: tuple[Trace, Trace]) -> Facts:
     return Facts(traces, MIN_SUPPORT)
 
 
+def keep(store: Store, facts: Facts) -> None:
+    """Record the verdicts of ``facts`` in a store that holds its traces."""
+    for row, runs in facts.verdicts:
+        store.record_verdict(row, runs)
+
+
 @pytest.fixture(scope="session")
-def store(traces: tuple[Trace, Trace], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def store(
+    traces: tuple[Trace, Trace], facts: Facts, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
     with open_store(tmp_path_factory.mktemp("store") / "pathways.lbdb") as opened:
         for trace in traces:
             opened.load(trace, min_support=MIN_SUPPORT)
+        keep(opened, facts)
         yield opened
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from graphpath import ids
 from graphpath.record import Trace
+from tests import verdicts
 
 EDGE = ["source", "target"]
 
@@ -29,6 +30,11 @@ class Facts:
     @cached_property
     def samples(self) -> pd.DataFrame:
         return self._table("samples").drop(columns="run").drop_duplicates("sample").set_index("sample")
+
+    @property
+    def verdicts(self) -> list[tuple[dict[str, object], list[str]]]:
+        """Verdicts, each with the runs that it is of: in no trace, but recorded by the fixtures."""
+        return verdicts.of([trace.id for trace in self.traces])
 
     @cached_property
     def categories(self) -> pd.Series:

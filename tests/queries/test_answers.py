@@ -63,6 +63,7 @@ def of_routes(facts: Facts) -> Iterator[Parameters]:
 Cases = list[Parameters] | Callable[[Facts], Iterator[Parameters]]
 CASES: dict[str, Cases] = {
     "runs/all": [{}],
+    "verdicts/all": [{}, {"query": "categories/shared_edges"}, {"query": "pathways/hubs"}],
     "categories/shared_edges": [
         CLEAN,
         {**CLEAN, "min_categories": 1},

@@ -14,6 +14,7 @@ import neo4j
 
 from graphpath.errors import QueryFailed, RunNotFound, StoreConflict, StoreError, StoreUnavailable
 from graphpath.record import Trace
+from graphpath.stores import verdicts
 from graphpath.stores.base import LoadReport, Progress, Store
 from graphpath.stores.load import is_loaded, load_run
 from graphpath.stores.neo4j.address import Address
@@ -165,6 +166,12 @@ class Neo4jStore(Store):
             raise RunNotFound(f"{self.uri} holds no run {run!r}; `runs` lists the ones it has.")
         session.forget(run)
         remove_run(session, run)
+
+    def record_verdict(self, verdict: Mapping[str, object], runs: Sequence[str]) -> None:
+        """See :meth:`Store.record_verdict`."""
+        session = self._session(write=True)
+        self._prepare(session)
+        verdicts.record(session, verdict, runs)
 
     def close(self) -> None:
         """See :meth:`Store.close`."""

@@ -15,6 +15,7 @@ from graphpath import ids, queries
 from graphpath.record import Trace
 from graphpath.stores import Store
 from tests.queries.answers import ANSWERS
+from tests.queries.conftest import keep
 from tests.queries.facts import Facts
 from tests.queries.test_answers import CASES, assert_same, assert_typed
 from tests.queries.test_graph import CASES as SHOWN
@@ -99,9 +100,11 @@ def both(
     with connect(server) as store:
         for trace in facts.traces:
             store.load(trace, min_support=support)
+        keep(store, facts)
     ladybug = make("ladybug")
     for trace in facts.traces:
         ladybug.load(trace, min_support=support)
+    keep(ladybug, facts)
     with connect(server, driver=STRICT) as neo4j:
         yield Both(facts, ladybug, neo4j)
 

@@ -1,0 +1,113 @@
+"""``graphpath verify``: what a query found, ablated in the network and held against chance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from graphpath.cli import arguments as a
+from graphpath.cli import target as asked
+from graphpath.cli.output import Output, output_options
+from graphpath.cli.progress import bar
+from graphpath.cli.work import Work, work_options
+from graphpath.errors import QueryParameterError
+
+if TYPE_CHECKING:
+    from graphpath.verifying import Verdict
+
+INTERRUPTED = "no verdict was recorded"
+
+
+@work_options
+@output_options
+def command(
+    work: Work,
+    store: a.StoreUri,
+    name: Annotated[
+        str | None, typer.Argument(help="A named query; graphpath query --list shows them.")
+    ] = None,
+    cypher: Annotated[
+        str | None,
+        typer.Option("--cypher", help="Cypher instead, that returns source and target, neuron, or map."),
+    ] = None,
+    param: Annotated[
+        list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A parameter of the query.")
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option("--by", help="sample: each image by its own rows; answer: every image by all rows."),
+    ] = None,
+    layers: Annotated[
+        str | None, typer.Option("--layers", help="Only these layers, by number or name: 2,3 ...")
+    ] = None,
+    mode: Annotated[str, typer.Option("--mode", help="remove the answer, or keep it alone.")] = "remove",
+    baseline: Annotated[
+        str, typer.Option("--baseline", help="What stands in: zero, mean or resample.")
+    ] = "zero",
+    target: Annotated[
+        str, typer.Option("--target", help="Whose logit is watched: predicted, own, label, or a class.")
+    ] = "predicted",
+    measure: Annotated[
+        str, typer.Option("--measure", help="What decides: logit, confidence, flipped or accuracy.")
+    ] = "logit",
+    draws: Annotated[int, typer.Option("--draws", min=1, help="Random sets of each control.")] = 20,
+    record: Annotated[
+        bool, typer.Option("--record/--no-record", help="Keep the verdict in the store.")
+    ] = True,
+    database: a.Database = None,
+    *,
+    output: Output,
+) -> None:
+    """Ablate what a query found, and say whether it matters more than chance.
+
+    The network runs over DATA's images without what the query returned (or, --mode keep, with nothing else in
+    those layers), and for comparison without random neurons or edges, as many in each layer.
+    """
+    from graphpath.verifying import verify
+
+    parameters = _parameters(param or [], name)
+    with a.open_store(store, database) as kept:
+        loaded, images = work.open()
+        with bar("verifying", unit="passes") as shown:
+            verdict = verify(
+                loaded,
+                images,
+                store=kept,
+                query=name,
+                cypher=cypher,
+                parameters=parameters,
+                by=by,
+                layers=None if layers is None else [layer.strip() for layer in layers.split(",")],
+                mode=mode,
+                baseline=baseline,
+                target=_class(target),
+                measure=measure,
+                draws=draws,
+                seed=work.seed,
+                batch=work.batch,
+                record=record,
+                progress=shown.to,
+            )
+    _show(verdict, output)
+
+
+def _show(verdict: Verdict, output: Output) -> None:
+    output.show(verdict.table)
+    if not (output.csv or output.json or output.parquet):
+        typer.echo(verdict.words)
+
+
+def _parameters(pairs: list[str], name: str | None) -> dict[str, Any]:
+    """Texts for a named query, which knows its types; JSON values for Cypher."""
+    named = a.named_values(pairs, "--param")
+    return dict(named) if name is not None else {key: a.typed(text) for key, text in named.items()}
+
+
+def _class(text: str) -> str | int:
+    found = asked.parsed(text)
+    if not isinstance(found, str | int):
+        raise QueryParameterError(
+            f"--target {text!r}: verify watches a class; expected predicted, label, 3 ..."
+        )
+    return found

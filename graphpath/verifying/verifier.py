@@ -1,0 +1,214 @@
+"""``verify``: does what a query found matter to the network?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from graphpath.data import Images
+from graphpath.errors import MethodError, QueryParameterError
+from graphpath.models import LoadedModel, as_loaded
+from graphpath.network import Network, take_apart
+from graphpath.network.lowering import evaluating
+from graphpath.record import ImageSet
+from graphpath.stores import Store, open_store
+from graphpath.tracing.batches import as_images, placed
+from graphpath.tracing.rows import first_neuron
+from graphpath.tracing.targets import Class, checked, described
+from graphpath.verifying.ablation import Ablation, Plan, Progress
+from graphpath.verifying.answer import Answer, Ints, Reader
+from graphpath.verifying.asking import BY, Question, Told, ask, check_model
+from graphpath.verifying.baselines import BASELINES
+from graphpath.verifying.outcomes import MEASURES, Outcomes, tabled
+from graphpath.verifying.sets import MODES
+from graphpath.verifying.verdict import Verdict, judged, told
+
+
+def verify(
+    model: nn.Module | LoadedModel,
+    images: Tensor | DataLoader[Any] | ImageSet | Images,
+    labels: Tensor | np.ndarray | list[int] | None = None,
+    *,
+    store: Store | str | Path | None = None,
+    query: str | None = None,
+    cypher: str | None = None,
+    answer: pd.DataFrame | None = None,
+    parameters: Mapping[str, object] | None = None,
+    by: str | None = None,
+    layers: Sequence[int | str] | None = None,
+    mode: str = "remove",
+    baseline: str = "zero",
+    target: Class | Tensor = "predicted",
+    measure: str = "logit",
+    draws: int = 20,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    batch: int | None = None,
+    record: bool = True,
+    progress: Progress | None = None,
+) -> Verdict:
+    """Ablate the neurons or edges that a query found, and hold what happens against chance.
+
+    They are removed from the network, or all others of their layers are, while it runs over the images; so
+    are, for comparison, random neurons (edges that could be), random live ones, and live ones outside the
+    answer, as many in each layer.
+
+    Args:
+        model, images, labels: the network that was traced, and images, as :func:`graphpath.trace` takes them.
+        store, query, cypher, parameters: whom to ask what: a named query, or read-only Cypher, with its
+            parameters. The answer's columns are ``source`` and ``target`` (edges), ``neuron``, or ``map``
+            (all neurons of a feature map): ids.
+        answer: such a data frame, instead of all these.
+        by: "sample": each image is ablated by its own rows, those with its ``sample`` or ``pathway``, or what
+            the query returns for that parameter. "answer": every image by all rows. By default, by sample if
+            a column says whose the rows are; images without rows are left out.
+        layers: the layers, by number or name, whose neurons are ablated, or the edges that lead into them. By
+            default those that the answer names; other layers run as they are. The input's and the logits'
+            neurons are ablated only where they are named here.
+        mode: "remove" the answer, or "keep" it and remove all else in its layers.
+        baseline: what neurons are set to and removed edges carry: "zero", "mean" (over the images given), or
+            "resample" (of another image).
+        target: whose logit and confidence are watched: "predicted", "own", "label", a class, or a tensor
+        (N,). measure: which change decides: "logit", "confidence", "flipped" (predictions), or "accuracy".
+        draws: of each control. seed: of the draws, the resampling and the intervals. They do not depend on
+        ``batch``. device, batch: as of :func:`graphpath.trace`. progress: called with (passes done, passes in
+        all), counted in images.
+
+    Removing an edge n -> m takes ``J a_n`` from z_m in the running pass, with that pass's own switches and
+    gates.
+
+    Returns the verdict: figures with 95 % intervals, p-values and words.
+
+    Raises AnswerError where the answer is empty, no neurons or edges, or of another network; MethodError for
+    an option that is unknown; QueryParameterError, QueryFailed ... as queries do; NetworkError, DataError.
+    """
+    loaded, source = as_loaded(model), as_images(images, labels)
+    _check_options(mode, baseline, measure, by)
+    _check_counts(draws, batch)
+    _check_target(target, measure, source)
+    plan = Plan(mode, baseline, target, draws, seed)
+    if answer is None:
+        asked: Question | pd.DataFrame = Question(query, cypher, dict(parameters or {}), by)
+    else:
+        asked = answer
+    with torch.inference_mode(False), placed(loaded.module, device), evaluating(loaded.module):
+        case = _Case(take_apart(loaded.module, source.shape), loaded, source)
+        given = case.told(asked, store)
+        found = case.read(given, layers, shared=by == "answer")
+        outcomes = Ablation(case.network, source, found, plan, batch).outcomes(progress)
+    verdict = _verdict(case, given, found, plan, measure, outcomes)
+    if given.runs and store is not None and record:
+        with _opened(store) as opened:
+            opened.record_verdict(verdict.row(), verdict.runs)
+    return verdict
+
+
+def _opened(store: Store | str | Path) -> AbstractContextManager[Store]:
+    """A store that is open already stays so."""
+    return nullcontext(store) if isinstance(store, Store) else open_store(store)
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """A network, and the images that it is asked about."""
+
+    network: Network
+    model: LoadedModel
+    images: Images
+
+    @property
+    def first(self) -> int:
+        """The id of the network's first neuron."""
+        return first_neuron(self.network, self.model.sha256)
+
+    @property
+    def samples(self) -> Ints:
+        """The images' ids."""
+        return np.asarray(self.images.rows()["sample"].to_numpy(), dtype=np.int64)
+
+    def told(self, asked: Question | pd.DataFrame, store: Store | str | Path | None) -> Told:
+        """The answer to a question, or one that was given."""
+        if isinstance(asked, pd.DataFrame):
+            return Told(asked, "", {}, (), pd.Series(dtype=np.int64), {})
+        if store is None:
+            raise QueryParameterError("Of which store is the query asked? Give store=, or an answer=.")
+        with _opened(store) as opened:
+            check_model(opened, self.network, self.first, self.model.name)
+            return ask(opened, asked, self.first, self.samples)
+
+    def read(self, given: Told, layers: Sequence[int | str] | None, *, shared: bool) -> Answer:
+        """What the answer names of the network."""
+        reader = Reader(self.network, self.first, self.samples, given.pathways, given.models)
+        return reader.read(given.frame, layers, shared=shared)
+
+
+def _verdict(
+    case: _Case, given: Told, found: Answer, plan: Plan, measure: str, outcomes: Outcomes
+) -> Verdict:
+    table = tabled(outcomes, plan.mode, plan.seed)
+    finding = judged(table, plan.mode, measure, outcomes.images, plan.draws)
+    what = "edges" if found.edges else "neurons"
+    return Verdict(
+        query=given.query,
+        text=given.text,
+        parameters=given.parameters,
+        runs=given.runs,
+        answer=found.digest,
+        kind=what,
+        by="answer" if found.image is None else "sample",
+        layers=found.layers,
+        model=case.model.name,
+        first=case.first,
+        sha256=case.model.sha256,
+        dataset=f"{case.images.dataset}/{case.images.split}",
+        fingerprint=case.images.fingerprint,
+        images=outcomes.images,
+        mode=plan.mode,
+        baseline=plan.baseline,
+        target=described(plan.target),
+        measure=measure,
+        draws=plan.draws,
+        seed=plan.seed,
+        decision=finding.decision,
+        direction=finding.direction,
+        words=told(table, finding, plan.mode, what, measure, outcomes.images, plan.draws),
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+        table=table,
+    )
+
+
+def _check_options(mode: str, baseline: str, measure: str, by: str | None) -> None:
+    known = {"mode": MODES, "baseline": BASELINES, "measure": MEASURES, "by": (None, *BY)}
+    given = {"mode": mode, "baseline": baseline, "measure": measure, "by": by}
+    for name, value in given.items():
+        if value not in known[name]:
+            choices = ", ".join(str(choice) for choice in known[name])
+            raise MethodError(f"{name}={value!r} is unknown; expected one of {choices}.")
+
+
+def _check_counts(draws: int, batch: int | None) -> None:
+    if draws < 1:
+        raise MethodError(f"draws={draws} is no number of random sets; expected at least 1, better 20.")
+    if batch is not None and batch < 1:
+        raise MethodError(
+            f"batch={batch} is no number of images; expected at least 1, or None for what fits."
+        )
+
+
+def _check_target(target: Class | Tensor, measure: str, images: Images) -> None:
+    if not isinstance(target, str | int | Tensor):
+        raise MethodError(f"target={target!r}: verify watches the logit of a class; expected one class each.")
+    checked(target, len(images))
+    unlabelled = bool((images.rows()["label"].to_numpy() < 0).any())
+    if measure == "accuracy" and unlabelled:
+        raise MethodError('measure="accuracy" needs a label for every image; pass labels=.')
