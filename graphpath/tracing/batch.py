@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy.typing as npt
 import torch
@@ -111,6 +111,11 @@ class Block:
     def __len__(self) -> int:
         return len(self.sample)
 
+    @property
+    def places(self) -> Tensor:
+        """Where the targets stand in a table (N, size of the site) laid out flat."""
+        return self.sample * self.site.size + (self.target - self.site.offset)
+
     @classmethod
     def joined(
         cls, site: Site, parts: Sequence[tuple[Tensor, ...]], device: torch.device, dtype: torch.dtype
@@ -122,11 +127,32 @@ class Block:
         return cls(site, *(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
+class Chosen(Protocol):
+    """Chosen edges: at hand, or made when they are asked for."""
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """A block for each of the batch's inlets, in their order."""
+        ...
+
+    @property
+    def bias_fed(self) -> Tensor:
+        """How many selected neurons have nothing selected before them: (N, sites) int64."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class AtHand:
+    """Chosen edges that there are few enough of to have at once."""
+
+    blocks: tuple[Block, ...]
+    bias_fed: Tensor
+
+
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """What a method selects in a batch: one block for each of the batch's inlets, in their order.
+    """What a method selects in a batch.
 
-    ``bias_fed`` (N, sites) int64 counts the selected neurons with nothing selected before them,
     ``sparsity`` (N,) is the share of thresholded neurons left out (NaN for methods that choose edges), and
     ``neurons`` (N, neurons) bool those that a method chose (None for methods that choose edges).
     ``ends`` are where routes end, the goal unless the method says otherwise, ``from_constants`` whether they
@@ -135,14 +161,23 @@ class Selection:
     more than the blocks: edges and their |score|, (N, sites) each.
     """
 
-    blocks: tuple[Block, ...]
-    bias_fed: Tensor
+    edges: Chosen
     sparsity: Tensor
     neurons: Tensor | None = None
     ends: Ends | None = None
     from_constants: bool = True
     first: int = 1
     there: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """All chosen edges: a block for each of the batch's inlets, in their order."""
+        return self.edges.blocks
+
+    @property
+    def bias_fed(self) -> Tensor:
+        """How many selected neurons have nothing selected before them: (N, sites) int64."""
+        return self.edges.bias_fed
 
 
 def as_array(tensor: Tensor) -> npt.NDArray[Any]:

@@ -29,6 +29,9 @@ from graphpath.tracing.targets import Asked, At, Target, checked, goal_of, weigh
 MEMORY = 1 << 30
 """Bytes that a batch may take, about, beside the weights."""
 
+SIEVE = 12 * 8
+"""Bytes of a neuron while edges that are not needed are let go of: best ways and routes, of two kinds."""
+
 
 @dataclass(eq=False)
 class Batches:
@@ -76,15 +79,20 @@ class Batches:
         """What ``method`` learns from all images before it selects on any, None where it learns nothing."""
         return None if method.fit is None else method.fit(self.examples(size), **options)
 
-    def fitting(self, method: Method[Any], options: Mapping[str, Any], beside: int = 0) -> int:
+    def fitting(
+        self, method: Method[Any], options: Mapping[str, Any], beside: int = 0, budgeted: bool = True
+    ) -> int:
         """Images that ``method`` can take about ``MEMORY`` for at a time, from the network's size.
 
-        ``beside`` are the bytes that it keeps of an image beside what all methods keep.
+        ``beside`` are the bytes that it keeps of an image beside what all methods keep. Without a budget all
+        edges among the neurons that it chooses are there at once.
         """
         network = self.wiring.network
         item = torch.empty((), dtype=network.dtype).element_size()
         values = beside + (network.neurons + network.pooled) * (item * 8 + 8 * 5)
         if not method.edges:
+            values += network.neurons * SIEVE
+        if not method.edges and not budgeted:
             kept = method.kept(options)
             pairs = sum(inlets.columns * inlets.site.size for inlets in self.wiring.inlets[:-1])
             values += int(pairs * kept * kept) * 64

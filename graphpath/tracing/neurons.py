@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
 from graphpath.errors import MethodError
-from graphpath.tracing.batch import Batch, Block, Selection
+from graphpath.network import Inlets
+from graphpath.tracing.batch import AtHand, Batch, Block, Selection
 
 
 def thresholded(batch: Batch) -> Tensor:
@@ -55,26 +60,61 @@ def quota(count: int, sparsity: float) -> int:
     return count if sparsity == 0 else count - int(sparsity * (count - 1)) - 1
 
 
+@dataclass(frozen=True, eq=False)
+class Joining:
+    """The edges among neurons ``taking_part`` (N, neurons) bool of a batch: every flow from one to another.
+
+    There may be hundreds of millions: they are made when asked for, those into one site part by part.
+    """
+
+    batch: Batch
+    taking_part: Tensor
+
+    def into(self, inlets: Inlets) -> Iterator[tuple[Block, Tensor]]:
+        """The edges into a site, some at a time, and how many of their neurons have none: (N,) int64."""
+        site, images = inlets.site, self.batch.held.images
+        for fan in self.batch.fans(inlets, self.taking_part[:, site.span], self._values):
+            row, source, flow = fan.edges()
+            sample, target = (ends.index_select(0, row) for ends in (fan.sample, fan.target + site.offset))
+            alone = torch.ones_like(fan.sample, dtype=torch.bool).index_fill_(0, row, False)
+            yield Block(site, sample, source, target, flow), fan.sample[alone].bincount(minlength=images)
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """All of them."""
+        return self._at_hand.blocks
+
+    @property
+    def bias_fed(self) -> Tensor:
+        """How many neurons that take part have no edge into them: (N, sites) int64."""
+        return self._at_hand.bias_fed
+
+    @cached_property
+    def _values(self) -> Tensor:
+        held = self.batch.held
+        return held.elements.values(held.output * self.taking_part)
+
+    @cached_property
+    def _at_hand(self) -> AtHand:
+        output, sites = self.batch.held.output, self.batch.wiring.sites
+        bias_fed = torch.zeros((len(output), len(sites)), dtype=torch.int64, device=output.device)
+        blocks = []
+        for inlets in self.batch.inlets:
+            parts = []
+            for block, alone in self.into(inlets):
+                parts.append((block.sample, block.source, block.target, block.flow))
+                bias_fed[:, inlets.site.number] += alone
+            blocks.append(Block.joined(inlets.site, parts, output.device, output.dtype))
+        return AtHand(tuple(blocks), bias_fed)
+
+
 def join(batch: Batch, selected: Tensor) -> Selection:
     """The edges among selected neurons (N, neurons) bool: every flow from one to another.
 
     Pixels and the neurons of sites without an activation all take part; of the goal's, the target's.
     """
-    held, wiring = batch.held, batch.wiring
     pool = thresholded(batch)
     taking_part = selected | ~pool
     taking_part[:, batch.goal.span] = batch.wanted()
-    values = held.elements.values(held.output * taking_part)
-    bias_fed = torch.zeros((held.images, len(wiring.sites)), dtype=torch.int64, device=pool.device)
-    blocks = []
-    for inlets in batch.inlets:
-        site, parts = inlets.site, []
-        for fan in batch.fans(inlets, taking_part[:, site.span], values):
-            row, source, flow = fan.edges()
-            sample, target = (ends.index_select(0, row) for ends in (fan.sample, fan.target + site.offset))
-            parts.append((sample, source, target, flow))
-            alone = torch.ones_like(fan.sample, dtype=torch.bool).index_fill_(0, row, False)
-            bias_fed[:, site.number] += fan.sample[alone].bincount(minlength=held.images)
-        blocks.append(Block.joined(site, parts, pool.device, held.output.dtype))
     sparsity = 1 - (selected & pool).sum(1).double() / pool.sum()
-    return Selection(tuple(blocks), bias_fed, sparsity, selected & pool)
+    return Selection(Joining(batch, taking_part), sparsity, selected & pool)

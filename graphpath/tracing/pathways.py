@@ -12,7 +12,9 @@ import torch
 
 from graphpath.tracing.batch import Batch, Block, Ends, Selection, as_array
 from graphpath.tracing.budget import strongest
+from graphpath.tracing.neurons import Joining
 from graphpath.tracing.routes import Routes, largest
+from graphpath.tracing.sieve import sieved
 from graphpath.tracing.strength import links, strengths
 
 Ints = npt.NDArray[np.int64]
@@ -63,6 +65,8 @@ def pathways(batch: Batch, selection: Selection, max_edges: int | None, routes: 
 
     Routes are found before the budget is applied (DESIGN §3).
     """
+    if isinstance(selection.edges, Joining) and max_edges is not None:
+        selection = sieved(batch, selection, selection.edges, max_edges, routes)
     parts = links(batch, selection)
     score = [block.flow * _at_target(batch, block) for block in selection.blocks]
     reached = strengths(batch, parts, selection.from_constants, selection.ends, selection.first)

@@ -40,12 +40,13 @@ class Strengths:
 
 def links(batch: Batch, selection: Selection) -> tuple[Links, ...]:
     """The edges of a selection with the logarithms of their weights |flow / a|."""
-    output = batch.held.output
-    made = []
-    for block in selection.blocks:
-        tail = output[block.sample, block.source].double().abs().log()
-        made.append(Links(block, block.flow.double().abs().log() - tail))
-    return tuple(made)
+    return tuple(linked(batch, block) for block in selection.blocks)
+
+
+def linked(batch: Batch, block: Block) -> Links:
+    """Edges with the logarithms of their weights |flow / a|."""
+    tail = batch.held.output[block.sample, block.source].double().abs().log()
+    return Links(block, block.flow.double().abs().log() - tail)
 
 
 def strengths(
@@ -56,24 +57,23 @@ def strengths(
     Routes start at the outputs of the sites before number ``first``, by default at pixels, and with
     ``from_constants`` also at any later neuron's constant; they end at ``ends``, by default the goal.
     """
-    forward = _Forward(batch, from_constants, first)
-    arriving = [forward.cross(part) for part in edges]
-    width = batch.wiring.network.neurons
-    neurons = torch.full_like(forward.out, -torch.inf)
-    for site, weight in ends or batch.ends:
-        neurons[:, site.span] = forward.out[:, site.span] + weight.double().abs().log()
-    found: list[Tensor] = []
-    for part, value in zip(reversed(edges), reversed(arriving), strict=True):
-        block = part.block
-        strength = neurons[block.sample, block.target] - forward.gap(part, value)
-        strength = torch.where(torch.isfinite(value), strength, -torch.inf)
-        neurons.view(-1).scatter_reduce_(0, block.sample * width + block.source, strength, "amax")
-        found.append(strength)
-    return Strengths(tuple(reversed(found)), neurons, forward.born)
+    forward = Forward(batch, from_constants, first)
+    arriving = []
+    for part in edges:
+        site = part.block.site
+        forward.open(site)
+        arriving.append(forward.value(part))
+        forward.feed(site, part.block.places, arriving[-1])
+        forward.close(site)
+    backward = Backward(batch, forward, ends or batch.ends)
+    found = [
+        backward.through(part, value) for part, value in zip(reversed(edges), reversed(arriving), strict=True)
+    ]
+    return Strengths(tuple(reversed(found)), backward.neurons, forward.born)
 
 
-class _Forward:
-    """The best ways from the starts to every neuron.
+class Forward:
+    """The best ways from the starts to every neuron: sites are opened, fed with edges and closed, in order.
 
     ``out`` (N, neurons) float64 is log |best| at the neurons' outputs. For each site ``_best`` (N, size) is
     the same before its activation, and ``_short`` (N, size) how far that ends below phi(0), if it does.
@@ -88,32 +88,41 @@ class _Forward:
         self._best: dict[int, Tensor] = {}
         self._short: dict[int, Tensor] = {}
 
-    def cross(self, part: Links) -> Tensor:
-        """Take the edges into one site; returns log |best way that ends with each|, before the activation."""
-        block, site = part.block, part.block.site
-        value = self.out[block.sample, block.source] + part.log_weight
-        if site.number < self._first:  # no edges: routes start at its output as it is
-            self._best[site.number] = self.out[:, site.span]
-            return value
-        start = self._start(site)
-        best = start.clone()
-        place = block.sample * site.size + (block.target - site.offset)
-        best.view(-1).scatter_reduce_(0, place, value, "amax")
+    def open(self, site: Site) -> None:
+        """Before any edge into ``site``: what begins there."""
+        early = site.number < self._first  # no edges: routes start at its output as it is
+        self._best[site.number] = self.out[:, site.span].clone() if early else self._start(site)
+
+    def value(self, part: Links) -> Tensor:
+        """log |best way that ends with each edge|, before the activation of its target: (E,)."""
+        return self.out[part.block.sample, part.block.source] + part.log_weight
+
+    def feed(self, site: Site, places: Tensor, value: Tensor) -> None:
+        """Take edges into the open site, by the places of their targets (``Block.places``), with values."""
+        self._best[site.number].view(-1).scatter_reduce_(0, places, value, "amax")
+
+    def close(self, site: Site) -> None:
+        """After all edges into ``site``: the best ways to the outputs of its neurons."""
+        if site.number < self._first:
+            return
+        start, best = self._start(site), self._best[site.number]
         out, floor = best + log_gate(self._batch.held, site), self._floor(site)
-        self._best[site.number] = best
         if self._from_constants and floor > -torch.inf:
             self._short[site.number] = torch.where(out < floor, floor - out, 0)
         self.born[:, site.span] = ((best == start) & torch.isfinite(start)) | (out < floor)
         self.out[:, site.span] = out.clamp(min=floor)
-        return value
 
     def gap(self, part: Links, value: Tensor) -> Tensor:
         """How far each edge falls short of the best way to its target, exactly 0 for the best, (E,)."""
-        block, site = part.block, part.block.site
-        local = block.target - site.offset
-        gap = self._best[site.number][block.sample, local] - value
-        short = self._short.get(site.number)
-        return gap if short is None else gap + short[block.sample, local]
+        number, places = part.block.site.number, part.block.places
+        gap = self._best[number].view(-1)[places] - value
+        short = self._short.get(number)
+        return gap if short is None else gap + short.view(-1)[places]
+
+    def lost(self, site: Site) -> Tensor:
+        """What ways into a closed site are held against: the best, or phi(0) if that is more, (N, size)."""
+        short, best = self._short.get(site.number), self._best[site.number]
+        return best if short is None else best + short
 
     def _start(self, site: Site) -> Tensor:
         if self._from_constants:
@@ -126,6 +135,28 @@ class _Forward:
         if not self._from_constants or at_zero == 0:
             return -torch.inf
         return float(torch.tensor(at_zero, dtype=torch.float64).log())
+
+
+class Backward:
+    """The best routes through every neuron: edges are met site by site, from the ends back.
+
+    ``neurons`` (N, neurons) float64 is log |best|, final for a site when all edges out of it were met.
+    """
+
+    def __init__(self, batch: Batch, forward: Forward, ends: Ends) -> None:
+        self._forward = forward
+        self.neurons = torch.full_like(forward.out, -torch.inf)
+        for site, weight in ends:
+            self.neurons[:, site.span] = forward.out[:, site.span] + weight.double().abs().log()
+
+    def through(self, part: Links, value: Tensor) -> Tensor:
+        """log |best route through each edge|, -inf where none passes: (E,)."""
+        block = part.block
+        strength = self.neurons[block.sample, block.target] - self._forward.gap(part, value)
+        strength = torch.where(torch.isfinite(value), strength, -torch.inf)
+        place = block.sample * self.neurons.shape[1] + block.source
+        self.neurons.view(-1).scatter_reduce_(0, place, strength, "amax")
+        return strength
 
 
 def log_gate(held: Held, site: Site) -> Tensor:

@@ -108,7 +108,7 @@ def trace(
         tracer = _Tracer(batches, chosen_method, chosen_options, routes, max_edges, run["id"])
         # What is begun goes on in parts of its first size and with what it learned; a network that is refused
         # leaves no record.
-        size = batch or batches.fitting(chosen_method, chosen_options, tracer.memory())
+        size = batch or batches.fitting(chosen_method, chosen_options, tracer.memory(), max_edges is not None)
         begun = {**run, "part_size": size}
         if not rank.first:
             rank.together()

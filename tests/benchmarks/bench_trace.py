@@ -31,6 +31,7 @@ from graphpath.network import hold, take_apart
 from graphpath.record import TraceWriter
 from graphpath.tracing.batch import Batch, Wiring
 from graphpath.tracing.maps import MapSelection, map_pathways
+from graphpath.tracing.neurons import Joining
 from graphpath.tracing.pathways import pathways
 from graphpath.tracing.registry import METHODS, ready
 from graphpath.tracing.rows import Numbering
@@ -125,8 +126,12 @@ class _Stages:
     def select(self) -> None:
         [self._taken] = self._method.take(self._batch)
         selection = self._taken.selection
-        blocks = selection.edges if isinstance(selection, MapSelection) else selection.blocks
-        self.edges = sum(len(block) for block in blocks)
+        if isinstance(selection.edges, Joining):  # part by part, as a trace makes them
+            parts = (selection.edges.into(inlets) for inlets in self._batch.inlets)
+            self.edges = sum(len(block) for blocks in parts for block, _ in blocks)
+        else:
+            blocks = selection.edges if isinstance(selection, MapSelection) else selection.blocks
+            self.edges = sum(len(block) for block in blocks)
 
     def pathways(self) -> None:
         selection = self._taken.selection

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from graphpath.network import Inlets
 from graphpath.network.inlets import Fan
-from graphpath.tracing.batch import Batch, Block, Ends, Selection
+from graphpath.tracing.batch import AtHand, Batch, Block, Ends, Selection
 
 Columns = tuple[Tensor, ...]
 """Edges: pathway, source, target, flow, and how much of the pixels' signals they carry."""
@@ -43,9 +43,9 @@ def scan(batch: Batch, carrier: Mapping[int, Inlets], mass: Tensor, ends: Ends, 
         reached[kept[0], kept[2]] = True
         blocks.append(Block(inlets.site, *kept[:4]))
     blocks = _leading_to(blocks, reached, ends)
+    none_fed = torch.zeros((held.images, len(sites)), dtype=torch.int64, device=mass.device)
     return Selection(
-        tuple(blocks),
-        torch.zeros((held.images, len(sites)), dtype=torch.int64, device=mass.device),
+        AtHand(tuple(blocks), none_fed),
         torch.full((held.images,), torch.nan),
         ends=ends,
         from_constants=False,

@@ -27,7 +27,7 @@ from graphpath.errors import MethodError
 from graphpath.network import Site
 from graphpath.network.inlets import Fan, Inlets
 from graphpath.network.operations import LINEAR
-from graphpath.tracing.batch import Batch, Block, Selection
+from graphpath.tracing.batch import AtHand, Batch, Block, Selection
 from graphpath.tracing.fitting import Examples, Fitted
 from graphpath.tracing.methods import thresholds
 from graphpath.tracing.topk import topk
@@ -125,7 +125,7 @@ def _extracted(
             bias_fed[:, site.number] += fan.sample[alone].bincount(minlength=held.images)
         blocks.append(Block.joined(site, parts, important.device, held.output.dtype))
     blocks.reverse()
-    return Selection(tuple(blocks), bias_fed, torch.full((held.images,), torch.nan), first=first)
+    return Selection(AtHand(tuple(blocks), bias_fed), torch.full((held.images,), torch.nan), first=first)
 
 
 def _check(theta: float, phi: Threshold | None, psi: Threshold, depth: int | None) -> None:

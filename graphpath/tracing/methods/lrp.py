@@ -21,7 +21,7 @@ from torch import Tensor
 from graphpath.errors import MethodError
 from graphpath.network.inlets import Fan, Inlets
 from graphpath.network.relevance import RULES, Relevance, Rule, relevance
-from graphpath.tracing.batch import Batch, Block, Selection, as_array
+from graphpath.tracing.batch import AtHand, Batch, Block, Selection, as_array
 
 CANDIDATES = 1 << 24
 """Edges of one layer held at once; where there are more, those that cannot be chosen are left out first."""
@@ -62,7 +62,7 @@ def select(batch: Batch, *, rule: str = "epsilon", epsilon: float = 1e-6, share:
         bias_fed[:, inlets.site.number] = (important[:, span] & ~fed[:, span]).sum(1)
         blocks.append(block)
     blocks.reverse()
-    return Selection(tuple(blocks), bias_fed, torch.full((held.images,), torch.nan))
+    return Selection(AtHand(tuple(blocks), bias_fed), torch.full((held.images,), torch.nan))
 
 
 def _chosen(

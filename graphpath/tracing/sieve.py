@@ -1,0 +1,207 @@
+"""Of more edges than memory takes, those that a budget and the largest routes can need.
+
+The edges among the neurons that a method chooses are hundreds of millions in a VGG-16 at 224 x 224, of which
+a pathway keeps some thousands. They are made twice, part by part: forward, to know the best way to every
+neuron, and backward, to know the best route through every edge; what is weaker than so many others that
+neither the budget nor the K largest routes can reach it is let go of.
+
+That leaves everything else as it was: a route is as strong as its weakest edge at most, so all edges of the
+best route through an edge that stays are as strong as it and stay too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from graphpath.network import Inlets, Site
+from graphpath.tracing.batch import AtHand, Batch, Block, Selection
+from graphpath.tracing.neurons import Joining
+from graphpath.tracing.strength import Backward, Forward
+
+SLACK = 1e-5
+"""For each site, how far logarithms may be off: flows' are taken in single precision."""
+
+ROOM = 1 << 21
+"""Edges that may wait, beside four times the budget, until those that cannot be kept are let go of."""
+
+
+def sieved(batch: Batch, selection: Selection, joining: Joining, budget: int, routes: int) -> Selection:
+    """``selection`` with those edges alone that ``budget`` or the ``routes`` largest routes can need.
+
+    What there was beside them is counted in ``there`` and ``bias_fed``.
+    """
+    kinds = [_Strengths(batch, from_constants) for from_constants in ((True, False) if routes else (True,))]
+    tally = _Tally(batch)
+    for inlets in batch.inlets:
+        site = inlets.site
+        for kind in kinds:
+            kind.forward.open(site)
+        for part, alone in _parts(batch, joining, inlets):
+            tally.add(part, alone)
+            for kind in kinds:
+                kind.forward.feed(site, part.places, kind.value(part))
+        for kind in kinds:
+            kind.close(site)
+    blocks = _needed(batch, joining, kinds, budget, routes)
+    return replace(selection, edges=AtHand(blocks, tally.bias_fed), there=(tally.edges, tally.scores))
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Some edges into a site: places of the sources in a table (N, neurons) laid out flat, of the targets in
+    one (N, size), and log |flow|."""
+
+    block: Block
+    sources: Tensor
+    places: Tensor
+    log_flow: Tensor
+
+
+def _parts(batch: Batch, joining: Joining, inlets: Inlets) -> Iterator[tuple[_Part, Tensor]]:
+    width = batch.wiring.network.neurons
+    for block, alone in joining.into(inlets):
+        sources = block.source if batch.held.images == 1 else block.sample * width + block.source
+        yield _Part(block, sources, block.places, block.flow.abs().log_()), alone
+
+
+class _Tally:
+    """Of each image and site (N, sites): neurons without an edge, edges, and their |score|."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        shape, device = (batch.held.images, len(batch.wiring.sites)), batch.held.output.device
+        self.bias_fed, self.edges = torch.zeros((2, *shape), dtype=torch.int64, device=device)
+        self.scores = torch.zeros(shape, dtype=torch.float64, device=device)
+
+    def add(self, part: _Part, alone: Tensor) -> None:
+        site, sample, images = part.block.site, part.block.sample, len(self.edges)
+        slope = self._batch.held.gradient_before(site).flatten().index_select(0, part.places)
+        score = slope.mul_(part.block.flow).abs_().double()
+        self.bias_fed[:, site.number] += alone
+        self.edges[:, site.number] += sample.bincount(minlength=images)
+        self.scores[:, site.number] += sample.bincount(score, minlength=images)
+
+
+class _Strengths:
+    """The strengths of edges of one kind, and the bound (N,) below which none is needed for its sake.
+
+    ``_ahead`` (N * neurons,) is log |best way to a neuron's output / its output|: with log |flow| of an edge
+    the best way that ends with it. ``_behind`` (N * size of a site,) is log |best route through a neuron /
+    best way into it|, of the site whose edges are met.
+    """
+
+    def __init__(self, batch: Batch, from_constants: bool) -> None:
+        self.forward = Forward(batch, from_constants, 1)
+        self._batch, images = batch, batch.held.images
+        self._log = batch.held.output.double().abs().log()
+        self._ahead = torch.full_like(self._log, -torch.inf)
+        self.close(batch.wiring.sites[0])
+        least = torch.finfo(torch.float64).min  # no route at all is less still
+        self.bound = torch.full((images,), least, dtype=torch.float64, device=self._log.device)
+        self._slack = SLACK * len(batch.wiring.sites)
+
+    def value(self, part: _Part) -> Tensor:
+        """log |best way that ends with each edge|: (E,)."""
+        return self._ahead.view(-1).index_select(0, part.sources).add_(part.log_flow)
+
+    def close(self, site: Site) -> None:
+        """After all edges into ``site``."""
+        if site.number > 0:
+            self.forward.close(site)
+        ahead = self.forward.out[:, site.span] - self._log[:, site.span]
+        self._ahead[:, site.span] = torch.where(self._log[:, site.span].isfinite(), ahead, -torch.inf)
+
+    def turn(self) -> None:
+        """From forward to backward."""
+        self._backward = Backward(self._batch, self.forward, self._batch.ends)
+
+    def meet(self, site: Site) -> None:
+        """Before the edges into ``site``, when all out of it were met."""
+        neurons = self._backward.neurons[:, site.span]
+        behind = neurons - self.forward.lost(site)
+        self._behind = torch.where(neurons.isfinite(), behind, -torch.inf).flatten()
+
+    def through(self, part: _Part) -> Tensor:
+        """log |best route through each edge|, -inf where none passes: (E,)."""
+        strength = self.value(part).add_(self._behind.index_select(0, part.places))
+        self._backward.neurons.view(-1).scatter_reduce_(0, part.sources, strength, "amax")
+        return strength
+
+    def needed(self, sample: Tensor, strength: Tensor) -> Tensor:
+        """Which edges are as strong as the bound of their image: (E,) bool."""
+        return strength >= (self.bound - self._slack).index_select(0, sample)
+
+    def bound_by_neurons(self, site: Site, count: int) -> None:
+        """A route passes a site once, so the ``count`` best are as strong as its ``count``-th best neuron."""
+        if site.size >= count:
+            best = self._backward.neurons[:, site.span].topk(count, 1).values[:, -1]
+            self.bound = torch.maximum(self.bound, best)
+
+    def bound_by_edges(self, sample: Tensor, strength: Tensor, count: int) -> None:
+        """No edge is needed for a budget of ``count`` that is weaker than ``count`` others."""
+        order = strength.argsort(descending=True)
+        order = order[sample[order].argsort(stable=True)]
+        met = sample.bincount(minlength=len(self.bound))
+        enough = met >= count
+        last = (met.cumsum(0) - met + count - 1)[enough]
+        self.bound[enough] = torch.maximum(self.bound[enough], strength[order[last]])
+
+
+def _needed(
+    batch: Batch, joining: Joining, kinds: list[_Strengths], budget: int, routes: int
+) -> tuple[Block, ...]:
+    """The edges that are needed, a block for each of the batch's inlets."""
+    waiting = _Waiting(kinds, budget, 4 * budget * batch.held.images + ROOM)
+    for kind in kinds:
+        kind.turn()
+    for inlets in reversed(batch.inlets):
+        for kind in kinds:
+            kind.meet(inlets.site)
+        if routes:
+            kinds[-1].bound_by_neurons(inlets.site, routes)
+        for part, _ in _parts(batch, joining, inlets):
+            waiting.add(part.block, [kind.through(part) for kind in kinds])
+    output = batch.held.output
+    return tuple(waiting.block(inlets.site, output.device, output.dtype) for inlets in batch.inlets)
+
+
+class _Waiting:
+    """Edges that may be needed, as far as is known."""
+
+    def __init__(self, kinds: list[_Strengths], budget: int, room: int) -> None:
+        self._kinds, self._budget, self._room = kinds, budget, room
+        self._parts: list[tuple[Block, list[Tensor]]] = []
+        self._count = 0
+
+    def add(self, block: Block, strength: list[Tensor]) -> None:
+        """Take edges with their strengths of each kind."""
+        part = self._needed(block, strength)
+        self._parts.append(part)
+        self._count += len(part[0])
+        if self._count > self._room:
+            self._let_go()
+            self._room = max(self._room, 2 * self._count)  # many are equally strong
+
+    def block(self, site: Site, device: torch.device, dtype: torch.dtype) -> Block:
+        """The edges into a site that are needed."""
+        mine = [self._needed(block, strength)[0] for block, strength in self._parts if block.site is site]
+        return Block.joined(site, [(b.sample, b.source, b.target, b.flow) for b in mine], device, dtype)
+
+    def _let_go(self) -> None:
+        sample = torch.cat([block.sample for block, _ in self._parts])
+        strength = torch.cat([kinds[0] for _, kinds in self._parts])
+        self._kinds[0].bound_by_edges(sample, strength, self._budget)
+        self._parts = [self._needed(*part) for part in self._parts]
+        self._count = sum(len(block) for block, _ in self._parts)
+
+    def _needed(self, block: Block, strength: list[Tensor]) -> tuple[Block, list[Tensor]]:
+        here = self._kinds[0].needed(block.sample, strength[0])
+        for kind, values in zip(self._kinds[1:], strength[1:], strict=True):
+            here |= kind.needed(block.sample, values)
+        place = here.nonzero()[:, 0]
+        columns = (c.index_select(0, place) for c in (block.sample, block.source, block.target, block.flow))
+        return Block(block.site, *columns), [values.index_select(0, place) for values in strength]
