@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 ALL = -1
 """The layer number that means all layers together."""
+MOST_CLASSES = 40
+"""Classes that a heat map still shows."""
 
 
 class Reader:
@@ -62,10 +64,22 @@ class Reader:
         return self.ask("pathways/of_run", run=self.run).frame
 
     @cached_property
-    def classes(self) -> list[str]:
+    def every_class(self) -> list[str]:
         """Names of the classes that the samples have, by label."""
         known = self.samples[self.samples.label >= 0].drop_duplicates("label").sort_values("label")
         return [str(name) for name in known.label_name]
+
+    @cached_property
+    def classes(self) -> list[str]:
+        """Those that are drawn: of many, the ``MOST_CLASSES`` in the most alike pairs."""
+        if len(self.every_class) <= MOST_CLASSES:
+            return self.every_class
+        pairs = self.overall.frame.sort_values("weighted_J", ascending=False, kind="stable")
+        alike = dict.fromkeys(
+            str(name) for pair in zip(pairs.category1, pairs.category2, strict=True) for name in pair
+        )
+        chosen = set([*alike][:MOST_CLASSES])
+        return [name for name in self.every_class if name in chosen]
 
     @cached_property
     def class_names(self) -> dict[int, str]:
@@ -99,9 +113,24 @@ class Reader:
         return float(value) if value == value else 0.5
 
     @cached_property
+    def overall(self) -> Source:
+        """Likeness of every two class pathways, all layers together."""
+        if len(self.every_class) <= MOST_CLASSES:
+            return self.similarity
+        return self.ask("categories/similarity", run=self.run, by_layer=False)
+
+    @cached_property
     def similarity(self) -> Source:
-        """Likeness of every two class pathways, layer by layer."""
-        return self.ask("categories/similarity", run=self.run)
+        """Likeness of every two class pathways of ``classes``, layer by layer."""
+        if len(self.every_class) <= MOST_CLASSES:
+            return self.ask("categories/similarity", run=self.run)
+        nodes = self.graph("browse/categories", run=self.run, limit=100_000)
+        shown = [
+            int(data["id"])
+            for _, data in nodes.nodes(data=True)
+            if data["type"] == "Category" and data["name"] in self.classes
+        ]
+        return self.ask("categories/similarity", run=self.run, categories=sorted(shown))
 
     @cached_property
     def comparable(self) -> list[str]:

@@ -118,3 +118,17 @@ def test_texts_are_escaped() -> None:
     for raw in ("<q>", "<script>", "<t>", "<lead>", "<fact>", "<value>"):
         assert raw not in text
     assert "<svg></svg>" in text
+
+
+def test_of_many_classes_those_in_the_most_alike_pairs_are_drawn(store, monkeypatch) -> None:
+    from graphpath.report import reader
+
+    monkeypatch.setattr(reader, "MOST_CLASSES", 2)
+    asked = reader.Reader(store, "clean")
+    every = store.query("categories/similarity", run="clean", by_layer=False)
+    best = every.loc[every.weighted_J.idxmax()]
+    assert sorted(asked.classes) == sorted([best.category1, best.category2])
+    assert len(asked.overall.frame) == len(every)
+    assert set(zip(asked.similarity.frame.category1, asked.similarity.frame.category2, strict=True)) == {
+        (best.category1, best.category2)
+    }

@@ -28,7 +28,7 @@ def section(reader: Reader) -> Section | None:
             "Weighted Jaccard index of two class pathways: sum of minima over sum of "
             "maxima of each edge's share of the layer's |score|. A class compared with "
             "itself is 1 by construction and left blank. Point at a square for its "
-            "numbers." + _null(reader),
+            "numbers." + _shown(reader) + _null(reader),
             svg=heatmaps(similarity.frame, panels(reader), reader.classes),
             sources=[similarity],
         ),
@@ -48,7 +48,7 @@ def panels(reader: Reader) -> list[tuple[int, str]]:
 
 def answer(reader: Reader) -> str:
     """The question's answer in a sentence."""
-    frame = reader.similarity.frame
+    frame = reader.overall.frame
     overall = frame[(frame.layer == ALL) & frame.weighted_J.notna()].sort_values("weighted_J")
     if overall.empty:
         return "There is only one class pathway in this run, so there is nothing to compare."
@@ -58,13 +58,22 @@ def answer(reader: Reader) -> str:
         f"{ratio(most.weighted_J)}, {int(most['shared']):,} shared edges), the least {least.category1} and "
         f"{least.category2} ({ratio(least.weighted_J)})."
     )
-    return f"{alike} Likeness falls from layer to layer toward the logits." if _falls(frame) else alike
+    falls = _falls(reader.similarity.frame)
+    return f"{alike} Likeness falls from layer to layer toward the logits." if falls else alike
 
 
 def _falls(frame: pd.DataFrame) -> bool:
     """Whether the mean likeness falls from each layer to the next."""
     means = frame[frame.layer > 0].groupby("layer").weighted_J.mean()
     return bool(len(means) > 1 and means.is_monotonic_decreasing)
+
+
+def _shown(reader: Reader) -> str:
+    """Which classes are drawn, where there are too many for all."""
+    shown, every = len(reader.classes), len(reader.every_class)
+    return (
+        "" if shown == every else f" Of the {every:,} classes these are the {shown} in the most alike pairs."
+    )
 
 
 def _null(reader: Reader) -> str:
