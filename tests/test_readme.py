@@ -58,7 +58,7 @@ def test_every_method_stands_in_the_table_with_its_options() -> None:
 @pytest.mark.parametrize("words", graphpath_lines(), ids=" ".join)
 def test_every_command_has_its_verb_and_options(words: list[str]) -> None:
     verb, given = words[1], [word.partition("=")[0] for word in words if word.startswith("--")]
-    verbs = words[1:3] if verb in ("detect", "neo4j") else [verb]
+    verbs = words[1:3] if verb in ("detect", "export", "import", "neo4j") else [verb]
     shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, [*verbs, "--help"])
     assert shown.exit_code == 0
     known = set(re.findall(r"--[a-z-]+", shown.stdout))

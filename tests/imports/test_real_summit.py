@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tarfile
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from graphpath.server import Server
 from graphpath.stores import open_store
 from graphpath.stores.base import Store
 
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 ARCHIVE = Path("summit") / "class-graphs-even.tar.gz"
 
 
@@ -118,3 +120,22 @@ def test_all_500_on_neo4j(archive: Path, tmp_path: Path, neo4j_server: Server) -
         check(store, trace, counted(archive))
         store.delete(trace.id)
         assert store.runs().empty
+
+
+def test_the_readme_shows_what_numpy_finds(archive: Path) -> None:
+    names = pytest.importorskip("torchvision.models").GoogLeNet_Weights.DEFAULT.meta["categories"]
+    known = counted(archive)
+    section = README.split("\n## Published graphs\n")[1].split("\n## ")[0]
+    assert f"500 graphs of {known.nodes:,} nodes and {known.edges:,} edges" in section
+    table = section.split("--min-weighted-J 0.4\n")[1].split("$ graphpath")[0]
+    rows = [re.split(r"\s{2,}", line.strip()) for line in table.splitlines() if " -1 " in line]
+    shown = {(row[0], row[1]): (row[-3], row[-2]) for row in rows}
+    above = zip(*np.nonzero(np.triu(known.weighted, 1) >= 0.4), strict=True)
+    direct = {
+        (names[known.labels[one]], names[known.labels[two]]): (
+            f"{known.J[one, two]:.3f}",
+            f"{known.weighted[one, two]:.3f}",
+        )
+        for one, two in above
+    }
+    assert shown == direct
