@@ -87,16 +87,17 @@ def edges(
 
 def _told(trace: Trace, store: str | None, database: str | None) -> None:
     """Say what was recorded where, and load it into the store, if there is one."""
-    counts = trace.counts
+    graphs, nodes, edges = (trace.counts[name] for name in ("pathways", "visits", "edges"))
     typer.echo(
-        f"{trace.path}: {counts['pathways']:,} graphs of {counts['visits']:,} nodes and {counts['edges']:,} "
-        f"edges as the trace {trace.id}"
+        f"{trace.path}: {graphs:,} graph{'s' * (graphs != 1)} of {nodes:,} nodes and {edges:,} "
+        f"edge{'s' * (edges != 1)} as the trace {trace.id}"
     )
     if least := trace.run.get("min_support"):
         typer.echo(
             f"min_support is {least} where it is not asked for: support counts the graphs that have an edge."
         )
     if store is None:
+        typer.echo(f"graphpath load {trace.path} --store URI loads it.")
         return
     with a.open_store(store, database, existing=False) as kept:
         load_into(kept, trace)

@@ -16,7 +16,7 @@ from graphpath.errors import DataError
 from graphpath.tars import DAMAGED, clean_name, is_archive, members
 
 MOST_BYTES = 4 << 30
-"""No document may be larger, packed or not."""
+"""No document, nor an archive's together, may be larger, unpacked."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ def _archived(path: Path) -> Iterator[tuple[str, str, bytes]]:
     try:
         with tarfile.open(path, "r:*") as archive:
             chosen = [one for one in members(path, archive) if one.isreg() and one.name.endswith(".json")]
+            if (size := sum(member.size for member in chosen)) > MOST_BYTES:
+                raise DataError(f"{path} holds {size >> 20} MiB, more than is read at once.")
             for member in sorted(chosen, key=lambda one: _natural(one.name)):
                 name = clean_name(member)
-                if member.size > MOST_BYTES:
-                    raise DataError(f"{path}: {name} has {member.size >> 20} MiB, more than is read at once.")
                 file = archive.extractfile(member)
                 assert file is not None  # a plain file
                 yield f"{path}: {name}", name, file.read()

@@ -52,7 +52,7 @@ def import_edges(
     """
     told = _mapping(mapping)
     paths = [Path(file) for file in files]
-    rows = pd.concat([_read(path, told) for path in paths], ignore_index=True)
+    rows = pd.concat([_read(path, told).assign(file=str(path)) for path in paths], ignore_index=True)
     if rows.empty:
         raise DataError(f"{', '.join(map(str, paths))}: there are no edges.")
     return record(_published(rows, told, paths), out)
@@ -65,7 +65,7 @@ def _mapping(given: EdgeMapping | Mapping[str, Any] | str | Path) -> EdgeMapping
 
 
 def _read(path: Path, mapping: EdgeMapping) -> pd.DataFrame:
-    """The mapped columns of ``path`` under the mapping's own names, and ``place``: where each row stands."""
+    """The mapped columns of ``path`` under the mapping's own names, and the ``row`` of each edge."""
     bare = path.name
     for ending in PACKED:
         bare = bare.removesuffix(ending)
@@ -83,7 +83,7 @@ def _read(path: Path, mapping: EdgeMapping) -> pd.DataFrame:
                 f"{', '.join(table.column_names)}."
             )
     chosen = {key: _column(path, key, table[column]) for key, column in mapping.columns.items()}
-    return pd.DataFrame({**chosen, "place": [f"{path}, row {row + 1}" for row in range(table.num_rows)]})
+    return pd.DataFrame({**chosen, "row": np.arange(1, table.num_rows + 1)})
 
 
 def _parsed(path: Path, delimiter: str) -> pa.Table:
@@ -193,8 +193,8 @@ def _check_unique(edges: pd.DataFrame, rows: pd.DataFrame, each: str) -> None:
     row = rows[twice.to_numpy()].iloc[0]
     ends = " -> ".join(f"{row[layer]} [{row[channel]}]" for layer, channel in (ENDS[:2], ENDS[2:]))
     raise DataError(
-        f"{row.place} has the edge {ends} of {each} {row[each]!r} again: sum such rows, or map the column "
-        f"that tells them apart ({', '.join(COLUMNS)})."
+        f"{row.file}, row {row.row} has the edge {ends} of {each} {row[each]!r} again: sum such rows, or map "
+        f"the column that tells them apart ({', '.join(COLUMNS)})."
     )
 
 

@@ -58,8 +58,9 @@ class Store(ABC):
     ) -> LoadReport:
         """Store ``trace``; loading the same one again changes nothing.
 
-        ``min_support`` is the number of samples an edge of a class pathway needs (default: 5 % of the
-        class's samples, at least 2; 1 keeps all). Nothing is visible before all of it is.
+        ``min_support`` is the number of samples an edge of a class pathway needs (default: what the trace
+        itself says, as an imported one may; else 5 % of the class's samples, at least 2; 1 keeps all).
+        Nothing is visible before all of it is.
 
         Raises:
             RecordError: the trace is damaged or unfinished.

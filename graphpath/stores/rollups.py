@@ -1,9 +1,10 @@
 """Class pathways: the roll-ups of a run's pathways by category, computed out of core (DESIGN §3, §6).
 
 The members of a class pathway are the pathways of correctly predicted samples whose target is the
-category, by variant. Neuron roll-ups keep the edges that at least ``min_support`` samples share; map
-roll-ups are complete. They are of the edges between neurons, or of those that a run found between feature
-maps themselves (method ``channels``): ``weight`` then sums the |score| of whole edges between maps.
+category, by variant. Neuron roll-ups keep the edges that at least ``min_support`` samples share (a trace
+whose samples stand for many images each says how many it wants itself); map roll-ups are complete. They
+are of the edges between neurons, or of those that a run found between feature maps themselves (method
+``channels``): ``weight`` then sums the |score| of whole edges between maps.
 """
 
 from __future__ import annotations

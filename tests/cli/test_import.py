@@ -48,7 +48,7 @@ def test_neuronpedias_graph_in_and_out(call, refused, trace, tmp_path: Path) -> 
     file.write_text(json.dumps(attribution_graph()))
     done = call("import", "neuronpedia", file, "--out", out, "--store", tmp_path / "a.lbdb")
     assert done.exit_code == 0, done.output
-    assert "1 graphs of 11 nodes and 11 edges" in done.stdout
+    assert "1 graph of 11 nodes and 11 edges" in done.stdout
     assert call("export", "neuronpedia", out, "--out", back).exit_code == 0
     assert json.loads(back.read_text())["metadata"] == attribution_graph()["metadata"]
     assert "say which one with --pathway" in refused("export", "neuronpedia", trace.path, "--out", back)
@@ -71,6 +71,6 @@ def test_an_edge_list_with_its_mapping(call, refused, tmp_path: Path) -> None:
     words = ("import", "edges", tmp_path / "edges.csv", "--mapping", mapping)
     done = call(*words, "--out", tmp_path / "out", "--store", tmp_path / "a.lbdb")
     assert done.exit_code == 0, done.output
-    assert "1 graphs of 2 nodes and 1 edges" in done.stdout
+    assert "1 graph of 2 nodes and 1 edge as" in done.stdout
     mapping.write_text(json.dumps({"columns": {**ends, "weight": "strength"}}))
     assert "no column 'strength'" in refused(*words, "--out", tmp_path / "other")
