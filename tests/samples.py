@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from graphpath import queries
+from graphpath.chance import significance
 from graphpath.cli.output import show_table
 from graphpath.export import to_frame
 from graphpath.server import Server
@@ -27,6 +28,7 @@ from tests.verdicts import made
 README = Path(__file__).resolve().parents[1] / "README.md"
 Marks = tuple[str, str]
 MARKS: Marks = ("<!-- samples -->\n", "<!-- end of samples -->")
+CHANCE_MARKS: Marks = ("<!-- chance -->\n", "<!-- end of chance -->")
 GDS_MARKS: Marks = ("<!-- gds samples -->\n", "<!-- end of gds samples -->")
 ROWS = 3
 UNSTEADY = ["path"]
@@ -83,6 +85,17 @@ def sections(store: Store, *, gds: bool = False) -> str:
         for topic, group in groupby(found, key=lambda query: query.topic)
     ]
     return "\n".join(blocks)
+
+
+def chance(store: Store) -> str:
+    """One answer held against each null."""
+    name, given = "categories/similarity", {"run": "clean"}
+    answers = []
+    for null in ("independent", "degree"):
+        frame = significance(store, name, null=null, **given)
+        command = f"$ graphpath query {name} --store pathways.lbdb --run clean --null {null}"
+        answers.append(f"```\n{command}\n\n{_table(frame)}\n```\n")
+    return "\n".join(answers)
 
 
 def write(text: str, readme: Path = README, marks: Marks = MARKS) -> None:
@@ -154,6 +167,7 @@ def main() -> None:
             return
         with sample_store(Path(folder)) as store:
             write(sections(store))
+            write(chance(store), marks=CHANCE_MARKS)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ REACHES = {
         "data",
     },
     "cli": {
+        "chance",
         "demo",
         "detect",
         "studies",

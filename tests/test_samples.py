@@ -24,6 +24,11 @@ def test_the_sample_answers_are_up_to_date(made: str) -> None:
     assert samples.shown() == made, "Write them anew: python -m tests.samples"
 
 
+def test_the_answers_held_against_chance_are_up_to_date(tmp_path: Path) -> None:
+    with samples.sample_store(tmp_path) as store:
+        assert samples.shown(marks=samples.CHANCE_MARKS) == samples.chance(store)
+
+
 def test_every_query_has_a_sample_with_rows(made: str) -> None:
     found = re.findall(r"^\$ graphpath query (\S+)[^\n]*\n\n[^\n]+\n ─+\n [^\n]+", made, flags=re.MULTILINE)
     assert found == [name for name, query in queries.catalogue().items() if not query.needs_gds]

@@ -25,7 +25,7 @@ from graphpath.chance.possible import Bools, Ints, Possible
 
 Words = npt.NDArray[np.uint64]
 SWEEPS = 50
-CHUNK = 1 << 19
+CHUNK = 1 << 16
 """Edges of all draws that are shuffled at a time."""
 TABLE = 1 << 26
 """Pairs of neurons up to which a table says what is possible."""
@@ -173,7 +173,7 @@ def _alone(old: Words, new: tuple[Words, Words], proposed: Bools, one: Ints, two
     row = (np.arange(draws, dtype=np.int64) << bits)[:, None]
     places = [((words >> np.uint64(64 - bits)).astype(np.int64) + row) for words in (old, *new)]
     seen = np.concatenate([places[0].ravel(), places[1][proposed], places[2][proposed]])
-    count = np.bincount(seen, minlength=draws << bits)
+    single = np.bincount(seen, minlength=draws << bits) == 1
     four = (places[0][:, one], places[0][:, two], places[1], places[2])
-    alone: Bools = np.logical_and.reduce([count[place] == 1 for place in four])
+    alone: Bools = np.logical_and.reduce([single[place] for place in four])
     return alone

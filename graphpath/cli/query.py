@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graphpath.cli import arguments as a
+from graphpath.cli.chance import Chance, chance_options
 from graphpath.cli.output import Output, output_options
 from graphpath.errors import QueryFileError, QueryParameterError
 
@@ -18,6 +19,7 @@ SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 @output_options
+@chance_options
 def command(
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(help="TOPIC/NAME; --list shows them all.")] = None,
@@ -36,6 +38,7 @@ def command(
         bool, typer.Option("--list", help="Show every named query with what it answers.")
     ] = False,
     *,
+    chance: Chance,
     output: Output,
 ) -> None:
     """Ask a named query of a store. Lists are comma-separated: --layers 2,3."""
@@ -59,7 +62,7 @@ def command(
 
             output.show(to_frame(kept.graph(found.name, **parameters)))
         else:
-            output.show(kept.query(found.name, **parameters))
+            output.show(chance.table(kept, found.name, parameters))
 
 
 def extra_parameters(words: list[str]) -> dict[str, str]:

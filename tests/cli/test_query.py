@@ -46,6 +46,17 @@ def test_a_table_shows_every_column_and_counts_what_it_leaves_out(call, store) -
     assert "more rows" in shown
 
 
+def test_chance_stands_beside_the_overlap(call, store) -> None:
+    words = ["query", "categories/similarity", "--store", store, "--run", "clean", "--csv"]
+    plain = pd.read_csv(io.StringIO(call(*words).stdout))
+    held = pd.read_csv(
+        io.StringIO(call(*words, "--null", "independent", "--hubs", "divide", "--draws", 3).stdout)
+    )
+    assert held.columns.tolist() == [*plain.columns, "overlap", "expected", "z", "p", "q"]
+    assert call(*words, "--hubs", "drop").exit_code != 0
+    assert call(*words, "--null", "none").exit_code != 0
+
+
 def test_a_graph_is_listed_by_its_relationships(call, store) -> None:
     with open_store(store) as opened:
         pathway = int(opened.query("pathways/of_run").pathway[0])

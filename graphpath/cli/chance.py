@@ -1,0 +1,69 @@
+"""``--null`` and what belongs to it: a query's answer with what chance gives beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from graphpath.cli.shared import in_place_of
+from graphpath.errors import QueryParameterError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from graphpath.stores import Store
+
+
+@dataclass(frozen=True)
+class Chance:
+    """Against which null the answer is held, if any, and how."""
+
+    null: str | None
+    draws: int
+    hubs: str | None
+    hub_share: float
+    correction: str
+
+    def table(self, store: Store, name: str, parameters: Mapping[str, str]) -> pd.DataFrame:
+        """The answer of the query ``name``, with what chance gives where that was asked."""
+        if self.null is not None:
+            from graphpath.chance import significance
+
+            options: dict[str, Any] = {**parameters, **asdict(self)}
+            return significance(store, name, **options)
+        if self.hubs is not None:
+            raise QueryParameterError("--hubs goes with --null degree or --null independent: say which.")
+        return store.query(name, **parameters)
+
+
+_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "null": (
+        Annotated[
+            str | None,
+            typer.Option("--null", help="Show what chance gives: degree (shuffles), or independent (sets)."),
+        ],
+        None,
+    ),
+    "draws": (Annotated[int, typer.Option("--draws", min=1, help="Of the null, where it is drawn.")], 200),
+    "hubs": (
+        Annotated[
+            str | None,
+            typer.Option("--hubs", help="drop edges at neurons of nearly all categories, or divide them."),
+        ],
+        None,
+    ),
+    "hub_share": (
+        Annotated[float, typer.Option("--hub-share", help="The share of the categories that makes a hub.")],
+        0.9,
+    ),
+    "correction": (
+        Annotated[str, typer.Option("--correction", help="From p to q: bh (false discovery rate) or holm.")],
+        "bh",
+    ),
+}
+
+chance_options = in_place_of("chance", _OPTIONS, Chance)
+"""Gives a verb that takes ``chance: Chance`` the options of this module in its place."""
