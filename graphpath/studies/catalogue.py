@@ -5,10 +5,22 @@ from __future__ import annotations
 import difflib
 
 from graphpath.errors import StudyError
-from graphpath.studies.lyu import key_maps
+from graphpath.studies.lyu import (
+    attacked,
+    causal,
+    consistency,
+    counts,
+    key_maps,
+    movement,
+    occlusion,
+    portion_hot,
+)
 from graphpath.studies.study import Study
 
-STUDIES: dict[str, Study] = {study.name: study for study in (key_maps.STUDY,)}
+STUDIES: dict[str, Study] = {
+    module.STUDY.name: module.STUDY
+    for module in (key_maps, causal, consistency, portion_hot, attacked, occlusion, movement, counts)
+}
 
 
 def find(name: str) -> Study:

@@ -16,7 +16,7 @@ from graphpath.studies.verdicts import FAILS, HOLDS, UNSURE
 if TYPE_CHECKING:
     import pandas as pd
 
-HEAD = ["study", "claim", "here", "effect [95 % interval]", "no effect"]
+HEAD = ["study", "claim", "here: effect [95 % interval]", "no effect"]
 
 
 def gather(out: Path) -> pd.DataFrame:
@@ -50,39 +50,40 @@ def write_summary(out: Path) -> pd.DataFrame:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """The verdicts as a Markdown table, a row for each claim and part."""
-    lines = [f"| {' | '.join(HEAD)} |", "|---|---|---|---|---|"]
-    lines += [f"| {' | '.join(line)} |" for line in _lines(table, "`{}`")]
+    """The verdicts as a Markdown table, a row for each claim."""
+    lines = [f"| {' | '.join(HEAD)} |", f"|{'---|' * len(HEAD)}"]
+    for study, claim, here, null in _lines(table, "<br>"):
+        lines.append(f"| `{study}` | {claim.replace('|', chr(92) + '|')} | {here} | {null} |")
     return "\n".join(lines) + "\n"
 
 
 def counted(table: pd.DataFrame) -> str:
-    """How many claims hold, do not, and are open, in a sentence."""
+    """How many verdicts are of which kind, in a sentence."""
     found = table.verdict.value_counts()
     told = [f"{int(found.get(HOLDS, 0))} hold", f"{int(found.get(FAILS, 0))} do not hold here"]
-    return f"Of {len(table)} claims {', '.join(told)}, and of {int(found.get(UNSURE, 0))} one cannot tell."
+    return f"Of {len(table)} verdicts {', '.join(told)}, and {int(found.get(UNSURE, 0))} leave it open."
 
 
-def _lines(table: pd.DataFrame, name: str) -> list[list[str]]:
-    return [
-        [
-            name.format(one.study) + (f", {one.part}" if one.part else ""),
-            one.claim.replace("|", "\\|"),
-            one.verdict,
-            f"{_number(one.effect)} [{_number(one.low)}, {_number(one.high)}]",
-            _number(one.null),
+def _lines(table: pd.DataFrame, between: str) -> list[list[str]]:
+    """A row for each claim: its study, the claim, what is said of each part, and what no effect would be."""
+    found = []
+    for (study, claim), some in table.groupby(["study", "claim"], sort=False):
+        here = [
+            f"{one.part + ': ' if one.part else ''}{one.verdict}: "
+            f"{_number(one.effect)} [{_number(one.low)}, {_number(one.high)}]"
+            for one in rows(some)
         ]
-        for one in rows(table)
-    ]
+        found.append([str(study), str(claim), between.join(here), _number(some.null.iloc[0])])
+    return found
 
 
 def _as_page(table: pd.DataFrame) -> Page:
     sections = []
     for data, some in table.groupby("data", sort=False):
-        why = [[one.study, one.claim, one.why] for one in rows(some)]
+        why = [[one.study, one.claim, one.part, one.why] for one in rows(some)]
         figures = [
-            Figure("Verdicts", "", table=[HEAD, *_lines(some, "{}")]),
-            Figure("What they rest on", "", table=[["study", "claim", "why"], *why]),
+            Figure("Verdicts", "", table=[HEAD, *_lines(some, "; ")]),
+            Figure("What they rest on", "", table=[["study", "claim", "part", "why"], *why]),
         ]
         sections.append(Section(f"on-{data}", f"On {data}", counted(some), figures))
     files = [(str(study), str(page)) for (study, page), _ in table.groupby(["study", "page"], sort=False)]

@@ -86,7 +86,7 @@ def judge(claim: Claim, effects: pd.DataFrame, part: str = "") -> Verdict:
     ahead = {"": interval(own - claim.null)}
     ahead |= {control: _lead(claim, grid, control) for control in claim.controls}
     word = _word(list(ahead.values()))
-    why = _why(claim, found, ahead)
+    why = _why(claim, found, ahead, grid)
     return Verdict(claim.text, part, word, found.mean, found.low, found.high, claim.null, found.seeds, why)
 
 
@@ -133,12 +133,14 @@ def _word(leads: Sequence[Interval]) -> str:
     return FAILS if any(lead.high <= 0 for lead in leads) else UNSURE
 
 
-def _why(claim: Claim, found: Interval, ahead: dict[str, Interval]) -> str:
+def _why(claim: Claim, found: Interval, ahead: dict[str, Interval], grid: dict[str, pd.DataFrame]) -> str:
     """The sentence that says what the verdict rests on."""
     if not found.seeds:
         return "It was not measured."
-    where = "in its worst layer" if claim.over == "worst" else "on the mean of its layers"
-    said = [f"{found} over {found.seeds} seeds {where}, against {_number(claim.null)} for no effect"]
+    where = ""
+    if grid[MEASURED].shape[1] > 1:
+        where = " in its worst layer" if claim.over == "worst" else " on the mean of its layers"
+    said = [f"{found} over {found.seeds} seeds{where}, against {_number(claim.null)} for no effect"]
     for control, lead in ahead.items():
         if control:
             said.append(f"{_relation(lead)} {control} (by {lead})")

@@ -1,0 +1,223 @@
+"""E5: do the pathways of an attacked image leave its own class for the one that it is mistaken for?
+
+Abstract: pathways "illuminate" adversarial attacks. In every layer, an attacked image's profile (the number
+of foreground pixels that have each map among their largest) is compared with the mean profiles of the class
+that it comes from and of the class that the network now sees, both over clean images, its own original left
+out, by Spearman's correlation. Expected: like its source in early layers, like its target in late ones,
+crossing over somewhere between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from graphpath.data import BaseImages
+from graphpath.network.lowering import evaluating
+from graphpath.studies import drawings
+from graphpath.studies.bench import Bench
+from graphpath.studies.lyu import KERNELS, PAPER
+from graphpath.studies.lyu.profiles import (
+    Floats,
+    Profiles,
+    active_area,
+    counted,
+    diffused,
+    map_layers,
+    paired,
+    shares,
+)
+from graphpath.studies.study import (
+    AREA,
+    MEASURED,
+    RANDOM,
+    SHUFFLED,
+    Claim,
+    Drawing,
+    Effects,
+    Measured,
+    Study,
+    Tables,
+    framed,
+)
+
+Ints = npt.NDArray[np.int64]
+ATTACKS = {"pgd": "least_likely", "fgsm": None}
+"""PGD towards the least likely class; FGSM, which seldom gets there, away from its own."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fooled:
+    """Attacked images that changed the network's answer: their set, and of each its original's position,
+    the class that it comes from and the one that the network sees."""
+
+    images: BaseImages
+    original: Ints
+    source: Ints
+    target: Ints
+
+
+def measure(bench: Bench) -> Measured:
+    """How much more like its source than like its target an attacked image is, by layer and attack."""
+    clean = bench.images(bench.options["images"])
+    traced = diffused(bench, clean)
+    layers = map_layers(traced)
+    before = {MEASURED: counted(bench, traced, clean), AREA: active_area(bench, clean, layers)}
+    seen = predicted(bench, clean)
+    dealt = bench.random("labels").permutation(seen)
+    found, rows = Effects(), []
+    for name in ATTACKS:
+        fooled = attacked(bench, clean, seen, name)
+        after = {
+            MEASURED: counted(bench, diffused(bench, fooled.images), fooled.images),
+            AREA: active_area(bench, fooled.images, layers),
+        }
+        leans = {
+            MEASURED: lean(before[MEASURED], after[MEASURED], seen, fooled),
+            AREA: lean(before[AREA], after[AREA], seen, fooled),
+            SHUFFLED: lean(before[MEASURED], after[MEASURED], dealt, fooled),
+        }
+        if name == "pgd":
+            _claimed(found, leans)
+        rows += _told(name, leans, before[MEASURED], fooled)
+    return Measured(found.frame(), {"lean": framed(rows)})
+
+
+def predicted(bench: Bench, images: BaseImages) -> Ints:
+    """The class that the network gives each image."""
+    module = bench.model.module
+    with evaluating(module), torch.no_grad():
+        parts = [
+            module(images.batch(start, start + 256).to(bench.setting.device)).argmax(1).cpu()
+            for start in range(0, len(images), 256)
+        ]
+    result: Ints = torch.cat(parts).numpy()
+    return result
+
+
+def attacked(bench: Bench, clean: BaseImages, seen: Ints, name: str) -> Fooled:
+    """The attacked images that changed the network's answer; all, where none did."""
+    made = bench.attack(clean, name, bench.options["epsilon"], ATTACKS[name])
+    now = predicted(bench, made)
+    chosen = np.flatnonzero(now != seen)
+    if not len(chosen):
+        chosen = np.arange(len(made))
+    return Fooled(made.subset(chosen), chosen, seen[chosen], now[chosen])
+
+
+def lean(before: Profiles, after: Profiles, seen: Ints, fooled: Fooled) -> dict[int, float]:
+    """By layer, the mean over images of likeness to the target's mean profile less that to the source's."""
+    found = {}
+    for layer in before.layers:
+        clean, now = shares(before.of[layer]), shares(after.of[layer])
+        toward = mean_profiles(clean, seen, fooled.target, fooled.original)
+        away = mean_profiles(clean, seen, fooled.source, fooled.original)
+        found[layer] = _mean(paired(now, toward) - paired(now, away))
+    return found
+
+
+def mean_profiles(clean: Floats, seen: Ints, wanted: Ints, but: Ints) -> Floats:
+    """For each of ``wanted``, the mean profile of the images seen as that class, image ``but`` left out.
+
+    NaN where no other image is.
+    """
+    classes = max(int(seen.max()), int(wanted.max())) + 1
+    sums, counts = np.zeros((classes, clean.shape[1])), np.bincount(seen, minlength=classes)
+    np.add.at(sums, seen, clean)
+    own = seen[but] == wanted
+    total = sums[wanted] - np.where(own[:, None], clean[but], 0)
+    number = (counts[wanted] - own)[:, None]
+    none = np.full_like(total, np.nan)
+    result: Floats = np.divide(total, number, out=none, where=number > 0)
+    return result
+
+
+def _claimed(found: Effects, leans: dict[str, dict[int, float]]) -> None:
+    """The claims are on the first and on the last layer."""
+    for condition, by_layer in leans.items():
+        found.add("like its source, early", condition, -by_layer[min(by_layer)])
+        found.add("like its target, late", condition, by_layer[max(by_layer)])
+        found.add("turned from early to late", condition, by_layer[max(by_layer)] - by_layer[min(by_layer)])
+
+
+def _told(
+    name: str, leans: dict[str, dict[int, float]], profiles: Profiles, fooled: Fooled
+) -> list[dict[str, object]]:
+    return [
+        {
+            "attack": name,
+            "condition": condition,
+            "line": f"{name}, {condition}",
+            "layer": layer,
+            "name": profiles.names[layer],
+            "lean": value,
+            "images": len(fooled.images),
+            "fooled": int((fooled.source != fooled.target).sum()),
+        }
+        for condition, by_layer in leans.items()
+        for layer, value in by_layer.items()
+    ]
+
+
+def _mean(values: Floats) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def draw(tables: Tables) -> list[Drawing]:
+    """The lean by layer, of both attacks."""
+    figures = []
+    for part, some in tables["lean"].groupby("part", sort=False):
+        svg = drawings.lines_over(
+            some, "layer", "line", "lean", null=0.0, label="lean to the target, by layer"
+        )
+        text = (
+            "Likeness (Spearman's correlation of profiles) to the class that the attacked image is mistaken "
+            "for, less that to the class that it comes from. Above 0 it is more like its target."
+        )
+        figures.append(Drawing(f"From source to target, {part}", text, svg, "lean", half=True))
+    return figures
+
+
+STUDY = Study(
+    name="lyu/attacked",
+    title="E5: the pathways of attacked images",
+    paper=PAPER,
+    needs=(
+        "Attacks test images by PGD towards the least likely class and by FGSM, traces both by diffusion, "
+        "and compares those that fooled the network with clean images of both classes."
+    ),
+    claims=(
+        Claim(
+            "In the first layer, the pathways of an attacked image are like those of the class it comes from",
+            quantity="like its source, early",
+            null=0.0,
+            controls=(SHUFFLED,),
+            beside=(AREA, RANDOM),
+            unit="likeness to the source less to the target, first layer",
+        ),
+        Claim(
+            "In the last layer, they are like those of the class that it is mistaken for",
+            quantity="like its target, late",
+            null=0.0,
+            controls=(SHUFFLED,),
+            beside=(AREA, RANDOM),
+            unit="likeness to the target less to the source, last layer",
+        ),
+        Claim(
+            "They turn to that class on their way, by more than the active area of the maps",
+            quantity="turned from early to late",
+            null=0.0,
+            controls=(SHUFFLED, AREA),
+            beside=(RANDOM,),
+            unit="lean to the target, last layer less first",
+        ),
+    ),
+    measure=measure,
+    options={"images": 150, "top": 5, "epsilon": 0.3},
+    parts=KERNELS,
+    draw=draw,
+)

@@ -1,0 +1,191 @@
+"""E2: are the feature maps that a class's pathways cross most those that the class cannot do without?
+
+Abstract: pathways let one "test the causal components". The maps that the pathways of a class's images cross
+most are set to 0, in one layer at a time, and as many maps at random, and those crossed least; the running
+network then classifies images of the class that were not traced (protocol after Bau et al. 2020).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from graphpath.data import BaseImages
+from graphpath.network import Network, masked, take_apart
+from graphpath.network.lowering import evaluating
+from graphpath.studies import drawings
+from graphpath.studies.bench import Bench
+from graphpath.studies.lyu import KERNELS, PAPER
+from graphpath.studies.lyu.profiles import Floats, active_area, counted, diffused, map_layers
+from graphpath.studies.study import (
+    AREA,
+    MEASURED,
+    RANDOM,
+    SHUFFLED,
+    Claim,
+    Drawing,
+    Effects,
+    Measured,
+    Study,
+    Tables,
+    framed,
+)
+
+Sets = npt.NDArray[np.bool_]
+"""(classes, channels): which maps are taken out for images of a class."""
+BATCH = 512
+
+
+def measure(bench: Bench) -> Measured:
+    """Accuracy and logit lost, by layer and by which maps are taken out."""
+    images = bench.images(bench.options["images"])
+    traced = diffused(bench, images)
+    layers = map_layers(traced)
+    pathways, area = counted(bench, traced, images), active_area(bench, images, layers)
+    others = bench.rest(bench.options["held_out"], len(images))
+    classes, found, rows = len(images.classes), Effects(), []
+    dealt = bench.random("labels").permutation(images.labels)
+    for layer in pathways.layers:
+        crossed = by_class(pathways.of[layer], images.labels, classes)
+        count = max(1, round(bench.options["share"] * crossed.shape[1]))
+        sets = {
+            "most crossed": [ranked(crossed, count)],
+            "least crossed": [ranked(-crossed, count)],
+            "at random": drawn(bench, crossed.shape, count, layer),
+            "most active": [ranked(by_class(area.of[layer], images.labels, classes), count)],
+            "most crossed by others": [ranked(by_class(pathways.of[layer], dealt, classes), count)],
+        }
+        lost = {
+            name: _mean([losses(bench, others, layer, one) for one in some]) for name, some in sets.items()
+        }
+        told = {"layer": layer, "name": pathways.names[layer]}
+        rows += [
+            {**told, "maps": name, "accuracy": accuracy, "logit": logit}
+            for name, (accuracy, logit) in lost.items()
+        ]
+        _compared(found, lost, layer, pathways.names[layer])
+    return Measured(found.frame(), {"ablation": framed(rows)})
+
+
+def _compared(found: Effects, lost: dict[str, tuple[float, float]], layer: int, name: str) -> None:
+    chance, least = lost["at random"], lost["least crossed"]
+    for condition, maps in (
+        (MEASURED, "most crossed"),
+        (AREA, "most active"),
+        (SHUFFLED, "most crossed by others"),
+    ):
+        for place, quantity in enumerate(("accuracy", "logit")):
+            more = lost[maps][place] - chance[place]
+            found.add(f"{quantity}, most over random", condition, more, layer=layer, name=name)
+    found.add("logit, random over least", MEASURED, chance[1] - least[1], layer=layer, name=name)
+
+
+def by_class(values: Floats, labels: npt.NDArray[np.int32], classes: int) -> Floats:
+    """The sums over each class's images: (classes, channels)."""
+    sums = np.zeros((classes, values.shape[1]))
+    np.add.at(sums, labels, values)
+    return sums
+
+
+def ranked(values: Floats, count: int) -> Sets:
+    """The ``count`` largest of each row, ties to the lower channel."""
+    chosen = np.zeros(values.shape, bool)
+    np.put_along_axis(chosen, np.argsort(-values, axis=1, kind="stable")[:, :count], values=True, axis=1)
+    return chosen
+
+
+def drawn(bench: Bench, shape: tuple[int, ...], count: int, layer: int) -> list[Sets]:
+    """As many maps of each class at random, several times."""
+    random = bench.random("maps", layer)
+    return [ranked(random.random(shape), count) for _ in range(bench.options["draws"])]
+
+
+def losses(bench: Bench, images: BaseImages, layer: int, sets: Sets) -> tuple[float, float]:
+    """What taking out their class's maps costs images: accuracy (a mean over classes), and their logit."""
+    module, labels = bench.model.module, torch.from_numpy(images.labels.astype(np.int64))
+    with evaluating(module), torch.no_grad():
+        network = take_apart(module, images.shape)
+        whole, without = (_logits(network, images, labels, layer, one) for one in (np.zeros_like(sets), sets))
+    right = [(logits.argmax(1) == labels).double() for logits in (whole, without)]
+    own = [logits.gather(1, labels[:, None])[:, 0].double() for logits in (whole, without)]
+    weight = 1 / labels.bincount(minlength=len(sets)).double()[labels]
+    accuracy = float(((right[0] - right[1]) * weight).sum() / weight.sum())
+    return accuracy, float((own[0] - own[1]).mean())
+
+
+def _logits(network: Network, images: BaseImages, labels: Tensor, layer: int, sets: Sets) -> Tensor:
+    parts = []
+    for start in range(0, len(images), BATCH):
+        pixels = images.batch(start, start + BATCH).to(network.device, network.dtype)
+        kept = torch.from_numpy(~sets)[labels[start : start + BATCH]].to(network.device, network.dtype)
+        parts.append(masked(network, pixels, {layer: kept[:, :, None, None]}).cpu())
+    return torch.cat(parts)
+
+
+def _mean(found: list[tuple[float, float]]) -> tuple[float, float]:
+    accuracy, logit = np.mean(found, axis=0)
+    return float(accuracy), float(logit)
+
+
+def draw(tables: Tables) -> list[Drawing]:
+    """Accuracy and logit lost by layer."""
+    table, figures = tables["ablation"], []
+    for part, some in table.groupby("part", sort=False):
+        for value in ("accuracy", "logit"):
+            svg = drawings.lines_over(some, "layer", "maps", value, null=0.0, label=f"{value} lost, by layer")
+            title = f"What taking maps out costs a class: {value}, {part}"
+            figures.append(
+                Drawing(title, "A quarter of a layer's maps is set to 0.", svg, "ablation", half=True)
+            )
+    return figures
+
+
+STUDY = Study(
+    name="lyu/causal",
+    title="E2: taking out what pathways cross",
+    paper=PAPER,
+    needs=(
+        "Traces test images by diffusion, sets the feature maps that a class's pathways cross most to 0 in "
+        "the running network, and compares with random and with the least crossed ones."
+    ),
+    claims=(
+        Claim(
+            "In every layer, a class loses more accuracy without the maps that its pathways cross most than "
+            "without random ones",
+            quantity="accuracy, most over random",
+            null=0.0,
+            controls=(RANDOM,),
+            beside=(AREA, SHUFFLED),
+            unit="accuracy lost beyond random maps",
+        ),
+        Claim(
+            "In every layer, its logit falls more without them than without random ones",
+            quantity="logit, most over random",
+            null=0.0,
+            controls=(RANDOM,),
+            beside=(AREA, SHUFFLED),
+            unit="logit lost beyond random maps",
+        ),
+        Claim(
+            "In every layer, its logit falls more without random maps than without the least crossed",
+            quantity="logit, random over least",
+            null=0.0,
+            controls=(RANDOM,),
+            unit="logit lost with random beyond the least crossed maps",
+        ),
+        Claim(
+            "Its logit falls more without the most crossed maps than without the most active ones",
+            quantity="logit, most over random",
+            null=0.0,
+            controls=(AREA,),
+            over="mean",
+            unit="logit lost beyond random maps",
+        ),
+    ),
+    measure=measure,
+    options={"images": 150, "held_out": 1000, "top": 5, "share": 0.25, "draws": 10},
+    parts=KERNELS,
+    draw=draw,
+)

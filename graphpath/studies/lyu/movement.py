@@ -1,0 +1,258 @@
+"""E7: what moves in the pathways when an object moves?
+
+Abstract: pathways are applied to the perception of moving objects. As in M2NIST, two objects stand side by
+side on a black canvas: the left one, which the network is trained to tell, moves by whole pixels, the right
+one stands still. Profiles (the number of foreground pixels that have each map among their largest) of the
+moved and the unmoved canvas are compared by Spearman's correlation. Expected: late layers are more stable
+than early ones, and it is the mover's pixels whose pathways change (portion-hot vectors of each object's own
+pixels).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from graphpath.analysis import portion_hot
+from graphpath.data import BaseImages, TensorImages
+from graphpath.data.composed import ComposedImages, Placement
+from graphpath.data.rows import balanced
+from graphpath.errors import StudyError
+from graphpath.record import Trace
+from graphpath.studies import drawings
+from graphpath.studies.bench import Bench
+from graphpath.studies.lyu import KERNELS, PAPER
+from graphpath.studies.lyu.occlusion import likeness
+from graphpath.studies.lyu.profiles import Floats, active_area, counted, diffused, map_layers, names
+from graphpath.studies.setting import room
+from graphpath.studies.study import (
+    AREA,
+    MEASURED,
+    RANDOM,
+    Claim,
+    Drawing,
+    Effects,
+    Measured,
+    Study,
+    Tables,
+    framed,
+)
+
+FOREGROUND = 0.1
+Masks = npt.NDArray[np.bool_]
+MOVER, STILL = "the mover's pixels", "the other's pixels"
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Canvases, unmoved and moved: their images, and which pixels are each object's (n, H, W).
+
+    ``distance`` (n,) is by how many pixels the mover has moved, ``start`` the unmoved canvas's position.
+    """
+
+    images: BaseImages
+    mover: Masks
+    still: Masks
+    distance: npt.NDArray[np.int64]
+    start: npt.NDArray[np.int64]
+
+
+def measure(bench: Bench) -> Measured:
+    """How stable each layer is under movement, and whose pixels' pathways change."""
+    unmoved = staged(bench)
+    moved = shifted(bench, unmoved)
+    before, after = diffused(bench, unmoved.images), diffused(bench, moved.images)
+    layers = map_layers(before)
+    profiles = {
+        MEASURED: (counted(bench, before, unmoved.images), counted(bench, after, moved.images)),
+        AREA: tuple(active_area(bench, one.images, layers) for one in (unmoved, moved)),
+    }
+    found, rows = Effects(), []
+    for condition, (one, two) in profiles.items():
+        kept = likeness(one.take(moved.start), two)
+        found.add("late over early", condition, _mean(kept[max(kept)]) - _mean(kept[min(kept)]))
+        if condition == MEASURED:
+            rows = _told(kept, moved.distance, one.names)
+    changes = changed(bench, (before, unmoved), (after, moved))
+    for layer, name in names(layers).items():
+        difference = changes[MOVER][layer] - changes[STILL][layer]
+        found.add("mover over still", MEASURED, difference, layer=layer, name=name)
+    return Measured(
+        found.frame(), {"stability": framed(rows), "changes": framed(_whose(changes, names(layers)))}
+    )
+
+
+def staged(bench: Bench) -> Scene:
+    """Canvases of test objects, both in the middle of their halves. Raises StudyError for other images."""
+    test = bench.test
+    if not isinstance(test, ComposedImages):
+        raise StudyError("lyu/movement needs images of two objects: it composes them itself of --data.")
+    chosen = balanced(test.labels, min(int(bench.options["images"]), len(test)), bench.seed)
+    spare, half = room(test.objects.shape), test.shape[2] // 2
+    where = test.where
+    left = np.where(where.leftmost(), spare, half + spare)
+    middle = Placement(where.canvas, where.source, np.full_like(left, spare), left)
+    pixels, mover, still = _painted(test, middle, chosen)
+    images = TensorImages(
+        pixels,
+        test.labels[chosen],
+        dataset=f"{test.dataset}-staged",
+        split=test.split,
+        classes=test.classes,
+        scheme=test.scheme,
+    )
+    none = np.zeros(len(chosen), np.int64)
+    return Scene(images, mover, still, none, np.arange(len(chosen)))
+
+
+def shifted(bench: Bench, unmoved: Scene) -> Scene:
+    """Every canvas with the mover moved by each distance, up, down, left or right as drawn for it."""
+    test = bench.test
+    assert isinstance(test, ComposedImages)
+    count, most = len(unmoved.images), room(test.objects.shape)
+    steps = np.unique(np.linspace(1, most, min(int(bench.options["steps"]), most)).round().astype(np.int64))
+    direction = bench.random("direction").integers(0, 4, count)
+    parts, masks, details = [], [], []
+    whole = unmoved.images.batch(0, count)
+    for step in steps:
+        down, right = (np.choose(direction, choice) * step for choice in ([-1, 1, 0, 0], [0, 0, -1, 1]))
+        parts.append(_moved(whole, torch.from_numpy(unmoved.mover)[:, None], down, right))
+        moved_masks = _moved(torch.from_numpy(unmoved.mover)[:, None].float(), None, down, right)
+        masks.append(moved_masks[:, 0].numpy() > 0)
+        details += [
+            {"down": int(d), "right": int(r), "of": int(s)}
+            for d, r, s in zip(down, right, unmoved.images.rows()["sample"].to_pylist(), strict=True)
+        ]
+    again = np.tile(np.arange(count), len(steps))
+    images = bench.derived(torch.cat(parts), unmoved.images, again, "shifted", details)
+    return Scene(
+        images,
+        np.concatenate(masks),
+        np.tile(unmoved.still, (len(steps), 1, 1)),
+        np.repeat(steps, count),
+        again,
+    )
+
+
+def _painted(
+    test: ComposedImages, where: Placement, chosen: npt.NDArray[np.int64]
+) -> tuple[torch.Tensor, Masks, Masks]:
+    """The canvases ``chosen`` of ``test`` with their objects at ``where``, and each object's foreground."""
+    above = -test.objects.shape[1]  # where an object is cut off whole
+    alone = [
+        Placement(where.canvas, where.source, np.where(kept, where.top, above), where.left)
+        for kept in (where.leftmost(), ~where.leftmost())
+    ]
+    mover, still = (test.painted(one, chosen).amax(1).numpy() > FOREGROUND for one in alone)
+    return test.painted(where, chosen), mover, still
+
+
+def _moved(
+    images: torch.Tensor, mask: torch.Tensor | None, down: npt.NDArray[np.int64], right: npt.NDArray[np.int64]
+) -> torch.Tensor:
+    """Images (n, C, H, W) with what is in ``mask`` (by default all) moved, each by its own whole pixels.
+
+    Nothing is moved over an edge: objects stand far enough from it.
+    """
+    still = torch.zeros_like(images) if mask is None else images * ~mask
+    mover = images - still
+    rolled = [
+        torch.roll(image, (int(d), int(r)), (1, 2)) for image, d, r in zip(mover, down, right, strict=True)
+    ]
+    return still + torch.stack(rolled)
+
+
+def changed(
+    bench: Bench, before: tuple[Trace, Scene], after: tuple[Trace, Scene]
+) -> dict[str, dict[int, float]]:
+    """By object and layer, the mean change of a map's portion among the object's own pixels."""
+    found = {}
+    for whose in (MOVER, STILL):
+        vectors = []
+        for traced, scene in (before, after):
+            masks = scene.mover if whose == MOVER else scene.still
+            samples = scene.images.rows()["sample"].to_pylist()
+            hot = portion_hot(traced, pixels=dict(zip(samples, masks, strict=True)))
+            vectors.append(hot.reindex(samples))
+        bench.asked.append(f"graphpath.analysis.portion_hot({str(after[0].path)!r}, pixels=({whose}))")
+        one, two = vectors[0].to_numpy(float)[after[1].start], vectors[1].to_numpy(float)
+        layers = vectors[0].columns.get_level_values("layer").to_numpy()
+        found[whose] = {int(n): _mean(np.abs(two - one)[:, layers == n].ravel()) for n in np.unique(layers)}
+    return found
+
+
+def _told(
+    kept: dict[int, Floats], distance: npt.NDArray[np.int64], names: Mapping[int, str]
+) -> list[dict[str, object]]:
+    return [
+        {"layer": layer, "name": names[layer], "distance": int(at), "kept": _mean(values[distance == at])}
+        for layer, values in kept.items()
+        for at in np.unique(distance)
+    ]
+
+
+def _whose(changes: dict[str, dict[int, float]], names: dict[int, str]) -> list[dict[str, object]]:
+    return [
+        {"layer": layer, "name": names[layer], "whose": whose, "change": value}
+        for whose, by_layer in changes.items()
+        for layer, value in by_layer.items()
+    ]
+
+
+def _mean(values: Floats) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def draw(tables: Tables) -> list[Drawing]:
+    """Stability over distance, and whose pathways change."""
+    figures = []
+    for part, some in tables["stability"].groupby("part", sort=False):
+        svg = drawings.lines_over(
+            some, "distance", "name", "kept", label="likeness to the unmoved, by pixels"
+        )
+        text = "Spearman's correlation of profiles, moved and unmoved, by layer."
+        figures.append(Drawing(f"What stays when an object moves, {part}", text, svg, "stability", half=True))
+    for part, some in tables["changes"].groupby("part", sort=False):
+        svg = drawings.lines_over(
+            some, "layer", "whose", "change", label="change of a map's portion, by layer"
+        )
+        text = "Mean absolute change of the portion of an object's own pixels that cross a map."
+        figures.append(Drawing(f"Whose pathways change, {part}", text, svg, "changes", half=True))
+    return figures
+
+
+STUDY = Study(
+    name="lyu/movement",
+    title="E7: the perception of movement",
+    paper=PAPER,
+    needs=(
+        "Composes canvases of two objects, trains networks to tell the left one, moves it by whole pixels, "
+        "and traces by diffusion."
+    ),
+    claims=(
+        Claim(
+            "Pathways in the last layer are more stable under movement than in the first",
+            quantity="late over early",
+            null=0.0,
+            controls=(AREA, RANDOM),
+            unit="likeness to the unmoved, last layer less first",
+        ),
+        Claim(
+            "In every layer, it is the mover's pixels whose pathways change, not those of what stands still",
+            quantity="mover over still",
+            null=0.0,
+            beside=(RANDOM,),
+            unit="change of portions, mover less still object",
+        ),
+    ),
+    measure=measure,
+    options={"images": 40, "top": 5, "steps": 3},
+    parts=KERNELS,
+    pairs=True,
+    draw=draw,
+)
