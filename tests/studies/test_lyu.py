@@ -73,6 +73,7 @@ def test_every_study_has_a_tiny_run() -> None:
     assert TINY.keys() == {name for name in STUDIES if name.startswith("lyu/")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TINY)
 def test_end_to_end(name: str, setting: Setting) -> None:
     study = STUDIES[name]
@@ -211,6 +212,7 @@ def test_shuffled_labels_are_a_control(bench: Bench) -> None:
     assert np.mean(dealt) == pytest.approx(0.5, abs=0.01)
 
 
+@pytest.mark.slow
 def test_the_measured_effect_of_shuffled_labels_is_none(setting: Setting) -> None:
     """Of the real pathways: over all units of a study, the shuffled AUC lies about one half."""
     effects = run_study(STUDIES["lyu/consistency"], setting, {"images": 60}).tables["effects"]

@@ -51,7 +51,8 @@ MOVER, STILL = "the mover's pixels", "the other's pixels"
 class Scene:
     """Canvases, unmoved and moved: their images, and which pixels are each object's (n, H, W).
 
-    ``distance`` (n,) is by how many pixels the mover has moved, ``start`` the unmoved canvas's position.
+    ``distance`` (n,) is by how many pixels the mover has moved, ``start`` the unmoved canvas's position;
+    ``where`` is the unmoved placement, ``chosen`` the canvases of the test images that are taken.
     """
 
     images: BaseImages
@@ -59,6 +60,8 @@ class Scene:
     still: Masks
     distance: npt.NDArray[np.int64]
     start: npt.NDArray[np.int64]
+    where: Placement
+    chosen: npt.NDArray[np.int64]
 
 
 def measure(bench: Bench) -> Measured:
@@ -93,9 +96,8 @@ def staged(bench: Bench) -> Scene:
         raise StudyError("lyu/movement needs images of two objects: it composes them itself of --data.")
     chosen = balanced(test.labels, min(int(bench.options["images"]), len(test)), bench.seed)
     spare, half = room(test.objects.shape), test.shape[2] // 2
-    where = test.where
-    left = np.where(where.leftmost(), spare, half + spare)
-    middle = Placement(where.canvas, where.source, np.full_like(left, spare), left)
+    left = np.where(test.where.leftmost(), spare, half + spare)
+    middle = Placement(test.where.canvas, test.where.source, np.full_like(left, spare), left)
     pixels, mover, still = _painted(test, middle, chosen)
     images = TensorImages(
         pixels,
@@ -106,36 +108,39 @@ def staged(bench: Bench) -> Scene:
         scheme=test.scheme,
     )
     none = np.zeros(len(chosen), np.int64)
-    return Scene(images, mover, still, none, np.arange(len(chosen)))
+    return Scene(images, mover, still, none, np.arange(len(chosen)), middle, chosen)
 
 
 def shifted(bench: Bench, unmoved: Scene) -> Scene:
     """Every canvas with the mover moved by each distance, up, down, left or right as drawn for it."""
-    test = bench.test
+    test, chosen = bench.test, unmoved.chosen
     assert isinstance(test, ComposedImages)
-    count, most = len(unmoved.images), room(test.objects.shape)
+    most = room(test.objects.shape)
     steps = np.unique(np.linspace(1, most, min(int(bench.options["steps"]), most)).round().astype(np.int64))
-    direction = bench.random("direction").integers(0, 4, count)
-    parts, masks, details = [], [], []
-    whole = unmoved.images.batch(0, count)
+    direction = bench.random("direction").integers(0, 4, len(chosen))
+    parts, details = [], []
     for step in steps:
         down, right = (np.choose(direction, choice) * step for choice in ([-1, 1, 0, 0], [0, 0, -1, 1]))
-        parts.append(_moved(whole, torch.from_numpy(unmoved.mover)[:, None], down, right))
-        moved_masks = _moved(torch.from_numpy(unmoved.mover)[:, None].float(), None, down, right)
-        masks.append(moved_masks[:, 0].numpy() > 0)
+        parts.append(_painted(test, _moved(unmoved, len(test), down, right), chosen))
         details += [
             {"down": int(d), "right": int(r), "of": int(s)}
             for d, r, s in zip(down, right, unmoved.images.rows()["sample"].to_pylist(), strict=True)
         ]
-    again = np.tile(np.arange(count), len(steps))
-    images = bench.derived(torch.cat(parts), unmoved.images, again, "shifted", details)
-    return Scene(
-        images,
-        np.concatenate(masks),
-        np.tile(unmoved.still, (len(steps), 1, 1)),
-        np.repeat(steps, count),
-        again,
-    )
+    again = np.tile(np.arange(len(chosen)), len(steps))
+    pixels = torch.cat([part[0] for part in parts])
+    images = bench.derived(pixels, unmoved.images, again, "shifted", details)
+    mover, still = (np.concatenate([part[place] for part in parts]) for place in (1, 2))
+    return Scene(images, mover, still, np.repeat(steps, len(chosen)), again, unmoved.where, chosen)
+
+
+def _moved(
+    scene: Scene, canvases: int, down: npt.NDArray[np.int64], right: npt.NDArray[np.int64]
+) -> Placement:
+    """Where objects are once the mover of each chosen canvas has moved by its own whole pixels."""
+    where, by = scene.where, np.zeros((2, canvases), np.int64)
+    by[:, scene.chosen] = down, right
+    top, left = (by[:, where.canvas] * where.leftmost()) + np.stack([where.top, where.left])
+    return Placement(where.canvas, where.source, top, left)
 
 
 def _painted(
@@ -149,21 +154,6 @@ def _painted(
     ]
     mover, still = (test.painted(one, chosen).amax(1).numpy() > FOREGROUND for one in alone)
     return test.painted(where, chosen), mover, still
-
-
-def _moved(
-    images: torch.Tensor, mask: torch.Tensor | None, down: npt.NDArray[np.int64], right: npt.NDArray[np.int64]
-) -> torch.Tensor:
-    """Images (n, C, H, W) with what is in ``mask`` (by default all) moved, each by its own whole pixels.
-
-    Nothing is moved over an edge: objects stand far enough from it.
-    """
-    still = torch.zeros_like(images) if mask is None else images * ~mask
-    mover = images - still
-    rolled = [
-        torch.roll(image, (int(d), int(r)), (1, 2)) for image, d, r in zip(mover, down, right, strict=True)
-    ]
-    return still + torch.stack(rolled)
 
 
 def changed(
