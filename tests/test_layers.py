@@ -43,6 +43,7 @@ REACHES = {
         "queries",
         "report",
         "analysis",
+        "attribution",
         "tracing",
         "network",
         "attacks",

@@ -28,6 +28,7 @@ verdicts    from effects over seeds to words
 runner      units, resumption, results
 tables      files; page, drawings: the HTML; summary: all studies in one table
 lyu         one module per experiment of Lyu, Pang and Wang 2024
+khakzar     of Khakzar et al. 2021
 """
 
 from graphpath.extras import needed_by

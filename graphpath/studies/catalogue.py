@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 
 from graphpath.errors import StudyError
+from graphpath.studies.khakzar import degradation, overlap
 from graphpath.studies.lyu import (
     attacked,
     causal,
@@ -17,10 +18,9 @@ from graphpath.studies.lyu import (
 )
 from graphpath.studies.study import Study
 
-STUDIES: dict[str, Study] = {
-    module.STUDY.name: module.STUDY
-    for module in (key_maps, causal, consistency, portion_hot, attacked, occlusion, movement, counts)
-}
+LYU = (key_maps, causal, consistency, portion_hot, attacked, occlusion, movement, counts)
+KHAKZAR = (overlap, degradation)
+STUDIES: dict[str, Study] = {module.STUDY.name: module.STUDY for module in (*LYU, *KHAKZAR)}
 
 
 def find(name: str) -> Study:

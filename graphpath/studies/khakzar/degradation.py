@@ -1,0 +1,135 @@
+"""Input degradation: does the answer stay when the least relevant pixels go, and change when the most do?
+
+Pixels are ranked by the saliency of the pathway gradient and set to the mean colour, which is 0 of a network
+whose images are normalised, as published: the least relevant first (LeRF), or the most relevant (MoRF). The
+*change* is |p - p'| / p of the class predicted on the whole image. Figures in the authors' repository: LeRF
+from 1 to 10 %, CIFAR-10, gradient .216 to .540, Grad-CAM .076 to .148, NeuronMCT .039 to .152; here the mean
+over 1 to 10 % counts, and changes are drawn up to 50 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from torch import Tensor, nn
+
+from graphpath.studies import drawings
+from graphpath.studies.bench import Bench
+from graphpath.studies.khakzar import PAPER, PATHWAYS, RANDOM_NEURONS
+from graphpath.studies.khakzar.saliency import (
+    BASELINES,
+    RANDOM_PIXELS,
+    Floats,
+    all_of,
+    logits,
+    mean_colour,
+    ranked,
+    saliency,
+    without,
+)
+from graphpath.studies.study import (
+    MEASURED,
+    RANDOM,
+    Claim,
+    Drawing,
+    Effects,
+    Measured,
+    Study,
+    Tables,
+    framed,
+)
+
+ORDERS = ("LeRF", "MoRF")
+JUDGED = tuple(range(1, 11))
+"""The percentages whose mean counts."""
+PERCENT = (*JUDGED, 15, 20, 30, 40, 50)
+
+
+def measure(bench: Bench) -> Measured:
+    """Changes by order, method and share of pixels; and how much better the unit's pathway does."""
+    images = bench.images(bench.options["images"])
+    pixels, fill = all_of(images), mean_colour(bench.test)
+    rows, means = [], {}
+    for method in (bench.part, *BASELINES, RANDOM_NEURONS, RANDOM_PIXELS):
+        values = saliency(bench, images, method)
+        for order in ORDERS:
+            curve = changes(bench.model.module, pixels, values if order == "LeRF" else -values, fill)
+            rows += [{"order": order, "method": method, "percent": at, "change": curve[at]} for at in PERCENT]
+            means[order, method] = float(np.mean([curve[at] for at in JUDGED]))
+    found = Effects()
+    for order, sign in (("LeRF", -1), ("MoRF", 1)):
+        gradient = means[order, "gradient"]
+        found.add(order, MEASURED, sign * (means[order, bench.part] - gradient))
+        for other in (RANDOM_NEURONS, RANDOM_PIXELS, "grad_cam"):
+            found.add(order, other, sign * (means[order, other] - gradient))
+        found.add(f"{order} grad_cam", MEASURED, sign * (means[order, bench.part] - means[order, "grad_cam"]))
+    return Measured(found.frame(), {"changes": framed(rows)})
+
+
+def changes(module: nn.Module, pixels: Tensor, values: Floats, fill: Tensor) -> Mapping[int, float]:
+    """By percentage, the mean of |p - p'| / p over images without that many pixels of the lowest values."""
+    whole = logits(module, pixels).softmax(1)
+    sure, which = whole.max(1)
+    places, found = ranked(values), {}
+    for percent in PERCENT:
+        gone = places < max(1, round(percent / 100 * values.shape[1]))
+        left = logits(module, without(pixels, gone, fill)).softmax(1).gather(1, which[:, None])[:, 0]
+        found[percent] = float(((sure - left).abs() / sure).mean())
+    return found
+
+
+def draw(tables: Tables) -> list[Drawing]:
+    """A curve for each method."""
+    table = tables["changes"]
+    return [
+        Drawing(
+            f"{told} relevant pixels first ({order})",
+            "Changes of the predicted class's probability, |p - p'| / p, over the percentage of pixels gone.",
+            drawings.lines_over(table[table.order == order], "percent", "method", "change", label="change"),
+            "changes",
+        )
+        for order, told in zip(ORDERS, ("Least", "Most"), strict=True)
+    ]
+
+
+def _claims() -> tuple[Claim, ...]:
+    others = (RANDOM_NEURONS, RANDOM_PIXELS)
+    return (
+        Claim(
+            "The pixels that the pathway gradient ranks least relevant matter less than the plain gradient's",
+            quantity="LeRF",
+            null=0.0,
+            controls=(*others, RANDOM),
+            beside=("grad_cam",),
+            unit="change by the gradient's least relevant pixels, less by these",
+        ),
+        Claim(
+            "The pixels that it ranks most relevant matter more than the plain gradient's",
+            quantity="MoRF",
+            null=0.0,
+            controls=(*others, RANDOM),
+            beside=("grad_cam",),
+            unit="change by these most relevant pixels, less by the gradient's",
+        ),
+        Claim(
+            "Its least relevant pixels matter less than Grad-CAM's",
+            quantity="LeRF grad_cam",
+            null=0.0,
+            beside=(RANDOM,),
+            unit="change by Grad-CAM's least relevant pixels, less by these",
+        ),
+    )
+
+
+STUDY = Study(
+    name="khakzar/degradation",
+    title="Input degradation: least and most relevant pixels removed",
+    paper=PAPER,
+    needs="Ranks the pixels of test images by the pathway gradient and others, and removes them by rank.",
+    claims=_claims(),
+    measure=measure,
+    options={"images": 200, "sparsity": 0.9},
+    parts=PATHWAYS,
+    draw=draw,
+)

@@ -1,0 +1,221 @@
+"""How far do methods select the same neurons, and how many of those are dead?
+
+The figure compares NeuronMCT, NeuronIntGrad, DGR, greedy pruning and random neurons by Jaccard index, at one
+sparsity s. Independent sets of these sizes share (1 - s) / (1 + s) of their neurons, .053 at s = .9.
+
+In the printed matrix (poster; VGG-16, ImageNet, s = .9) the labels "Greedy" and "Random" are swapped: the row
+printed "Greedy" is 5.26 % throughout, which is exactly what independent sets share, and the row printed
+"Random" has 4.10 to 9.74 %. ``PRINTED`` has the figures of pairs that the swap does not concern. Greedy
+pruning is the authors' (``variant="published"``), which keeps some three quarters of all neurons whatever
+the sparsity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphpath.report.figures import heatmaps
+from graphpath.studies import drawings
+from graphpath.studies.bench import Bench
+from graphpath.studies.khakzar import PAPER, RANDOM_NEURONS
+from graphpath.studies.khakzar.selections import Selections, independent, jaccard, selected
+from graphpath.studies.study import (
+    MEASURED,
+    RANDOM,
+    TRAINED,
+    Claim,
+    Drawing,
+    Effects,
+    Measured,
+    Study,
+    Tables,
+    framed,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METHODS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "NeuronMCT": ("neuron_mct", {}),
+    "NeuronIntGrad": ("neuron_intgrad", {}),
+    "DGR": ("dgr", {}),
+    "greedy": ("greedy", {"variant": "published"}),
+    "activation": ("activation", {}),
+    "random": ("random", {}),
+}
+FIGURE = ("NeuronMCT", "NeuronIntGrad", "DGR", "greedy", "random")
+"""Those of the figure; the largest activations are our control."""
+PRINTED = {
+    ("NeuronMCT", "NeuronIntGrad"): 0.6591,
+    ("NeuronIntGrad", "DGR"): 0.2959,
+    ("NeuronMCT", "DGR"): 0.2984,
+}
+"""Jaccard indices of the poster, of pairs that the swap does not concern."""
+PRINTED_DEAD = {"NeuronMCT": 0.0, "NeuronIntGrad": 0.0, "DGR": 0.0779, "greedy": 0.6878, "random": 0.5951}
+EVERYWHERE = -1
+NOTED = 0.001
+"""A share of dead neurons that is no accident of a neuron or two."""
+
+
+def measure(bench: Bench) -> Measured:
+    """Overlaps of all pairs of methods, and dead shares."""
+    found = {name: _selected(bench, name) for name in METHODS}
+    overlaps, dead = framed(list(pairs(found))), framed(list(deaths(found)))
+    mct, intgrad, dgr, greedy, random = (found[name].kept for name in FIGURE)
+    alike, chance = _mean(jaccard(mct, intgrad)), _mean(independent(mct, random))
+    effects = Effects()
+    effects.add("J", MEASURED, alike)
+    effects.add("J", "with DGR", max(_mean(jaccard(mct, dgr)), _mean(jaccard(intgrad, dgr))))
+    effects.add("J", "with activation", _mean(jaccard(mct, found["activation"].kept)))
+    for layer, name in found["NeuronMCT"].names.items():
+        some = found["NeuronMCT"].layer == layer
+        beyond = _mean(jaccard(mct[:, some], intgrad[:, some]) - independent(mct[:, some], intgrad[:, some]))
+        effects.add("above chance", MEASURED, beyond, layer=layer, name=name)
+    effects.add("DGR above chance", MEASURED, _mean(jaccard(mct, dgr)) - chance)
+    effects.add("off chance", MEASURED, abs(_mean(jaccard(mct, greedy)) - chance))
+    effects.add("off chance", RANDOM_NEURONS, abs(_mean(jaccard(mct, random)) - chance))
+    _dead(effects, {name: _mean(one.dead) for name, one in found.items()})
+    return Measured(effects.frame(), {"overlaps": overlaps, "dead": dead})
+
+
+def _dead(effects: Effects, share: Mapping[str, float]) -> None:
+    effects.add("live", MEASURED, 1 - max(share["NeuronMCT"], share["NeuronIntGrad"]))
+    effects.add("live", RANDOM_NEURONS, 1 - share["random"])
+    effects.add("DGR dead", MEASURED, share["DGR"])
+    effects.add("greedy dead", MEASURED, share["greedy"])
+    effects.add("greedy dead", RANDOM_NEURONS, share["random"])
+
+
+def pairs(found: Mapping[str, Selections]) -> Iterator[dict[str, object]]:
+    """A row for each pair of methods and layer (-1 for all): means over images of J, and of J by chance."""
+    for (name1, one), (name2, two) in combinations(found.items(), 2):
+        columns = {EVERYWHERE: np.ones(len(one.layer), bool)}
+        columns |= {layer: one.layer == layer for layer in one.names}
+        for layer, some in columns.items():
+            left, right = one.kept[:, some], two.kept[:, some]
+            yield {
+                "one": name1,
+                "two": name2,
+                "layer": layer,
+                "name": one.names.get(layer, "all layers"),
+                "J": _mean(jaccard(left, right)),
+                "chance": _mean(independent(left, right)),
+                "printed": PRINTED.get((name1, name2), np.nan) if layer == EVERYWHERE else np.nan,
+            }
+
+
+def deaths(found: Mapping[str, Selections]) -> Iterator[dict[str, object]]:
+    """A row for each method: the shares of neurons that it keeps, of these that are zero, and of all."""
+    for name, one in found.items():
+        yield {
+            "method": name,
+            "kept": float(one.kept.mean()),
+            "dead": _mean(one.dead),
+            "base": float((~one.live).mean()),
+            "printed": PRINTED_DEAD.get(name, np.nan),
+        }
+
+
+def draw(tables: Tables) -> list[Drawing]:
+    """The matrix, and the dead shares."""
+    overlaps, dead = tables["overlaps"], tables["dead"]
+    matrix = heatmaps(_square(overlaps), [(EVERYWHERE, "Jaccard, all layers")], list(METHODS), value="J")
+    text = "Means over seeds and images. Independent sets of one sparsity s share (1 - s) / (1 + s)."
+    shares = drawings.rows_of(dead, "method", "dead", label="share of selected neurons that are zero")
+    return [
+        Drawing("Which methods select the same neurons", text, matrix, "overlaps"),
+        Drawing("Dead neurons among those selected", "Zero in the network itself.", shares, "dead"),
+    ]
+
+
+def _selected(bench: Bench, name: str) -> Selections:
+    method, options = METHODS[name]
+    given = {**options, "sparsity": bench.options["sparsity"]}
+    if method == "dgr":
+        given["iterations"] = bench.options["iterations"]
+    bench.tell(f"selecting by {name}", 0, 0)
+    bench.asked.append(f"graphpath.tracing {method} {given}")
+    images = bench.images(bench.options["images"])
+    return selected(bench.model, images, method, seed=bench.seed, device=bench.setting.device, **given)
+
+
+def _square(overlaps: pd.DataFrame) -> pd.DataFrame:
+    """Both halves of the matrix, as the figure wants it."""
+    own = overlaps[(overlaps.network == TRAINED) & (overlaps.layer == EVERYWHERE)]
+    means = {pair: float(some["J"].mean()) for pair, some in own.groupby(["one", "two"])}
+    both = [(*pair, J) for pair, J in means.items()] + [(two, one, J) for (one, two), J in means.items()]
+    return framed([{"category1": one, "category2": two, "layer": EVERYWHERE, "J": J} for one, two, J in both])
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+STUDY = Study(
+    name="khakzar/overlap",
+    title="Which methods select the same neurons, and which select dead ones",
+    paper=PAPER,
+    needs="Selects neurons of test images by six methods at one sparsity, and compares the sets.",
+    claims=(
+        Claim(
+            "NeuronMCT and NeuronIntGrad select much the same neurons, and DGR others",
+            quantity="J",
+            null=1 / 19,
+            controls=("with DGR",),
+            beside=("with activation", RANDOM),
+            unit="Jaccard index of NeuronMCT and NeuronIntGrad",
+        ),
+        Claim(
+            "They do in every layer, beyond what sets of these sizes share by chance",
+            quantity="above chance",
+            null=0.0,
+            beside=(RANDOM,),
+            unit="Jaccard index less that of independent sets",
+        ),
+        Claim(
+            "DGR shares more neurons with NeuronMCT than independent sets do",
+            quantity="DGR above chance",
+            null=0.0,
+            beside=(RANDOM,),
+            unit="Jaccard index less that of independent sets",
+        ),
+        Claim(
+            "The printed matrix has its labels Greedy and Random swapped: random neurons overlap as "
+            "independent sets do, and the published greedy ones do not",
+            quantity="off chance",
+            null=0.0,
+            controls=(RANDOM_NEURONS,),
+            unit="distance of J with NeuronMCT from that of independent sets",
+        ),
+        Claim(
+            "NeuronMCT and NeuronIntGrad select no dead neuron (fewer than one in a thousand)",
+            quantity="live",
+            null=1 - NOTED,
+            controls=(RANDOM_NEURONS,),
+            unit="share of selected neurons that are not zero",
+        ),
+        Claim(
+            "DGR selects dead neurons (more than one in a thousand)",
+            quantity="DGR dead",
+            null=NOTED,
+            beside=(RANDOM,),
+            unit="share of selected neurons that are zero",
+        ),
+        Claim(
+            "Greedy pruning as published keeps dead neurons more often than random draws do",
+            quantity="greedy dead",
+            null=0.0,
+            controls=(RANDOM_NEURONS,),
+            beside=(RANDOM,),
+            unit="share of selected neurons that are zero",
+        ),
+    ),
+    measure=measure,
+    options={"images": 100, "sparsity": 0.9, "iterations": 300},
+    draw=draw,
+)

@@ -1,0 +1,88 @@
+"""Pixels' attributions as arrays, and what a network answers when pixels are taken away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from graphpath.attribution import attribute, heatmap
+from graphpath.data import BaseImages
+from graphpath.models import LoadedModel
+from graphpath.network.lowering import evaluating
+from graphpath.studies.bench import Bench
+from graphpath.studies.khakzar import PATHWAYS, RANDOM_NEURONS
+
+Floats = npt.NDArray[np.float64]
+BATCH = 1024
+BASELINES = ("gradient", "grad_cam")
+RANDOM_PIXELS = "random pixels"
+
+
+def attributed(bench: Bench, images: BaseImages, method: str, model: LoadedModel | None = None) -> Tensor:
+    """The attribution (N, C, H, W), or (N, 1, H, W), of each image's predicted class by the unit's network.
+
+    ``method`` is one of ``graphpath.ATTRIBUTIONS``, or one of the two controls; ``model`` another network,
+    asked for the class that the unit's own predicts.
+    """
+    if method == RANDOM_PIXELS:
+        noise = bench.random("pixels", len(images)).standard_normal((len(images), 1, *images.shape[1:]))
+        return torch.from_numpy(noise)
+    name = "random" if method == RANDOM_NEURONS else method
+    given: dict[str, Any] = {"sparsity": bench.options["sparsity"]} if name in (*PATHWAYS, "random") else {}
+    bench.asked.append(f"graphpath.attribute {name} {given}")
+    return attribute(
+        model or bench.model,
+        images,
+        method=name,
+        target=predicted(bench, images),
+        seed=bench.seed,
+        device=bench.setting.device,
+        **given,
+    )
+
+
+def saliency(bench: Bench, images: BaseImages, method: str, model: LoadedModel | None = None) -> Floats:
+    """How much each pixel counts: |attribution|, of the colour where it is largest, (N, H * W)."""
+    found: Floats = heatmap(attributed(bench, images, method, model)).abs().flatten(1).double().numpy()
+    return found
+
+
+def all_of(images: BaseImages) -> Tensor:
+    """The pixels of a set that is small enough to have at once: (N, C, H, W)."""
+    return images.batch(0, len(images))
+
+
+@torch.no_grad()
+def logits(module: nn.Module, pixels: Tensor) -> Tensor:
+    """The logits (N, classes) of images (N, C, H, W), on the CPU."""
+    where = next(module.parameters())
+    with evaluating(module):
+        parts = [module(part.to(where.device, where.dtype)).cpu() for part in pixels.split(BATCH)]
+    return torch.cat(parts)
+
+
+def predicted(bench: Bench, images: BaseImages) -> Tensor:
+    """The class that the unit's network predicts for each image: (N,)."""
+    return logits(bench.model.module, all_of(images)).argmax(1)
+
+
+def ranked(values: Floats) -> npt.NDArray[np.int64]:
+    """Each pixel's place from the least (0) to the largest, ties in the pixels' order: (N, P)."""
+    return np.argsort(np.argsort(values, axis=1, kind="stable"), axis=1, kind="stable")
+
+
+def without(pixels: Tensor, gone: npt.NDArray[np.bool_], fill: Tensor | float) -> Tensor:
+    """Images with the pixels ``gone`` (N, H * W), all colours of them, set to ``fill`` (C,) or a number."""
+    mask = torch.from_numpy(gone).view(len(pixels), 1, *pixels.shape[2:])
+    value = fill.view(1, -1, 1, 1) if isinstance(fill, Tensor) else torch.tensor(fill)
+    return torch.where(mask, value.to(pixels.dtype), pixels)
+
+
+def mean_colour(images: BaseImages) -> Tensor:
+    """The mean of all pixels, colour by colour: (C,)."""
+    parts = [images.batch(start, start + BATCH) for start in range(0, len(images), BATCH)]
+    return torch.cat([part.mean((2, 3)) for part in parts]).mean(0)

@@ -1,0 +1,143 @@
+"""The experiments of Khakzar et al.: each statistic against plain loops, and bounds measured on the toy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import Tensor, nn  # noqa: E402
+
+from graphpath.studies import Bench, Measured, Setting, Study  # noqa: E402
+from graphpath.studies.khakzar import degradation, overlap  # noqa: E402
+from graphpath.studies.khakzar.saliency import logits, mean_colour, saliency  # noqa: E402
+from graphpath.studies.khakzar.selections import independent, jaccard, selected  # noqa: E402
+from graphpath.studies.study import TRAINED  # noqa: E402
+
+SEEDS = (0, 1, 2)
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    return Setting(tmp_path_factory.mktemp("khakzar"), seeds=SEEDS, widths=(16, 32), train_images=900)
+
+
+@contextmanager
+def at_work(setting: Setting, study: Study, seed: int = 0, part: str = "", **options: Any) -> Iterator[Bench]:
+    model = setting.network(TRAINED, seed)
+    with Bench(setting, seed, TRAINED, model, {**study.options, **options}, part) as bench:
+        yield bench
+
+
+def effect(measured: Measured, quantity: str, condition: str = "measured") -> float:
+    """The one value of a quantity, or the least of its layers."""
+    some = measured.effects
+    chosen = some[(some.quantity == quantity) & (some.condition == condition)].value
+    assert len(chosen)
+    return float(chosen.min())
+
+
+def contributions(module: nn.Module, image: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """``|a * df/da|`` and a of all units behind ReLUs, of one image (1, C, H, W), by autograd alone."""
+    kept, value = [], image
+    for child in module.children():
+        value = child(value)
+        if isinstance(child, nn.ReLU):
+            value.retain_grad()
+            kept.append(value)
+    value.max().backward()
+    flat = [(a * a.grad).detach().flatten().double().numpy() for a in kept]
+    return np.abs(np.concatenate(flat)), np.concatenate([a.detach().flatten().numpy() for a in kept])
+
+
+# overlap
+
+
+def test_selections_are_the_method_s(setting: Setting) -> None:
+    with at_work(setting, overlap.STUDY) as bench:
+        images = bench.images(6)
+        found = selected(bench.model, images, "neuron_mct", sparsity=0.9)
+        for number in range(6):
+            score, output = contributions(bench.model.module, images.batch(number, number + 1))
+            assert np.array_equal(found.live[number], output != 0)
+            wanted = score > np.percentile(score, 90)
+            assert (found.kept[number] != wanted).sum() <= 2  # at the threshold, by rounding
+    assert found.layer.tolist() == sorted(found.layer) and len(found.names) == 3
+
+
+def test_overlaps_are_those_of_sets() -> None:
+    random = np.random.default_rng(0)
+    one, two = random.random((2, 5, 40)) < 0.3
+    two[3], one[4], two[4] = one[3], False, False
+    found, chance = jaccard(one, two), independent(one, two)
+    for row in range(4):
+        a, b = (set(np.flatnonzero(values[row]).tolist()) for values in (one, two))
+        assert found[row] == pytest.approx(len(a & b) / len(a | b))
+        p, q = len(a) / 40, len(b) / 40
+        assert chance[row] == pytest.approx(p * q / (p + q - p * q))
+    assert found[3] == 1 and np.isnan(found[4]) and np.isnan(chance[4])
+
+
+def test_independent_sets_share_what_the_formula_says() -> None:
+    random = np.random.default_rng(1)
+    for sparsity in (0.8, 0.9, 0.98):
+        one, two = random.random((2, 200, 3000)) >= sparsity
+        assert jaccard(one, two).mean() == pytest.approx((1 - sparsity) / (1 + sparsity), rel=0.03)
+        assert independent(one, two).mean() == pytest.approx((1 - sparsity) / (1 + sparsity), rel=0.03)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_methods_overlap_as_measured_on_the_toy(setting: Setting, seed: int) -> None:
+    with at_work(setting, overlap.STUDY, seed, images=20, iterations=100) as bench:
+        found = overlap.measure(bench)
+    table = found.tables["overlaps"]
+    whole = table[table.layer == -1].set_index(["one", "two"])
+    assert effect(found, "J") == whole.J["NeuronMCT", "NeuronIntGrad"] > 0.8
+    assert 0.053 < whole.J["NeuronMCT", "DGR"] < 0.8
+    assert whole.J["NeuronMCT", "random"] == pytest.approx(0.1 / 1.9, abs=0.005)
+    dead = found.tables["dead"].set_index("method")
+    assert (dead.dead[["NeuronMCT", "NeuronIntGrad"]] == 0).all() and effect(found, "live") == 1
+    assert dead.kept["greedy"] > 0.6 and dead.dead["greedy"] > dead.base["greedy"]
+    assert dead.dead["random"] == pytest.approx(dead.base["random"], abs=0.03)
+
+
+# degradation
+
+
+def test_degradation_takes_the_least_relevant_away(setting: Setting) -> None:
+    with at_work(setting, degradation.STUDY, part="neuron_mct") as bench:
+        images = bench.images(5)
+        values = saliency(bench, images, "neuron_mct")
+        pixels, fill, module = images.batch(0, 5), mean_colour(bench.test), bench.model.module
+        found = degradation.changes(module, pixels, values, fill)
+        mean = torch.cat([bench.test.batch(i, i + 1) for i in range(len(bench.test))]).mean((0, 2, 3))
+    assert torch.allclose(fill, mean, atol=1e-6)
+    for percent, gone in ((1, 1), (5, 3), (20, 13), (50, 32)):
+        change = []
+        for image, value in zip(pixels, values, strict=True):
+            left = image.clone()
+            for place in sorted(range(64), key=lambda at: (value[at], at))[:gone]:
+                left[:, place // 8, place % 8] = mean
+            before, after = logits(module, torch.stack([image, left])).double().softmax(1)
+            change.append(float(abs(before.max() - after[before.argmax()]) / before.max()))
+        assert found[percent] == pytest.approx(np.mean(change), abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_degradation_is_as_measured_on_the_toy(setting: Setting, seed: int) -> None:
+    with at_work(setting, degradation.STUDY, seed, "neuron_mct", images=60) as bench:
+        found = degradation.measure(bench)
+    table = found.tables["changes"]
+    mean = table[table.percent <= 10].groupby(["order", "method"]).change.mean()
+    most, least = mean["MoRF"], mean["LeRF"]
+    assert most["neuron_mct"] > most["gradient"] > 2 * most["random pixels"]
+    # Of a single small network the gradient's least relevant pixels may matter as little as the pathway's.
+    assert max(least["neuron_mct"], least["gradient"]) < least["random pixels"]
+    assert least["random neurons"] > least["neuron_mct"] and most["random neurons"] < most["gradient"]
+    assert effect(found, "MoRF") == pytest.approx(most["neuron_mct"] - most["gradient"])
+    assert effect(found, "LeRF") == pytest.approx(least["gradient"] - least["neuron_mct"])
