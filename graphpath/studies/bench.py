@@ -134,8 +134,9 @@ class Bench:
 
     def analyse(self, analysis: Callable[..., pd.DataFrame], traced: Trace, **arguments: Any) -> pd.DataFrame:
         """The answer of one of ``graphpath.analysis`` on a trace."""
-        shown = [repr(str(traced.path)), *(f"{name}={value!r}" for name, value in arguments.items())]
-        self.asked.append(f"graphpath.analysis.{analysis.__name__}({', '.join(shown)})"[:400])
+        words = {name: "..." if isinstance(value, dict) else repr(value) for name, value in arguments.items()}
+        shown = ", ".join([repr(str(traced.path)), *(f"{name}={word}" for name, word in words.items())])
+        self.asked.append(f"graphpath.analysis.{analysis.__name__}({shown})")
         return analysis(traced, **arguments)
 
     def random(self, *salt: object) -> np.random.Generator:

@@ -323,3 +323,18 @@ def test_pathways_are_no_random_networks(setting: Setting) -> None:
 def test_another_setting_keeps_its_own_files(setting: Setting, tmp_path: Path) -> None:
     assert setting.paired().folder != setting.folder
     assert setting.paired().images("test", 30).shape == (1, 14, 28)
+
+
+def test_portions_are_of_the_originals_foreground(bench: Bench, clean: tuple[BaseImages, Trace]) -> None:
+    images, traced = clean
+    places = attacked.foreground(images)
+    pixels = images.batch(0, len(images))
+    assert places.tolist() == [
+        [[value > 0.1 for value in row] for row in image[0].tolist()] for image in pixels
+    ]
+    found, whole = attacked.portions(bench, traced, images, places), profiles.counted(bench, traced, images)
+    for layer in found.layers:
+        np.testing.assert_allclose(found.of[layer], whole.of[layer] / places.sum((1, 2))[:, None])
+    half = places.copy()
+    half[:, 4:] = False
+    assert not np.allclose(attacked.portions(bench, traced, images, half).of[1], found.of[1])

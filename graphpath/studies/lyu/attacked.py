@@ -1,10 +1,10 @@
 """E5: do the pathways of an attacked image leave its own class for the one that it is mistaken for?
 
-Abstract: pathways "illuminate" adversarial attacks. In every layer, an attacked image's profile (the number
-of foreground pixels that have each map among their largest) is compared with the mean profiles of the class
-that it comes from and of the class that the network now sees, both over clean images, its own original left
-out, by Spearman's correlation. Expected: like its source in early layers, like its target in late ones,
-crossing over somewhere between.
+Abstract: pathways "illuminate" adversarial attacks. In every layer, an attacked image's profile (the share
+of pixels that have each map among their largest; of the original's foreground, for an attack also lights up
+pixels of the background) is compared with the mean profiles of the class that it comes from and of the class
+that the network now sees, both over clean images, its own original left out, by Spearman's correlation.
+Expected: like its source in early layers, like its target in late ones, crossing over somewhere between.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from graphpath.analysis import portion_hot
 from graphpath.data import BaseImages
 from graphpath.network.lowering import evaluating
+from graphpath.record import Trace
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
 from graphpath.studies.lyu import KERNELS, PAPER
@@ -24,9 +26,9 @@ from graphpath.studies.lyu.profiles import (
     Floats,
     Profiles,
     active_area,
-    counted,
     diffused,
     map_layers,
+    names,
     paired,
     shares,
 )
@@ -47,6 +49,7 @@ from graphpath.studies.study import (
 Ints = npt.NDArray[np.int64]
 ATTACKS = {"pgd": "least_likely", "fgsm": None}
 """PGD towards the least likely class; FGSM, which seldom gets there, away from its own."""
+THRESHOLD = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,14 +68,15 @@ def measure(bench: Bench) -> Measured:
     clean = bench.images(bench.options["images"])
     traced = diffused(bench, clean)
     layers = map_layers(traced)
-    before = {MEASURED: counted(bench, traced, clean), AREA: active_area(bench, clean, layers)}
+    places = foreground(clean)
+    before = {MEASURED: portions(bench, traced, clean, places), AREA: active_area(bench, clean, layers)}
     seen = predicted(bench, clean)
     dealt = bench.random("labels").permutation(seen)
     found, rows = Effects(), []
     for name in ATTACKS:
         fooled = attacked(bench, clean, seen, name)
         after = {
-            MEASURED: counted(bench, diffused(bench, fooled.images), fooled.images),
+            MEASURED: portions(bench, diffused(bench, fooled.images), fooled.images, places[fooled.original]),
             AREA: active_area(bench, fooled.images, layers),
         }
         leans = {
@@ -84,6 +88,22 @@ def measure(bench: Bench) -> Measured:
             _claimed(found, leans)
         rows += _told(name, leans, before[MEASURED], fooled)
     return Measured(found.frame(), {"lean": framed(rows)})
+
+
+def foreground(images: BaseImages) -> npt.NDArray[np.bool_]:
+    """Which pixels are brighter than the diffusion's threshold in some channel: (images, height, width)."""
+    bright: npt.NDArray[np.bool_] = (images.batch(0, len(images)).amax(1) > THRESHOLD).numpy()
+    return bright
+
+
+def portions(bench: Bench, traced: Trace, images: BaseImages, places: npt.NDArray[np.bool_]) -> Profiles:
+    """The share of an image's pixels in ``places`` that have each map among their largest."""
+    samples = images.rows()["sample"].to_pylist()
+    asked = dict(zip(samples, places, strict=True))
+    hot = bench.analyse(portion_hot, traced, pixels=asked).reindex(samples).fillna(0.0)
+    layers = hot.columns.get_level_values("layer").to_numpy()
+    values = hot.to_numpy(float)
+    return Profiles({int(n): values[:, layers == n] for n in np.unique(layers)}, names(map_layers(traced)))
 
 
 def predicted(bench: Bench, images: BaseImages) -> Ints:
@@ -219,5 +239,6 @@ STUDY = Study(
     measure=measure,
     options={"images": 150, "top": 5, "epsilon": 0.3},
     parts=KERNELS,
+    version=2,
     draw=draw,
 )
