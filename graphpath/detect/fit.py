@@ -32,6 +32,7 @@ def fit_detector(
     kind: str = "linear",
     *,
     reference: str | None = None,
+    runs: Sequence[str] = (),
     attacks: Sequence[str] = (),
     share: float = 0.5,
     false_alarms: float = 0.05,
@@ -52,6 +53,7 @@ def fit_detector(
         kind: a name of ``graphpath.detect.KINDS``.
         reference: the run whose class pathways are the classes' ways; by default the one with most originals
             among the runs traced like the attacked ones.
+        runs: the runs whose images are used; by default all others that were traced like the reference.
         attacks: only these are fitted on ("bim", or "bim 0.3" with its epsilon); all are tested.
         share: of the originals, in (0, 1).
         false_alarms: the share of clean images that the threshold lets be taken for attacked, in [0, 1),
@@ -60,15 +62,15 @@ def fit_detector(
 
     Raises:
         MethodError: an unknown kind or attack, or a share out of range.
-        RunNotFound: the reference is not in the store.
+        RunNotFound: the reference or one of the runs is not in the store.
         StoreError: the store holds no attacked images, no clean ones outside of the class pathways, the
             pathways of one class only, or pathways traced for another class than the network's answer.
         MissingExtra: scikit-learn is not installed.
     """
     _check_shares(share, false_alarms)
-    runs = chosen_runs(store, reference)
-    layers = layers_of(store, runs.reference)
-    material = gathered(store, runs, list(layers))
+    used = chosen_runs(store, reference, runs)
+    layers = layers_of(store, used.reference)
+    material = gathered(store, used, list(layers))
     trained, held_out = _split(material, share, seed)
     chosen = _attacks(material, attacks)
     scorer = _learned(kind, trained.under(chosen), seed)
@@ -83,8 +85,8 @@ def fit_detector(
         layers=layers,
         normal=clean.values.mean(0),
         spread=clean.values.std(0),
-        reference=runs.reference,
-        traced=Traced.of(runs.described),
+        reference=used.reference,
+        traced=Traced.of(used.described),
         report=report,
         notes={
             "seed": seed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -81,23 +81,21 @@ class Runs:
         return [self.reference, *self.others]
 
 
-def chosen_runs(store: Store, reference: str | None) -> Runs:
+def chosen_runs(store: Store, reference: str | None, runs: Sequence[str] = ()) -> Runs:
     """The runs to use: by default those traced like an attacked one, and of them as reference the run with
-    most original samples.
+    most original samples; beside it ``runs``, where any are named.
 
-    Raises RunNotFound for a reference that is not there; StoreError where there is no attacked run, or
-    attacked runs of several models or methods.
+    Raises RunNotFound for a run that is not there, or was not traced like the reference; StoreError where
+    there is no attacked run, or attacked runs of several models or methods.
     """
     found = store.query("runs/all")
     found = found[found.complete]
+    _check_known(store, found, [*([] if reference is None else [reference]), *runs])
     if reference is not None:
-        if reference not in found.run.tolist():
-            raise RunNotFound(
-                f"There is no run {reference!r} in {store.uri}; it holds {', '.join(found.run) or 'none'}."
-            )
         alike = found[found.comparable == found.set_index("run").comparable[reference]]
-        return _runs(alike, reference)
-    attacked = found[[_samples(store, run, "adversarial") > 0 for run in found.run]]
+        return _runs(alike, reference, runs)
+    some = found[found.run.isin(list(runs))] if runs else found
+    attacked = some[[_samples(store, run, "adversarial") > 0 for run in some.run]]
     if attacked.empty:
         raise StoreError(f"{store.uri} holds no run of attacked images: {REMEDY}.")
     if attacked.comparable.nunique() > 1:
@@ -107,16 +105,31 @@ def chosen_runs(store: Store, reference: str | None) -> Runs:
         )
     alike = found[found.comparable == attacked.comparable.iloc[0]]
     sizes = {run: _samples(store, run, "original") for run in alike.run}
-    return _runs(alike, max(sizes, key=lambda run: sizes[run]))
+    return _runs(alike, max(sizes, key=lambda run: sizes[run]), runs)
 
 
-def _runs(alike: pd.DataFrame, reference: str) -> Runs:
+def _check_known(store: Store, found: pd.DataFrame, asked: list[str]) -> None:
+    for run in asked:
+        if run not in found.run.tolist():
+            raise RunNotFound(
+                f"There is no run {run!r} in {store.uri}; it holds {', '.join(found.run) or 'none'}."
+            )
+
+
+def _runs(alike: pd.DataFrame, reference: str, runs: Sequence[str]) -> Runs:
+    for run in runs:
+        if run not in alike.run.tolist():
+            raise RunNotFound(
+                f"Run {run!r} was not traced like {reference!r}, with which it cannot be compared."
+            )
     [described] = alike[alike.run == reference].to_dict("records")
     targets = {
-        run: json.loads(text).get("target") for run, text in zip(alike.run, alike.parameters, strict=True)
+        run: json.loads(text).get("target")
+        for run, text in zip(alike.run, alike.parameters, strict=True)
+        if run != reference and (not runs or run in runs)
     }
-    others = tuple(run for run in alike.run if run != reference)
-    return Runs(reference, others, described, frozenset(run for run in others if targets[run] == "own"))
+    own = frozenset(run for run, target in targets.items() if target == "own")
+    return Runs(reference, tuple(targets), described, own)
 
 
 def _samples(store: Store, run: str, variant: str) -> int:

@@ -82,7 +82,9 @@ class Bench:
         self.store.load(traced, progress=lambda stage, done, total: self.tell("loading", done, total))
         return traced
 
-    def attack(self, images: BaseImages, name: str, epsilon: float, targeted: int | str | None) -> BaseImages:
+    def attack(
+        self, images: BaseImages, name: str, epsilon: float | None, targeted: int | str | None = None
+    ) -> BaseImages:
         """What the attack makes of the images, each with its original as parent; made once."""
         key = digest(self.model.sha256, images.fingerprint, name, epsilon, targeted, self.seed)[:SHORT]
         out = self.setting.folder / "attacks" / key
