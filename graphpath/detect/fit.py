@@ -74,27 +74,30 @@ def fit_detector(
     trained, held_out = _split(material, share, seed)
     chosen = _attacks(material, attacks)
     scorer = _learned(kind, trained.under(chosen), seed)
-    clean = trained.of(~trained.attacked)
     threshold = _threshold(kind, trained.under(chosen), false_alarms, seed)
-    report = _report(kind, trained, held_out, chosen, scorer, threshold, seed)
-    spared = scorer.score(held_out.values[~held_out.attacked])
+    clean = trained.values[~trained.attacked]
     return Detector(
         kind=kind,
         scorer=scorer,
         threshold=threshold,
         layers=layers,
-        normal=clean.values.mean(0),
-        spread=clean.values.std(0),
+        normal=clean.mean(0),
+        spread=clean.std(0),
         reference=used.reference,
         traced=Traced.of(used.described),
-        report=report,
+        report=_report(kind, trained, held_out, chosen, scorer, threshold, seed),
         notes={
             "seed": seed,
             "attacks": chosen,
             "originals": {"fitted": _originals(trained), "tested": _originals(held_out)},
-            "false_alarms": {"asked": false_alarms, "tested": float((spared > threshold).mean())},
+            "false_alarms": {"asked": false_alarms, "tested": _alarms(scorer, held_out, threshold)},
         },
     )
+
+
+def _alarms(scorer: Scorer, material: Material, threshold: float) -> float:
+    """The share of clean samples beyond the threshold."""
+    return float((scorer.score(material.values[~material.attacked]) > threshold).mean())
 
 
 def _check_shares(share: float, false_alarms: float) -> None:
@@ -124,10 +127,10 @@ def _split(material: Material, share: float, seed: int) -> tuple[Material, Mater
     first = np.isin(material.original, shuffled[: round(share * len(shuffled))])
     sides = material.of(first), material.of(~first)
     for side in sides:
-        if side.attacked.all() or len(side.attacks) < len(material.attacks):
+        if side.attacked.all() or _originals(side) < 2 or len(side.attacks) < len(material.attacks):
             raise StoreError(
                 f"There are too few images outside of the class pathways: {(~material.attacked).sum()} clean "
-                f"ones, and of each attack at least {_fewest(material)}; a half of them must hold each."
+                f"ones, and of one attack only {_fewest(material)}, where each side of the split needs some."
             )
     return sides
 

@@ -29,6 +29,7 @@ runner      units, resumption, results
 tables      files; page, drawings: the HTML; summary: all studies in one table
 lyu         one module per experiment of Lyu, Pang and Wang 2024
 khakzar     of Khakzar et al. 2021
+effective_path  of Qiu et al. 2019: class pathways, and attack detection
 """
 
 from graphpath.extras import needed_by

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 
 from graphpath.errors import StudyError
+from graphpath.studies.effective_path import classes, detection
 from graphpath.studies.khakzar import degradation, overlap
 from graphpath.studies.lyu import (
     attacked,
@@ -20,7 +21,8 @@ from graphpath.studies.study import Study
 
 LYU = (key_maps, causal, consistency, portion_hot, attacked, occlusion, movement, counts)
 KHAKZAR = (overlap, degradation)
-STUDIES: dict[str, Study] = {module.STUDY.name: module.STUDY for module in (*LYU, *KHAKZAR)}
+EFFECTIVE_PATH = (classes, detection)
+STUDIES: dict[str, Study] = {module.STUDY.name: module.STUDY for module in (*LYU, *KHAKZAR, *EFFECTIVE_PATH)}
 
 
 def find(name: str) -> Study:

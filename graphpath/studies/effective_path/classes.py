@@ -85,7 +85,8 @@ def alike(edges: pd.DataFrame) -> pd.DataFrame:
     sizes = edges.groupby("label")["sample"].nunique()
     support = edges.groupby(["label", "layer", "source", "target"])["sample"].nunique().rename("support")
     kept = support.reset_index()
-    kept = kept[kept.support >= kept.label.map(np.maximum(LEAST, np.ceil(SHARE * sizes)))]
+    least = np.ceil(SHARE * sizes).clip(lower=LEAST)
+    kept = kept[kept.support >= least.loc[kept.label].to_numpy()]
     labels = sorted(kept.label.unique())
     where = kept.set_index(["layer", "source", "target", "label"]).support.unstack(fill_value=0) > 0
     frames = []
