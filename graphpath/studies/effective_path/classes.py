@@ -6,6 +6,7 @@ The control deals the images' labels anew and makes the class pathways again.
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -85,8 +86,8 @@ def alike(edges: pd.DataFrame) -> pd.DataFrame:
     sizes = edges.groupby("label")["sample"].nunique()
     support = edges.groupby(["label", "layer", "source", "target"])["sample"].nunique().rename("support")
     kept = support.reset_index()
-    least = np.ceil(SHARE * sizes).clip(lower=LEAST)
-    kept = kept[kept.support >= least.loc[kept.label].to_numpy()]
+    least = {label: max(LEAST, math.ceil(SHARE * size)) for label, size in sizes.items()}
+    kept = kept[kept.support >= kept.label.map(least)]
     labels = sorted(kept.label.unique())
     where = kept.set_index(["layer", "source", "target", "label"]).support.unstack(fill_value=0) > 0
     frames = []
