@@ -1,6 +1,6 @@
 """Tracing against the passes that it cannot do without; memory at two sizes.
 
-    python -m tests.benchmarks.bench_trace [--device cuda] [CASE ...]
+    python -m tests.benchmarks.bench_trace [--device cuda] [--rounds 5] [CASE ...]
 
 Methods on VGG-16: holding the network, selection with edges, and what follows (strength, routes, budget,
 rows, writing), each as a multiple of one forward and backward pass of the same batch, measured in turn in
@@ -10,6 +10,7 @@ CASES; peak memory at 400 images at most 1.15 times that at 100. Without CASE al
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import subprocess
 import sys
@@ -66,15 +67,18 @@ CASES = {
 def main(words: list[str]) -> None:
     """Measure and print the tables."""
     console = Console()
-    device = words.pop(words.index("--device") + 1) if "--device" in words else "cpu"
-    names = [word for word in words if word != "--device"]
-    for name in names or CASES:
-        console.print(speed(CASES[name], device))
-    if not names:
+    reader = argparse.ArgumentParser()
+    reader.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}")
+    reader.add_argument("--device", default="cpu")
+    reader.add_argument("--rounds", type=int, default=ROUNDS)
+    asked = reader.parse_args(words)
+    for name in asked.cases or CASES:
+        console.print(speed(CASES[name], asked.device, asked.rounds))
+    if not asked.cases:
         console.print(memory())
 
 
-def speed(case: Case, device: str, rounds: int = ROUNDS) -> Table:
+def speed(case: Case, device: str, rounds: int) -> Table:
     """Each stage of a trace as a multiple of forward + backward."""
     torch.manual_seed(0)
     module = torchvision.models.vgg16(weights=None).eval().requires_grad_(False).to(device)
@@ -174,7 +178,7 @@ def _speed_table(case: Case, seconds: dict[str, list[float]], edges: int, device
     table.add_row("hold + select", f"{seconds_traced:.3f}", f"{times:.2f}", style="bold")
     table.caption = (
         f"{edges / seconds_traced:,.0f} edges/s and {case.images / seconds_traced:,.1f} images/s selected; "
-        f"target {case.target or 'none'}"
+        f"target {case.target or 'none'}; peak memory of the process so far {peak_mib():,.0f} MiB"
     )
     return table
 
