@@ -84,7 +84,7 @@ def write(store: Neo4jStore, server: Server, work: Path, edges: int, rounds: int
     trace = write_large(work / "write", max(1, edges // PER_PATHWAY), min(edges, PER_PATHWAY))
     store.load(trace)  # the neurons, and a warm server
     rows = pa.concat_tables(pq.read_table(file) for file in trace.files("edges"))
-    session = store._session(write=True)
+    session = store.session(write=True)
     ways: dict[str, Callable[[], object]] = {
         "plain": lambda: plain(session, rows),
         "batches": lambda: batches(session, trace, work),

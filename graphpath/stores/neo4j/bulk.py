@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,17 +23,34 @@ import pyarrow.parquet as pq
 from graphpath.errors import ServerError, StoreError, StoreUnavailable
 from graphpath.record import Trace
 from graphpath.stores.base import Progress
+from graphpath.stores.neo4j.address import Address
 from graphpath.stores.neo4j.exchange import Exchange
 from graphpath.stores.neo4j.gather import Files, gather
 from graphpath.stores.neo4j.importing import ARGUMENTS, SCHEMA, ImportFiles, convert
+from graphpath.stores.neo4j.session import BoltSession
 from graphpath.stores.schema import NODE, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from graphpath.server import Server
-    from graphpath.stores.neo4j.store import Neo4jStore
 
 HEAP: Final = 1024
 """MiB for the importer's heap; its tables of ids lie outside of it."""
+
+
+class Rebuilt(Protocol):
+    """The store whose database is rebuilt."""
+
+    uri: str
+    address: Address
+    memory_bytes: int
+
+    def session(self, *, write: bool = False) -> BoltSession:
+        """A connection to the database that is there now."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the server, which is stopped."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -54,7 +71,7 @@ class BulkReport:
 
 
 def bulk_load(
-    store: Neo4jStore,
+    store: Rebuilt,
     traces: Sequence[Trace],
     *,
     min_support: int | None,
@@ -104,7 +121,7 @@ def _where_it_is(server: Server) -> Server:
 
 
 def _install(
-    store: Neo4jStore,
+    store: Rebuilt,
     server: Server,
     files: ImportFiles,
     seconds: dict[str, float],
@@ -127,9 +144,9 @@ def _install(
             _verify(store, files.counts)
 
 
-def _verify(store: Neo4jStore, counts: dict[str, int]) -> None:
+def _verify(store: Rebuilt, counts: dict[str, int]) -> None:
     """Make constraints and indexes, and count."""
-    session = store._session(write=True)
+    session = store.session(write=True)
     session.define()
     for name, expected in counts.items():
         pattern = f"(x:{name})" if name in NODE else f"()-[x:{name}]->()"

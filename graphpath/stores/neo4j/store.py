@@ -87,7 +87,7 @@ class Neo4jStore(Store):
         with told(self.address):
             agent = driver.get_server_info().agent
         _check_server(agent, self.uri)
-        _check_schema(self._session(), self.address)
+        _check_schema(self.session(), self.address)
 
     def load(
         self, trace: Trace | str | Path, *, min_support: int | None = None, progress: Progress | None = None
@@ -96,7 +96,7 @@ class Neo4jStore(Store):
         trace = trace if isinstance(trace, Trace) else Trace(trace)
         if min_support is not None and min_support < 1:
             raise StoreError(f"min_support counts samples and is at least 1, not {min_support}.")
-        session = self._session(write=True)
+        session = self.session(write=True)
         self._prepare(session)
         if is_loaded(session, trace, min_support):
             return LoadReport(trace.id, False)
@@ -142,7 +142,7 @@ class Neo4jStore(Store):
         """See :meth:`Store.cypher`. Read-only text runs in a read transaction: the server refuses changes."""
         import pandas as pd
 
-        session = self._session(write=write)
+        session = self.session(write=write)
         by_itself = write and IN_TRANSACTIONS.search(text)
         ask = session.alone if by_itself else session.columns
         try:
@@ -157,11 +157,11 @@ class Neo4jStore(Store):
 
     def offers(self, library: str) -> bool:
         """See :meth:`Store.offers`."""
-        return bool(self._session().column(FUNCTIONS, {"prefix": f"{library}."})[0])
+        return bool(self.session().column(FUNCTIONS, {"prefix": f"{library}."})[0])
 
     def delete(self, run: str) -> None:
         """See :meth:`Store.delete`. In batches; named queries refuse the run from the first moment on."""
-        session = self._session(write=True)
+        session = self.session(write=True)
         if not session.column("MATCH (r:Run) WHERE r.id = $run RETURN r.id", {"run": run}):
             raise RunNotFound(f"{self.uri} holds no run {run!r}; `runs` lists the ones it has.")
         session.forget(run)
@@ -169,7 +169,7 @@ class Neo4jStore(Store):
 
     def record_verdict(self, verdict: Mapping[str, object], runs: Sequence[str]) -> None:
         """See :meth:`Store.record_verdict`."""
-        session = self._session(write=True)
+        session = self.session(write=True)
         self._prepare(session)
         verdicts.record(session, verdict, runs)
 
@@ -181,7 +181,7 @@ class Neo4jStore(Store):
 
     def _asked(self, text: str, parameters: Mapping[str, object]) -> pa.Table:
         try:
-            return self._session().execute(text, parameters)
+            return self.session().execute(text, parameters)
         except TooLargeError as error:
             raise QueryFailed(str(error)) from error
 
@@ -200,7 +200,8 @@ class Neo4jStore(Store):
             {"schema": SCHEMA_VERSION, "engine": "neo4j"},
         )
 
-    def _session(self, *, write: bool = False) -> BoltSession:
+    def session(self, *, write: bool = False) -> BoltSession:
+        """The store's connection for one piece of work. Raises StoreUnavailable."""
         return BoltSession(self._connected(), self.address, write=write, batch_bytes=self.batch_bytes)
 
     def _connected(self) -> neo4j.Driver:
