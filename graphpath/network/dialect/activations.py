@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphpath.network.dialect.registry import functions, methods, modules
-from graphpath.network.lowering import Lowering, Traced
 from graphpath.network.operations import RELU, Activation
+from graphpath.network.walk import Lowering, Traced
 
 
 def _activated(low: Lowering, activation: Activation, x: Traced, inplace: bool = False) -> Traced:

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphpath.network.dialect.registry import functions, methods, modules
-from graphpath.network.lowering import Lowering, Traced
 from graphpath.network.operations import Rearrange, permute
+from graphpath.network.walk import Lowering, Traced
 
 NUMPY_MODES: dict[str, Any] = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 """PyTorch's names for padding that repeats the image, and numpy's."""

@@ -9,7 +9,7 @@ from torch import nn
 from torchvision.ops import stochastic_depth
 
 from graphpath.network.dialect.registry import functions, methods, modules
-from graphpath.network.lowering import Lowering, Traced
+from graphpath.network.walk import Lowering, Traced
 
 
 @modules(

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from graphpath.network import windows
 from graphpath.network.dialect.moves import flatten
 from graphpath.network.dialect.registry import functions, methods, modules, pair
-from graphpath.network.lowering import Lowering, Traced
 from graphpath.network.operations import AveragePool, Geometry, MaxPool
+from graphpath.network.walk import Lowering, Traced
 
 
 @modules(nn.MaxPool2d)

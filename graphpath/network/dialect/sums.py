@@ -10,8 +10,8 @@ from torch import Tensor
 
 from graphpath.network.dialect.activations import SIGMOID, SILU, SQUASHING
 from graphpath.network.dialect.registry import functions, methods
-from graphpath.network.lowering import Lowering, Traced
 from graphpath.network.operations import Add, Affine, Gate
+from graphpath.network.walk import Lowering, Traced
 
 
 @functions(operator.add, torch.add)

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from graphpath.network.dialect.moves import NUMPY_MODES, padded_by_index
 from graphpath.network.dialect.registry import functions, modules, pair
-from graphpath.network.lowering import Lowering, Traced
 from graphpath.network.operations import Conv, Dense, ImageNorm, Norm, permute
+from graphpath.network.walk import Lowering, Traced
 
 
 @modules(nn.Conv2d)
