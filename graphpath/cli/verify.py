@@ -8,12 +8,14 @@ import typer
 
 from graphpath.cli import arguments as a
 from graphpath.cli import target as asked
-from graphpath.cli.output import Output, output_options
+from graphpath.cli.output import Output, cell, output_options
 from graphpath.cli.progress import bar
 from graphpath.cli.work import Work, work_options
 from graphpath.errors import QueryParameterError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from graphpath.verifying import Verdict
 
 INTERRUPTED = "no verdict was recorded"
@@ -93,9 +95,33 @@ def command(
 
 
 def _show(verdict: Verdict, output: Output) -> None:
-    output.show(verdict.table)
-    if not (output.csv or output.json or output.parquet):
-        typer.echo(verdict.words)
+    if output.csv or output.json or output.parquet:
+        output.show(verdict.table)
+        return
+    output.show(_readable(verdict.table))
+    typer.echo(verdict.words)
+
+
+def _readable(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with each interval in one column."""
+    import pandas as pd
+
+    def interval(low: str, high: str) -> list[str]:
+        pairs = zip(table[low], table[high], strict=True)
+        return [f"{cell(a)} to {cell(b)}" if a == a else "-" for a, b in pairs]
+
+    return pd.DataFrame(
+        {
+            "set": table["set"],
+            "measure": table["measure"],
+            "size": table["size"],
+            "change": table["change"],
+            "95 %": interval("low", "high"),
+            "p": table["p"],
+            "more": table["more"],
+            "95 % of more": interval("more_low", "more_high"),
+        }
+    )
 
 
 def _parameters(pairs: list[str], name: str | None) -> dict[str, Any]:

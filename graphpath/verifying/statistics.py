@@ -37,7 +37,8 @@ def wilson(successes: int, images: int) -> Interval:
     share, z2 = successes / images, Z**2 / images
     middle = (share + z2 / 2) / (1 + z2)
     reach = Z / (1 + z2) * np.sqrt(share * (1 - share) / images + z2 / images / 4)
-    return float(max(0.0, middle - reach)), float(min(1.0, middle + reach))
+    low = 0.0 if successes == 0 else float(middle - reach)  # where rounding leaves something else
+    return low, 1.0 if successes == images else float(middle + reach)
 
 
 def p_value(found: float, draws: Floats, *, less: bool) -> float:

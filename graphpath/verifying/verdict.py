@@ -148,11 +148,16 @@ def told(
     p = " and ".join(f"{_row(table, name, measure).p:.3f}" for name in NULLS)
     others = ", ".join(f"{WORDS[name]} {_share(table, name)}" for name in CONTROLS)
     return (
-        f"{verb} {size:,.4g} {what} of each image changes the target's logit by {logit.change:+.3g} "
+        f"{verb} {_count(size)} {what} of each image changes the target's logit by {logit.change:+.3g} "
         f"[{logit.low:+.3g}, {logit.high:+.3g}] and flips {_share(table, ANSWER)} of {images:,} predictions; "
         f"as many in each layer, {others} (p = {p} against the first two by {measure}, {draws} draws each). "
         f"Verdict: {finding.decision}{_and(finding)}."
     )
+
+
+def _count(size: float) -> str:
+    """Whole, or with one place where images differ."""
+    return f"{size:,.0f}" if size >= 1000 or size == round(size) else f"{size:,.1f}"
 
 
 def _and(finding: Finding) -> str:
