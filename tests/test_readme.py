@@ -75,9 +75,9 @@ def test_the_query_table_is_the_catalogue() -> None:
 
 
 def test_the_python_example_runs(tmp_path: Path) -> None:
-    example = "\n".join(blocks("python")[:2])
+    example = "\n".join([*blocks("python")[:2], *blocks("py")])
     program = f"{example}\nprint(len(shared), mine.columns.tolist(), graph.number_of_edges())"
-    program += "\nassert min(map(len, (crossed, vectors, key, chains))) > 0"
+    program += "\nassert min(map(len, (crossed, vectors, key, chains, verdict.decision))) > 0"
     done = subprocess.run(
         [sys.executable, "-W", "error::DeprecationWarning:__main__", "-c", program],
         capture_output=True, text=True, check=False, cwd=tmp_path, env=_environment(),

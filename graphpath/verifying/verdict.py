@@ -157,7 +157,7 @@ def told(
 
 def _count(size: float) -> str:
     """Whole, or with one place where images differ."""
-    return f"{size:,.0f}" if size >= 1000 or size == round(size) else f"{size:,.1f}"
+    return f"{size:,.0f}" if size >= 1000 else f"{size:.1f}".removesuffix(".0")
 
 
 def _and(finding: Finding) -> str:

@@ -10,12 +10,14 @@ import pytest
 
 from graphpath.stores import Store
 
+EDGES = """
+MATCH (a:Neuron)-[r:FLOWS_TO]->(b:Neuron)
+RETURN r.pathway AS pathway, a.id AS source, b.id AS target
+"""
 QUESTIONS = (
     {"query": "categories/shared_edges", "parameters": {"min_categories": 1}},
     {"query": "pathways/neurons", "by": "sample"},
-    {
-        "cypher": "MATCH (a:Neuron)-[r:FLOWS_TO]->(b:Neuron) RETURN r.pathway AS pathway, a.id AS source, b.id AS target"
-    },
+    {"cypher": EDGES},
 )
 
 
