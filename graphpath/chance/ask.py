@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 NULLS = ("degree", "independent")
 HUBS = ("drop", "divide")
-EDGES = "categories/shared_edges"
+EDGES, SIMILARITY = "categories/shared_edges", "categories/similarity"
 
 
 def significance(
@@ -48,9 +49,10 @@ def significance(
 
     ``expected`` is the mean under the null of the row's J (of ``categories`` in ``categories/shared_edges``,
     of ``J_within`` in ``categories/consistency``), ``z`` how many standard deviations of the null the row
-    lies above it, ``p`` the probability under the null of at least so much, ``q`` p corrected for the number
-    of rows (of possible edges in ``categories/shared_edges``, which shows only the most shared). Rows of
-    neurons and feature maps, and rows where nothing is compared, are null.
+    lies above it, ``p`` the probability under the null of at least so much, and ``q`` p corrected for the
+    number of rows (where a threshold chose the rows, of all that were compared: the possible edges in
+    ``categories/shared_edges``, every pair in ``categories/similarity``). Rows of neurons and feature maps,
+    and rows where nothing is compared, are null.
 
     Args:
         source: a store, or a trace, which is then loaded into a temporary one. The edges are read from the
@@ -87,7 +89,7 @@ def significance(
             )
             counted = Hubs(*known, drop=hubs != "divide", share=hub_share)
             tested = _tested(chosen, table, counted.left(sets), counted, law)
-            comparisons = sum(layer.count for layer in sets.reach.values()) if chosen == EDGES else 0
+            comparisons = _comparisons(sets, bound) if chosen in (EDGES, SIMILARITY) else 0
     if hubs is not None:
         table["overlap"] = tested.overlap
     table["expected"], table["z"], table["p"] = tested.expected, tested.z, tested.p
@@ -102,6 +104,14 @@ def _tested(name: str, table: pd.DataFrame, sets: Sets, hubs: Hubs, null: Null) 
     if null.kind == "independent" and hubs.drop:
         return by_formula(rows, sets, hubs)
     return by_draws(rows, sets, hubs, null)
+
+
+def _comparisons(sets: Sets, bound: Mapping[str, object]) -> int:
+    """How many comparisons the rows were chosen from: every possible edge, or every pair of classes."""
+    if "min_categories" in bound:
+        return sum(layer.count for layer in sets.reach.values())
+    chosen = math.comb(len(sets.owners), 2) * (len(sets.layers) + 1 if bound["by_layer"] else 1)
+    return chosen if bound["min_weighted_J"] else 0
 
 
 @contextmanager

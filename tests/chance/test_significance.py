@@ -13,10 +13,12 @@ import pytest
 from scipy import stats
 
 import graphpath as gp
-from graphpath.chance.ask import HUBS, NULLS
+from graphpath.chance.ask import HUBS, NULLS, _tested
 from graphpath.chance.hubs import Hubs
 from graphpath.chance.independent import shared
-from graphpath.chance.sets import SETS, Runs
+from graphpath.chance.overlap import Null
+from graphpath.chance.rows import Rows, by_draws, by_formula
+from graphpath.chance.sets import SETS, Runs, passing
 from graphpath.data import open_images
 from graphpath.errors import QueryFileError, QueryParameterError, RecordError
 from graphpath.models import LoadedModel
@@ -25,6 +27,7 @@ from graphpath.stores import Store
 from tests.synthetic import write_trace
 
 ADDED = ["expected", "z", "p", "q"]
+NO_HUBS = Hubs(np.empty(0, np.int64), np.empty(0, np.int64), 0, drop=True, share=1.0)
 QUICK: dict[str, Any] = {"draws": 19, "sweeps": 10}
 
 
@@ -75,28 +78,18 @@ OVERLAP = {
 }
 
 
+@pytest.mark.parametrize("null", NULLS)
 @pytest.mark.parametrize("name", SETS)
-def test_what_is_tested_is_what_the_query_says(name: str, world: World) -> None:
-    """With a threshold that no neuron reaches, dropping hubs drops nothing."""
-    few = {"categories": [int(c) for c in classes(world)[:3]]} if name == "categories/similarity" else {}
-    given = world.given(name) | few
-    table = gp.significance(world.store, name, null="independent", hubs="drop", hub_share=1.0, **given)
-    plain = gp.significance(world.store, name, null="independent", **given)
-    busy = hubs_of(world, name, given).hubs
-    if not len(busy):
-        np.testing.assert_allclose(table.p, plain.p)
-    rows = gp.significance(world.store, name, hubs="drop", hub_share=1.0, draws=1, sweeps=1, **given)
-    where = rows.overlap.notna() if not len(busy) else rows.overlap.notna() & False
-    np.testing.assert_allclose(rows.overlap[where], rows[OVERLAP[name]][where])
-
-
-def classes(world: World) -> np.ndarray:
-    return np.sort(world.store.cypher("MATCH (c:Category) RETURN c.id AS id").id.to_numpy())
+def test_what_is_tested_is_what_the_query_says(name: str, null: str, world: World) -> None:
+    bound = settled(world.store, name, **world.given(name))
+    sets, table = SETS[name](Runs(world.store), bound), world.store.query(name, **world.given(name))
+    tested = _tested(name, table, sets, NO_HUBS, Null(null, 3, 1, 0))
+    known = ~np.isnan(tested.overlap)
+    assert known.any()
+    np.testing.assert_allclose(tested.overlap[known], table[OVERLAP[name]][known])
 
 
 def hubs_of(world: World, name: str, given: dict[str, Any]) -> Hubs:
-    from graphpath.chance.sets import passing
-
     bound = settled(world.store, name, **given)
     return Hubs(*passing(Runs(world.store), bound), drop=True, share=1.0)
 
@@ -126,16 +119,12 @@ def test_the_independent_null_of_one_layer_is_the_hypergeometric(name: str, worl
 
 def test_formula_and_draws_agree(world: World) -> None:
     """The independent null by its formula, and by drawing: dividing by 1 is no discount."""
-    from graphpath.chance.overlap import Null
-    from graphpath.chance.rows import Rows, by_draws, by_formula
-
-    nothing = Hubs(np.empty(0, np.int64), np.empty(0, np.int64), 0, drop=True, share=1.0)
     for name in ("categories/similarity", "categories/consistency", "pathways/largest_overlap"):
         bound = settled(world.store, name, run="clean")
         sets, table = SETS[name](Runs(world.store), bound), world.store.query(name, run="clean")
         rows = Rows.of(name, table, sets)
-        exact = by_formula(rows, sets, nothing)
-        drawn = by_draws(rows, sets, nothing, Null("independent", 600, 1, 3))
+        exact = by_formula(rows, sets, NO_HUBS)
+        drawn = by_draws(rows, sets, NO_HUBS, Null("independent", 600, 1, 3))
         np.testing.assert_allclose(exact.overlap, drawn.overlap)
         known = ~np.isnan(exact.z) & ~np.isnan(drawn.z)
         assert known.any()
@@ -158,6 +147,16 @@ def test_an_edge_that_all_share_is_unlikely(world: World) -> None:
         assert row.p == pytest.approx(np.prod(rates))
     assert row.expected == pytest.approx(rates.sum())
     assert table.p.is_monotonic_increasing or table.layer.nunique() > 1
+
+
+def test_q_counts_the_pairs_that_are_not_shown(world: World) -> None:
+    asked: dict[str, Any] = {"run": "clean", "null": "independent", "by_layer": False}
+    every = gp.significance(world.store, "categories/similarity", **asked)
+    least = float(every.weighted_J.sort_values().iloc[-2])
+    some = gp.significance(world.store, "categories/similarity", min_weighted_J=least, **asked)
+    assert len(some) == 2 < len(every) == 6
+    shown = some.sort_values("p")
+    np.testing.assert_allclose(shown.q.iloc[-1], min(1.0, shown.p.iloc[-1] * 6 / 2))
 
 
 def test_dropped_hubs_are_in_neither_overlap_nor_null(world: World) -> None:
