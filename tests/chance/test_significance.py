@@ -124,14 +124,14 @@ def test_formula_and_draws_agree(world: World) -> None:
         sets, table = SETS[name](Runs(world.store), bound), world.store.query(name, run="clean")
         rows = Rows.of(name, table, sets)
         exact = by_formula(rows, sets, NO_HUBS)
-        drawn = by_draws(rows, sets, NO_HUBS, Null("independent", 600, 1, 3))
+        drawn = by_draws(rows, sets, NO_HUBS, Null("independent", 250, 1, 3))
         np.testing.assert_allclose(exact.overlap, drawn.overlap)
         known = ~np.isnan(exact.z) & ~np.isnan(drawn.z)
         assert known.any()
         spread = (drawn.overlap - drawn.expected)[known] / drawn.z[known]
-        assert (abs(exact.expected - drawn.expected)[known] < 5 * spread / np.sqrt(600) + 1e-3).all()
+        assert (abs(exact.expected - drawn.expected)[known] < 5 * spread / np.sqrt(250) + 1e-3).all()
         deviation = (exact.overlap - exact.expected)[known] / exact.z[known]
-        often = exact.expected[known] > deviation  # of rare events 600 draws tell too little
+        often = exact.expected[known] > deviation  # of rare events 250 draws tell too little
         assert often.any()
         np.testing.assert_allclose(deviation[often], spread[often], rtol=0.25)
 
