@@ -14,9 +14,15 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402
 
 from graphpath.studies import Bench, Measured, Setting, Study  # noqa: E402
-from graphpath.studies.khakzar import degradation, overlap  # noqa: E402
-from graphpath.studies.khakzar.saliency import logits, mean_colour, saliency  # noqa: E402
-from graphpath.studies.khakzar.selections import independent, jaccard, selected  # noqa: E402
+from graphpath.studies.khakzar import (  # noqa: E402
+    degradation,
+    linearity,
+    overlap,
+    sanity,
+    sensitivity,
+)
+from graphpath.studies.khakzar.saliency import attributed, logits, mean_colour, saliency  # noqa: E402
+from graphpath.studies.khakzar.selections import independent, jaccard, selected, selecting  # noqa: E402
 from graphpath.studies.study import TRAINED  # noqa: E402
 
 SEEDS = (0, 1, 2)
@@ -141,3 +147,115 @@ def test_degradation_is_as_measured_on_the_toy(setting: Setting, seed: int) -> N
     assert least["random neurons"] > least["neuron_mct"] and most["random neurons"] < most["gradient"]
     assert effect(found, "MoRF") == pytest.approx(most["neuron_mct"] - most["gradient"])
     assert effect(found, "LeRF") == pytest.approx(least["gradient"] - least["neuron_mct"])
+
+
+# sanity
+
+
+def test_the_cascade_draws_layers_anew_from_the_last(setting: Setting) -> None:
+    with at_work(setting, sanity.STUDY) as bench:
+        before = {name: value.clone() for name, value in bench.model.module.state_dict().items()}
+        found = list(sanity.cascade(bench.model, seed=3))
+        after = bench.model.module.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    layers = sorted({name.split(".")[0] for name in before}, key=int, reverse=True)
+    assert [name for name, _ in found] == layers
+    for stage, (_, model) in enumerate(found, start=1):
+        for name, value in model.module.state_dict().items():
+            assert torch.equal(value, before[name]) == (name.split(".")[0] not in layers[:stage]), name
+    weights = torch.cat([value.flatten() for value in found[-1][1].module.state_dict().values()])
+    assert weights.std().item() == pytest.approx(0.1, rel=0.05) and abs(weights.mean().item()) < 0.01
+
+
+def test_resemblance_is_spearman_s_correlation() -> None:
+    from scipy import stats
+
+    random = np.random.default_rng(2)
+    one, two = np.round(random.random((2, 4, 30)), 1)
+    two[3] = 0.5
+    each = [stats.spearmanr(a, b).statistic for a, b in zip(one[:3], two[:3], strict=True)]
+    assert sanity.resemblance(one, two) == pytest.approx(sum(each) / 4)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_saliency_falls_with_the_weights(setting: Setting, seed: int) -> None:
+    with at_work(setting, sanity.STUDY, seed, images=20) as bench:
+        found = sanity.measure(bench)
+    by = found.tables["resemblance"].set_index(["method", "stage"]).resemblance
+    last = max(stage for _, stage in by.index)
+    for method in ("neuron_mct", "gradient"):
+        assert by[method, last] < 0.75 * by[method, 1] and by[method, last] < by["guided_backprop", last]
+    lesser = max(by["neuron_mct", last], by["neuron_intgrad", last])
+    assert effect(found, "change") == pytest.approx(1 - lesser)
+
+
+# sensitivity
+
+
+def test_sensitivity_is_the_correlation_over_sets(setting: Setting) -> None:
+    with at_work(setting, sensitivity.STUDY, part="neuron_mct", images=3, subsets=12) as bench:
+        images, module = bench.images(3), bench.model.module
+        sets = sensitivity.subsets(bench, 64, 20)
+        values = sensitivity.contributions(bench, images, "neuron_mct")
+        pixels, slope = images.batch(0, 3), attributed(bench, images, "neuron_mct")
+        found = sensitivity.mean_correlation(
+            values @ sets.T.astype(float), sensitivity.dropped(module, pixels, sets)
+        )
+    assert sets.shape == (12, 64) and (sets.sum(1) == 13).all()
+    each = []
+    for image, gradient in zip(pixels, slope, strict=True):
+        given, drop = [], []
+        for chosen in sets:
+            left = image.clone()
+            for place in np.flatnonzero(chosen):
+                left[:, place // 8, place % 8] = 0
+            before, after = logits(module, torch.stack([image, left]))
+            drop.append(float(before.max() - after[before.argmax()]))
+            given.append(float((gradient * (image - left)).sum()))
+        each.append(np.corrcoef(given, drop)[0, 1])
+    assert found == pytest.approx(np.mean(each), abs=1e-3)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_pathways_are_sensitive_to_what_they_attribute(setting: Setting, seed: int) -> None:
+    with at_work(setting, sensitivity.STUDY, seed, "neuron_mct", images=20, subsets=40) as bench:
+        found = sensitivity.measure(bench)
+    assert effect(found, "sensitivity") > 0.2
+    assert abs(effect(found, "sensitivity", "random pixels")) < 0.15
+
+
+# linearity
+
+
+def test_the_error_is_that_of_the_gradient(setting: Setting) -> None:
+    with at_work(setting, linearity.STUDY, images=4, steps=3) as bench:
+        images, module = bench.images(4), bench.model.module.double()
+        for batch, selection in selecting(bench.model, images, "neuron_mct", sparsity=0.0):
+            steps = linearity.sphere(bench, batch.images)
+            whole = torch.ones_like(batch.held.output, dtype=torch.bool)
+            found = linearity.errors(batch, whole, steps)
+            none = linearity.errors(batch, whole & False, steps)
+            assert selection.neurons is not None and np.isnan(none).all()
+            for number, pixels in enumerate(batch.images):
+                image = pixels[None].clone().requires_grad_(True)
+                f = module(image)
+                label = int(f.argmax())
+                f[0, label].backward()
+                each = []
+                for step in steps[:, number]:
+                    assert step.norm().item() == pytest.approx(0.1)
+                    moved = (module(pixels[None] + step)[0, label] - f[0, label]).item()
+                    along = (image.grad[0] * step).sum().item()
+                    each.append(abs(moved - along) / (image.grad.norm().item() * 0.1))
+                assert found[number] == pytest.approx(np.mean(each), rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_pathways_are_nearer_to_linear(setting: Setting, seed: int) -> None:
+    with at_work(setting, linearity.STUDY, seed, "neuron_mct", images=20, steps=5) as bench:
+        found = linearity.measure(bench)
+    errors = found.tables["errors"].set_index(["method", "sparsity"])
+    error = errors.whole / errors.pathway
+    assert error["neuron_mct", 0.8] > 2 and error["neuron_mct", 0.95] > 4
+    assert errors.gain["neuron_mct", 0.95] == pytest.approx(np.log10(error["neuron_mct", 0.95]))
+    assert effect(found, "gain") == min(errors.gain["neuron_mct"])

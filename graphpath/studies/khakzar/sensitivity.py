@@ -1,0 +1,137 @@
+"""Sensitivity-n (Ancona et al. 2018): do attributions of sets of pixels go with what their loss costs?
+
+For an image, many random sets of n pixels are made black; the sensitivity is Pearson's correlation, over
+these sets, of the sum of the attributions of their pixels with the drop of the predicted class's logit.
+Attributions are gradient times pixel, through the pathway for the paper's methods; Grad-CAM's and Integrated
+Gradients' are attributions as they are. It is in neither of the authors' repositories: what is claimed here
+is what their argument leads one to expect.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from graphpath.data import BaseImages
+from graphpath.studies import drawings
+from graphpath.studies.bench import Bench
+from graphpath.studies.khakzar import PAPER, PATHWAYS, RANDOM_NEURONS
+from graphpath.studies.khakzar.saliency import RANDOM_PIXELS, Floats, all_of, attributed, logits, without
+from graphpath.studies.study import (
+    MEASURED,
+    RANDOM,
+    Claim,
+    Drawing,
+    Effects,
+    Measured,
+    Study,
+    Tables,
+    framed,
+)
+
+PERCENT = (2, 5, 10, 20, 35, 50)
+OTHERS = ("gradient", "integrated_gradients", "grad_cam", RANDOM_NEURONS, RANDOM_PIXELS)
+TIMES_PIXEL = (*PATHWAYS, "gradient", RANDOM_NEURONS)
+"""Gradients, to be multiplied by the pixels."""
+
+
+def measure(bench: Bench) -> Measured:
+    """Sensitivity by method and share of pixels; the effects have the percentage for a layer."""
+    images = bench.images(bench.options["images"])
+    methods = (bench.part, *OTHERS)
+    values = {method: contributions(bench, images, method) for method in methods}
+    pixels, found, rows = all_of(images), Effects(), []
+    for percent in PERCENT:
+        sets = subsets(bench, pixels[0, 0].numel(), percent)
+        drops = dropped(bench.model.module, pixels, sets)
+        for method in methods:
+            value = mean_correlation(values[method] @ sets.T.astype(float), drops)
+            rows.append({"method": method, "percent": percent, "sensitivity": value})
+            condition = MEASURED if method == bench.part else method
+            found.add("sensitivity", condition, value, layer=percent, name=f"{percent} %")
+    return Measured(found.frame(), {"sensitivity": framed(rows)})
+
+
+def contributions(bench: Bench, images: BaseImages, method: str) -> Floats:
+    """What each pixel adds to the logit by a method, all colours together: (N, H * W)."""
+    given = attributed(bench, images, method)
+    signed = given * all_of(images) if method in TIMES_PIXEL else given
+    found: Floats = signed.sum(1).flatten(1).double().numpy()
+    return found
+
+
+def subsets(bench: Bench, count: int, percent: int) -> npt.NDArray[np.bool_]:
+    """Random sets of ``percent`` of ``count`` pixels, the same for every image: (sets, count)."""
+    random = bench.random("subsets", percent)
+    order = random.random((int(bench.options["subsets"]), count)).argsort(1).argsort(1)
+    found: npt.NDArray[np.bool_] = order < max(1, round(percent / 100 * count))
+    return found
+
+
+def dropped(module: nn.Module, pixels: Tensor, sets: npt.NDArray[np.bool_]) -> Floats:
+    """What black pixels cost the logit of each image's predicted class: (N, sets)."""
+    before, which = logits(module, pixels).max(1)
+    drops = []
+    for image, value, label in zip(pixels, before, which, strict=True):
+        after = logits(module, without(image.expand(len(sets), *image.shape), sets, 0.0))
+        drops.append(value - after[:, label])
+    found: Floats = torch.stack(drops).double().numpy()
+    return found
+
+
+def mean_correlation(one: Floats, two: Floats) -> float:
+    """The mean over rows of Pearson's correlation; a row of one value counts 0."""
+    left, right = (values - values.mean(1, keepdims=True) for values in (one, two))
+    length = np.sqrt((left**2).sum(1) * (right**2).sum(1))
+    each = np.divide((left * right).sum(1), length, out=np.zeros(len(one)), where=length > 1e-12)
+    return float(each.mean())
+
+
+def draw(tables: Tables) -> list[Drawing]:
+    """Sensitivity over the share of pixels."""
+    svg = drawings.lines_over(
+        tables["sensitivity"], "percent", "method", "sensitivity", null=0.0, label="correlation"
+    )
+    text = "Over the percentage of pixels made black. Integrated Gradients sums to the logit by construction."
+    return [Drawing("Sensitivity-n of all methods", text, svg, "sensitivity")]
+
+
+STUDY = Study(
+    name="khakzar/sensitivity",
+    title="Sensitivity-n of pathway gradients",
+    paper=PAPER,
+    needs="Makes random sets of pixels black, and compares the logit's drop with what they were attributed.",
+    claims=(
+        Claim(
+            "What the pathway attributes to pixels goes with what their loss costs the logit, at every size "
+            "of set",
+            quantity="sensitivity",
+            null=0.0,
+            controls=(RANDOM_NEURONS, RANDOM_PIXELS),
+            beside=("integrated_gradients", RANDOM),
+            unit="correlation of attribution and drop",
+        ),
+        Claim(
+            "More than what the plain gradient attributes",
+            quantity="sensitivity",
+            null=0.0,
+            controls=("gradient",),
+            over="mean",
+            unit="correlation of attribution and drop",
+        ),
+        Claim(
+            "More than what Grad-CAM attributes",
+            quantity="sensitivity",
+            null=0.0,
+            controls=("grad_cam",),
+            over="mean",
+            unit="correlation of attribution and drop",
+        ),
+    ),
+    measure=measure,
+    options={"images": 40, "subsets": 100, "sparsity": 0.9},
+    parts=PATHWAYS,
+    draw=draw,
+)
