@@ -81,6 +81,7 @@ class Setting:
     def described(self) -> dict[str, object]:
         """What tells one setting from another, for pages and summaries."""
         made = f"cnn of {', '.join(map(str, self.widths))} feature maps, trained here"
+        made += " on images in pairs" if self.pairs else ""
         return {
             "data": Path(self.data).name,
             "network": ", ".join(Path(model).stem for model in self.models) or made,

@@ -42,7 +42,9 @@ def write_summary(out: Path) -> pd.DataFrame:
     """Write summary.html, .md, .csv and .parquet into ``out``, of every study there; returns the table."""
     table = gather(out)
     write_table(out, "summary", table)
-    text = "\n\n".join(f"{_told(some)}\n\n{markdown(some)}" for _, some in table.groupby("data", sort=False))
+    text = "\n\n".join(
+        f"{on_what(some)}\n\n{markdown(some)}" for _, some in table.groupby("data", sort=False)
+    )
     write_atomically(out / "summary.md", lambda path: path.write_text(text, encoding="utf-8"))
     html = render(_as_page(table))
     write_atomically(out / "summary.html", lambda path: path.write_text(html, encoding="utf-8"))
@@ -93,12 +95,14 @@ def _as_page(table: pd.DataFrame) -> Page:
     return Page("Published claims, tried here", lead, files, sections)
 
 
-def _told(table: pd.DataFrame) -> str:
-    one = table.iloc[0]
-    return (
-        f"On {one.data}: {one.network}, {int(table.seeds.max())} seeds, at least {table.accuracy.min():.1%} "
-        f"of test images right. {counted(table)}"
-    )
+def on_what(table: pd.DataFrame) -> str:
+    """On which images and networks the verdicts of one data set rest, and how many there are of each kind."""
+    networks = [
+        f"{network} ({some.accuracy.min():.1%} of test images right, or more)"
+        for network, some in table.groupby("network", sort=False)
+    ]
+    seeds = int(table.seeds.max())
+    return f"On {table.data.iloc[0]}, {seeds} seeds: {'; '.join(networks)}. {counted(table)}"
 
 
 def _page(file: Path, out: Path) -> str:
