@@ -25,7 +25,7 @@ def command(
         list[str] | None, typer.Argument(metavar="NAME...", help="--list shows them all.")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Run every study.")] = False,
-    listed: Annotated[bool, typer.Option("--list", help="Show every study with its claims.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Show every study with its options.")] = False,
     data: a.Data = "digits",
     root: a.Root = None,
     out: Annotated[Path, typer.Option("--out", help="Where everything is kept.")] = Path("graphpath-studies"),
@@ -63,6 +63,7 @@ def _run(chosen: list[Study], setting: Setting, options: dict[str, Any]) -> None
     from graphpath.report.rows import rows
     from graphpath.studies import run_study, write_summary
 
+    _check(chosen, options)
     for study in chosen:
         # Of several studies, each takes the options that it has.
         own = options if len(chosen) == 1 else {n: v for n, v in options.items() if n in study.options}
@@ -75,6 +76,13 @@ def _run(chosen: list[Study], setting: Setting, options: dict[str, Any]) -> None
         typer.echo(f"  {result.page}")
     write_summary(setting.out)
     typer.echo(f"\n{setting.out / 'summary.html'}: every study there")
+
+
+def _check(chosen: list[Study], options: dict[str, Any]) -> None:
+    """Refuses an option that none of several studies has; of a single one, its runner does."""
+    for name in options:
+        if len(chosen) > 1 and not any(name in study.options for study in chosen):
+            raise StudyError(f"--option {name}: none of these {len(chosen)} studies has it; see --list.")
 
 
 def _listing(studies: Any) -> pd.DataFrame:

@@ -73,7 +73,8 @@ def _claim(
         figures.append(
             Figure(
                 f"{claim.unit or claim.quantity}{', ' + part if part else ''}",
-                f"Means over seeds with 95 % intervals; {claim.null:g} is no effect. "
+                f"Means over seeds with 95 % intervals, cut off where the axis ends; no effect is "
+                f"{claim.null:g}. "
                 + drawings.controls_told(dict.fromkeys((MEASURED, *claim.controls, *claim.beside))),
                 svg=drawings.claim_figure(claim, some),
                 sources=[source],

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from graphpath.report import captions
-from graphpath.report.figures import bars, heatmaps, likeness, stacked, usage
+from graphpath.report.figures import Point, bars, curves, forest, heatmaps, likeness, stacked, usage
 
 
 def tree(drawn: str) -> ElementTree.Element:
@@ -73,6 +73,38 @@ def test_likeness_draws_a_line_a_pair_their_median_and_what_to_expect() -> None:
 
 def test_likeness_without_pairs_still_draws() -> None:
     assert not by_class(likeness([(1, "one"), (2, "two")], {}, {}), "pair")
+
+
+def test_curves_draw_means_where_they_are_and_bands_about_them() -> None:
+    lines = {
+        "measured": {1: Point(0.5, 0.25, 0.75), 2: Point(1.0, 0.75, 1.25)},
+        "control": {2: Point(0.0)},
+    }
+    drawn = curves([(1, "one"), (2, "two")], lines, null=0.0, label="what")
+    first, second, control = (float(dot.get("cy", "")) for dot in by_class(drawn, "dot"))
+    [nothing] = by_class(drawn, "nothing")
+    assert second < first < control == float(nothing.get("y1", ""))
+    assert first - second == pytest.approx(control - first, abs=0.2)  # one half each
+    [band] = by_class(drawn, "band")  # a control of one seed has none
+    heights = [float(point.split(",")[1]) for point in band.get("points", "").split()]
+    assert heights[3] - heights[0] == pytest.approx(first - second, abs=0.2)  # from .25 to .75
+    assert [name.text for name in by_class(drawn, "name")] == ["measured", "control"]
+
+
+def test_curves_of_wide_intervals_show_the_means_and_of_none_an_empty_axis() -> None:
+    drawn = curves([(1, "one"), (2, "two")], {"x": {1: Point(1.0, -900, 900), 2: Point(2.0, -900, 900)}})
+    one, two = (float(dot.get("cy", "")) for dot in by_class(drawn, "dot"))
+    assert one - two > 50
+    assert not by_class(curves([(1, "one")], {"x": {1: Point(float("nan"))}}), "dot")
+
+
+def test_a_forest_has_a_dot_and_an_interval_a_row() -> None:
+    drawn = forest({"measured": Point(2.0, 1.0, 3.0), "control": Point(1.0)}, null=0.0)
+    measured, control = by_class(drawn, "dot")
+    [whisker] = [one for one in by_class(drawn, "curve") if one.tag == "line"]
+    middle = (float(whisker.get("x1", "")) + float(whisker.get("x2", ""))) / 2
+    assert float(measured.get("cx", "")) == pytest.approx(middle, abs=0.2)
+    assert float(control.get("cx", "")) == pytest.approx(float(whisker.get("x1", "")), abs=0.2)
 
 
 def test_usage_draws_the_share_of_each_map() -> None:

@@ -193,4 +193,7 @@ def test_the_command_line(
     assert "--list shows" in refused("study")
     assert "did you mean" in refused("study", "key_mapz")
     assert "has no option" in refused("study", "key_maps", "--out", tmp_path, "--option", "size=3")
+    assert "none of these 2 studies" in refused(
+        "study", "key_maps", "causal", "--out", tmp_path, "--option", "size=3"
+    )
     assert "--root" in refused("study", "key_maps", "--out", tmp_path, "--data", "mnist")
