@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +15,13 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor, nn  # noqa: E402
 
-from graphpath.studies import Bench, Measured, Setting, Study  # noqa: E402
+from graphpath.studies import RANDOM, STUDIES, Bench, Measured, Setting, Study, run_study  # noqa: E402
 from graphpath.studies.khakzar import (  # noqa: E402
+    decoding,
     degradation,
     linearity,
     overlap,
+    roar,
     sanity,
     sensitivity,
 )
@@ -259,3 +263,105 @@ def test_pathways_are_nearer_to_linear(setting: Setting, seed: int) -> None:
     assert error["neuron_mct", 0.8] > 2 and error["neuron_mct", 0.95] > 4
     assert errors.gain["neuron_mct", 0.95] == pytest.approx(np.log10(error["neuron_mct", 0.95]))
     assert effect(found, "gain") == min(errors.gain["neuron_mct"])
+
+
+# roar
+
+
+def test_what_is_most_salient_is_gone(setting: Setting) -> None:
+    with at_work(setting, roar.STUDY) as bench:
+        images = bench.images(4)
+        values = saliency(bench, images, "gradient")
+        fill = torch.tensor([0.25])
+        found = roar.Ranked(bench, images, "gradient", fill).without(30)
+        pixels, before = found.batch(0, 4), images.batch(0, 4)
+    assert np.array_equal(found.labels, images.labels) and found.classes == images.classes
+    for image, old, value in zip(pixels.flatten(1), before.flatten(1), values, strict=True):
+        gone = np.zeros(64, bool)
+        gone[sorted(range(64), key=lambda at: (value[at], at))[64 - 19 :]] = True
+        assert (image[gone] == 0.25).all() and torch.equal(image[~gone], old[~gone])
+
+
+def test_retraining_goes_on_where_it_stopped(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[int] = []
+    real = roar.train
+
+    def interrupted(*given: Any, **options: Any) -> Any:
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(1)
+        return real(*given, **options)
+
+    options = {"train_images": 30, "test_images": 20, "epochs": 1}
+    monkeypatch.setattr(roar, "PERCENT", (10, 90))
+    with at_work(setting, roar.STUDY, **options) as bench:
+        monkeypatch.setattr(roar, "train", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            roar.measure(bench)
+        monkeypatch.setattr(roar, "train", lambda *a, **o: done.append(1) or real(*a, **o))
+        found = roar.measure(bench)
+    assert len(done) == 10  # each once
+    mean = found.tables["accuracies"].groupby("method").accuracy.mean()
+    best = max(mean["neuron_mct"], mean["neuron_intgrad"])
+    assert effect(found, "lost beside gradient") == pytest.approx(mean["gradient"] - best)
+
+
+# decoding
+
+
+def test_likeness_is_with_the_image_and_not_with_other_classes() -> None:
+    random = np.random.default_rng(3)
+    made, images, labels = random.random((4, 9)), random.random((4, 9)), np.array([0, 0, 1, 2])
+    made[3] = 0.5
+    found = decoding.likeness(made, images, labels)
+    for one in range(3):
+        each = [np.corrcoef(made[one], image)[0, 1] for image in images]
+        others = [each[two] for two in range(4) if labels[two] != labels[one]]
+        assert found[one] == pytest.approx(each[one] - np.mean(others))
+    assert found[3] == 0
+
+
+def test_pictures_are_what_the_class_s_logit_wants(setting: Setting) -> None:
+    with at_work(setting, decoding.STUDY, part="neuron_mct", images=10, steps=40) as bench:
+        found = decoding.measure(bench)
+        images = bench.images(10)
+        whole = decoding.pictures(bench, images, decoding.WHOLE)
+        now = logits(bench.model.module, whole)
+        wanted = logits(bench.model.module, images.batch(0, 10)).argmax(1)
+    assert whole.shape == (10, 1, 8, 8) and 0 <= whole.min() < whole.max() <= 1
+    assert (now.argmax(1) == wanted).all() and (now.max(1).values > 2 * now.abs().mean(1)).all()
+    same = [(a, b) for a in range(10) for b in range(a) if wanted[a] == wanted[b]]
+    assert all(torch.allclose(whole[a], whole[b], atol=1e-4) for a, b in same)
+    table = found.tables["pictures"].assign(network=TRAINED, seed=0, part="neuron_mct")
+    assert set(table.method) == {"image", "neuron_mct", "random neurons", "whole network"}
+    [drawing] = decoding.draw({"pictures": table})
+    assert drawing.svg.count("data:image/png;base64,") == len(table) == 40
+
+
+TINY = {
+    "khakzar/overlap": {"images": 6, "iterations": 5},
+    "khakzar/degradation": {"images": 6},
+    "khakzar/sanity": {"images": 6},
+    "khakzar/sensitivity": {"images": 6, "subsets": 10},
+    "khakzar/linearity": {"images": 6, "steps": 2},
+    "khakzar/roar": {"train_images": 30, "test_images": 20, "epochs": 1},
+    "khakzar/decoding": {"images": 6, "steps": 3},
+}
+
+
+def test_all_are_in_the_catalogue() -> None:
+    assert TINY.keys() == {name for name in STUDIES if name.startswith("khakzar/")}
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_study_runs_from_network_to_page(tmp_path: Path, name: str) -> None:
+    study = replace(STUDIES[name], parts=STUDIES[name].parts[:1])
+    setting = Setting(tmp_path, seeds=(0,), widths=(4, 4), train_images=40)
+    result = run_study(study, setting, TINY[name])
+    assert list(result.verdicts.claim) == [claim.text for claim in study.claims]
+    assert result.verdicts.effect.notna().all()
+    page = result.page.read_text()
+    assert all(drawing.title in page for drawing in study.draw(result.tables))
+    quantities = set(result.tables["effects"].condition)
+    for claim in study.claims:
+        assert {*claim.controls, *claim.beside} - {RANDOM} <= quantities

@@ -1,0 +1,178 @@
+"""Pathway decoding: the picture that the critical neurons of an image would most like to see.
+
+The predicted class's logit is maximised over pixels in [0, 1], from grey, in the network that keeps only the
+neurons selected of the image (at sparsity .98, as published), its mask frozen. The pictures are there to be
+looked at. What is counted is *likeness*: the correlation of a picture with its own image, less its mean
+correlation with images of other classes. Of the whole network there is one picture a class.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphpath.attribution.pathway import kept
+from graphpath.data import BaseImages
+from graphpath.report import svg
+from graphpath.report.pictures import photo
+from graphpath.studies.bench import Bench
+from graphpath.studies.khakzar import PAPER, PATHWAYS, RANDOM_NEURONS
+from graphpath.studies.khakzar.linearity import METHODS, answers
+from graphpath.studies.khakzar.saliency import Floats, all_of, predicted
+from graphpath.studies.khakzar.selections import selecting
+from graphpath.studies.study import (
+    MEASURED,
+    RANDOM,
+    TRAINED,
+    Claim,
+    Drawing,
+    Effects,
+    Measured,
+    Study,
+    Tables,
+    framed,
+)
+from graphpath.tracing.batch import Batch
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WHOLE = "whole network"
+ORIGINAL = "image"
+RATE = 0.1
+ROUGH = 0.05
+"""What a unit of difference between neighbouring pixels costs, over the logit's size at the start."""
+SHOWN, SIDE, GAP, MARGIN = 12, 64, 6, 120
+
+
+def measure(bench: Bench) -> Measured:
+    """Pictures of every image by the pathway, by random neurons and by the whole network."""
+    images = bench.images(bench.options["images"])
+    pixels, labels = all_of(images), predicted(bench, images).numpy()
+    rows = [_row(number, ORIGINAL, picture) for number, picture in enumerate(pixels[:SHOWN])]
+    found, mean = Effects(), {}
+    for name in (bench.part, RANDOM_NEURONS, WHOLE):
+        made = pictures(bench, images, name)
+        rows += [_row(number, name, picture) for number, picture in enumerate(made[:SHOWN])]
+        mean[name] = float(likeness(_flat(made), _flat(pixels), labels).mean())
+        found.add("likeness", MEASURED if name == bench.part else name, mean[name])
+    return Measured(found.frame(), {"pictures": framed(rows)})
+
+
+def pictures(bench: Bench, images: BaseImages, name: str) -> Tensor:
+    """What is decoded of each image: (N, C, H, W)."""
+    method, options = METHODS["neuron_mct" if name == WHOLE else name]
+    sparsity = float(bench.options["sparsity"])
+    bench.asked.append(f"graphpath.tracing {method} sparsity={sparsity}")
+    made = []
+    for batch, selection in selecting(
+        bench.model, images, method, bench.seed, bench.setting.device, sparsity=sparsity, **options
+    ):
+        mask = kept(batch, selection)
+        mask = torch.ones_like(mask) if name == WHOLE else mask
+        made.append(decoded(batch, mask, int(bench.options["steps"])))
+    return torch.cat(made)
+
+
+def decoded(batch: Batch, mask: Tensor, steps: int) -> Tensor:
+    """The pixels in [0, 1] that maximise f of the masked network, smooth ones before rough: (N, C, H, W)."""
+    factors = mask.to(batch.images.dtype)
+    with torch.enable_grad():
+        free = torch.zeros_like(batch.images).requires_grad_(True)
+        ascent = torch.optim.Adam([free], lr=RATE)
+        for _ in range(steps):
+            image = free.sigmoid()
+            f = answers(batch, image, factors)
+            (slope,) = torch.autograd.grad((ROUGH * roughness(image) - f).sum(), free)
+            free.grad = slope
+            ascent.step()
+    return free.detach().sigmoid().cpu()
+
+
+def roughness(images: Tensor) -> Tensor:
+    """The sum of the absolute differences of neighbouring pixels: (N,)."""
+    down, right = images.diff(dim=2).abs(), images.diff(dim=3).abs()
+    return down.flatten(1).sum(1) + right.flatten(1).sum(1)
+
+
+def likeness(made: Floats, images: Floats, labels: np.ndarray) -> Floats:
+    """Each picture's correlation with its own image, less the mean of those with images of other classes.
+
+    ``made`` and ``images`` (N, P), ``labels`` (N,); a picture of one colour correlates with none.
+    """
+    left, right = (values - values.mean(1, keepdims=True) for values in (made, images))
+    length = np.sqrt((left**2).sum(1)[:, None] * (right**2).sum(1)[None])
+    alike = np.divide(left @ right.T, length, out=np.zeros((len(left), len(right))), where=length > 1e-9)
+    other = labels[:, None] != labels[None]
+    result: Floats = np.diag(alike) - (alike * other).sum(1) / np.maximum(other.sum(1), 1)
+    return result
+
+
+def draw(tables: Tables) -> list[Drawing]:
+    """The first seed's pictures: a row for each method."""
+    table = tables["pictures"]
+    own = table[(table.network == TRAINED) & (table.seed == table.seed.min())]
+    text = (
+        "The pixels that maximise the class's logit in what is left of the network, below the images whose "
+        "neurons were selected; of the first seed's network."
+    )
+    return [
+        Drawing(f"Decoded from pathways, {part}", text, grid(some), "pictures")
+        for part, some in own.groupby("part", sort=False)
+    ]
+
+
+def grid(table: pd.DataFrame) -> str:
+    """The pictures of a table (image, method, picture) as SVG."""
+    parts, methods = [], list(dict.fromkeys(table.method))
+    for line, method in enumerate(methods):
+        y = line * (SIDE + GAP)
+        parts.append(svg.text(0, y + SIDE / 2, method))
+        for number, picture in enumerate(table[table.method == method].picture):
+            x = MARGIN + number * (SIDE + GAP)
+            style = "image-rendering:pixelated"
+            parts.append(svg.element("image", x=x, y=y, width=SIDE, height=SIDE, href=picture, style=style))
+    count = int(table.image.max()) + 1
+    width, height = MARGIN + count * (SIDE + GAP), len(methods) * (SIDE + GAP)
+    return svg.document(width, height, *parts, label="Pictures decoded from pathways")
+
+
+def _row(number: int, method: str, picture: Tensor) -> dict[str, object]:
+    return {"image": number, "method": method, "picture": photo(picture.float().numpy())}
+
+
+def _flat(images: Tensor) -> Floats:
+    found: Floats = images.flatten(1).double().numpy()
+    return found
+
+
+STUDY = Study(
+    name="khakzar/decoding",
+    title="Pictures decoded from critical pathways",
+    paper=PAPER,
+    needs="Maximises a class's logit over pixels in the network of an image's critical neurons.",
+    claims=(
+        Claim(
+            "What is decoded from an image's critical neurons looks like the image, more than what random "
+            "neurons give",
+            quantity="likeness",
+            null=0.0,
+            controls=(RANDOM_NEURONS, RANDOM),
+            unit="correlation with the image, less that with other classes' images",
+        ),
+        Claim(
+            "It looks more like the image than what the whole network would like to see",
+            quantity="likeness",
+            null=0.0,
+            controls=(WHOLE,),
+            unit="correlation with the image, less that with other classes' images",
+        ),
+    ),
+    measure=measure,
+    options={"images": 40, "steps": 150, "sparsity": 0.98},
+    parts=PATHWAYS,
+    draw=draw,
+)

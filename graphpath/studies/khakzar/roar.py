@@ -1,0 +1,154 @@
+"""ROAR (Hooker et al. 2019): remove the pixels that a method ranks highest, and see what is still learned.
+
+Of every image, training and test, the share of pixels with the largest saliency is set to the mean colour;
+a network of the same architecture, from the same seed, is trained on these images and tested on them. The
+more accuracy is lost, the more of what tells classes apart the method had found. Published (the authors'
+repository, ResNet-8, CIFAR-10; base 84.36 %), at 10 and at 90 %: gradient 79.1 and 75.5, Grad-CAM 74.7 and
+47.6, NeuronMCT 74.4 and 44.4, NeuronIntGrad 75.1 and 48.0.
+
+Every retrained network's accuracy is kept as it comes, so an interrupted unit goes on with the next. What is
+retrained is the small network that studies train themselves, whatever network the saliency is of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from graphpath.data import BaseImages, TensorImages
+from graphpath.ids import digest
+from graphpath.models import train
+from graphpath.record.files import read_json, write_json
+from graphpath.studies import drawings
+from graphpath.studies.bench import Bench
+from graphpath.studies.khakzar import PAPER, PATHWAYS
+from graphpath.studies.khakzar.saliency import (
+    BASELINES,
+    RANDOM_PIXELS,
+    all_of,
+    mean_colour,
+    ranked,
+    saliency,
+    without,
+)
+from graphpath.studies.study import (
+    MEASURED,
+    TRAINED,
+    Claim,
+    Drawing,
+    Effects,
+    Measured,
+    Study,
+    Tables,
+    framed,
+)
+
+PERCENT = (10, 30, 50, 70, 90)
+METHODS = (*PATHWAYS, *BASELINES, RANDOM_PIXELS)
+
+
+def measure(bench: Bench) -> Measured:
+    """Accuracies by method and share of pixels; and what more is lost by pathways than by others."""
+    learned = bench.setting.images("train", int(bench.options["train_images"]))
+    tested = bench.images(int(bench.options["test_images"]))
+    fill, rows = mean_colour(learned), []
+    mean = dict.fromkeys(METHODS, 0.0)
+    for method in METHODS:
+        both = Ranked(bench, learned, method, fill), Ranked(bench, tested, method, fill)
+        for percent in PERCENT:
+            accuracy = retrained(bench, *both, percent)
+            rows.append({"method": method, "percent": percent, "accuracy": accuracy})
+            mean[method] += accuracy / len(PERCENT)
+    found, best = Effects(), max(mean[method] for method in PATHWAYS)
+    for other in (RANDOM_PIXELS, *BASELINES):
+        found.add(f"lost beside {other}", MEASURED, mean[other] - best)
+    return Measured(found.frame(), {"accuracies": framed(rows)})
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """Images whose pixels a method ranks, when it is asked."""
+
+    bench: Bench
+    images: BaseImages
+    method: str
+    fill: Tensor
+
+    @cached_property
+    def places(self) -> npt.NDArray[np.int64]:
+        """Each pixel's place from the least salient (0) on: (N, H * W)."""
+        return ranked(saliency(self.bench, self.images, self.method))
+
+    def without(self, percent: int) -> TensorImages:
+        """The images with the ``percent`` of their pixels that are most salient set to the mean colour."""
+        images, count = self.images, self.places.shape[1]
+        gone = self.places >= count - round(percent / 100 * count)
+        return TensorImages(
+            without(all_of(images), gone, self.fill),
+            np.asarray(images.labels),
+            dataset=f"{images.dataset}-without",
+            split=images.split,
+            classes=images.classes,
+            scheme=images.scheme,
+        )
+
+
+def retrained(bench: Bench, learned: Ranked, tested: Ranked, percent: int) -> float:
+    """The accuracy of a network trained and tested without the most salient pixels; made once."""
+    sets = (learned.images.fingerprint, tested.images.fingerprint)
+    asked = (*sets, dict(bench.options), learned.method, percent, bench.seed, bench.setting.widths)
+    file = bench.place("roar") / f"{digest(*asked)[:12]}.json"
+    if file.is_file():
+        return float(read_json(file)["accuracy"])
+    bench.tell(f"retraining without {percent} % by {learned.method}", 0, 0)
+    done = train(
+        "cnn",
+        learned.without(percent),
+        tested.without(percent),
+        seed=bench.seed,
+        epochs=int(bench.options["epochs"]),
+        device=bench.setting.device,
+        widths=bench.setting.widths,
+    )
+    write_json(file, {"method": learned.method, "percent": percent, "accuracy": done.accuracy})
+    return done.accuracy
+
+
+def draw(tables: Tables) -> list[Drawing]:
+    """Accuracy by the share of pixels removed."""
+    svg = drawings.lines_over(tables["accuracies"], "percent", "method", "accuracy", label="accuracy")
+    text = "Test accuracy of networks retrained without the most salient pixels, by their percentage."
+    return [Drawing("What is still learned", text, svg, "accuracies")]
+
+
+def _claim(text: str, other: str) -> Claim:
+    return Claim(
+        text,
+        quantity=f"lost beside {other}",
+        null=0.0,
+        unit=f"accuracy without {other} less that without the pathway's pixels, mean over 10 to 90 %",
+    )
+
+
+STUDY = Study(
+    name="khakzar/roar",
+    title="ROAR: remove the most salient pixels, and retrain",
+    paper=PAPER,
+    needs="Retrains a small network 25 times a seed, on images without their most salient pixels.",
+    claims=(
+        _claim(
+            "Less is learned without the pathways' most salient pixels than without random ones",
+            RANDOM_PIXELS,
+        ),
+        _claim("Less than without the plain gradient's", "gradient"),
+        _claim("Less than without Grad-CAM's", "grad_cam"),
+    ),
+    measure=measure,
+    options={"train_images": 600, "test_images": 300, "epochs": 10, "sparsity": 0.9},
+    networks=(TRAINED,),
+    draw=draw,
+)
