@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -119,8 +120,8 @@ def score(
     from graphpath.detect import Detector
 
     known = Detector.load(detector)
-    with a.open_store(store, database) as kept, nullcontext(out) if out else TemporaryDirectory() as place:
-        trace = _traced(work, known, kept, Path(str(place)) / ("" if out else "trace"))
+    with a.open_store(store, database) as kept, _place(out) as place:
+        trace = _traced(work, known, kept, place)
         if explain is not None:
             _show(known.explain(kept, trace, explain), output)
             return
@@ -131,6 +132,16 @@ def score(
         f"{known.threshold:.3g}).",
         err=output.machine,
     )
+
+
+@contextmanager
+def _place(out: Path | None) -> Iterator[Path]:
+    """``out``, or a directory that goes when the block ends."""
+    if out is not None:
+        yield out
+        return
+    with TemporaryDirectory() as folder:
+        yield Path(folder) / "trace"
 
 
 def _traced(work: Work, detector: Detector, store: Store, out: Path) -> Trace:

@@ -93,6 +93,29 @@ def test_one_attack_and_another_kind(call, place, tmp_path) -> None:
     assert json.loads((tmp_path / "d.json").read_text())["kind"] == "forest"
 
 
+def test_what_the_method_learned_comes_from_the_classes(call, place, tmp_path) -> None:
+    """Thresholds that were fitted on the classes' images are used for new ones."""
+    model, own = ["--model", place / "m.pt", "--data"], ["--target", "own", "--routes", 0]
+    fitted = ["--option", "phi=fitted", *own]
+    classes, store = tmp_path / "classes", ["--store", tmp_path / "s.lbdb"]
+    lent = [*fitted, "--fitted-on", classes]
+    for words in (
+        ["trace", *model, "digits", "--split", "train", "--limit", 80, *fitted, "--out", classes],
+        ["trace", *model, "digits", "--limit", 60, *lent, "--out", tmp_path / "clean"],
+        ["trace", *model, place / "bim", *lent, "--out", tmp_path / "bim"],
+        ["load", classes, tmp_path / "clean", tmp_path / "bim", *store],
+        ["detect", "fit", *store, "--out", tmp_path / "d.json"],
+    ):
+        assert call(*words).exit_code == 0
+    known = Detector.load(tmp_path / "d.json")
+    words = ["detect", "score", "--detector", tmp_path / "d.json", *store, *model, place / "bim", "--json"]
+    scored = call(*words)
+    assert scored.exit_code == 0, scored.output
+    with open_store(tmp_path / "s.lbdb") as kept:
+        expected = known.score(kept, tmp_path / "bim")
+    assert [row["score"] for row in json.loads(scored.stdout)] == pytest.approx(expected.score.tolist())
+
+
 def test_what_cannot_be_is_refused_in_one_sentence(refused, place, store, tmp_path) -> None:
     out = ["--out", tmp_path / "d.json"]
     assert "no run of attacked images" in refused("detect", "fit", "--store", store, *out)
