@@ -5,6 +5,7 @@ sites, views         program -> sites, and where each element between them comes
 maps, inlets         the flows into chosen neurons, row by row
 held, elements       one batch: values, gradients, switches
 live                 the network itself: neurons multiplied by factors, a pass resumed from a site
+edits                the network itself: neurons set, edges cut
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from graphpath.network import Network
 from graphpath.queries import find, runner
 from graphpath.queries.text import bare, parameters
 from graphpath.stores import models
+from graphpath.stores.sandbox import plain
 from graphpath.verifying.answer import OWNERS, Ints, integers, kind_of
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _once(
     if question.query is not None:
         return store.query(question.query, **given), dict(runner.settled(store, question.query, **given))
     assert question.cypher is not None
-    named: dict[str, Any] = dict(given)
+    named: dict[str, Any] = plain(given)
     return store.cypher(question.cypher, **named), named
 
 

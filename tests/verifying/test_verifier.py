@@ -158,9 +158,7 @@ def test_images_without_rows_are_left_out(case: SimpleNamespace) -> None:
     some = case.store.cypher(NEURONS, run=run)
     kept = some[some.pathway.isin(sorted(some.pathway.unique())[:3])]
     text = NEURONS.replace("p.run = $run", "p.run = $run AND p.id IN $some")
-    verdict = asked(
-        case, cypher=text, parameters={"run": run, "some": sorted(map(int, kept.pathway.unique()))}
-    )
+    verdict = asked(case, cypher=text, parameters={"run": run, "some": np.unique(kept.pathway)}, record=True)
     assert verdict.images == 3
     assert verdict.decision == "cannot tell" and "3 images are too few" in verdict.words
 
