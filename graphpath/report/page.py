@@ -50,6 +50,8 @@ class Figure:
     legend: str = ""
     half: bool = False
     """Whether it stands beside another, where there is room."""
+    wrap: bool = False
+    """Whether the table's cells hold sentences, which may take several lines."""
 
 
 @dataclass(frozen=True)

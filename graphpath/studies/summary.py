@@ -84,8 +84,8 @@ def _as_page(table: pd.DataFrame) -> Page:
     for data, some in table.groupby("data", sort=False):
         why = [[one.study, one.claim, one.part, one.why] for one in rows(some)]
         figures = [
-            Figure("Verdicts", "", table=[HEAD, *_lines(some, "; ")]),
-            Figure("What they rest on", "", table=[["study", "claim", "part", "why"], *why]),
+            Figure("Verdicts", "", table=[HEAD, *_lines(some, "; ")], wrap=True),
+            Figure("What they rest on", "", table=[["study", "claim", "part", "why"], *why], wrap=True),
         ]
         sections.append(Section(f"on-{data}", f"On {data}", counted(some), figures))
     files = [(str(study), str(page)) for (study, page), _ in table.groupby(["study", "page"], sort=False)]
