@@ -34,8 +34,9 @@ class Process:
         _reap(self.pid)
         if not self.began or began(self.pid) != self.began:
             return False
-        # One that was killed loses its command line first, and its ports with its last thread.
-        return self.mark in command_line(self.pid) or _ending(self.pid)
+        words = command_line(self.pid)
+        # One that was killed loses its memory first, its command line with it, and its ports last.
+        return self.mark in words or not any(words)
 
     def end(self, timeout: float) -> bool:
         """Asks it to end, and kills it when it has not within ``timeout`` seconds; whether that was needed.

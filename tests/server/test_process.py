@@ -26,6 +26,15 @@ print(heard.getsockname()[1], flush=True)
 ctypes.CDLL(None).pthread_exit(None)
 """
 
+# Freeing so much memory takes a while, in which the system shows no command line and the port is taken still.
+LARGE = """
+import socket, time
+held = b"x" * (400 << 20)
+heard = socket.create_server(("127.0.0.1", 0))
+print(heard.getsockname()[1], flush=True)
+time.sleep(60)
+"""
+
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
 
 
@@ -45,6 +54,18 @@ def test_a_process_is_alive_until_its_last_thread_lets_go_of_its_port() -> None:
             time.sleep(0.01)
         assert not process.alive
         assert ports.choose(port, 0)[0] == port
+
+
+def test_a_killed_process_is_alive_until_its_port_is_free() -> None:
+    for _ in range(5):
+        with subprocess.Popen([sys.executable, "-c", LARGE], stdout=subprocess.PIPE, text=True) as child:
+            process = Process(child.pid, began(child.pid) or "", "-c")
+            port = int(child.stdout.readline())
+            child.send_signal(signal.SIGKILL)
+            until = time.monotonic() + 10
+            while process.alive and time.monotonic() < until:
+                pass
+            assert ports.choose(port, 0)[0] == port
 
 
 def test_free_ports_are_not_those_of_outgoing_connections() -> None:
