@@ -28,14 +28,14 @@ def lower(module: nn.Module, image: Tensor) -> Program:
     """The program of ``module`` for images like ``image`` (C, H, W); the module is left as it was.
 
     Raises UnsupportedOperation, which names the operation and its place, or NetworkError where torch.fx
-    cannot trace the module or the program's logits differ from the module's.
+    cannot trace the module, where it cannot take such images, or the program's logits differ from its own.
     """
     generator = torch.Generator().manual_seed(0)
     noise = torch.rand((PROBE, *image.shape), generator=generator, dtype=torch.float64)
     probe = noise.to(device=image.device, dtype=image.dtype)
     with evaluating(module), _unmarked(module), torch.no_grad():
         graph = _traced(module)
-        program = settled(Lowering(module, probe, rule_for).walk(graph).pruned()).folded().named()
+        program = settled(_walked(module, probe, graph).pruned()).folded().named()
         _check(program, module, probe)
     return program
 
@@ -70,6 +70,25 @@ def _traced(module: nn.Module) -> torch.fx.Graph:
         raise NetworkError(
             f"torch.fx cannot trace {type(module).__name__}: {error}. "
             "Its forward must not branch on the values or shapes of tensors."
+        ) from error
+
+
+def _walked(module: nn.Module, probe: Tensor, graph: torch.fx.Graph) -> Program:
+    try:
+        return Lowering(module, probe, rule_for).walk(graph)
+    except RuntimeError:
+        _refuse_size(module, probe)
+        raise
+
+
+def _refuse_size(module: nn.Module, probe: Tensor) -> None:
+    """Raise NetworkError if the network itself cannot take the images."""
+    try:
+        module(probe)
+    except RuntimeError as error:
+        raise NetworkError(
+            f"{type(module).__name__} cannot take images of shape {tuple(probe.shape[1:])}: {error}. "
+            "Give it images of the size that it is made for."
         ) from error
 
 

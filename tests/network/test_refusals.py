@@ -208,6 +208,13 @@ def test_a_hook_on_the_whole_network_that_changes_its_result_is_noticed() -> Non
         take_apart(model, SHAPE)
 
 
+def test_images_that_the_network_cannot_take_are_refused() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(2 * 4 * 4, 3))
+    take_apart(model, (1, 6, 6))
+    with pytest.raises(NetworkError, match=r"Sequential cannot take images of shape \(1, 7, 7\): .*size"):
+        take_apart(model, (1, 7, 7))
+
+
 def test_networks_without_weights_and_images_of_other_ranks_are_refused() -> None:
     with pytest.raises(NetworkError, match="has no parameters"):
         take_apart(nn.Sequential(nn.Flatten(), nn.ReLU()), SHAPE)
