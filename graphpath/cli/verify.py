@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 INTERRUPTED = "no verdict was recorded"
 
+By = Annotated[
+    str | None,
+    typer.Option("--by", help="sample: each image by its own rows; answer: every image by all rows."),
+]
+Layers = Annotated[str | None, typer.Option("--layers", help="Only these layers, by number or name: 2,3 ...")]
+
 
 @work_options
 @output_options
@@ -36,13 +42,8 @@ def command(
     param: Annotated[
         list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A parameter of the query.")
     ] = None,
-    by: Annotated[
-        str | None,
-        typer.Option("--by", help="sample: each image by its own rows; answer: every image by all rows."),
-    ] = None,
-    layers: Annotated[
-        str | None, typer.Option("--layers", help="Only these layers, by number or name: 2,3 ...")
-    ] = None,
+    by: By = None,
+    layers: Layers = None,
     mode: Annotated[str, typer.Option("--mode", help="remove the answer, or keep it alone.")] = "remove",
     baseline: Annotated[
         str, typer.Option("--baseline", help="What stands in: zero, mean or resample.")
