@@ -143,14 +143,15 @@ def test_degradation_is_as_measured_on_the_toy(setting: Setting, seed: int) -> N
     with at_work(setting, degradation.STUDY, seed, "neuron_mct", images=60) as bench:
         found = degradation.measure(bench)
     table = found.tables["changes"]
-    mean = table[table.percent <= 10].groupby(["order", "method"]).change.mean()
-    most, least = mean["MoRF"], mean["LeRF"]
+    whole = table.groupby(["order", "method"]).change.mean()
+    # A tenth of an 8 x 8 image is six pixels, too few to tell methods apart on one network: half of them are.
+    most, least = whole["MoRF"], whole["LeRF"]
     assert most["neuron_mct"] > most["gradient"] > 2 * most["random pixels"]
-    # Of a single small network the gradient's least relevant pixels may matter as little as the pathway's.
-    assert max(least["neuron_mct"], least["gradient"]) < least["random pixels"]
+    assert 2 * max(least["neuron_mct"], least["gradient"]) < least["random pixels"]
     assert least["random neurons"] > least["neuron_mct"] and most["random neurons"] < most["gradient"]
-    assert effect(found, "MoRF") == pytest.approx(most["neuron_mct"] - most["gradient"])
-    assert effect(found, "LeRF") == pytest.approx(least["gradient"] - least["neuron_mct"])
+    few = table[table.percent <= 10].groupby(["order", "method"]).change.mean()
+    assert effect(found, "MoRF") == pytest.approx(few["MoRF"]["neuron_mct"] - few["MoRF"]["gradient"])
+    assert effect(found, "LeRF") == pytest.approx(few["LeRF"]["gradient"] - few["LeRF"]["neuron_mct"])
 
 
 # sanity
