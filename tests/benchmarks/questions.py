@@ -274,6 +274,7 @@ def questions(store: Store) -> list[Question]:
         Question("pathways/routes", clean, ROUTES),
         Question("pathways/layers", clean, "SELECT * FROM layers ORDER BY layer"),
         Question("runs/all", {}),
+        Question("verdicts/all", {}),
         Question("browse/pathway", pathway, PATHWAY),
         Question("browse/class_pathway", one, CLASS_PATHWAY),
         Question("browse/class_maps", one),
