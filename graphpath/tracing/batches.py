@@ -90,9 +90,9 @@ class Batches:
         network = self.wiring.network
         item = torch.empty((), dtype=network.dtype).element_size()
         values = beside + (network.neurons + network.pooled) * (item * 8 + 8 * 5)
-        if not method.edges:
+        if not method.edges and budgeted:
             values += network.neurons * SIEVE
-        if not method.edges and not budgeted:
+        elif not method.edges:
             kept = method.kept(options)
             pairs = sum(inlets.columns * inlets.site.size for inlets in self.wiring.inlets[:-1])
             values += int(pairs * kept * kept) * 64

@@ -34,7 +34,10 @@ def sieved(batch: Batch, selection: Selection, joining: Joining, budget: int, ro
 
     What there was beside them is counted in ``there`` and ``bias_fed``.
     """
-    kinds = [_Strengths(batch, from_constants) for from_constants in ((True, False) if routes else (True,))]
+    log = batch.held.output.double().abs().log()
+    kinds = [
+        _Strengths(batch, log, from_constants) for from_constants in ((True, False) if routes else (True,))
+    ]
     tally = _Tally(batch)
     for inlets in batch.inlets:
         site = inlets.site
@@ -94,11 +97,11 @@ class _Strengths:
     best way into it|, of the site whose edges are met.
     """
 
-    def __init__(self, batch: Batch, from_constants: bool) -> None:
+    def __init__(self, batch: Batch, log: Tensor, from_constants: bool) -> None:
+        """``log`` (N, neurons) is log |output|."""
         self.forward = Forward(batch, from_constants, 1)
-        self._batch, images = batch, batch.held.images
-        self._log = batch.held.output.double().abs().log()
-        self._ahead = torch.full_like(self._log, -torch.inf)
+        self._batch, self._log, images = batch, log, batch.held.images
+        self._ahead = torch.full_like(log, -torch.inf)
         self.close(batch.wiring.sites[0])
         least = torch.finfo(torch.float64).min  # no route at all is less still
         self.bound = torch.full((images,), least, dtype=torch.float64, device=self._log.device)

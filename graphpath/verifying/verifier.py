@@ -78,11 +78,14 @@ def verify(
         mode: "remove" the answer, or "keep" it and remove all else in its layers.
         baseline: what neurons are set to and removed edges carry: "zero", "mean" (over the images given), or
             "resample" (of another image).
-        target: whose logit and confidence are watched: "predicted", "own", "label", a class, or a tensor
-        (N,). measure: which change decides: "logit", "confidence", "flipped" (predictions), or "accuracy".
-        draws: of each control. seed: of the draws, the resampling and the intervals. They do not depend on
-        ``batch``. device, batch: as of :func:`graphpath.trace`. progress: called with (passes done, passes in
-        all), counted in images.
+        target: whose logit and confidence are watched: "predicted", "own", "label", a class, or a
+            tensor (N,).
+        measure: which change decides: "logit", "confidence", "flipped" (predictions), or "accuracy".
+        draws: of each control.
+        seed: of the draws, the resampling and the intervals. They do not depend on ``batch``.
+        device, batch: as of :func:`graphpath.trace`.
+        record: keep the verdict in the store.
+        progress: called with (passes done, passes in all), counted in images.
 
     Removing an edge n -> m takes ``J a_n`` from z_m in the running pass, with that pass's own switches and
     gates.

@@ -28,6 +28,7 @@ from graphpath.studies.lyu.profiles import (
     active_area,
     diffused,
     map_layers,
+    mean_known,
     names,
     paired,
     shares,
@@ -135,7 +136,7 @@ def lean(before: Profiles, after: Profiles, seen: Ints, fooled: Fooled) -> dict[
         clean, now = shares(before.of[layer]), shares(after.of[layer])
         toward = mean_profiles(clean, seen, fooled.target, fooled.original)
         away = mean_profiles(clean, seen, fooled.source, fooled.original)
-        found[layer] = _mean(paired(now, toward) - paired(now, away))
+        found[layer] = mean_known(paired(now, toward) - paired(now, away))
     return found
 
 
@@ -180,11 +181,6 @@ def _told(
         for condition, by_layer in leans.items()
         for layer, value in by_layer.items()
     ]
-
-
-def _mean(values: Floats) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")
 
 
 def draw(tables: Tables) -> list[Drawing]:

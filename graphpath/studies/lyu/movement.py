@@ -27,7 +27,15 @@ from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
 from graphpath.studies.lyu import KERNELS, PAPER
 from graphpath.studies.lyu.occlusion import likeness
-from graphpath.studies.lyu.profiles import Floats, active_area, counted, diffused, map_layers, names
+from graphpath.studies.lyu.profiles import (
+    Floats,
+    active_area,
+    counted,
+    diffused,
+    map_layers,
+    mean_known,
+    names,
+)
 from graphpath.studies.setting import room
 from graphpath.studies.study import (
     AREA,
@@ -77,7 +85,7 @@ def measure(bench: Bench) -> Measured:
     found, rows = Effects(), []
     for condition, (one, two) in profiles.items():
         kept = likeness(one.take(moved.start), two)
-        found.add("late over early", condition, _mean(kept[max(kept)]) - _mean(kept[min(kept)]))
+        found.add("late over early", condition, mean_known(kept[max(kept)]) - mean_known(kept[min(kept)]))
         if condition == MEASURED:
             rows = _told(kept, moved.distance, one.names)
     changes = changed(bench, (before, unmoved), (after, moved))
@@ -171,7 +179,9 @@ def changed(
         bench.asked.append(f"graphpath.analysis.portion_hot({str(after[0].path)!r}, pixels=({whose}))")
         one, two = vectors[0].to_numpy(float)[after[1].start], vectors[1].to_numpy(float)
         layers = vectors[0].columns.get_level_values("layer").to_numpy()
-        found[whose] = {int(n): _mean(np.abs(two - one)[:, layers == n].ravel()) for n in np.unique(layers)}
+        found[whose] = {
+            int(n): mean_known(np.abs(two - one)[:, layers == n].ravel()) for n in np.unique(layers)
+        }
     return found
 
 
@@ -179,7 +189,12 @@ def _told(
     kept: dict[int, Floats], distance: npt.NDArray[np.int64], names: Mapping[int, str]
 ) -> list[dict[str, object]]:
     return [
-        {"layer": layer, "name": names[layer], "distance": int(at), "kept": _mean(values[distance == at])}
+        {
+            "layer": layer,
+            "name": names[layer],
+            "distance": int(at),
+            "kept": mean_known(values[distance == at]),
+        }
         for layer, values in kept.items()
         for at in np.unique(distance)
     ]
@@ -191,11 +206,6 @@ def _whose(changes: dict[str, dict[int, float]], names: dict[int, str]) -> list[
         for whose, by_layer in changes.items()
         for layer, value in by_layer.items()
     ]
-
-
-def _mean(values: Floats) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")
 
 
 def draw(tables: Tables) -> list[Drawing]:

@@ -121,6 +121,12 @@ def shares(values: Floats) -> Floats:
     return result
 
 
+def mean_known(values: Floats) -> float:
+    """The mean of the values that are known; NaN where none is."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
 def largest(values: Floats, count: int) -> npt.NDArray[np.bool_]:
     """Which are the ``count`` largest of each row, ties to the lower channel; zeros never count."""
     order = np.argsort(-values, axis=1, kind="stable")[:, :count]
