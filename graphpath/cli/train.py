@@ -16,7 +16,7 @@ INTERRUPTED = "no checkpoint was written, and the same command begins again"
 def command(
     data: a.Data,
     out: Annotated[Path, typer.Option("--out", help="The checkpoint to write, such as digits.pt.")],
-    model: Annotated[str, typer.Option("--model", help="The architecture: cnn or vgg.")] = "cnn",
+    model: Annotated[str, typer.Option("--model", help="The architecture: cnn, vgg or vgg16.")] = "cnn",
     root: a.Root = None,
     limit: a.Limit = None,
     size: a.Size = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
+import torchvision
 from torch import nn
 
 from graphpath.data import TensorImages, open_images
@@ -45,11 +47,19 @@ def test_the_cnn_for_digits_is_the_toy_of_the_papers() -> None:
     assert sum(units) == 3136 and x.shape == (1, 10)
 
 
-@pytest.mark.parametrize("name", ["cnn", "vgg"])
-@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32), (1, 28, 28), (3, 19, 24)])
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [*product(["cnn", "vgg"], [(1, 8, 8), (3, 32, 32), (1, 28, 28), (3, 19, 24)]), ("vgg16", (3, 32, 32))],
+)
 def test_architectures_take_any_shape(name: str, shape: tuple[int, int, int]) -> None:
     net = build(name, {"shape": shape, "classes": 7}).eval()
     assert net(torch.rand(2, *shape)).shape == (2, 7)
+
+
+def test_vgg16_is_torchvisions_with_batch_norm() -> None:
+    ours, theirs = build("vgg16", {"shape": (3, 32, 32), "classes": 10}), torchvision.models.vgg16_bn()
+    widths = [[m.weight.shape for m in net.modules() if isinstance(m, nn.Conv2d)] for net in (ours, theirs)]
+    assert widths[0] == widths[1] and len(widths[0]) == 13
 
 
 def tiny(**options: object) -> dict[str, object]:
@@ -86,6 +96,12 @@ def test_a_checkpoint_is_what_was_trained(tmp_path: Path) -> None:
     assert load_checkpoint(tmp_path / "d.pt").classes == test.classes
     x = test.batch(0, 5)
     torch.testing.assert_close(loaded.module(x), trained.model.module(x))
+
+
+def test_vgg16_is_trained_in_halves_and_kept_whole() -> None:
+    data = open_images("digits", split="train", limit=20, size=32), open_images("digits", limit=10, size=32)
+    module = train("vgg16", *data, epochs=1, hidden=8).model.module
+    assert {weight.dtype for weight in module.parameters()} == {torch.float32}
 
 
 def test_progress_tells_how_far_it_is() -> None:
