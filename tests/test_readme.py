@@ -119,8 +119,11 @@ def test_every_path_that_it_links_to_exists() -> None:
 def test_the_picture_is_a_small_svg_that_fetches_nothing() -> None:
     from xml.etree import ElementTree
 
+    from graphpath.report.standalone import style
+
     text = (CHECKOUT / "graphpath" / "report" / "example.svg").read_text()
     assert ElementTree.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
+    assert f"<style>{style()}</style>" in text
     assert len(text) < 100_000
     assert not re.search(r'href="(?!data:)', text)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from graphpath.errors import RunNotFound
@@ -13,6 +12,8 @@ from graphpath.report.reader import Reader
 from graphpath.report.rows import row
 from graphpath.report.sections.drawn import EDGES, gather, largest
 from graphpath.report.sections.pathways import picture
+from graphpath.report.source import about
+from graphpath.report.standalone import standalone
 
 if TYPE_CHECKING:
     from graphpath.stores.base import Store
@@ -29,6 +30,8 @@ def draw_pathway(
 ) -> str:
     """The pathway of ``sample`` as an SVG document (``IPython.display.SVG(...)`` shows it).
 
+    Its description has the commands that ask for what it shows.
+
     Args:
         sample: a sample of the run (``pathways/of_run`` lists them).
         run: by default the complete run with the most original images.
@@ -44,13 +47,7 @@ def draw_pathway(
     one = row(reader.samples, "sample", sample)
     pixels = [ImageSetPixels(item) if isinstance(item, ImageSet) else item for item in images]
     found = gather(reader, pixels, int(one.pathway), sample)
-    ways, _ = largest(reader, sample, int(one.pathway), routes)
-    made, _ = picture(reader, found, ways, int(one.target), edges, f"Pathway of sample {sample}")
-    return standalone(made)
-
-
-def standalone(made: str) -> str:
-    """A figure of the page as a document of its own: with its name space and the page's style sheet."""
-    style = files("graphpath.report").joinpath("templates/style.css").read_text(encoding="utf-8")
-    start, rest = made.split(">", maxsplit=1)
-    return f'{start} xmlns="http://www.w3.org/2000/svg"><style>{style}</style>{rest}'
+    ways, routed = largest(reader, sample, int(one.pathway), routes)
+    title = f"Pathway of sample {sample}"
+    made, sources = picture(reader, found, ways, int(one.target), edges, title)
+    return standalone(made, about(title, [*sources, routed]))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -10,6 +11,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from graphpath.report.source import Source
+from graphpath.report.standalone import style
+
+WORD = 60
+"""Letters of a title that a file's name keeps: most systems allow 255 in all."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class Page:
 
 
 def render(page: Page) -> str:
-    """The HTML: style sheet, pictures and data are inside it."""
+    """The HTML: style sheet, pictures, data and the script that saves figures are inside it."""
     environment = Environment(
         loader=PackageLoader("graphpath.report", "templates"),
         autoescape=True,
@@ -85,6 +90,13 @@ def render(page: Page) -> str:
         lstrip_blocks=True,
     )
     environment.filters["svg"] = Markup  # our own drawing, whose texts were escaped when it was made
+    environment.filters["file"] = _file
     return environment.get_template("report.html").render(
-        page=page, made=datetime.now(UTC).date().isoformat()
+        page=page, style=style(), made=datetime.now(UTC).date().isoformat()
     )
+
+
+def _file(words: Iterable[str]) -> str:
+    """What a figure is called when saved, after its page, its place there and its title; no suffix."""
+    plain = (re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-")[:WORD] for word in words)
+    return "_".join(word.strip("-") for word in plain if word)

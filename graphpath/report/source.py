@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,6 +65,11 @@ class Computed(Source):
     @property
     def command(self) -> str:
         return "\n".join(self.calls)
+
+
+def about(title: str, sources: Iterable[Source]) -> str:
+    """What a saved figure tells of itself: its title, then a command for each of its sources."""
+    return "\n".join([title, *(source.command for source in sources)])
 
 
 def command_line(query: str, store: str, parameters: Mapping[str, object]) -> str:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphpath.record.files import write_atomically
-from graphpath.report.draw import standalone
 from graphpath.report.page import Figure, Page, Section, render
 from graphpath.report.rows import rows
-from graphpath.report.source import Computed
+from graphpath.report.source import Computed, about
+from graphpath.report.standalone import standalone
 from graphpath.studies import drawings, verdicts
 from graphpath.studies.study import MEASURED, Claim, Drawing, Option, Study
 
@@ -111,7 +111,10 @@ def _save(folder: Path, sections: Sequence[Section]) -> None:
     folder.mkdir(exist_ok=True)
     for section in sections:
         for number, figure in enumerate(section.figures, start=1):
-            _write(folder / f"{section.anchor}-{number}.svg", standalone(figure.svg))
+            _write(
+                folder / f"{section.anchor}-{number}.svg",
+                standalone(figure.svg, about(figure.title, figure.sources)),
+            )
 
 
 def _write(path: Path, text: str) -> None:

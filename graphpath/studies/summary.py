@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from graphpath.errors import StudyError
 from graphpath.record.files import read_json, write_atomically
 from graphpath.report.page import Figure, Page, Section, render
 from graphpath.report.rows import rows
+from graphpath.report.source import Computed
 from graphpath.studies.tables import write_table
 from graphpath.studies.verdicts import FAILS, HOLDS, UNSURE
 
@@ -46,7 +48,7 @@ def write_summary(out: Path) -> pd.DataFrame:
         f"{on_what(some)}\n\n{markdown(some)}" for _, some in table.groupby("data", sort=False)
     )
     write_atomically(out / "summary.md", lambda path: path.write_text(text, encoding="utf-8"))
-    html = render(_as_page(table))
+    html = render(_as_page(table, out))
     write_atomically(out / "summary.html", lambda path: path.write_text(html, encoding="utf-8"))
     return table
 
@@ -79,13 +81,15 @@ def _lines(table: pd.DataFrame, between: str) -> list[list[str]]:
     return found
 
 
-def _as_page(table: pd.DataFrame) -> Page:
+def _as_page(table: pd.DataFrame, out: Path) -> Page:
     sections = []
     for data, some in table.groupby("data", sort=False):
         why = [[one.study, one.claim, one.part, one.why] for one in rows(some)]
+        sources = [_source(some, str(data), out)]
+        rest = [["study", "claim", "part", "why"], *why]
         figures = [
-            Figure("Verdicts", "", table=[HEAD, *_lines(some, "; ")], wrap=True),
-            Figure("What they rest on", "", table=[["study", "claim", "part", "why"], *why], wrap=True),
+            Figure("Verdicts", "", table=[HEAD, *_lines(some, "; ")], sources=sources, wrap=True),
+            Figure("What they rest on", "", table=rest, sources=sources, wrap=True),
         ]
         sections.append(Section(f"on-{data}", f"On {data}", counted(some), figures))
     files = [(str(study), str(page)) for (study, page), _ in table.groupby(["study", "page"], sort=False)]
@@ -93,6 +97,13 @@ def _as_page(table: pd.DataFrame) -> Page:
         "A claim holds if it exceeds no effect and every control by more than the 95 % interval over seeds."
     )
     return Page("Published claims, tried here", lead, files, sections)
+
+
+def _source(some: pd.DataFrame, data: str, out: Path) -> Computed:
+    """The verdicts on one data set, and the command that gives them."""
+    names = some.study.drop_duplicates()
+    call = shlex.join(["graphpath", "study", *names, "--data", data, "--out", str(out)])
+    return Computed("verdicts", {}, some, str(out), what="Verdicts of every study", calls=(call,))
 
 
 def on_what(table: pd.DataFrame) -> str:

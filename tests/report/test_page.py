@@ -59,7 +59,14 @@ def test_the_page_is_well_formed(checked: Checked) -> None:
 
 def test_nothing_is_fetched_from_anywhere(page: str, checked: Checked) -> None:
     assert all(address.startswith(("#", "data:")) for address in checked.addresses)
-    assert not re.search(r"url\((?!data:)|@import|<script|https?://(?!www\.w3\.org)", page)
+    assert not re.search(r"url\((?!data:)|@import|https?://(?!www\.w3\.org)", page)
+
+
+def test_its_one_script_is_inside_and_reads_only_the_page(page: str) -> None:
+    [(attributes, script)] = re.findall(r"<script([^>]*)>(.*?)</script>", page, flags=re.DOTALL)
+    assert attributes == ' type="module"'
+    assert not re.search(r"fetch|XMLHttpRequest|import|eval|innerHTML|storage|cookie", script)
+    assert not re.search(r"<[^>]* on[a-z]+=|javascript:", page.replace(script, ""))
 
 
 def test_every_figure_says_where_it_comes_from(checked: Checked) -> None:

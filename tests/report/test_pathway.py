@@ -14,6 +14,7 @@ from graphpath.errors import RunNotFound
 from graphpath.report import draw_pathway
 from graphpath.report.pathway import changes, drawing, lay_out, owners, signs
 from graphpath.report.sections.drawn import ends, strongest
+from graphpath.report.standalone import style
 
 KINDS = ["input", "conv", "linear", "logits"]
 
@@ -133,7 +134,14 @@ def test_a_drawing_of_its_own_holds_its_style_and_all_it_was_asked_for(store, im
     sample = int(store.query("pathways/of_run", run="clean")["sample"][0])
     root = ElementTree.fromstring(draw_pathway(store, sample, run="clean", images=images, edges=40, routes=2))
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
-    assert "--for:" in root[0].text
+    assert root[0].text == style()
+    told = root[1].text.split("\n")
+    assert told[0] == f"Pathway of sample {sample}"
+    assert [command.split()[2] for command in told[1:]] == [
+        "browse/pathway",
+        "pathways/neurons",
+        "pathways/largest",
+    ]
     routes = [one for one in root.iter() if one.get("class") == "route"]
     assert len(routes) == 2
     edges = [one for one in root.iter() if "edge " in one.get("class", "")]

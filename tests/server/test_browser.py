@@ -20,7 +20,7 @@ from graphpath.server import Server
 from graphpath.server.browser import address, export_kit, query_text
 from graphpath.server.style import PALETTE
 from graphpath.stores import Store
-from tests.server.chromium import Chromium, find_chromium
+from tests.chromium import Chromium, need_chromium
 from tests.synthetic import write_trace
 
 BROWSE = sorted(name for name in queries.catalogue() if name.startswith("browse/"))
@@ -48,9 +48,7 @@ def store(neo4j_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture(scope="module")
 def page(neo4j_server: Server, store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     """Browser, connected as a person would: the password typed into the form."""
-    if find_chromium() is None:
-        assert os.environ.get("CI", "").lower() not in ("1", "true"), "CI needs Chromium"
-        pytest.skip("no Chromium here")
+    need_chromium()
     with Chromium(tmp_path_factory.mktemp("chromium") / "profile") as chromium:
         chromium.open(address(neo4j_server.uri, neo4j_server.browser))
         chromium.fill("[data-testid=password]", neo4j_server.password)

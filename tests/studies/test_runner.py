@@ -147,7 +147,10 @@ def test_the_page_says_all(run: Result) -> None:
     figures = sorted((run.folder / "figures").glob("*.svg"))
     assert len(figures) == 3  # two parts of the claim, and the study's own
     for figure in figures:
-        assert ElementTree.fromstring(figure.read_text()).tag.endswith("svg")
+        root = ElementTree.fromstring(figure.read_text())
+        assert root.tag.endswith("svg")
+        assert root.findtext("{*}desc", "").count("\n") >= 1  # its title, and what was asked
+    assert page.count('class="save"') == len(figures)
 
 
 def test_the_summary_gathers_all_studies(setting: Setting, run: Result) -> None:
@@ -155,7 +158,10 @@ def test_the_summary_gathers_all_studies(setting: Setting, run: Result) -> None:
     assert set(table.study) == {"test/sure"} and set(table.data) == {"digits"}
     text = (setting.out / "summary.md").read_text()
     assert CLAIM.text in text and f"{run.verdicts.effect[0]:.3g}" in text
-    assert CLAIM.text in (setting.out / "summary.html").read_text()
+    page = (setting.out / "summary.html").read_text()
+    assert CLAIM.text in page
+    assert "graphpath study test/sure --data digits --out" in page
+    assert page.count('<details class="source">') == page.count("<figure")
 
 
 def test_what_cannot_be_run(setting: Setting, tmp_path: Path) -> None:

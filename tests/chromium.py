@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import pytest
 import websocket
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -21,6 +22,13 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 def find_chromium() -> str | None:
     """The program, or None."""
     return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+def need_chromium() -> None:
+    """Skips the test where there is no Chromium; in CI it fails."""
+    if find_chromium() is None:
+        assert os.environ.get("CI", "").lower() not in ("1", "true"), "CI needs Chromium"
+        pytest.skip("no Chromium here")
 
 
 class Chromium:
@@ -99,6 +107,22 @@ class Chromium:
         for kind in ("dragEnter", "dragOver", "dragOver", "dragOver", "drop"):
             self._ask("Input.dispatchDragEvent", type=kind, x=700, y=500, data=data)
             time.sleep(0.1)
+
+    def download(self, selector: str, folder: Path, name: str) -> bytes:
+        """What is saved as ``folder / name`` when that is clicked; Chromium names it so once it is whole."""
+        self._ask("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+        self.click(selector)
+        until = time.monotonic() + 60
+        time.sleep(0.2)  # Chromium drops downloads beyond ten a second
+        while not (folder / name).exists():
+            assert time.monotonic() < until, f"{name} was not saved: {[*folder.iterdir()]}"
+            time.sleep(0.1)
+        return (folder / name).read_bytes()
+
+    def emulate(self, **features: str) -> None:
+        """Has the page believe in media features, such as prefers_color_scheme="dark"."""
+        given = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
+        self._ask("Emulation.setEmulatedMedia", features=given)
 
     def picture(self, path: Path) -> None:
         path.write_bytes(base64.b64decode(self._ask("Page.captureScreenshot", format="png")["data"]))

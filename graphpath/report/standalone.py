@@ -1,0 +1,27 @@
+"""A drawing of the page as a document of its own, in the light colours."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from html import escape
+from importlib.resources import files
+
+
+def standalone(drawing: str, about: str = "") -> str:
+    """``drawing`` with its name space, its style sheet and, as its description, what it is ``about``."""
+    start, rest = drawing.split(">", maxsplit=1)
+    told = f"<desc>{escape(about, quote=False)}</desc>" if about else ""
+    return f'{start} xmlns="http://www.w3.org/2000/svg"><style>{style()}</style>{told}{rest}'
+
+
+@cache
+def style() -> str:
+    """The rules that drawings need, light colours written out: only browsers know variables of CSS."""
+    light, _ = _template("colours.css").split("@media", maxsplit=1)
+    colours = dict(re.findall(r"(--[\w-]+): ([^;]+);", light))
+    return re.sub(r"var\((--[\w-]+)\)", lambda found: colours[found[1]], _template("drawing.css"))
+
+
+def _template(name: str) -> str:
+    return files("graphpath.report").joinpath("templates", name).read_text(encoding="utf-8")
