@@ -59,7 +59,7 @@ def jars(
     folder = root / folder_name(gds=gds)
     if is_complete(folder):
         return folder
-    with places.locked(root / "lock", "", wait=True):
+    with places.alone(root / "lock", "", wait=True):
         # Another process may have fetched it while this one waited.
         if not is_complete(folder):
             what = "and OpenGDS (about 170 MB" if gds else "(about 140 MB"

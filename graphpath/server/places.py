@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from graphpath.errors import ServerError
+from graphpath.locks import locked
 
 HEADER = "# Written by graphpath at every start; changes here are lost.\n"
 FOLDERS = ("conf", "data", "logs", "import", "run")
@@ -92,21 +92,18 @@ def write_private(path: Path, text: str) -> None:
         raise ServerError(f"{path} cannot be written ({error.strerror}); make room there.") from error
 
 
-@contextmanager
-def locked(path: Path, taken: str, *, wait: bool = False) -> Iterator[None]:
-    """Holds the lock file ``path``; the system frees it when this process ends, however it ends.
+def alone(path: Path, taken: str, *, wait: bool = False) -> AbstractContextManager[None]:
+    """Holds the lock file ``path`` within the block.
 
     Raises:
-        ServerError: another process holds it (the message is ``taken``), unless told to wait.
+        ServerError: another process holds it (the message is ``taken``), unless told to wait; or it cannot be
+            written.
     """
-    import fcntl  # Unix only, as is all that needs a lock
 
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except OSError as error:
-            raise ServerError(taken) from error
-        yield
+    def refused(error: OSError) -> ServerError:
+        return ServerError(f"{path} cannot be written ({error.strerror}); make room there.")
+
+    return locked(path, lambda _: ServerError(taken), refused, wait=wait)
 
 
 def _platform(mac: str, variable: str, other: str) -> Path:

@@ -177,7 +177,7 @@ class Server:
 
     def _locked(self) -> AbstractContextManager[None]:
         busy = f"Another graphpath is just starting or stopping the server in {self.home}: wait for it."
-        return places.locked(self.home / "run" / "lock", busy)
+        return places.alone(self.home / "run" / "lock", busy)
 
     def _ask(self, at: Ports) -> Answer:
         return ask(at.bolt, at.http, self.password)

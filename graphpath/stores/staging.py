@@ -6,7 +6,6 @@ file and a leftover that the next writer clears away; readers need no write acce
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from graphpath.errors import StoreUnavailable
+from graphpath.locks import locked
 from graphpath.record.files import rename
 
 
@@ -26,7 +26,16 @@ def staged(path: Path, *, empty: bool = False) -> Iterator[Path]:
     Raises:
         StoreUnavailable: another process is changing the store, or the directory cannot be written.
     """
-    with _locked(path):
+
+    def taken(holder: str) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"{path} is being changed by {holder}; wait until it has finished and try again."
+        )
+
+    def refused(error: OSError) -> StoreUnavailable:
+        return StoreUnavailable(f"{path} cannot be changed: {error}.")
+
+    with locked(path.with_name(f".{path.name}.lock"), taken, refused):
         work = path.with_name(f".{path.name}.staging")
         shutil.rmtree(work, ignore_errors=True)
         try:
@@ -45,27 +54,3 @@ def _install(file: Path, path: Path) -> None:
     with file.open("rb+") as handle:
         os.fsync(handle.fileno())
     rename(file, path)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock file of ``path``; the system drops it with the process, however that ends."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = path.with_name(f".{path.name}.lock").open("a+")
-    except OSError as error:
-        raise StoreUnavailable(f"{path} cannot be changed: {error}.") from error
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            handle.seek(0)
-            holder = handle.read().strip() or "another process"
-            raise StoreUnavailable(
-                f"{path} is being changed by {holder}; wait until it has finished and try again."
-            ) from error
-        handle.truncate(0)
-        handle.write(f"process {os.getpid()}")
-        handle.flush()
-        yield
-        handle.truncate(0)

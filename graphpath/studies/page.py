@@ -12,6 +12,7 @@ from graphpath.report.rows import rows
 from graphpath.report.source import Computed, about
 from graphpath.report.standalone import standalone
 from graphpath.studies import drawings, verdicts
+from graphpath.studies.published import TITLE, WHAT, in_words
 from graphpath.studies.study import MEASURED, Claim, Drawing, Option, Study
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def write_page(
     options: Mapping[str, Option],
     tables: Mapping[str, pd.DataFrame],
     judged: pd.DataFrame,
+    published: pd.DataFrame,
     commands: Commands,
 ) -> Path:
     """Write ``study.html`` and ``figures/*.svg`` into ``folder``; returns the page."""
@@ -41,6 +43,12 @@ def write_page(
     if drawn := list(study.draw(tables)):
         figures = [_drawn(one, tables, calls, folder) for one in drawn]
         sections.append(Section("more", "Seen more closely", study.needs, figures))
+    if len(published):
+        sources = [_source(published, "published", calls, folder)]
+        figure = Figure(TITLE, WHAT, table=in_words(published), sources=sources, wrap=True)
+        sections.append(
+            Section("published", "What the paper prints", "In other settings than ours.", [figure])
+        )
     _save(folder / "figures", sections)
     told = [
         ("Paper", study.paper),
@@ -110,7 +118,8 @@ def _save(folder: Path, sections: Sequence[Section]) -> None:
     """Every figure as an SVG document of its own."""
     folder.mkdir(exist_ok=True)
     for section in sections:
-        for number, figure in enumerate(section.figures, start=1):
+        drawn = [figure for figure in section.figures if figure.svg]
+        for number, figure in enumerate(drawn, start=1):
             _write(
                 folder / f"{section.anchor}-{number}.svg",
                 standalone(figure.svg, about(figure.title, figure.sources)),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphpath.errors import StudyError
 from graphpath.ids import digest
+from graphpath.locks import locked
 from graphpath.models import LoadedModel
 from graphpath.record.files import write_json
 from graphpath.studies import verdicts
 from graphpath.studies.bench import Bench
 from graphpath.studies.page import write_page
+from graphpath.studies.published import beside
 from graphpath.studies.setting import Setting, Told
 from graphpath.studies.study import TRAINED, Measured, Option, Study
 from graphpath.studies.tables import together, write_table
@@ -60,22 +63,45 @@ def run_study(
     Units that are finished are not measured again, unless ``options`` (by default the study's own),
     networks or images are others. ``told(what, done, total)`` is called as it goes on.
 
-    Raises StudyError for an option that the study has not, and what measuring raises; finished units stay.
+    Raises StudyError for an option that the study has not, or where another process is at work in
+    ``setting.out``, and what measuring raises; finished units stay.
     """
     asked = settled(study, options or {})
+    with _alone(setting.out):
+        return _run(study, setting, asked, told)
+
+
+def _alone(out: Path) -> AbstractContextManager[None]:
+    """Networks, traces and stores are shared between studies: one process at a time."""
+    return locked(
+        out / ".lock",
+        lambda holder: StudyError(
+            f"{out} is being worked in by {holder}: wait for it, or give another --out."
+        ),
+        lambda error: StudyError(f"{out} cannot be written ({error.strerror}): give another --out."),
+    )
+
+
+def _run(study: Study, setting: Setting, asked: Mapping[str, Option], told: Told | None) -> Result:
     folder = setting.folder / study.name
     setting = setting.paired() if study.pairs else setting
     units = [_Unit(n, s, p) for p in study.parts for s in setting.seeds for n in study.networks]
     found = {unit: _measured(study, setting, asked, unit, folder, told) for unit in units}
     tables = together({_columns(unit): one.measured for unit, one in found.items()})
-    judged = verdicts.table(study, tables["effects"])
-    for name, table in {**tables, "verdicts": judged}.items():
-        write_table(folder, name, table)
     facts = {**setting.described(), "accuracy": [setting.accuracy(seed) for seed in setting.seeds]}
+    judged = verdicts.table(study, tables["effects"])
+    published = beside(study, tables, _in_short(facts, asked))
+    for name, table in {**tables, "verdicts": judged, "published": published}.items():
+        write_table(folder, name, table)
     write_json(folder / "study.json", {**facts, "study": study.name, "options": dict(asked)})
     commands = {str(unit): one.asked for unit, one in found.items() if unit.network == TRAINED}
-    page = write_page(folder, study, facts, asked, tables, judged, commands)
+    page = write_page(folder, study, facts, asked, tables, judged, published, commands)
     return Result(study, folder, page, judged, tables)
+
+
+def _in_short(facts: Mapping[str, Any], options: Mapping[str, Option]) -> str:
+    """On what was measured."""
+    return ", ".join([f"{facts['network']} ({facts['data']})", *(f"{n} {v}" for n, v in options.items())])
 
 
 def settled(study: Study, options: Mapping[str, Option]) -> dict[str, Option]:

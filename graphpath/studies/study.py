@@ -50,6 +50,21 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Printed:
+    """A figure that a paper, or its authors' code, prints, and where ours of the same quantity is."""
+
+    figure: str
+    value: float
+    where: str
+    """Where it is printed, and on what it was measured."""
+    table: str
+    """Our own: the mean of a column of one of the study's tables."""
+    column: str
+    rows: Mapping[str, str | int]
+    """Of the rows that have these values in these columns."""
+
+
+@dataclass(frozen=True)
 class Measured:
     """What one unit found.
 
@@ -99,6 +114,8 @@ class Study:
     pairs: bool = False
     """Whether it needs images of two objects, of which one is told (``Setting.paired``)."""
     draw: Callable[[Tables], Sequence[Drawing]] = _nothing
+    printed: tuple[Printed, ...] = ()
+    """Published figures to stand beside ours."""
     version: int = 1
     """To be raised when ``measure`` changes, so that units measured by an older one are not taken for its."""
 

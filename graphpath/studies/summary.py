@@ -12,6 +12,7 @@ from graphpath.record.files import read_json, write_atomically
 from graphpath.report.page import Figure, Page, Section, render
 from graphpath.report.rows import rows
 from graphpath.report.source import Computed
+from graphpath.studies import published
 from graphpath.studies.tables import write_table
 from graphpath.studies.verdicts import FAILS, HOLDS, UNSURE
 
@@ -41,14 +42,19 @@ def gather(out: Path) -> pd.DataFrame:
 
 
 def write_summary(out: Path) -> pd.DataFrame:
-    """Write summary.html, .md, .csv and .parquet into ``out``, of every study there; returns the table."""
-    table = gather(out)
+    """Write summary.html, .md, .csv and .parquet into ``out``, of every study there; returns the table.
+
+    The published figures that they stand beside are in published.csv and .parquet.
+    """
+    table, printed = gather(out), published.gather(out)
     write_table(out, "summary", table)
+    write_table(out, "published", printed)
     text = "\n\n".join(
-        f"{on_what(some)}\n\n{markdown(some)}" for _, some in table.groupby("data", sort=False)
+        "\n\n".join([on_what(some), markdown(some), published.markdown(printed[printed.data == data])])
+        for data, some in table.groupby("data", sort=False)
     )
     write_atomically(out / "summary.md", lambda path: path.write_text(text, encoding="utf-8"))
-    html = render(_as_page(table, out))
+    html = render(_as_page(table, printed, out))
     write_atomically(out / "summary.html", lambda path: path.write_text(html, encoding="utf-8"))
     return table
 
@@ -81,7 +87,7 @@ def _lines(table: pd.DataFrame, between: str) -> list[list[str]]:
     return found
 
 
-def _as_page(table: pd.DataFrame, out: Path) -> Page:
+def _as_page(table: pd.DataFrame, printed: pd.DataFrame, out: Path) -> Page:
     sections = []
     for data, some in table.groupby("data", sort=False):
         why = [[one.study, one.claim, one.part, one.why] for one in rows(some)]
@@ -91,6 +97,10 @@ def _as_page(table: pd.DataFrame, out: Path) -> Page:
             Figure("Verdicts", "", table=[HEAD, *_lines(some, "; ")], sources=sources, wrap=True),
             Figure("What they rest on", "", table=rest, sources=sources, wrap=True),
         ]
+        if len(own := printed[printed.data == data]):
+            beside = [_source(own, str(data), out, "published")]
+            told = published.in_words(own)
+            figures.append(Figure(published.TITLE, published.WHAT, table=told, sources=beside, wrap=True))
         sections.append(Section(f"on-{data}", f"On {data}", counted(some), figures))
     files = [(str(study), str(page)) for (study, page), _ in table.groupby(["study", "page"], sort=False)]
     lead = (
@@ -99,11 +109,12 @@ def _as_page(table: pd.DataFrame, out: Path) -> Page:
     return Page("Published claims, tried here", lead, files, sections)
 
 
-def _source(some: pd.DataFrame, data: str, out: Path) -> Computed:
-    """The verdicts on one data set, and the command that gives them."""
+def _source(some: pd.DataFrame, data: str, out: Path, name: str = "verdicts") -> Computed:
+    """A table of the studies on one data set, and the command that gives it."""
     names = some.study.drop_duplicates()
     call = shlex.join(["graphpath", "study", *names, "--data", data, "--out", str(out)])
-    return Computed("verdicts", {}, some, str(out), what="Verdicts of every study", calls=(call,))
+    what = f"{name.capitalize()} of every study"
+    return Computed(name, {}, some, str(out), what=what, calls=(call,))
 
 
 def on_what(table: pd.DataFrame) -> str:

@@ -68,6 +68,8 @@ def test_both_run_on_a_small_net(tmp_path: Path) -> None:
     assert effects["apart", "measured"] > effects["apart", "shuffled labels"]
     assert effects["saturation", "measured"] > 0.5
     assert made.page.is_file()
+    published = pd.read_parquet(made.folder / "published.parquet")
+    assert len(published) == len(classes.PRINTED) and published.ours.between(0, 1, inclusive="neither").all()
     found = run_study(detection.STUDY, setting, {"images": 60, "classes": 150})
     auc = found.tables["effects"].query("quantity == 'auc'")
     assert list(auc.name) == list(detection.ATTACKS) and auc.value.between(0, 1).all()

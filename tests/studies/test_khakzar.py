@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -363,6 +364,7 @@ def test_a_study_runs_from_network_to_page(tmp_path: Path, name: str) -> None:
     assert result.verdicts.effect.notna().all()
     page = result.page.read_text()
     assert all(drawing.title in page for drawing in study.draw(result.tables))
+    assert (pd.read_parquet(result.folder / "published.parquet").seeds == 1).all()
     quantities = set(result.tables["effects"].condition)
     for claim in study.claims:
         assert {*claim.controls, *claim.beside} - {RANDOM} <= quantities

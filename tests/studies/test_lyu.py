@@ -157,7 +157,10 @@ def test_taking_maps_out_equals_a_network_with_them_zeroed(
 ) -> None:
     images, module = clean[0], bench.model.module
     sets = np.random.default_rng(0).random((10, 8)) < 0.4
-    accuracy, logit = causal.losses(bench, images, 1, sets)
+    none = np.zeros_like(sets)
+    lost = causal.losses(bench, images, {1: {"some": [sets], "half": [sets, none]}, 2: {"none": [none]}})
+    accuracy, logit = lost[1]["some"]
+    assert lost[1]["half"] == pytest.approx((accuracy / 2, logit / 2)) and lost[2]["none"] == (0, 0)
     drops, right = [], {label: [] for label in range(10)}
     with torch.no_grad():
         for position, label in enumerate(images.labels):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +35,7 @@ from graphpath.studies import (  # noqa: E402
     write_summary,
 )
 from graphpath.studies.drawings import lines_over  # noqa: E402
+from graphpath.studies.study import Printed  # noqa: E402
 from tests.cli.conftest import call, refused  # noqa: E402, F401
 
 CLAIM = Claim("A network is surer of its answers than before it was trained", "sure", 0.0, (RANDOM,))
@@ -102,6 +105,40 @@ def test_an_interrupted_study_goes_on(setting: Setting, run: Result) -> None:
     assert len(rest.units) == 8 - 3 and not set(rest.units) & set(stopped.units)
     pd.testing.assert_frame_equal(result.tables["effects"], run.tables["effects"])
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_one_process_at_a_time(setting: Setting, run: Result) -> None:
+    code = "import sys; from graphpath.studies.runner import _alone; from pathlib import Path"
+    code += "\nwith _alone(Path(sys.argv[1])): print('in', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(setting.out)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None and other.stdout.readline() == "in\n"
+        with pytest.raises(StudyError, match=f"being worked in by process {other.pid}: wait"):
+            run_study(Counting().study(), setting)
+        other.kill()
+    assert len(run_study(Counting().study(), setting).verdicts) == 2
+
+
+def test_published_figures_stand_beside_ours(setting: Setting, tmp_path: Path) -> None:
+    study = replace(
+        Counting().study(),
+        printed=(
+            Printed("surety", 0.25, "a book", "answers", "value", {"layer": 2}),
+            Printed("doubt", 0.75, "a book", "answers", "value", {"layer": 3}),
+        ),
+    )
+    setting = replace(setting, out=setting.out / "published")
+    result = run_study(study, setting)
+    ours = result.tables["answers"].query("network == 'trained' and layer == 2").groupby("seed").value.mean()
+    found = pd.read_parquet(result.folder / "published.parquet")
+    assert found.ours[0] == pytest.approx(ours.mean()) and found.low[0] < found.ours[0] < found.high[0]
+    assert found.seeds.tolist() == [2, 0] and found.ours.isna().tolist() == [False, True]
+    assert "images 20" in found.setting[0]
+    write_summary(setting.out)
+    for name in ("summary.html", "summary.md", "digits/test/sure/study.html"):
+        text = (setting.out / name).read_text()
+        assert "surety" in text and f"{ours.mean():.3g} [" in text and "not measured" in text
+    pd.testing.assert_frame_equal(pd.read_parquet(setting.out / "published.parquet")[found.columns], found)
 
 
 def test_other_options_are_measured_anew(setting: Setting, run: Result) -> None:

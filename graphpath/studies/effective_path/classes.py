@@ -7,12 +7,14 @@ The control deals the images' labels anew and makes the class pathways again.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from graphpath.chance.possible import possible
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
 from graphpath.studies.effective_path import PAPER
@@ -25,6 +27,7 @@ from graphpath.studies.study import (
     Drawing,
     Effects,
     Measured,
+    Printed,
     Study,
     Tables,
     framed,
@@ -63,7 +66,9 @@ def measure(bench: Bench) -> Measured:
         grown = growth(some, bench.random("order"))
         found.add("saturation", condition, halfway(grown))
         curves += [{"images": n + 1, "line": condition, "edges": edges} for n, edges in enumerate(grown)]
-    return Measured(found.frame(), {"likeness": framed(rows), "merged": framed(curves)})
+    overall = {"images": len(samples), "share": overall_share(traced, edges)}
+    tables = {"likeness": framed(rows), "merged": framed(curves), "overall": framed([overall])}
+    return Measured(found.frame(), tables)
 
 
 def member_edges(traced: Trace) -> pd.DataFrame:
@@ -118,10 +123,28 @@ def growth(edges: pd.DataFrame, random: np.random.Generator) -> npt.NDArray[np.f
     return grown
 
 
+def overall_share(traced: Trace, edges: pd.DataFrame) -> float:
+    """The share of the edges that the network can have that are on any of the images' pathways."""
+    every = sum(layer.count for layer in possible(traced).values())
+    return len(edges[["source", "target"]].drop_duplicates()) / every
+
+
 def halfway(grown: npt.NDArray[np.float64]) -> float:
     """The share of all edges that half of the images have: .5 if every image brought as many new ones."""
     half = len(grown) // 2
     return float(grown[half - 1] / grown[2 * half - 1]) if half else float("nan")
+
+
+PRINTED = {"LeNet, MNIST": 0.138, "AlexNet, ImageNet": 0.205, "VGG-16, ImageNet": 0.172}
+"""Shares of all edges that are on the overall path at theta = .5, by network and images."""
+
+
+def printed() -> Iterator[Printed]:
+    """The paper's figures, of the union over all training images."""
+    for where, share in PRINTED.items():
+        yield Printed(
+            "share of all edges on the overall path", share, f"paper: {where}", "overall", "share", {}
+        )
 
 
 def draw(tables: Tables) -> list[Drawing]:
@@ -180,4 +203,6 @@ STUDY = Study(
     options={"images": 300},
     networks=(TRAINED,),
     draw=draw,
+    printed=tuple(printed()),
+    version=2,
 )

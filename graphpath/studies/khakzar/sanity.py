@@ -3,9 +3,7 @@
 From the logits backwards, one layer after the other is drawn anew from N(0, .1), as published; after each,
 the saliency of the class that the whole network had predicted is held against that of the whole network.
 The *resemblance* is Spearman's correlation of |saliency| over an image's pixels; an image whose saliency is
-the same everywhere, as where nothing of the class's logit is left, resembles nothing and counts 0. Published
-(ResNet-50, ImageNet, sparsity .7), after the first and after all layers: gradient .485 to .042, guided
-backpropagation .991 to .149, Grad-CAM .710 to .416, NeuronMCT .504 to .116, NeuronIntGrad .514 to .151.
+the same everywhere, as where nothing of the class's logit is left, resembles nothing and counts 0.
 """
 
 from __future__ import annotations
@@ -31,6 +29,7 @@ from graphpath.studies.study import (
     Drawing,
     Effects,
     Measured,
+    Printed,
     Study,
     Tables,
     framed,
@@ -47,10 +46,12 @@ def measure(bench: Bench) -> Measured:
     images = bench.images(bench.options["images"])
     whole = {method: saliency(bench, images, method) for method in METHODS}
     rows, last = [], {}
+    layers = sum(bool(own(part)) for part in bench.model.module.modules())
     for stage, (layer, model) in enumerate(cascade(bench.model, bench.seed), start=1):
         for method in METHODS:
             alike = resemblance(whole[method], saliency(bench, images, method, model))
-            rows.append({"method": method, "stage": stage, "name": layer, "resemblance": alike})
+            told = {"stage": stage, "left": layers - stage, "name": layer}
+            rows.append({"method": method, **told, "resemblance": alike})
             last[method] = alike
     first = {str(row["method"]): float(str(row["resemblance"])) for row in rows if row["stage"] == 1}
     found = Effects()
@@ -93,6 +94,28 @@ def resemblance(one: Floats, two: Floats) -> float:
     return float(np.nan_to_num(paired(one, two)).mean())
 
 
+PRINTED = {
+    "gradient": (0.485, 0.042),
+    GUIDED: (0.991, 0.149),
+    "grad_cam": (0.710, 0.416),
+    "neuron_mct": (0.504, 0.116),
+    "neuron_intgrad": (0.514, 0.151),
+}
+"""Resemblances with the last layer drawn anew, and with all."""
+
+
+def printed() -> Iterator[Printed]:
+    """The figures in the authors' repository."""
+    where = "authors' code: ResNet-50, ImageNet, sparsity .7"
+    for method, (first, last) in PRINTED.items():
+        for value, column, at, which in (
+            (first, "stage", 1, "the last layer"),
+            (last, "left", 0, "all layers"),
+        ):
+            figure = f"resemblance with {which} drawn anew, {method}"
+            yield Printed(figure, value, where, "resemblance", "resemblance", {"method": method, column: at})
+
+
 def draw(tables: Tables) -> list[Drawing]:
     """Resemblance by stage."""
     svg = drawings.lines_over(
@@ -129,4 +152,6 @@ STUDY = Study(
     options={"images": 100, "sparsity": 0.7},
     networks=(TRAINED,),
     draw=draw,
+    printed=tuple(printed()),
+    version=2,
 )

@@ -7,13 +7,16 @@ network then classifies images of the class that were not traced (protocol after
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from graphpath.data import BaseImages
-from graphpath.network import Network, masked, take_apart
+from graphpath.network import take_apart
+from graphpath.network.live import Pass
 from graphpath.network.lowering import evaluating
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
@@ -35,7 +38,9 @@ from graphpath.studies.study import (
 
 Sets = npt.NDArray[np.bool_]
 """(classes, channels): which maps are taken out for images of a class."""
-BATCH = 512
+Plan = Mapping[int, Mapping[str, Sequence[Sets]]]
+"""By layer and name, the sets of maps that are taken out, one after the other."""
+BATCH = 128
 
 
 def measure(bench: Bench) -> Measured:
@@ -45,21 +50,19 @@ def measure(bench: Bench) -> Measured:
     layers = map_layers(traced)
     pathways, area = counted(bench, traced, images), active_area(bench, images, layers)
     others = bench.rest(bench.options["held_out"], len(images))
-    classes, found, rows = len(images.classes), Effects(), []
+    classes, found, rows, plan = len(images.classes), Effects(), [], {}
     dealt = bench.random("labels").permutation(images.labels)
     for layer in pathways.layers:
         crossed = by_class(pathways.of[layer], images.labels, classes)
         count = max(1, round(bench.options["share"] * crossed.shape[1]))
-        sets = {
+        plan[layer] = {
             "most crossed": [ranked(crossed, count)],
             "least crossed": [ranked(-crossed, count)],
             "at random": drawn(bench, crossed.shape, count, layer),
             "most active": [ranked(by_class(area.of[layer], images.labels, classes), count)],
             "most crossed by others": [ranked(by_class(pathways.of[layer], dealt, classes), count)],
         }
-        lost = {
-            name: _mean([losses(bench, others, layer, one) for one in some]) for name, some in sets.items()
-        }
+    for layer, lost in losses(bench, others, plan).items():
         told = {"layer": layer, "name": pathways.names[layer]}
         rows += [
             {**told, "maps": name, "accuracy": accuracy, "logit": logit}
@@ -102,31 +105,45 @@ def drawn(bench: Bench, shape: tuple[int, ...], count: int, layer: int) -> list[
     return [ranked(random.random(shape), count) for _ in range(bench.options["draws"])]
 
 
-def losses(bench: Bench, images: BaseImages, layer: int, sets: Sets) -> tuple[float, float]:
-    """What taking out their class's maps costs images: accuracy (a mean over classes), and their logit."""
+def losses(bench: Bench, images: BaseImages, plan: Plan) -> dict[int, dict[str, tuple[float, float]]]:
+    """What taking out their class's maps costs images, by layer and name, the mean of all sets of that name:
+    accuracy (a mean over classes), and their logit.
+    """
     module, labels = bench.model.module, torch.from_numpy(images.labels.astype(np.int64))
+    weight = 1 / labels.bincount().double()[labels] / labels.unique().numel()
+    lost = {layer: {name: np.zeros(2) for name in some} for layer, some in plan.items()}
     with evaluating(module), torch.no_grad():
         network = take_apart(module, images.shape)
-        whole, without = (_logits(network, images, labels, layer, one) for one in (np.zeros_like(sets), sets))
-    right = [(logits.argmax(1) == labels).double() for logits in (whole, without)]
-    own = [logits.gather(1, labels[:, None])[:, 0].double() for logits in (whole, without)]
-    weight = 1 / labels.bincount(minlength=len(sets)).double()[labels]
-    accuracy = float(((right[0] - right[1]) * weight).sum() / weight.sum())
-    return accuracy, float((own[0] - own[1]).mean())
+        for start in range(0, len(images), BATCH):
+            run = Pass.of(network, images.batch(start, start + BATCH).to(network.device, network.dtype))
+            batch = slice(start, start + BATCH)
+            whole = _right_and_own(run.logits, labels[batch])
+            for layer, some in plan.items():
+                for name, sets in some.items():
+                    for one in sets:
+                        less = whole - _right_and_own(_without(run, layer, one, labels[batch]), labels[batch])
+                        share = torch.stack([weight[batch], torch.full_like(weight[batch], 1 / len(images))])
+                        lost[layer][name] += (less * share).sum(1).numpy() / len(sets)
+            bench.tell("taking maps out", min(start + BATCH, len(images)), len(images))
+    return {
+        layer: {name: (float(both[0]), float(both[1])) for name, both in some.items()}
+        for layer, some in lost.items()
+    }
 
 
-def _logits(network: Network, images: BaseImages, labels: Tensor, layer: int, sets: Sets) -> Tensor:
-    parts = []
-    for start in range(0, len(images), BATCH):
-        pixels = images.batch(start, start + BATCH).to(network.device, network.dtype)
-        kept = torch.from_numpy(~sets)[labels[start : start + BATCH]].to(network.device, network.dtype)
-        parts.append(masked(network, pixels, {layer: kept[:, :, None, None]}).cpu())
-    return torch.cat(parts)
+def _without(run: Pass, layer: int, sets: Sets, labels: Tensor) -> Tensor:
+    """The logits (N, classes) without the maps of their class."""
+    site = run.network.sites[layer]
+    output = run.output(site)
+    kept = torch.from_numpy(~sets)[labels].to(output.device, output.dtype)
+    channels = output.reshape(*kept.shape, -1) * kept[:, :, None]
+    return run.resumed(site, channels.flatten(1))
 
 
-def _mean(found: list[tuple[float, float]]) -> tuple[float, float]:
-    accuracy, logit = np.mean(found, axis=0)
-    return float(accuracy), float(logit)
+def _right_and_own(logits: Tensor, labels: Tensor) -> Tensor:
+    """(2, N), float64: whether the label's logit is the largest, and what it is."""
+    logits = logits.cpu().double()
+    return torch.stack([(logits.argmax(1) == labels).double(), logits.gather(1, labels[:, None])[:, 0]])
 
 
 def draw(tables: Tables) -> list[Drawing]:

@@ -1,0 +1,84 @@
+"""The figures that papers print, beside ours of the same quantity. Needs no torch.
+
+A figure is no claim: other networks and images give others. What is compared is what was meant to be the same
+quantity; how the settings differ stands beside it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphpath.record.files import read_json
+from graphpath.report.rows import rows
+from graphpath.studies.study import TRAINED, Printed, Study, Tables
+from graphpath.studies.verdicts import Interval, interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ["study", "figure", "printed", "where", "ours", "low", "high", "seeds", "setting"]
+HEAD = ["study", "figure", "printed", "there", "ours [95 % interval]", "here"]
+TITLE = "Published figures beside ours"
+WHAT = "Means over seeds with 95 % intervals. The settings differ, and no verdict rests on these."
+
+
+def beside(study: Study, tables: Tables, setting: str) -> pd.DataFrame:
+    """A row for each figure that the study's paper prints, with ``COLUMNS``.
+
+    ``ours`` is the mean over seeds of the trained networks', low and high its 95 % interval, ``setting`` on
+    what it was measured. NaN where a table has not what a figure is compared with.
+    """
+    import pandas as pd
+
+    found = []
+    for one in study.printed:
+        ours = measured(one, tables)
+        theirs = [study.name, one.figure, one.value, one.where]
+        found.append([*theirs, ours.mean, ours.low, ours.high, ours.seeds, setting])
+    return pd.DataFrame(found, columns=COLUMNS)
+
+
+def measured(printed: Printed, tables: Tables) -> Interval:
+    """Our figure: over seeds, the mean of each seed's mean of the rows that it is about."""
+    table = tables[printed.table]
+    chosen = np.logical_and.reduce([table[name] == value for name, value in printed.rows.items()])
+    some = table[chosen & (table.network == TRAINED)]
+    return interval(some.groupby("seed")[printed.column].mean().to_numpy(float))
+
+
+def gather(out: Path) -> pd.DataFrame:
+    """The figures beside each other of every study below ``out``, and the data of each."""
+    import pandas as pd
+
+    found = [pd.DataFrame(columns=[*COLUMNS, "data"])]
+    for file in sorted(out.glob("*/*/*/published.parquet")):
+        told = read_json(file.parent / "study.json")
+        found.append(pd.read_parquet(file).assign(data=told["data"]))
+    return pd.concat([some for some in found if len(some)] or found[:1], ignore_index=True)
+
+
+def in_words(table: pd.DataFrame) -> list[list[str]]:
+    """The rows in words, under their heads."""
+    told = [
+        [one.study, one.figure, f"{one.printed:.3g}", one.where, _ours(one), one.setting]
+        for one in rows(table)
+    ]
+    return [HEAD, *told]
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The rows as a Markdown table; nothing where there is none."""
+    if table.empty:
+        return ""
+    head, *rest = in_words(table)
+    lines = [head, ["---"] * len(head), *([f"`{study}`", *others] for study, *others in rest)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _ours(one: Any) -> str:
+    if not one.seeds:
+        return "not measured"
+    return f"{one.ours:.3g} [{one.low:.3g}, {one.high:.3g}]"
