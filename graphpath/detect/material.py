@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from graphpath.analysis.resemblance import EVERY
+from graphpath.analysis.resemblance import EVERY, members
 from graphpath.detect import features
 from graphpath.errors import RunNotFound, StoreError
 
@@ -162,11 +162,11 @@ def gathered(store: Store, runs: Runs, layers: list[int]) -> Material:
 
 
 def _check_reference(store: Store, runs: Runs) -> None:
-    classes = store.query("categories/class_edges", run=runs.reference, limit=EVERY).label
-    if classes.nunique() < 2:
+    classes = members(store, runs.reference).label.nunique()
+    if classes < 2:
         raise StoreError(
-            f"Run {runs.reference!r} has the class pathways of {classes.nunique()} classes: trace and load "
-            "rightly predicted images of all classes."
+            f"Run {runs.reference!r} has class pathways of {classes} class(es), and a detector needs two: "
+            "trace and load rightly predicted images of all classes."
         )
     if not runs.others:
         raise StoreError(
@@ -177,9 +177,9 @@ def _check_reference(store: Store, runs: Runs) -> None:
 
 def _clean(store: Store, runs: Runs, facts: pd.DataFrame) -> npt.NDArray[np.int64]:
     """The rightly predicted originals that are not in the reference."""
-    members = features.samples_of(store, [runs.reference])["sample"]
+    theirs = features.samples_of(store, [runs.reference])["sample"]
     right = (facts.variant == "original") & (facts.correct | (facts.label < 0))
-    clean: npt.NDArray[np.int64] = facts[right & ~facts["sample"].isin(members)]["sample"].unique()
+    clean: npt.NDArray[np.int64] = facts[right & ~facts["sample"].isin(theirs)]["sample"].unique()
     if not len(clean):
         raise StoreError(
             f"{store.uri} holds no rightly predicted clean image outside of the class pathways of run "

@@ -194,7 +194,7 @@ def test_what_cannot_be_fitted_is_refused(first: World, tmp_path: Path) -> None:
         ("b", [classes, bim], "no rightly predicted clean image outside of the class pathways"),
         ("c", [clean, bim], "no rightly predicted clean image outside"),
         ("d", [classes, clean, predicted], "another class than the network's answer.*--target own"),
-        ("e", [one, clean, bim], "class pathways of 1 classes"),
+        ("e", [one, clean, bim], r"class pathways of 1 class\(es\)"),
     ):
         with gp.open(tmp_path / f"{name}.lbdb") as store:
             for trace in traces:
