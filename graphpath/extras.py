@@ -15,6 +15,7 @@ EXTRAS: Final = {
     "sklearn": "trace",
     "jinja2": "report",
     "PIL": "report",
+    "scipy": "report",
     "neo4j": "neo4j",
     "py2neo": "py2neo",
     "neo4j_viz": "viz",

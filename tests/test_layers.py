@@ -86,7 +86,7 @@ OWNERS = {
     "torchvision": {"models", "data", "network"},
     "captum": {"attacks", "attribution"},
     "sklearn": {"data", "detect", "studies"},
-    "scipy": {"studies"},
+    "scipy": {"report", "studies"},
     "ladybug": {"stores"},
     "duckdb": {"stores", "analysis"},
     "neo4j": {"stores"},

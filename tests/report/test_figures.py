@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from graphpath.report import captions
+from graphpath.report.clustering import cluster, square
 from graphpath.report.figures import Point, bars, curves, forest, heatmaps, likeness, stacked, usage
 
 
@@ -42,6 +43,28 @@ def test_panels_have_one_scale(similarity) -> None:
     cells = {one[0].text: float(one.get("fill-opacity")) for one in by_class(drawn, "heat") if len(one)}
     assert cells["a and b: 1.00, 3 shared edges"] == 1.0
     assert cells["a and b: 0.50, 3 shared edges"] < 1.0
+
+
+def test_a_tree_stands_beside_the_first_panel_and_its_joints_further_left_for_less(similarity) -> None:
+    tree = cluster("abc", square(similarity[similarity.layer == -1], "abc", "weighted_J"))
+    assert tree[-1].members == ("b", "a", "c")
+    drawn = heatmaps(similarity, [(-1, "all"), (1, "one")], tree[-1].members, tree=tree)
+    inner, whole = by_class(drawn, "joint")
+    assert inner[0].text == "b with a: mean likeness 0.50"
+    assert whole[0].text == "b and a with c: mean likeness 0.050"
+    bars = [re.search(r"H([\d.]+)V([\d.]+)H([\d.]+)$", one.get("d")).groups() for one in (inner, whole)]
+    (deep, _, leaf), (shallow, low, last) = [tuple(map(float, found)) for found in bars]
+    assert 0 < shallow < deep < leaf == last < min(float(one.get("x")) for one in by_class(drawn, "maps")[:1])
+    rows = [one for one in by_class(drawn, "end") if one.text in "abc"]
+    assert [one.text for one in rows] == ["b", "a", "c"]
+    assert float(rows[2].get("y")) == pytest.approx(low + 4, abs=0.1)  # the last class is beside its leaf
+
+
+def test_without_a_tree_none_is_drawn(similarity) -> None:
+    plain = heatmaps(similarity, [(-1, "all")], ["a", "b", "c"])
+    assert not by_class(plain, "joint")
+    tree = cluster("abc", square(similarity[similarity.layer == -1], "abc", "weighted_J"))
+    assert by_class(heatmaps(similarity, [(-1, "all")], ["a", "b", "c"], tree=tree), "joint")
 
 
 def test_bars_are_as_long_as_their_values_and_name_them() -> None:

@@ -127,6 +127,22 @@ def test_texts_are_escaped() -> None:
     assert "<svg></svg>" in text
 
 
+def test_classes_stand_in_the_order_of_their_clustering_and_the_page_says_so(page: str, store) -> None:
+    """The synthetic class pathways share no edge, so that all ties are broken by name."""
+    assert "in the order of a hierarchical clustering" in page
+    assert page.count('class="joint"') == store.query("pathways/samples", run="clean").categories[0] - 1 == 3
+
+
+def test_two_classes_are_not_clustered(store, monkeypatch) -> None:
+    from graphpath.report import reader
+    from graphpath.report.sections import classes
+
+    monkeypatch.setattr(reader, "MOST_CLASSES", 2)
+    figure = classes.section(reader.Reader(store, "clean")).figures[0]
+    assert "clustering" not in figure.text
+    assert 'class="joint"' not in figure.svg
+
+
 def test_of_many_classes_those_in_the_most_alike_pairs_are_drawn(store, monkeypatch) -> None:
     from graphpath.report import reader
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from graphpath.report import svg
 from graphpath.report.captions import ratio
+from graphpath.report.clustering import Group
+from graphpath.report.dendrogram import dendrogram
 from graphpath.report.rows import rows
 
 if TYPE_CHECKING:
@@ -14,32 +16,42 @@ if TYPE_CHECKING:
 
 WIDTH = 1130
 GAP = 34
+TREE = 88.0
 PLAIN = 3
 """Names up to so long are written level above their columns, longer ones slanted."""
 
 
 def heatmaps(
-    frame: pd.DataFrame, layers: Sequence[tuple[int, str]], classes: Sequence[str], value: str = "weighted_J"
+    frame: pd.DataFrame,
+    layers: Sequence[tuple[int, str]],
+    classes: Sequence[str],
+    value: str = "weighted_J",
+    *,
+    tree: Sequence[Group] = (),
 ) -> str:
     """Squares side by side, one for each of ``layers`` (number, caption), on one scale of colour.
 
     Args:
         frame: rows of ``categories/similarity``: category1, category2, layer and ``value``.
         classes: the order of rows and columns.
+        tree: what ``classes`` were ordered by (``clustering.cluster``), drawn beside the first square.
     """
     top = max(float(frame[value].max()), 1e-9)
-    margin = _margin(classes)
+    margin = _margin(classes) + (TREE if tree else 0)
     head = 40.0 if _level(classes) else 34 + 4.2 * max(len(name) for name in classes)
     size = _cell(len(classes), len(layers), margin)
     side = size * len(classes)
     known = {(row.category1, row.category2, row.layer): row for row in rows(frame)}
     panels, x = [], 0.0
     for position, (layer, caption) in enumerate(layers):
-        indent = margin if position == 0 else 0
-        panel = _panel(known, layer, classes, size, top, value, labelled=position == 0)
+        indent = margin if position == 0 else 0.0
+        panel = _panel(known, layer, classes, size, top, value, indent)
         name = svg.text(indent, 14 - head, caption, "panel")
         panels.append(svg.element("g", name, panel, transform=f"translate({x:.0f} {head:.0f})"))
         x += indent + side + GAP
+    if tree:
+        branches = dendrogram(tree, TREE, size)
+        panels.append(svg.element("g", branches, transform=f"translate(0 {head:.0f})"))
     scale = _scale(margin, head + side + 20, min(side, 160.0), top)
     return svg.document(
         x - GAP + (0 if _level(classes) else 28),
@@ -62,10 +74,8 @@ def _panel(
     size: float,
     top: float,
     value: str,
-    *,
-    labelled: bool,
+    indent: float,
 ) -> str:
-    indent = _margin(classes) if labelled else 0.0
     side = size * len(classes) - 1
     cells = [svg.element("rect", x=indent, y=0, width=side, height=side, class_="maps")]
     for down, one in enumerate(classes):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from graphpath.report.captions import ratio
+from graphpath.report.clustering import cluster, square
 from graphpath.report.figures import bars, heatmaps, stacked, usage
 from graphpath.report.page import Figure, Section
 from graphpath.report.reader import ALL, Reader
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 PANELS = 5
 BANDS = 4
+CLUSTERED = (
+    " Every panel has its classes in the order of a hierarchical clustering (average linkage on 1 − likeness "
+    "over all layers, neighbours as alike as the tree allows); the further left two groups join in the tree, "
+    "the less alike they are."
+)
 
 
 def section(reader: Reader) -> Section | None:
@@ -23,20 +29,26 @@ def section(reader: Reader) -> Section | None:
     if similarity.frame.empty:
         return None
     figures = [
-        Figure(
-            "Likeness of classes, layer by layer",
-            "Weighted Jaccard index of two class pathways: sum of minima over sum of "
-            "maxima of each edge's share of the layer's |score|. A class compared with "
-            "itself is 1 by construction and left blank. Point at a square for its "
-            "numbers." + _shown(reader) + _null(reader),
-            svg=heatmaps(similarity.frame, panels(reader), reader.classes),
-            sources=[similarity],
-        ),
+        _likeness(reader),
         *_consistency(reader),
         *_sharing(reader),
         *_usage(reader),
     ]
     return Section("classes", "Which pathways do classes share?", answer(reader), figures)
+
+
+def _likeness(reader: Reader) -> Figure:
+    """Every class against every class, those that are alike beside each other."""
+    frame = reader.similarity.frame
+    tree = cluster(reader.classes, square(frame[frame.layer == ALL], reader.classes, "weighted_J"))
+    order = tree[-1].members if tree else reader.classes
+    text = (
+        "Weighted Jaccard index of two class pathways: sum of minima over sum of maxima of each edge's share "
+        "of the layer's |score|. A class compared with itself is 1 by construction and left blank. Point at "
+        "a square for its numbers." + (CLUSTERED if tree else "") + _shown(reader) + _null(reader)
+    )
+    drawn = heatmaps(frame, panels(reader), order, tree=tree)
+    return Figure("Likeness of classes, layer by layer", text, svg=drawn, sources=[reader.similarity])
 
 
 def panels(reader: Reader) -> list[tuple[int, str]]:
