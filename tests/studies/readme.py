@@ -11,11 +11,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from graphpath.studies import published
 from graphpath.studies.summary import gather, markdown, on_what
 from tests.samples import write
 
 MARKS = ("<!-- studies -->\n", "<!-- end of studies -->")
+PUBLISHED_MARKS = ("<!-- published -->\n", "<!-- end of published -->")
 KEPT = Path(__file__).with_name("summary.csv")
+PUBLISHED = Path(__file__).with_name("published.csv")
+KEY = ["data", "study"]
 COLUMNS = ["study", "part", "claim", "verdict", "effect", "low", "high", "null", "seeds", "why", "data"]
 COLUMNS += ["network", "accuracy"]
 
@@ -26,24 +30,38 @@ def kept() -> pd.DataFrame:
 
 
 def table() -> str:
-    """What stands in the README: on what they were run, and the verdicts."""
-    found = kept()
-    return f"{on_what(found)}\n\n{markdown(found)}"
+    """What stands in the README: for each data set on what they were run, and the verdicts."""
+    return "\n".join(f"{on_what(some)}\n\n{markdown(some)}" for _, some in kept().groupby("data", sort=False))
+
+
+def published_table() -> str:
+    """Published figures beside ours, as in the README."""
+    return published.markdown(pd.read_csv(PUBLISHED))
 
 
 def take_over(out: Path) -> None:
-    """Keep the verdicts of a run, and of other studies those kept before, in the catalogue's order."""
+    """Keep the verdicts and figures of a run; of studies and data that it has not, those kept before."""
+    _keep(KEPT, gather(out)[COLUMNS])
+    _keep(PUBLISHED, published.gather(out))
+
+
+def _keep(file: Path, found: pd.DataFrame) -> None:
     from graphpath.studies import STUDIES
 
-    found = gather(out)[COLUMNS]
-    before = kept() if KEPT.exists() else found[:0]
     order = {name: place for place, name in enumerate(STUDIES)}
-    found = pd.concat([found, before[~before.study.isin(found.study)]], ignore_index=True)
-    found = found.iloc[found.study.map(order).argsort(kind="stable")]
-    found.to_csv(KEPT, index=False, float_format="%.6g")
+    if file.exists():
+        before = pd.read_csv(file, keep_default_na=False, na_values=[""])
+        anew = pd.MultiIndex.from_frame(before[KEY]).isin(pd.MultiIndex.from_frame(found[KEY]))
+        found = pd.concat([before[~anew], found], ignore_index=True)
+    place = pd.DataFrame(
+        {"data": found.data != "digits", "name": found.data, "study": found.study.map(order)}
+    )
+    found = found.loc[place.sort_values(["data", "name", "study"], kind="stable").index]
+    found.to_csv(file, index=False, float_format="%.6g")
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         take_over(Path(sys.argv[1]))
     write(table(), marks=MARKS)
+    write(published_table(), marks=PUBLISHED_MARKS)

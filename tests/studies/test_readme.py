@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 pytest.importorskip("torch")
@@ -14,20 +15,37 @@ from tests.studies import readme
 
 def test_the_table_is_up_to_date() -> None:
     assert shown(marks=readme.MARKS) == readme.table(), "Write it anew: python -m tests.studies.readme"
+    assert shown(marks=readme.PUBLISHED_MARKS) == readme.published_table(), "likewise"
 
 
 def test_every_claim_of_every_study_has_its_verdict() -> None:
     found = readme.kept()
-    told = list(zip(found.study, found.part, found.claim, found.null, strict=True))
-    expected = [
-        (name, part, claim.text, claim.null)
-        for name, study in STUDIES.items()
-        for part in study.parts
-        for claim in study.claims
-        if name in set(found.study)
-    ]
-    assert told == expected, "Run the studies: python -m tests.studies.readme OUT"
-    assert {name for name in STUDIES if name.startswith("lyu/")} <= set(found.study)
+    for _, some in found.groupby("data"):
+        told = list(zip(some.study, some.part, some.claim, some.null, strict=True))
+        expected = [
+            (name, part, claim.text, claim.null)
+            for name, study in STUDIES.items()
+            for part in study.parts
+            for claim in study.claims
+            if name in set(some.study)
+        ]
+        assert told == expected, "Run the studies: python -m tests.studies.readme OUT"
+    assert set(found[found.data == "digits"].study) == set(STUDIES)
+
+
+def test_every_published_figure_is_compared() -> None:
+    found = pd.read_csv(readme.PUBLISHED)
+    for data, some in found.groupby("data"):
+        told = list(zip(some.figure, some.printed, some["where"], strict=True))
+        expected = [
+            (one.figure, one.value, one.where)
+            for name, study in STUDIES.items()
+            for one in study.printed
+            if name in set(some.study)
+        ]
+        assert told == expected, "Run the studies: python -m tests.studies.readme OUT"
+        assert data != "digits" or set(some.study) == {name for name in STUDIES if STUDIES[name].printed}
+    assert (found.low <= found.ours).all() and (found.ours <= found.high).all()
 
 
 def test_verdicts_agree_with_their_numbers() -> None:
