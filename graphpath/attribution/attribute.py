@@ -16,10 +16,10 @@ from graphpath.attribution.pathway import pathway_gradient
 from graphpath.data import Images
 from graphpath.errors import MethodError
 from graphpath.models import LoadedModel, as_loaded
-from graphpath.network.lowering import evaluating
 from graphpath.record import ImageSet
 from graphpath.tracing.batch import Batch, Selection
-from graphpath.tracing.batches import Batches, as_images, placed, settled
+from graphpath.tracing.batches import Batches, as_images, settled
+from graphpath.tracing.borrowed import borrowed
 from graphpath.tracing.registry import NEURON_METHODS, Method
 from graphpath.tracing.targets import Target
 
@@ -70,7 +70,7 @@ def attribute(
     given = chosen.settled(options)
     loaded, source = as_loaded(model), as_images(images, labels)
     target = settled(target, loaded, source)
-    with torch.inference_mode(False), placed(loaded.module, device), evaluating(loaded.module):
+    with borrowed(loaded.module, device):
         batches = Batches(loaded, source, target, seed)
         size = batch or batches.fitting(chosen, given)
         select = partial(chosen.knowing(batches.learned(chosen, size, given)), **given)

@@ -5,7 +5,7 @@ targets              what is asked of the network
 neurons              selected neurons to edges, the common rule
 strength, budget     which edges are kept
 routes               the K largest routes
-batches              images held some at a time
+batches, borrowed    images held some at a time, with the caller's module
 ranks                processes that share a trace
 rows, tracer         the record
 """

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from graphpath.data import Images, LoaderImages, TensorImages
 from graphpath.data.stored import StoredImages
-from graphpath.errors import DataError, MethodError
+from graphpath.errors import DataError
 from graphpath.ids import digest
 from graphpath.models import LoadedModel
 from graphpath.network import hold, take_apart
@@ -129,25 +128,6 @@ def originals_of(rows: pa.Table) -> list[int]:
     return [
         -1 if parent is None else int(json.loads(detail).get("predicted", -1)) for parent, detail in details
     ]
-
-
-@contextmanager
-def placed(module: nn.Module, device: str | torch.device | None) -> Iterator[None]:
-    """The module on ``device`` for a while, then where it was."""
-    parameter = next(module.parameters(), None)
-    if device is None or parameter is None:
-        yield
-        return
-    home = parameter.device
-    try:
-        module.to(device)
-    except (RuntimeError, AssertionError) as error:  # PyTorch raises either for a device that is not there
-        module.to(home)
-        raise MethodError(f"device={str(device)!r} cannot be used: {error}") from error
-    try:
-        yield
-    finally:
-        module.to(home)
 
 
 def _as_images(

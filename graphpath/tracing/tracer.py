@@ -18,10 +18,10 @@ from graphpath.data import Images
 from graphpath.errors import MethodError
 from graphpath.ids import digest
 from graphpath.models import LoadedModel, as_loaded
-from graphpath.network.lowering import evaluating
 from graphpath.network.reach import Reach
 from graphpath.record import ImageSet, Trace, TraceWriter
-from graphpath.tracing.batches import Batches, as_images, placed, settled
+from graphpath.tracing.batches import Batches, as_images, settled
+from graphpath.tracing.borrowed import borrowed
 from graphpath.tracing.fitting import Fitted
 from graphpath.tracing.lending import lending
 from graphpath.tracing.maps import MapSelection, map_pathways
@@ -102,8 +102,7 @@ def trace(
     if resumed and TraceWriter.open(out, run).finished:
         return Trace(out)
     device = None if device is None else rank.device(device)
-    # The caller may be in inference mode, in which no gradient can be had.
-    with torch.inference_mode(False), placed(loaded.module, device), evaluating(loaded.module):
+    with borrowed(loaded.module, device):
         batches = Batches(loaded, source, target, seed)
         tracer = _Tracer(batches, chosen_method, chosen_options, routes, max_edges, run["id"])
         # What is begun goes on in parts of its first size and with what it learned; a network that is refused

@@ -19,10 +19,10 @@ from graphpath.data import Images
 from graphpath.errors import MethodError, QueryParameterError
 from graphpath.models import LoadedModel, as_loaded
 from graphpath.network import Network, take_apart
-from graphpath.network.lowering import evaluating
 from graphpath.record import ImageSet
 from graphpath.stores import Store, open_store
-from graphpath.tracing.batches import as_images, placed
+from graphpath.tracing.batches import as_images
+from graphpath.tracing.borrowed import borrowed
 from graphpath.tracing.rows import first_neuron
 from graphpath.tracing.targets import Class, checked, described
 from graphpath.verifying.ablation import Ablation, Plan, Progress
@@ -104,7 +104,7 @@ def verify(
         asked: Question | pd.DataFrame = Question(query, cypher, dict(parameters or {}), by)
     else:
         asked = answer
-    with torch.inference_mode(False), placed(loaded.module, device), evaluating(loaded.module):
+    with borrowed(loaded.module, device):
         case = _Case(take_apart(loaded.module, source.shape), loaded, source)
         given = case.told(asked, store)
         found = case.read(given, layers, shared=by == "answer")

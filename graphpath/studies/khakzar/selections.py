@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from graphpath.data import Images
 from graphpath.models import LoadedModel
-from graphpath.network.lowering import evaluating
 from graphpath.report.captions import layer_name
 from graphpath.tracing.batch import Batch, Selection
-from graphpath.tracing.batches import Batches, placed, settled
+from graphpath.tracing.batches import Batches, settled
+from graphpath.tracing.borrowed import borrowed
 from graphpath.tracing.neurons import thresholded
 from graphpath.tracing.registry import NEURON_METHODS
 from graphpath.tracing.targets import Target
@@ -79,7 +79,7 @@ def selecting(
     chosen = NEURON_METHODS[method]
     given = chosen.settled(options)
     target = settled(target, model, images)
-    with placed(model.module, device), evaluating(model.module):
+    with borrowed(model.module, device):
         batches = Batches(model, images, target, seed)
         size = batches.fitting(chosen, given)
         select: Callable[[Batch], Selection] = partial(

@@ -20,8 +20,8 @@ from graphpath.errors import DataError, MethodError
 from graphpath.models import LoadedModel, as_loaded
 from graphpath.network import Network, Site, take_apart
 from graphpath.network.live import Pass
-from graphpath.network.lowering import evaluating
-from graphpath.tracing.batches import as_images, placed
+from graphpath.tracing.batches import as_images
+from graphpath.tracing.borrowed import borrowed
 from graphpath.tracing.targets import site_called
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def key_maps(
     known = source.rows()["label"].to_numpy().astype(np.int64)
     if (known < 0).any():
         raise DataError("key_maps needs a label for every image; pass labels=.")
-    with torch.inference_mode(False), placed(loaded.module, device), evaluating(loaded.module):
+    with borrowed(loaded.module, device):
         network = take_apart(loaded.module, source.shape)
         sites = _chosen(network, layers)
         tally = _Tally(network, sites, progress)

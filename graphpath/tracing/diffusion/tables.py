@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from graphpath.models import LoadedModel, as_loaded
 from graphpath.network import Held, Network
-from graphpath.network.lowering import evaluating
 from graphpath.tracing.batch import as_array
-from graphpath.tracing.batches import Batches, as_images, placed
+from graphpath.tracing.batches import Batches, as_images
+from graphpath.tracing.borrowed import borrowed
 from graphpath.tracing.diffusion import pixels as choice
 from graphpath.tracing.diffusion.chains import Chains, chains_of
 from graphpath.tracing.diffusion.gather import MEMORY
@@ -120,7 +120,7 @@ def _images(
     model: nn.Module | LoadedModel, images: Any, device: str | torch.device | None
 ) -> Iterator[Batches]:
     loaded, source = as_loaded(model), as_images(images, None)
-    with torch.inference_mode(False), placed(loaded.module, device), evaluating(loaded.module):
+    with borrowed(loaded.module, device):
         yield Batches(loaded, source, "own", 0)
 
 
