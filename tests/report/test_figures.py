@@ -60,6 +60,21 @@ def test_a_tree_stands_beside_the_first_panel_and_its_joints_further_left_for_le
     assert float(rows[2].get("y")) == pytest.approx(low + 4, abs=0.1)  # the last class is beside its leaf
 
 
+def test_many_classes_stand_in_several_lines_so_that_their_names_fit() -> None:
+    names = [f"a long name {i}" for i in range(40)]
+    rows = [(one, "a long name 0", layer, 0.5, 1) for one in names[1:] for layer in range(5)]
+    frame = pd.DataFrame(rows, columns=["category1", "category2", "layer", "weighted_J", "shared"])
+    drawn = heatmaps(frame, [(layer, f"layer {layer}") for layer in range(5)], names)
+    places = [tuple(map(float, re.findall(r"[\d.]+", panel.get("transform"))))
+              for panel in tree(drawn) if panel.tag == "g"]  # fmt: skip
+    lines = sorted({y for _, y in places})
+    assert len(places) == 5 and len(lines) == 3
+    assert sum(one.text == names[7] for one in by_class(drawn, "tick")) == 5 + 3  # columns, and a line's rows
+    _, _, width, height = map(float, tree(drawn).get("viewBox").split())
+    assert max(x for x, _ in places) + 40 * 10 < width <= 1130
+    assert lines[-1] + 40 * 10 < height
+
+
 def test_without_a_tree_none_is_drawn(similarity) -> None:
     plain = heatmaps(similarity, [(-1, "all")], ["a", "b", "c"])
     assert not by_class(plain, "joint")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
 WIDTH = 1130
 GAP = 34
 TREE = 88.0
-PLAIN = 3
-"""Names up to so long are written level above their columns, longer ones slanted."""
+NAMED = 10.0
+"""Squares of at least this side have their classes' names beside them."""
+PLAIN, FEW = 3, 12
+"""Names up to so long are written level above their columns; longer ones of so few classes slanted."""
+LETTER = 6.3
+"""About the width of a letter."""
 
 
 def heatmaps(
@@ -31,6 +36,8 @@ def heatmaps(
 ) -> str:
     """Squares side by side, one for each of ``layers`` (number, caption), on one scale of colour.
 
+    Where names would not fit beside the rows otherwise, the squares stand in several lines.
+
     Args:
         frame: rows of ``categories/similarity``: category1, category2, layer and ``value``.
         classes: the order of rows and columns.
@@ -38,33 +45,45 @@ def heatmaps(
     """
     top = max(float(frame[value].max()), 1e-9)
     margin = _margin(classes) + (TREE if tree else 0)
-    head = 40.0 if _level(classes) else 34 + 4.2 * max(len(name) for name in classes)
-    size = _cell(len(classes), len(layers), margin)
+    tilt, longest = math.radians(_tilt(classes)), LETTER * max(len(name) for name in classes)
+    head = 34 + (longest * math.sin(tilt) if tilt else 6)
+    lean = longest * math.cos(tilt) if tilt else 0.0
+    room = WIDTH - margin - lean + GAP
+    across = _across(len(classes), len(layers), room)
+    size = _cell(len(classes), across, room)
     side = size * len(classes)
     known = {(row.category1, row.category2, row.layer): row for row in rows(frame)}
-    panels, x = [], 0.0
+    panels = [svg.element("g", dendrogram(tree, TREE, size), transform=_moved(0, head))] if tree else []
     for position, (layer, caption) in enumerate(layers):
-        indent = margin if position == 0 else 0.0
+        line, column = divmod(position, across)
+        indent = 0.0 if column else margin
         panel = _panel(known, layer, classes, size, top, value, indent)
         name = svg.text(indent, 14 - head, caption, "panel")
-        panels.append(svg.element("g", name, panel, transform=f"translate({x:.0f} {head:.0f})"))
-        x += indent + side + GAP
-    if tree:
-        branches = dendrogram(tree, TREE, size)
-        panels.append(svg.element("g", branches, transform=f"translate(0 {head:.0f})"))
-    scale = _scale(margin, head + side + 20, min(side, 160.0), top)
+        at = _moved(margin - indent + column * (side + GAP), head + line * (head + side + GAP))
+        panels.append(svg.element("g", name, panel, transform=at))
+    bottom = -(-len(layers) // across) * (head + side + GAP) - GAP
     return svg.document(
-        x - GAP + (0 if _level(classes) else 28),
-        head + side + 46,
+        margin + across * (side + GAP) - GAP + lean,
+        bottom + 46,
         *panels,
-        scale,
+        _scale(margin, bottom + 20, min(side, 160.0), top),
         label="Likeness of class pathways by layer",
     )
 
 
-def _cell(classes: int, panels: int, margin: float) -> float:
-    """The side of a square, so that all panels fill the page's width."""
-    return max(4.0, min(26.0, ((WIDTH - margin) / panels - GAP) / classes))
+def _across(classes: int, panels: int, room: float) -> int:
+    """How many panels stand in a line: all, or as many as leave squares large enough for names."""
+    fitting = max(1, int(room // (NAMED * classes + GAP)))
+    return -(-panels // -(-panels // fitting))
+
+
+def _cell(classes: int, panels: int, room: float) -> float:
+    """The side of a square, so that the panels of a line fill the page's width."""
+    return max(4.0, min(26.0, (room / panels - GAP) / classes))
+
+
+def _moved(x: float, y: float) -> str:
+    return f"translate({x:.0f} {y:.0f})"
 
 
 def _panel(
@@ -85,7 +104,7 @@ def _panel(
                 continue
             row = known.get((one, two, layer)) or known.get((two, one, layer))
             cells.append(_square(row, value, top, indent + across * size, down * size, size, one, two))
-    return "".join(cells) + (_labels(classes, size, indent) if size >= 9 else "")
+    return "".join(cells) + (_labels(classes, size, indent) if size >= NAMED else "")
 
 
 def _square(row: object, value: str, top: float, x: float, y: float, size: float, one: str, two: str) -> str:
@@ -113,24 +132,27 @@ def _blank(x: float, y: float, size: float) -> str:
 
 def _margin(classes: Sequence[str]) -> float:
     """Room for the longest name before the first panel."""
-    return 14 + 6.3 * max(len(name) for name in classes)
+    return 14 + LETTER * max(len(name) for name in classes)
 
 
-def _level(classes: Sequence[str]) -> bool:
-    return all(len(name) <= PLAIN for name in classes)
+def _tilt(classes: Sequence[str]) -> int:
+    """By how many degrees names above columns are turned, so that they do not lie on each other."""
+    if all(len(name) <= PLAIN for name in classes):
+        return 0
+    return 42 if len(classes) <= FEW else 90
 
 
 def _labels(classes: Sequence[str], size: float, indent: float) -> str:
-    drawn = []
+    tilt, drawn = _tilt(classes), []
     for place, name in enumerate(classes):
         middle = (place + 0.5) * size
         if indent:
             drawn.append(svg.text(indent - 6, middle + 4, name, "tick end"))
-        if _level(classes):
-            drawn.append(svg.text(indent + middle, -6, name, "tick mid"))
+        if tilt:
+            x = indent + middle + (4 if tilt == 90 else 0)  # half of a letter's height
+            drawn.append(svg.text(0, 0, name, "tick", transform=f"translate({x:.0f} -6) rotate(-{tilt})"))
         else:
-            slant = f"translate({indent + middle:.0f} -6) rotate(-42)"
-            drawn.append(svg.text(0, 0, name, "tick", transform=slant))
+            drawn.append(svg.text(indent + middle, -6, name, "tick mid"))
     return "".join(drawn)
 
 
