@@ -18,8 +18,8 @@ from graphpath.report.standalone import standalone, style
 from tests.chromium import Chromium, need_chromium
 
 SVG = "{http://www.w3.org/2000/svg}"
-HEAT = "the-pathways-of-toy_classes1_likeness-of-classes-layer-by-layer"
-PATHWAY = "the-pathways-of-toy_pathways1_one-image-of-each-class-the-one-most-like-its-class_class-0"
+HEAT = "the-pathways-of-toy_classes-1_likeness-of-classes-layer-by-layer"
+PATHWAY = "the-pathways-of-toy_pathways-1_one-image-of-each-class-the-one-most-like-its-class_class-0"
 
 
 @pytest.fixture(scope="module")
