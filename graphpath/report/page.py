@@ -29,27 +29,13 @@ class Tab:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """An image, what was done to it, and what it became: three data URIs and what the network said."""
-
-    before: str
-    change: str | None
-    after: str
-    label: str
-    predicted: str
-    fooled: bool
-    facts: Sequence[str]
-
-
-@dataclass(frozen=True)
 class Figure:
-    """A picture (SVG), tabs or pairs, with a title, what to see in it, and its sources."""
+    """A picture (SVG), tabs or a table, with a title, what to see in it, and its sources."""
 
     title: str
     text: str
     svg: str = ""
     tabs: Sequence[Tab] = ()
-    pairs: Sequence[Pair] = ()
     table: Sequence[Sequence[str]] = ()
     sources: Sequence[Source] = ()
     legend: str = ""

@@ -11,7 +11,18 @@ import pytest
 
 from graphpath.report import captions
 from graphpath.report.clustering import cluster, square
-from graphpath.report.figures import Point, bars, curves, forest, heatmaps, likeness, stacked, usage
+from graphpath.report.figures import (
+    Pair,
+    Point,
+    bars,
+    curves,
+    forest,
+    heatmaps,
+    image_pairs,
+    likeness,
+    stacked,
+    usage,
+)
 
 
 def tree(drawn: str) -> ElementTree.Element:
@@ -151,6 +162,22 @@ def test_usage_draws_the_share_of_each_map() -> None:
     cells = by_class(usage(frame, [(1, "one")], ["a", "b"]), "heat")
     assert [cell.get("fill-opacity") for cell in cells] == ["1.00", "0.25"]
     assert cells[1][0].text == "b: 25% of its pathways visit m5"
+
+
+def test_image_pairs_show_three_images_and_what_was_said_of_them_four_in_a_line() -> None:
+    shown = [
+        Pair(f"data:b{i}", f"data:c{i}", f"data:a{i}", "cat", "<dog>" if i else "cat", i > 0, ["one", "two"])
+        for i in range(5)
+    ]
+    drawn = image_pairs(shown)
+    images = [(one.get("href"), one[0].text) for one in tree(drawn).iter("image")]
+    assert images[:3] == [("data:b0", "original"), ("data:c0", "change"), ("data:a0", "attacked")]
+    assert [href for href, _ in images] == [f"data:{kind}{i}" for i in range(5) for kind in "bca"]
+    assert [one.text for one in by_class(drawn, "chosen")] == ["cat → cat", *["cat → <dog>"] * 4]
+    assert len(by_class(drawn, "fooled")) == 4
+    assert [one.text for one in by_class(drawn, "note")] == ["one", "two"] * 5
+    places = [re.findall(r"\d+", one.get("transform")) for one in tree(drawn) if one.tag == "g"]
+    assert len({x for x, _ in places}) == 4 and len({y for _, y in places}) == 2
 
 
 def test_names_in_figures_are_escaped() -> None:

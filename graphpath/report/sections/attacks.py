@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from graphpath.report.captions import percent, ratio
-from graphpath.report.figures import bars, likeness
-from graphpath.report.page import Figure, Pair, Section, Tab
+from graphpath.report.figures import Pair, bars, image_pairs, likeness
+from graphpath.report.page import Figure, Section, Tab
 from graphpath.report.pathway import changes, drawing, lay_out, owners
 from graphpath.report.pictures import difference, photo
 from graphpath.report.pixels import Pixels, find_pixels
@@ -159,7 +159,7 @@ def _shown(
         if made
         else "The images' pixels are in no image set that this report was given (--data)."
     )
-    return Figure("The images", text, pairs=made, sources=[found, first])
+    return Figure("The images", text, svg=image_pairs(made) if made else "", sources=[found, first])
 
 
 def _overlays(
