@@ -12,6 +12,7 @@ import duckdb
 
 from graphpath.errors import QueryParameterError
 from graphpath.record import Trace
+from graphpath.sql import quoted
 
 _VIEWS = (
     "layers",
@@ -36,9 +37,9 @@ def opened(trace: Trace | str | Path, memory: str | None = None) -> Iterator[Any
     trace = trace if isinstance(trace, Trace) else Trace(trace)
     with TemporaryDirectory() as spill, duckdb.connect(config={"temp_directory": spill}) as connection:
         if memory is not None:
-            connection.execute(f"SET memory_limit = {_text(memory)}")
+            connection.execute(f"SET memory_limit = {quoted(memory)}")
         for name in _VIEWS:
-            if files := ", ".join(_text(str(file)) for file in trace.files(name)):
+            if files := ", ".join(quoted(str(file)) for file in trace.files(name)):
                 connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}])")
         yield connection
 
@@ -48,7 +49,3 @@ def one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise QueryParameterError(f"{name} must be {' or '.join(choices)}, not {value!r}.")
     return value
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

@@ -15,6 +15,7 @@ from graphpath.chance.possible import Bools, Ints, Possible, possible
 from graphpath.chance.shuffles import Slots
 from graphpath.errors import RecordError, StoreError
 from graphpath.record import Trace
+from graphpath.sql import quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,7 +103,7 @@ class Runs:
 
         with self.opened(run) as shop:
             class_edges(shop, run, int(self._rows.min_support[run]) or None)
-            wanted = f"SELECT class_pathway, category FROM classes WHERE variant = {_text(variant)}"
+            wanted = f"SELECT class_pathway, category FROM classes WHERE variant = {quoted(variant)}"
             shop.table("chosen", wanted)
             yield shop
 
@@ -122,9 +123,9 @@ def class_pathways(runs: Runs, bound: Bound) -> Sets:
 def pathways(runs: Runs, bound: Bound) -> Sets:
     """The pathways of a run."""
     owners = f"""SELECT pathway AS key, sample, label FROM facts
-        WHERE variant = {_text(bound["variant"])} ORDER BY key"""
+        WHERE variant = {quoted(bound["variant"])} ORDER BY key"""
     edges = f"""SELECT pathway AS owner, e.layer, e.source, e.target FROM edges e JOIN facts USING (pathway)
-        WHERE variant = {_text(bound["variant"])}"""
+        WHERE variant = {quoted(bound["variant"])}"""
     with runs.opened(bound["run"]) as shop:
         return _sets(shop, owners, edges, bound)
 
@@ -134,7 +135,7 @@ def largest_routes(runs: Runs, bound: Bound) -> Sets:
     route = f"""SELECT f.sample, t.neuron AS source,
             lead(t.neuron) OVER (PARTITION BY t.route ORDER BY t.position) AS target
         FROM steps t JOIN routes r USING (route) JOIN facts f USING (pathway)
-        WHERE r.rank <= {int(bound["k"])} AND f.variant = {_text(bound["variant"])}"""
+        WHERE r.rank <= {int(bound["k"])} AND f.variant = {quoted(bound["variant"])}"""
     owners = f"""SELECT DISTINCT f.sample AS key, f.sample, f.label, k.name
         FROM facts f JOIN labels l USING (label) JOIN categories k ON k.category = l.category
         WHERE f.sample IN (SELECT sample FROM ({route})) ORDER BY key"""
@@ -209,7 +210,3 @@ def _reach(shop: Workshop, bound: Bound) -> dict[int, Possible]:
         for number, layer in possible(shop.trace).items()
         if number > 0 and (not wanted or number in wanted)
     }
-
-
-def _text(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"

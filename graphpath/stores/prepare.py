@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from graphpath.errors import RecordError, StoreError
 from graphpath.record import Trace
+from graphpath.sql import quoted
 
 MEMORY = 1 << 30
 """Bytes that DuckDB may hold when nobody says otherwise; beyond them it spills to disk."""
@@ -109,7 +110,7 @@ def facts(shop: Workshop, run: str) -> None:
     shop.table("labels", "SELECT label, min(category) AS category FROM categories GROUP BY label")
     shop.table(
         "facts",
-        f"""SELECT p.*, {_text(run)} AS run, t.category, s.label, s.variant,
+        f"""SELECT p.*, {quoted(run)} AS run, t.category, s.label, s.variant,
             coalesce(q.category = l.category, false) AS correct,
             coalesce(q.category = l.category AND p.target = s.label, false) AS member
         FROM pathways p JOIN samples s USING (sample)
@@ -191,7 +192,7 @@ def _nodes(run: str) -> dict[str, str]:
             FROM samples ANTI JOIN known_samples k ON k.id = sample""",
         "Pathway": """SELECT pathway, run, sample, target, origin, neurons, edges, coverage, logit, bias,
                 category, label, variant, correct FROM facts ORDER BY pathway""",
-        "Route": f"""SELECT route, {_text(run)}, pathway, rank, sign::INTEGER, log10_abs
+        "Route": f"""SELECT route, {quoted(run)}, pathway, rank, sign::INTEGER, log10_abs
             FROM routes ORDER BY route""",
     }
 
@@ -200,7 +201,7 @@ def _relationships(run: str, model: int) -> dict[str, str]:
     new = "samples s ANTI JOIN known_samples k ON k.id = s.sample"
     return {
         "IN_MAP": "SELECT neuron, map FROM neurons ANTI JOIN known_neurons k ON k.id = neuron",
-        "TRACED": f"SELECT {_text(run)}, {model}::BIGINT",
+        "TRACED": f"SELECT {quoted(run)}, {model}::BIGINT",
         "FROM_RUN": "SELECT pathway, run FROM facts",
         "OF_SAMPLE": "SELECT pathway, sample FROM facts",
         "LABELLED": f"SELECT s.sample, l.category FROM (SELECT * FROM {new}) s JOIN labels l USING (label)",
@@ -212,13 +213,8 @@ def _relationships(run: str, model: int) -> dict[str, str]:
                 TRY_CAST(json_extract_string(c.detail, '$.epsilon') AS DOUBLE), c.detail
             FROM everyone c SEMI JOIN everyone p ON p.id = c.parent
             ANTI JOIN known_derived k ON k.id = c.id""",
-        "PREDICTED": f"SELECT sample, category, {_text(run)}, rank, logit, confidence FROM predictions",
+        "PREDICTED": f"SELECT sample, category, {quoted(run)}, rank, logit, confidence FROM predictions",
         "OF_PATHWAY": "SELECT route, pathway FROM routes",
         "VISITS_MAP": """SELECT pathway, map, count(*), sum(score::DOUBLE)
             FROM visits JOIN neurons USING (neuron) GROUP BY pathway, map""",
     }
-
-
-def _text(value: str) -> str:
-    """``value`` as an SQL string."""
-    return "'" + value.replace("'", "''") + "'"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from graphpath.sql import quoted
 from graphpath.stores.prepare import Workshop
 
 BATCH = 1_000_000
@@ -28,7 +29,7 @@ def compare(shop: Workshop, run: str, comparable: str) -> None:
         FROM all_facts p
         JOIN all_predictions q ON q.run = p.run AND q.sample = p.sample AND q.rank <= {PREDICTIONS}
         JOIN all_classes c ON c.category = q.category AND c.variant = 'original'
-        WHERE p.run = {_text(run)} OR c.run = {_text(run)}""",
+        WHERE p.run = {quoted(run)} OR c.run = {quoted(run)}""",
     )
     shop.table(
         "class_layers",
@@ -42,7 +43,7 @@ def compare(shop: Workshop, run: str, comparable: str) -> None:
 
 def _gather(shop: Workshop, run: str, comparable: str) -> None:
     """This run's rows and the stored ones of comparable runs (``stored_*`` views) in one place each."""
-    mine = f"SELECT {_text(run)} AS run, sample, category, rank FROM predictions"
+    mine = f"SELECT {quoted(run)} AS run, sample, category, rank FROM predictions"
     shop.table("all_predictions", f"{mine} UNION ALL SELECT * FROM stored_predictions")
     shop.table(
         "all_facts",
@@ -142,7 +143,3 @@ LEFT JOIN mine m ON m.pathway = p.pathway AND m.layer = p.layer
 LEFT JOIN class c ON c.pathway = p.pathway AND c.class_pathway = p.class_pathway AND c.layer = p.layer
 LEFT JOIN shares s ON s.pathway = p.pathway AND s.class_pathway = p.class_pathway AND s.layer = p.layer
 """
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from graphpath.attacks import attack
@@ -18,6 +19,7 @@ from graphpath.data.rows import balanced
 from graphpath.errors import StudyError
 from graphpath.ids import digest
 from graphpath.models import LoadedModel
+from graphpath.network.lowering import evaluating
 from graphpath.record import Trace
 from graphpath.report.source import command_line
 from graphpath.stores import Store, open_store
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHORT = 12
+BATCH = 256
 
 
 @dataclass(eq=False)
@@ -99,6 +102,17 @@ class Bench:
             progress=lambda done, total: self.tell(f"attacking by {name}", done, total),
         )
         return open_images(str(out))
+
+    def predicted(self, images: BaseImages) -> npt.NDArray[np.int64]:
+        """The class that the network gives each image: (N,)."""
+        module = self.model.module
+        with evaluating(module), torch.no_grad():
+            parts = [
+                module(images.batch(start, start + BATCH).to(self.setting.device)).argmax(1).cpu()
+                for start in range(0, len(images), BATCH)
+            ]
+        found: npt.NDArray[np.int64] = torch.cat(parts).numpy()
+        return found
 
     def derived(
         self,

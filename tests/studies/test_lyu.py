@@ -245,12 +245,12 @@ def test_lean_is_likeness_to_the_target_less_to_the_source() -> None:
 
 def test_attacked_images_that_count_were_fooled(bench: Bench, clean: tuple[BaseImages, Trace]) -> None:
     bench.options = {**bench.options, "epsilon": 0.3}
-    seen = attacked.predicted(bench, clean[0])
+    seen = bench.predicted(clean[0])
     fooled = attacked.attacked(bench, clean[0], seen, "pgd")
     assert len(fooled.images) and (fooled.source != fooled.target).all()
     parents = fooled.images.rows()["parent"].to_pylist()
     assert parents == clean[0].rows()["sample"].take(fooled.original).to_pylist()
-    assert (attacked.predicted(bench, fooled.images) == fooled.target).all()
+    assert (bench.predicted(fooled.images) == fooled.target).all()
 
 
 @pytest.mark.parametrize("share", occlusion.SHARES)

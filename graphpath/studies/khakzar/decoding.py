@@ -21,7 +21,7 @@ from graphpath.report.pictures import photo
 from graphpath.studies.bench import Bench
 from graphpath.studies.khakzar import PAPER, PATHWAYS, RANDOM_NEURONS
 from graphpath.studies.khakzar.linearity import METHODS, answers
-from graphpath.studies.khakzar.saliency import Floats, all_of, predicted
+from graphpath.studies.khakzar.saliency import Floats, all_of
 from graphpath.studies.khakzar.selections import selecting
 from graphpath.studies.study import (
     MEASURED,
@@ -51,7 +51,7 @@ SHOWN, SIDE, GAP, MARGIN = 12, 64, 6, 120
 def measure(bench: Bench) -> Measured:
     """Pictures of every image by the pathway, by random neurons and by the whole network."""
     images = bench.images(bench.options["images"])
-    pixels, labels = all_of(images), predicted(bench, images).numpy()
+    pixels, labels = all_of(images), bench.predicted(images)
     rows = [_row(number, ORIGINAL, picture) for number, picture in enumerate(pixels[:SHOWN])]
     found, mean = Effects(), {}
     for name in (bench.part, RANDOM_NEURONS, WHOLE):

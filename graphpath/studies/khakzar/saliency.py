@@ -38,7 +38,7 @@ def attributed(bench: Bench, images: BaseImages, method: str, model: LoadedModel
         model or bench.model,
         images,
         method=name,
-        target=predicted(bench, images),
+        target=torch.from_numpy(bench.predicted(images)),
         seed=bench.seed,
         device=bench.setting.device,
         **given,
@@ -63,11 +63,6 @@ def logits(module: nn.Module, pixels: Tensor) -> Tensor:
     with evaluating(module):
         parts = [module(part.to(where.device, where.dtype)).cpu() for part in pixels.split(BATCH)]
     return torch.cat(parts)
-
-
-def predicted(bench: Bench, images: BaseImages) -> Tensor:
-    """The class that the unit's network predicts for each image: (N,)."""
-    return logits(bench.model.module, all_of(images)).argmax(1)
 
 
 def ranked(values: Floats) -> npt.NDArray[np.int64]:

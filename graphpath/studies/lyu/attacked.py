@@ -13,11 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from graphpath.analysis import portion_hot
 from graphpath.data import BaseImages
-from graphpath.network.lowering import evaluating
 from graphpath.record import Trace
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
@@ -71,7 +69,7 @@ def measure(bench: Bench) -> Measured:
     layers = map_layers(traced)
     places = foreground(clean)
     before = {MEASURED: portions(bench, traced, clean, places), AREA: active_area(bench, clean, layers)}
-    seen = predicted(bench, clean)
+    seen = bench.predicted(clean)
     dealt = bench.random("labels").permutation(seen)
     found, rows = Effects(), []
     for name in ATTACKS:
@@ -107,22 +105,10 @@ def portions(bench: Bench, traced: Trace, images: BaseImages, places: npt.NDArra
     return Profiles({int(n): values[:, layers == n] for n in np.unique(layers)}, names(map_layers(traced)))
 
 
-def predicted(bench: Bench, images: BaseImages) -> Ints:
-    """The class that the network gives each image."""
-    module = bench.model.module
-    with evaluating(module), torch.no_grad():
-        parts = [
-            module(images.batch(start, start + 256).to(bench.setting.device)).argmax(1).cpu()
-            for start in range(0, len(images), 256)
-        ]
-    result: Ints = torch.cat(parts).numpy()
-    return result
-
-
 def attacked(bench: Bench, clean: BaseImages, seen: Ints, name: str) -> Fooled:
     """The attacked images that changed the network's answer; all, where none did."""
     made = bench.attack(clean, name, bench.options["epsilon"], ATTACKS[name])
-    now = predicted(bench, made)
+    now = bench.predicted(made)
     chosen = np.flatnonzero(now != seen)
     if not len(chosen):
         chosen = np.arange(len(made))

@@ -21,7 +21,6 @@ from graphpath.record import Trace
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
 from graphpath.studies.lyu import KERNELS, PAPER
-from graphpath.studies.lyu.attacked import predicted
 from graphpath.studies.lyu.profiles import Floats, active_area, diffused, map_layers, shares, spread
 from graphpath.studies.study import (
     AREA,
@@ -73,7 +72,7 @@ def one_pair(bench: Bench, source: int, target: int) -> list[dict[str, object]]:
         for kind in (source, target)
     }
     made = bench.attack(sets[source], "pgd", bench.options["epsilon"], target)
-    reached = predicted(bench, made) == target
+    reached = bench.predicted(made) == target
     chosen = np.flatnonzero(reached) if reached.sum() >= bench.options["folds"] else np.arange(len(made))
     images = [sets[source].subset(chosen), made.subset(chosen), sets[target]]
     features = profiles(bench, images)

@@ -17,7 +17,6 @@ from graphpath.data import BaseImages
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
 from graphpath.studies.lyu import KERNELS, PAPER
-from graphpath.studies.lyu.attacked import predicted
 from graphpath.studies.lyu.profiles import (
     Floats,
     Profiles,
@@ -57,7 +56,7 @@ def measure(bench: Bench) -> Measured:
         MEASURED: counted(bench, diffused(bench, images), images),
         AREA: active_area(bench, images, layers),
     }
-    right = predicted(bench, images) == images.labels
+    right = bench.predicted(images) == images.labels
     found, rows = Effects(), []
     for condition in (MEASURED, AREA):
         kept = likeness(before[condition].take(again), after[condition])
@@ -73,7 +72,7 @@ def measure(bench: Bench) -> Measured:
 
 def known(bench: Bench, images: BaseImages) -> BaseImages:
     """The images that a trained network classifies as labelled; of a random network, all."""
-    right = predicted(bench, images) == images.labels
+    right = bench.predicted(images) == images.labels
     return images.subset(np.flatnonzero(right)) if right.mean() > 0.5 else images
 
 
