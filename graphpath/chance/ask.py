@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,6 +43,7 @@ def significance(
     hub_share: float = 0.9,
     correction: str = "bh",
     seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
     **parameters: object,
 ) -> pd.DataFrame:
     """The answer of the named query ``name``, with columns that say what chance would give.
@@ -66,6 +67,7 @@ def significance(
             at least ``hub_share`` of the categories pass; "divide" lets an edge count one over the number of
             categories that pass its busier end. The column ``overlap`` is what is then tested.
         correction: of q: "bh" (Benjamini and Hochberg, the false discovery rate), "holm" (any false one).
+        progress: called with (draws done, draws of all layers), where any are drawn.
         parameters: the query's own.
 
     Raises:
@@ -75,7 +77,7 @@ def significance(
     """
     chosen = find(name).name
     _check(chosen, null, draws, sweeps, hubs, hub_share, correction)
-    law = Null(null, draws, sweeps, seed)
+    law = Null(null, draws, sweeps, seed, progress)
     with _stored(source) as store:
         table = store.query(chosen, **parameters)
         if table.empty:

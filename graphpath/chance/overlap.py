@@ -23,12 +23,22 @@ class Null:
     draws: int
     sweeps: int
     seed: int
+    progress: Callable[[int, int], None] | None = None
+    """Called with (draws done, draws of all layers)."""
 
     def arrangements(self, sets: Sets, layer: int) -> Iterator[Ints]:
         """The sets into one layer, drawn ``draws`` times, some at a time: keys of edges (D, E).
 
         Columns belong to the owners of the observed edges into the layer.
         """
+        done = list(sets.layers).index(layer) * self.draws
+        for drawn in self._drawn(sets, layer):
+            yield drawn
+            done += len(drawn)
+            if self.progress is not None:
+                self.progress(done, self.draws * len(sets.layers))
+
+    def _drawn(self, sets: Sets, layer: int) -> Iterator[Ints]:
         if self.kind == "degree":
             slots = sets.slots(layer)
             for drawn in slots.shuffled(self.draws, self.sweeps, self.seed):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from graphpath.cli.progress import bar
 from graphpath.cli.shared import in_place_of
 from graphpath.errors import QueryParameterError
 
@@ -33,7 +34,8 @@ class Chance:
             from graphpath.chance import significance
 
             options: dict[str, Any] = {**parameters, **asdict(self)}
-            return significance(store, name, **options)
+            with bar("drawing", "draws") as shown:
+                return significance(store, name, progress=shown.to, **options)
         if self.hubs is not None:
             raise QueryParameterError("--hubs goes with --null degree or --null independent: say which.")
         return store.query(name, **parameters)

@@ -202,6 +202,17 @@ def test_the_same_seed_gives_the_same_answer(world: World) -> None:
     assert not one.expected.equals(other.expected)
 
 
+@pytest.mark.parametrize("name", ["categories/similarity", "categories/shared_edges"])
+def test_progress_counts_the_draws(name: str, world: World) -> None:
+    seen: list[tuple[int, int]] = []
+    gp.significance(world.store, name, **QUICK, progress=lambda *told: seen.append(told), **world.given(name))
+    done, totals = zip(*seen, strict=True)
+    assert list(done) == sorted(set(done)) and len(set(totals)) == 1
+    # Layers without an edge that is shown are not drawn.
+    assert done[-1] == totals[0] if name == "categories/similarity" else done[-1] <= totals[0]
+    assert totals[0] % QUICK["draws"] == done[-1] % QUICK["draws"] == 0
+
+
 def test_a_trace_is_asked_as_a_store_is(world: World) -> None:
     trace = Runs(world.store).trace("clean")
     table = gp.significance(trace, "categories/similarity", **QUICK)
