@@ -21,6 +21,7 @@ from graphpath.ids import digest
 from graphpath.models import LoadedModel
 from graphpath.network.lowering import evaluating
 from graphpath.record import Trace
+from graphpath.record.files import write_atomically
 from graphpath.report.source import command_line
 from graphpath.stores import Store, open_store
 from graphpath.studies.setting import Setting, Told
@@ -163,6 +164,18 @@ class Bench:
         """Show progress."""
         if self.told is not None:
             self.told(what, done, total)
+
+    def once(
+        self, name: str, images: BaseImages, layers: Sequence[int], make: Callable[[], pd.DataFrame]
+    ) -> pd.DataFrame:
+        """A table about layers of the network and ``images`` that its units share, by ``name``; made once."""
+        import pandas as pd
+
+        file = self.place(name) / f"{digest(images.fingerprint, layers)[:SHORT]}.parquet"
+        if not file.is_file():
+            table = make()
+            write_atomically(file, lambda path: table.to_parquet(path, index=False))
+        return pd.read_parquet(file)
 
     def place(self, *parts: str) -> Path:
         """A folder for what a study keeps beside, for work that ``trace`` and ``attack`` do not cover."""

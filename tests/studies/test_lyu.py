@@ -114,6 +114,16 @@ def test_active_area_is_counted_in_the_module_itself(bench: Bench, clean: tuple[
             np.testing.assert_allclose(found.of[layer], expected, atol=1e-6)
 
 
+def test_key_maps_are_looked_for_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = pd.DataFrame({"layer": [1], "channels": [8]})
+    first = key_maps.key_sets(bench, layers, beside=20)
+    monkeypatch.delattr(key_maps, "key_maps")
+    np.testing.assert_array_equal(key_maps.key_sets(bench, layers, beside=20)[1], first[1])
+    for other, beside in ((layers, 21), (layers.assign(layer=[2]), 20)):
+        with pytest.raises(NameError):
+            key_maps.key_sets(bench, other, beside)
+
+
 def test_lift_is_the_mean_share_of_large_pathways_on_key_maps(
     bench: Bench, clean: tuple[BaseImages, Trace]
 ) -> None:

@@ -66,13 +66,15 @@ def measure(bench: Bench) -> Measured:
 def key_sets(bench: Bench, layers: pd.DataFrame, beside: int) -> Mapping[int, Keys]:
     """By layer, the key maps of every class, measured on images beside the traced ones."""
     others = bench.rest(bench.options["held_out"], beside)
-    frame = key_maps(
-        bench.model,
-        others,
-        layers=[int(layer) for layer in layers.layer],
-        device=bench.setting.device,
-        progress=lambda done, total: bench.tell("looking for key maps", done, total),
-    )
+    numbers = [int(layer) for layer in layers.layer]
+
+    def look() -> pd.DataFrame:
+        def told(done: int, total: int) -> None:
+            bench.tell("looking for key maps", done, total)
+
+        return key_maps(bench.model, others, layers=numbers, device=bench.setting.device, progress=told)
+
+    frame = bench.once("key_maps", others, numbers, look)
     found = {}
     for layer, channels in zip(layers.layer, layers.channels, strict=True):
         keys = np.zeros((len(others.classes), int(channels)), bool)
