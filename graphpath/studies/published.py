@@ -70,12 +70,14 @@ def in_words(table: pd.DataFrame) -> list[list[str]]:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """The rows as a Markdown table; nothing where there is none."""
-    if table.empty:
-        return ""
-    head, *rest = in_words(table)
-    lines = [head, ["---"] * len(head), *([f"`{study}`", *others] for study, *others in rest)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    """The rows as Markdown: for every two settings a line that names them, and a table below it."""
+    blocks = []
+    for (study, where, setting), some in table.groupby(["study", "where", "setting"], sort=False):
+        lines = ["| figure | there | here [95 % interval] |", "|---|---:|---:|"]
+        lines += [f"| {one.figure} | {one.printed:.3g} | {_ours(one)} |" for one in rows(some)]
+        told = "\n".join(lines)
+        blocks.append(f"`{study}`. There, {where}. Here, {setting}.\n\n{told}\n")
+    return "\n".join(blocks)
 
 
 def _ours(one: Any) -> str:
