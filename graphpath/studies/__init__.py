@@ -26,7 +26,8 @@ setting     data set, networks and seeds
 bench       what ``measure`` works with
 verdicts    from effects over seeds to words
 runner      units, resumption, results
-tables      files; page, drawings: the HTML; summary: all studies in one table
+published   the figures that papers print, beside ours
+tables      files; page, drawings: the HTML; summary, board: all studies in one table and picture
 lyu         one module per experiment of Lyu, Pang and Wang 2024
 khakzar     of Khakzar et al. 2021
 effective_path  of Qiu et al. 2019: class pathways, and attack detection

@@ -13,6 +13,7 @@ from graphpath.report.page import Figure, Page, Section, render
 from graphpath.report.rows import rows
 from graphpath.report.source import Computed
 from graphpath.studies import published
+from graphpath.studies.board import board
 from graphpath.studies.tables import write_table
 from graphpath.studies.verdicts import FAILS, HOLDS, UNSURE
 
@@ -88,17 +89,17 @@ def _lines(table: pd.DataFrame, between: str) -> list[list[str]]:
 
 
 def _as_page(table: pd.DataFrame, printed: pd.DataFrame, out: Path) -> Page:
-    sections = []
+    sections = [_overview(table, out)]
     for data, some in table.groupby("data", sort=False):
         why = [[one.study, one.claim, one.part, one.why] for one in rows(some)]
-        sources = [_source(some, str(data), out)]
+        sources = [_source(some, out)]
         rest = [["study", "claim", "part", "why"], *why]
         figures = [
             Figure("Verdicts", "", table=[HEAD, *_lines(some, "; ")], sources=sources, wrap=True),
             Figure("What they rest on", "", table=rest, sources=sources, wrap=True),
         ]
         if len(own := printed[printed.data == data]):
-            beside = [_source(own, str(data), out, "published")]
+            beside = [_source(own, out, "published")]
             told = published.in_words(own)
             figures.append(Figure(published.TITLE, published.WHAT, table=told, sources=beside, wrap=True))
         sections.append(Section(f"on-{data}", f"On {data}", counted(some), figures))
@@ -109,12 +110,21 @@ def _as_page(table: pd.DataFrame, printed: pd.DataFrame, out: Path) -> Page:
     return Page("Published claims, tried here", lead, files, sections)
 
 
-def _source(some: pd.DataFrame, data: str, out: Path, name: str = "verdicts") -> Computed:
-    """A table of the studies on one data set, and the command that gives it."""
-    names = some.study.drop_duplicates()
-    call = shlex.join(["graphpath", "study", *names, "--data", data, "--out", str(out)])
-    what = f"{name.capitalize()} of every study"
-    return Computed(name, {}, some, str(out), what=what, calls=(call,))
+def _overview(table: pd.DataFrame, out: Path) -> Section:
+    text = "A mark for each part of a study (its kernels, or its methods). Point at one for what it rests on."
+    figure = Figure("Every claim", text, svg=board(table), sources=[_source(table, out)])
+    return Section("overview", "Which claims hold here?", counted(table), [figure])
+
+
+def _source(some: pd.DataFrame, out: Path, name: str = "verdicts") -> Computed:
+    """A table of studies, and the commands that give it."""
+    calls = tuple(
+        shlex.join(
+            ["graphpath", "study", *its.study.drop_duplicates(), "--data", str(data), "--out", str(out)]
+        )
+        for data, its in some.groupby("data", sort=False)
+    )
+    return Computed(name, {}, some, str(out), what=f"{name.capitalize()} of every study", calls=calls)
 
 
 def on_what(table: pd.DataFrame) -> str:

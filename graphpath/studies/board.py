@@ -1,0 +1,81 @@
+"""All verdicts at one glance: a row for each claim, a column for each data set, a mark for each part."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from graphpath.report import svg
+from graphpath.report.rows import rows
+from graphpath.studies.verdicts import FAILS, HOLDS, UNSURE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CLAIM, COLUMN, ROW, HEAD = 800.0, 110.0, 21.0, 30.0
+"""Widths of the claims and of a data set, heights of a claim and of the heads."""
+APART, RADIUS = 17.0, 5.5
+LETTERS = 118
+"""Of a claim; the rest is shown where the pointer rests."""
+
+
+def board(table: pd.DataFrame) -> str:
+    """The verdicts as marks: full circles hold, diamonds do not, empty circles leave it open.
+
+    ``table`` is that of all studies: data, study, claim, part, verdict, why; in its order.
+    """
+    names = [str(name) for name in table.data.drop_duplicates()]
+    heads = [svg.text(_x(place), HEAD - 12, name, "tick mid") for place, name in enumerate(names)]
+    drawn, y = [*_legend(), *heads], HEAD
+    for study, its in table.groupby("study", sort=False):
+        drawn.append(svg.text(0, y + 15, study, "caption"))
+        y += ROW
+        for claim, some in its.groupby("claim", sort=False):
+            drawn += [svg.line(0, y, _x(len(names) - 0.5), y, "grid"), _claim(str(claim), y)]
+            for data, parts in some.groupby("data", sort=False):
+                drawn += _marks(parts, _x(names.index(str(data))), y + ROW / 2)
+            y += ROW
+        y += 6
+    return svg.document(_x(len(names) - 0.5), y, *drawn, label="Verdicts on every claim")
+
+
+def _x(place: float) -> float:
+    """The middle of a data set's column."""
+    return CLAIM + (place + 0.5) * COLUMN
+
+
+def _claim(text: str, y: float) -> str:
+    shown = text if len(text) <= LETTERS else f"{text[: LETTERS - 1].rstrip()}…"
+    return svg.element("g", svg.title(text), svg.text(14, y + 15, shown, "name"))
+
+
+def _marks(parts: pd.DataFrame, x: float, y: float) -> list[str]:
+    first = x - APART * (len(parts) - 1) / 2
+    return [
+        _mark(one.verdict, first + APART * place, y, _words(one)) for place, one in enumerate(rows(parts))
+    ]
+
+
+def _words(one: Any) -> str:
+    return f"{one.data}{', ' + one.part if one.part else ''}: {one.verdict}. {one.why}"
+
+
+def _mark(verdict: str, x: float, y: float, words: str = "") -> str:
+    told = [svg.title(words)] if words else []
+    if verdict == FAILS:
+        side = RADIUS * 1.7
+        turned = f"rotate(45 {x:.1f} {y:.1f})"
+        at = {"x": x - side / 2, "y": y - side / 2, "width": side, "height": side}
+        mark = svg.element("rect", *told, **at, class_="against", transform=turned)
+    else:
+        mark = svg.element(
+            "circle", *told, cx=x, cy=y, r=RADIUS, class_="for" if verdict == HOLDS else "curve dot"
+        )
+    return svg.element("g", mark, class_="dots")
+
+
+def _legend() -> list[str]:
+    drawn, x = [], RADIUS
+    for verdict in (HOLDS, FAILS, UNSURE):
+        drawn += [_mark(verdict, x, HEAD - 16), svg.text(x + 12, HEAD - 12, verdict, "tick")]
+        x += 150
+    return drawn

@@ -1,0 +1,58 @@
+"""The picture of all verdicts."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import pandas as pd
+import pytest
+
+pytest.importorskip("torch")
+
+from graphpath.studies.board import board
+from graphpath.studies.verdicts import FAILS, HOLDS, UNSURE
+
+LONG = "a claim of so many words " * 10
+
+
+def table() -> pd.DataFrame:
+    rows = [
+        ("one", "a/x", "first", "p", HOLDS),
+        ("one", "a/x", "first", "q", FAILS),
+        ("one", "a/x", LONG, "", UNSURE),
+        ("two <&>", "a/x", "first", "p", UNSURE),
+        ("two <&>", "b/y", "second", "", FAILS),
+    ]
+    columns = ["data", "study", "claim", "part", "verdict"]
+    return pd.DataFrame(rows, columns=columns).assign(why="for reasons.")
+
+
+def test_every_verdict_has_its_mark_in_the_column_of_its_data() -> None:
+    drawing = ElementTree.fromstring(board(table()))
+    marks = {
+        mark.findtext("title"): mark
+        for group in drawing.iter("g")
+        for mark in group
+        if mark.find("title") is not None
+    }
+    told = {
+        f"{one.data}{', ' + one.part if one.part else ''}: {one.verdict}. for reasons.": one
+        for one in table().itertuples()
+    }
+    assert set(told) <= set(marks)
+    middle = {}
+    for words, one in told.items():
+        mark = marks[words]
+        assert mark.tag == ("rect" if one.verdict == FAILS else "circle")
+        x = float(mark.get("cx") or float(mark.get("x", 0)) + float(mark.get("width", 0)) / 2)
+        middle.setdefault(one.data, []).append(x)
+    assert max(middle["one"]) < min(middle["two <&>"])
+    assert len(set(middle["one"])) == 3  # two parts beside each other, and one alone between them
+
+
+def test_a_long_claim_is_cut_and_shown_whole_to_who_points_at_it() -> None:
+    drawing = ElementTree.fromstring(board(table()))
+    assert LONG in [title.text for title in drawing.iter("title")]
+    shown = [text.text or "" for text in drawing.iter("text")]
+    assert any(words.endswith("…") and LONG.startswith(words[:-1]) for words in shown)
+    assert all(len(words) < len(LONG) for words in shown)
