@@ -1,4 +1,4 @@
-"""All verdicts at one glance: a row for each claim, a column for each data set, a mark for each part."""
+"""All verdicts at one glance: a row for each claim, a column for each setting, a mark for each part."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CLAIM, COLUMN, ROW, HEAD = 800.0, 110.0, 21.0, 30.0
-"""Widths of the claims and of a data set, heights of a claim and of the heads."""
+"""Widths of the claims and of a setting, heights of a claim and of the heads."""
 APART, RADIUS = 17.0, 5.5
 LETTERS = 118
 """Of a claim; the rest is shown where the pointer rests."""
@@ -21,9 +21,9 @@ LETTERS = 118
 def board(table: pd.DataFrame) -> str:
     """The verdicts as marks: full circles hold, diamonds do not, empty circles leave it open.
 
-    ``table`` is that of all studies: data, study, claim, part, verdict, why; in its order.
+    ``table`` is that of all studies: on, study, claim, part, verdict, why; in its order.
     """
-    names = [str(name) for name in table.data.drop_duplicates()]
+    names = [str(name) for name in table.on.drop_duplicates()]
     heads = [svg.text(_x(place), HEAD - 12, name, "tick mid") for place, name in enumerate(names)]
     drawn, y = [*_legend(), *heads], HEAD
     for study, its in table.groupby("study", sort=False):
@@ -31,15 +31,15 @@ def board(table: pd.DataFrame) -> str:
         y += ROW
         for claim, some in its.groupby("claim", sort=False):
             drawn += [svg.line(0, y, _x(len(names) - 0.5), y, "grid"), _claim(str(claim), y)]
-            for data, parts in some.groupby("data", sort=False):
-                drawn += _marks(parts, _x(names.index(str(data))), y + ROW / 2)
+            for on, parts in some.groupby("on", sort=False):
+                drawn += _marks(parts, _x(names.index(str(on))), y + ROW / 2)
             y += ROW
         y += 6
     return svg.document(_x(len(names) - 0.5), y, *drawn, label="Verdicts on every claim")
 
 
 def _x(place: float) -> float:
-    """The middle of a data set's column."""
+    """The middle of a setting's column."""
     return CLAIM + (place + 0.5) * COLUMN
 
 
@@ -56,7 +56,7 @@ def _marks(parts: pd.DataFrame, x: float, y: float) -> list[str]:
 
 
 def _words(one: Any) -> str:
-    return f"{one.data}{', ' + one.part if one.part else ''}: {one.verdict}. {one.why}"
+    return f"{one.on}{', ' + one.part if one.part else ''}: {one.verdict}. {one.why}"
 
 
 def _mark(verdict: str, x: float, y: float, words: str = "") -> str:

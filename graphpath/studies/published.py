@@ -6,6 +6,7 @@ quantity; how the settings differ stands beside it.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,13 +51,13 @@ def measured(printed: Printed, tables: Tables) -> Interval:
 
 
 def gather(out: Path) -> pd.DataFrame:
-    """The figures beside each other of every study below ``out``, and the data of each."""
+    """The figures beside each other of every study below ``out``, and on what each was."""
     import pandas as pd
 
-    found = [pd.DataFrame(columns=[*COLUMNS, "data"])]
+    found = [pd.DataFrame(columns=[*COLUMNS, "on", "command"])]
     for file in sorted(out.glob("*/*/*/published.parquet")):
         told = read_json(file.parent / "study.json")
-        found.append(pd.read_parquet(file).assign(data=told["data"]))
+        found.append(pd.read_parquet(file).assign(on=told["on"], command=shlex.join(told["command"])))
     return pd.concat([some for some in found if len(some)] or found[:1], ignore_index=True)
 
 

@@ -84,9 +84,21 @@ class Setting:
         made += " on images in pairs" if self.pairs else ""
         return {
             "data": Path(self.data).name,
-            "network": ", ".join(Path(model).stem for model in self.models) or made,
+            "network": self._given_names() or made,
             "seeds": len(self.seeds),
+            "on": ", ".join(filter(None, [Path(self.data).name.split(".")[0], self._given_names()])),
+            "command": self._command(),
         }
+
+    def _given_names(self) -> str:
+        return ", ".join(dict.fromkeys(Path(model).stem for model in self.models))
+
+    def _command(self) -> list[str]:
+        """The words of the command line that give this setting."""
+        words = ["--data", self.data, "--out", str(self.out)]
+        words += [] if self.root is None else ["--root", str(self.root)]
+        words += [word for model in self.models for word in ("--model", model)]
+        return words if self.models else [*words, "--seeds", str(len(self.seeds))]
 
     def _shape(self) -> tuple[tuple[int, int] | None, int | None]:
         """The size and channels that a given network was made for, to which images are brought."""

@@ -35,7 +35,13 @@ def gather(out: Path) -> pd.DataFrame:
         table = pd.read_parquet(file.parent / "verdicts.parquet")
         accuracy = min(told["accuracy"])
         found.append(
-            table.assign(data=told["data"], network=told["network"], accuracy=accuracy, page=_page(file, out))
+            table.assign(
+                on=told["on"],
+                network=told["network"],
+                accuracy=accuracy,
+                page=_page(file, out),
+                command=shlex.join(told["command"]),
+            )
         )
     if not found:
         raise StudyError(f"{out} holds no finished study; graphpath study NAME --out {out} runs one.")
@@ -51,8 +57,8 @@ def write_summary(out: Path) -> pd.DataFrame:
     write_table(out, "summary", table)
     write_table(out, "published", printed)
     text = "\n\n".join(
-        "\n\n".join([on_what(some), markdown(some), published.markdown(printed[printed.data == data])])
-        for data, some in table.groupby("data", sort=False)
+        "\n\n".join([on_what(some), markdown(some), published.markdown(printed[printed.on == on])])
+        for on, some in table.groupby("on", sort=False)
     )
     write_atomically(out / "summary.md", lambda path: path.write_text(text, encoding="utf-8"))
     html = render(_as_page(table, printed, out))
@@ -90,7 +96,7 @@ def _lines(table: pd.DataFrame, between: str) -> list[list[str]]:
 
 def _as_page(table: pd.DataFrame, printed: pd.DataFrame, out: Path) -> Page:
     sections = [_overview(table, out)]
-    for data, some in table.groupby("data", sort=False):
+    for place, (on, some) in enumerate(table.groupby("on", sort=False), start=1):
         why = [[one.study, one.claim, one.part, one.why] for one in rows(some)]
         sources = [_source(some, out)]
         rest = [["study", "claim", "part", "why"], *why]
@@ -98,11 +104,11 @@ def _as_page(table: pd.DataFrame, printed: pd.DataFrame, out: Path) -> Page:
             Figure("Verdicts", "", table=[HEAD, *_lines(some, "; ")], sources=sources, wrap=True),
             Figure("What they rest on", "", table=rest, sources=sources, wrap=True),
         ]
-        if len(own := printed[printed.data == data]):
+        if len(own := printed[printed.on == on]):
             beside = [_source(own, out, "published")]
             told = published.in_words(own)
             figures.append(Figure(published.TITLE, published.WHAT, table=told, sources=beside, wrap=True))
-        sections.append(Section(f"on-{data}", f"On {data}", counted(some), figures))
+        sections.append(Section(f"on{place}", f"On {on}", counted(some), figures))
     files = [(str(study), str(page)) for (study, page), _ in table.groupby(["study", "page"], sort=False)]
     lead = (
         "A claim holds if it exceeds no effect and every control by more than the 95 % interval over seeds."
@@ -119,22 +125,20 @@ def _overview(table: pd.DataFrame, out: Path) -> Section:
 def _source(some: pd.DataFrame, out: Path, name: str = "verdicts") -> Computed:
     """A table of studies, and the commands that give it."""
     calls = tuple(
-        shlex.join(
-            ["graphpath", "study", *its.study.drop_duplicates(), "--data", str(data), "--out", str(out)]
-        )
-        for data, its in some.groupby("data", sort=False)
+        f"graphpath study {' '.join(its.study.drop_duplicates())} {command}"
+        for command, its in some.groupby("command", sort=False)
     )
     return Computed(name, {}, some, str(out), what=f"{name.capitalize()} of every study", calls=calls)
 
 
 def on_what(table: pd.DataFrame) -> str:
-    """On which images and networks the verdicts of one data set rest, and how many there are of each kind."""
+    """On which images and networks the verdicts of one setting rest, and how many there are of each kind."""
     networks = [
         f"{network} ({some.accuracy.min():.1%} of test images right, or more)"
         for network, some in table.groupby("network", sort=False)
     ]
     seeds = int(table.seeds.max())
-    return f"On {table.data.iloc[0]}, {seeds} seeds: {'; '.join(networks)}. {counted(table)}"
+    return f"On {table.on.iloc[0]}, {seeds} seeds: {'; '.join(networks)}. {counted(table)}"
 
 
 def _page(file: Path, out: Path) -> str:

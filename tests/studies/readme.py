@@ -19,8 +19,8 @@ MARKS = ("<!-- studies -->\n", "<!-- end of studies -->")
 PUBLISHED_MARKS = ("<!-- published -->\n", "<!-- end of published -->")
 KEPT = Path(__file__).with_name("summary.csv")
 PUBLISHED = Path(__file__).with_name("published.csv")
-KEY = ["data", "study"]
-COLUMNS = ["study", "part", "claim", "verdict", "effect", "low", "high", "null", "seeds", "why", "data"]
+KEY = ["on", "study"]
+COLUMNS = ["study", "part", "claim", "verdict", "effect", "low", "high", "null", "seeds", "why", "on"]
 COLUMNS += ["network", "accuracy"]
 
 
@@ -30,8 +30,8 @@ def kept() -> pd.DataFrame:
 
 
 def table() -> str:
-    """What stands in the README: for each data set on what they were run, and the verdicts."""
-    return "\n".join(f"{on_what(some)}\n\n{markdown(some)}" for _, some in kept().groupby("data", sort=False))
+    """What stands in the README: for each setting on what they were run, and the verdicts."""
+    return "\n".join(f"{on_what(some)}\n\n{markdown(some)}" for _, some in kept().groupby("on", sort=False))
 
 
 def published_table() -> str:
@@ -40,9 +40,9 @@ def published_table() -> str:
 
 
 def take_over(out: Path) -> None:
-    """Keep the verdicts and figures of a run; of studies and data that it has not, those kept before."""
+    """Keep the verdicts and figures of a run; of studies and settings that it has not, those kept before."""
     _keep(KEPT, gather(out)[COLUMNS])
-    _keep(PUBLISHED, published.gather(out))
+    _keep(PUBLISHED, published.gather(out)[[*published.COLUMNS, "on"]])
 
 
 def _keep(file: Path, found: pd.DataFrame) -> None:
@@ -53,10 +53,8 @@ def _keep(file: Path, found: pd.DataFrame) -> None:
         before = pd.read_csv(file, keep_default_na=False, na_values=[""])
         anew = pd.MultiIndex.from_frame(before[KEY]).isin(pd.MultiIndex.from_frame(found[KEY]))
         found = pd.concat([before[~anew], found], ignore_index=True)
-    place = pd.DataFrame(
-        {"data": found.data != "digits", "name": found.data, "study": found.study.map(order)}
-    )
-    found = found.loc[place.sort_values(["data", "name", "study"], kind="stable").index]
+    place = pd.DataFrame({"on": found.on != "digits", "name": found.on, "study": found.study.map(order)})
+    found = found.loc[place.sort_values(["on", "name", "study"], kind="stable").index]
     found.to_csv(file, index=False, float_format="%.6g")
 
 

@@ -23,11 +23,11 @@ def table() -> pd.DataFrame:
         ("two <&>", "a/x", "first", "p", UNSURE),
         ("two <&>", "b/y", "second", "", FAILS),
     ]
-    columns = ["data", "study", "claim", "part", "verdict"]
+    columns = ["on", "study", "claim", "part", "verdict"]
     return pd.DataFrame(rows, columns=columns).assign(why="for reasons.")
 
 
-def test_every_verdict_has_its_mark_in_the_column_of_its_data() -> None:
+def test_every_verdict_has_its_mark_in_the_column_of_its_setting() -> None:
     drawing = ElementTree.fromstring(board(table()))
     marks = {
         mark.findtext("title"): mark
@@ -36,7 +36,7 @@ def test_every_verdict_has_its_mark_in_the_column_of_its_data() -> None:
         if mark.find("title") is not None
     }
     told = {
-        f"{one.data}{', ' + one.part if one.part else ''}: {one.verdict}. for reasons.": one
+        f"{one.on}{', ' + one.part if one.part else ''}: {one.verdict}. for reasons.": one
         for one in table().itertuples()
     }
     assert set(told) <= set(marks)
@@ -45,7 +45,7 @@ def test_every_verdict_has_its_mark_in_the_column_of_its_data() -> None:
         mark = marks[words]
         assert mark.tag == ("rect" if one.verdict == FAILS else "circle")
         x = float(mark.get("cx") or float(mark.get("x", 0)) + float(mark.get("width", 0)) / 2)
-        middle.setdefault(one.data, []).append(x)
+        middle.setdefault(one.on, []).append(x)
     assert max(middle["one"]) < min(middle["two <&>"])
     assert len(set(middle["one"])) == 3  # two parts beside each other, and one alone between them
 

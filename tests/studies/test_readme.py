@@ -20,7 +20,7 @@ def test_the_table_is_up_to_date() -> None:
 
 def test_every_claim_of_every_study_has_its_verdict() -> None:
     found = readme.kept()
-    for _, some in found.groupby("data"):
+    for _, some in found.groupby("on"):
         told = list(zip(some.study, some.part, some.claim, some.null.map("{:.6g}".format), strict=True))
         expected = [
             (name, part, claim.text, f"{claim.null:.6g}")
@@ -30,12 +30,12 @@ def test_every_claim_of_every_study_has_its_verdict() -> None:
             if name in set(some.study)
         ]
         assert told == expected, "Run the studies: python -m tests.studies.readme OUT"
-    assert set(found[found.data == "digits"].study) == set(STUDIES)
+    assert set(found[found.on == "digits"].study) == set(STUDIES)
 
 
 def test_every_published_figure_is_compared() -> None:
     found = pd.read_csv(readme.PUBLISHED)
-    for data, some in found.groupby("data"):
+    for on, some in found.groupby("on"):
         told = list(zip(some.figure, some.printed, some["where"], strict=True))
         expected = [
             (one.figure, one.value, one.where)
@@ -44,7 +44,7 @@ def test_every_published_figure_is_compared() -> None:
             if name in set(some.study)
         ]
         assert told == expected, "Run the studies: python -m tests.studies.readme OUT"
-        assert data != "digits" or set(some.study) == {name for name in STUDIES if STUDIES[name].printed}
+        assert on != "digits" or set(some.study) == {name for name in STUDIES if STUDIES[name].printed}
     assert (found.low <= found.ours).all() and (found.ours <= found.high).all()
 
 

@@ -192,7 +192,7 @@ def test_the_page_says_all(run: Result) -> None:
 
 def test_the_summary_gathers_all_studies(setting: Setting, run: Result) -> None:
     table = write_summary(setting.out)
-    assert set(table.study) == {"test/sure"} and set(table.data) == {"digits"}
+    assert set(table.study) == {"test/sure"} and set(table.on) == {"digits"}
     text = (setting.out / "summary.md").read_text()
     assert CLAIM.text in text and f"{run.verdicts.effect[0]:.3g}" in text
     page = (setting.out / "summary.html").read_text()
