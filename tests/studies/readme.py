@@ -1,4 +1,4 @@
-"""The README's table of studies, from a run of all of them that is kept beside this file.
+"""The README's tables and picture of studies, from runs of them that are kept beside this file.
 
 python -m tests.studies.readme OUT    takes over what graphpath study --all --out OUT found, and writes
 python -m tests.studies.readme        writes the table between the marks of README.md; test_readme.py compares
@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from graphpath.report.standalone import standalone
 from graphpath.studies import published
+from graphpath.studies.board import board
 from graphpath.studies.summary import gather, markdown, on_what
 from tests.samples import write
 
@@ -19,6 +21,7 @@ MARKS = ("<!-- studies -->\n", "<!-- end of studies -->")
 PUBLISHED_MARKS = ("<!-- published -->\n", "<!-- end of published -->")
 KEPT = Path(__file__).with_name("summary.csv")
 PUBLISHED = Path(__file__).with_name("published.csv")
+PICTURE = Path(__file__).with_name("verdicts.svg")
 KEY = ["on", "study"]
 COLUMNS = ["study", "part", "claim", "verdict", "effect", "low", "high", "null", "seeds", "why", "on"]
 COLUMNS += ["network", "accuracy"]
@@ -37,6 +40,11 @@ def table() -> str:
 def published_table() -> str:
     """Published figures beside ours, as in the README."""
     return published.markdown(pd.read_csv(PUBLISHED))
+
+
+def picture() -> str:
+    """All verdicts as the drawing that the README shows."""
+    return standalone(board(kept()), "Which published claims hold, on which images and networks") + "\n"
 
 
 def take_over(out: Path) -> None:
@@ -63,3 +71,4 @@ if __name__ == "__main__":
         take_over(Path(sys.argv[1]))
     write(table(), marks=MARKS)
     write(published_table(), marks=PUBLISHED_MARKS)
+    PICTURE.write_text(picture(), encoding="utf-8")

@@ -16,6 +16,7 @@ from tests.studies import readme
 def test_the_table_is_up_to_date() -> None:
     assert shown(marks=readme.MARKS) == readme.table(), "Write it anew: python -m tests.studies.readme"
     assert shown(marks=readme.PUBLISHED_MARKS) == readme.published_table(), "likewise"
+    assert readme.PICTURE.read_text(encoding="utf-8") == readme.picture(), "likewise"
 
 
 def test_every_claim_of_every_study_has_its_verdict() -> None:
