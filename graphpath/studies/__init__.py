@@ -21,7 +21,7 @@ same with random weights), a seed and, if the study has them, a part. What it re
 was interrupted goes on; traces, networks and stores are shared between studies. All else is the base's: units
 of all seeds put together, verdicts with 95 % intervals, tables as Parquet and CSV, pages, the summary.
 
-study       Study, Claim, Measured, Effects: what a study is
+study       Study, Claim, Measured, Effects: what a study is; conditions: what is measured, and controls
 setting     data set, networks and seeds
 bench       what ``measure`` works with
 verdicts    from effects over seeds to words
@@ -38,20 +38,10 @@ from graphpath.extras import needed_by
 with needed_by("graphpath.studies", "trace"):
     from graphpath.studies.bench import Bench
     from graphpath.studies.catalogue import STUDIES, find
+    from graphpath.studies.conditions import AREA, MEASURED, RANDOM, SHUFFLED
     from graphpath.studies.runner import Result, run_study
     from graphpath.studies.setting import Setting
-    from graphpath.studies.study import (
-        AREA,
-        MEASURED,
-        RANDOM,
-        SHUFFLED,
-        Claim,
-        Drawing,
-        Effects,
-        Measured,
-        Study,
-        framed,
-    )
+    from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, framed
     from graphpath.studies.summary import write_summary
 
 __all__ = [

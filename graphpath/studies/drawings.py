@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from graphpath.report.figures import Curve, Point, curves, forest
-from graphpath.studies.study import ALL_LAYERS, MEASURED, RANDOM, TRAINED, Claim
+from graphpath.studies.conditions import ALL_LAYERS, MEASURED, RANDOM, TRAINED
+from graphpath.studies.study import Claim
 from graphpath.studies.verdicts import by_condition, interval
 
 if TYPE_CHECKING:

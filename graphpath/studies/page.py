@@ -12,8 +12,9 @@ from graphpath.report.rows import rows
 from graphpath.report.source import Computed, about
 from graphpath.report.standalone import standalone
 from graphpath.studies import drawings, verdicts
+from graphpath.studies.conditions import MEASURED
 from graphpath.studies.published import TITLE, WHAT, in_words
-from graphpath.studies.study import MEASURED, Claim, Drawing, Option, Study
+from graphpath.studies.study import Claim, Drawing, Option, Study
 
 if TYPE_CHECKING:
     import pandas as pd

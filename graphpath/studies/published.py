@@ -14,7 +14,8 @@ import numpy as np
 
 from graphpath.record.files import read_json
 from graphpath.report.rows import rows
-from graphpath.studies.study import TRAINED, Printed, Study, Tables
+from graphpath.studies.conditions import TRAINED
+from graphpath.studies.study import Printed, Study, Tables
 from graphpath.studies.verdicts import Interval, interval
 
 if TYPE_CHECKING:

@@ -15,10 +15,11 @@ from graphpath.models import LoadedModel
 from graphpath.record.files import write_json
 from graphpath.studies import verdicts
 from graphpath.studies.bench import Bench
+from graphpath.studies.conditions import TRAINED
 from graphpath.studies.page import write_page
 from graphpath.studies.published import beside
 from graphpath.studies.setting import Setting, Told
-from graphpath.studies.study import TRAINED, Measured, Option, Study
+from graphpath.studies.study import Measured, Option, Study
 from graphpath.studies.tables import together, write_table
 from graphpath.studies.units import Kept, kept
 

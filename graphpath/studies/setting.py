@@ -15,7 +15,7 @@ from graphpath.data.composed import ComposedImages, composed
 from graphpath.errors import StudyError
 from graphpath.ids import digest
 from graphpath.models import LoadedModel, evaluate, load_model, read_checkpoint, train, weights_digest
-from graphpath.studies.study import TRAINED
+from graphpath.studies.conditions import TRAINED
 
 Told = Callable[[str, int, int], None]
 """Called with (what is being done, done, in all)."""

@@ -6,23 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from graphpath.studies.conditions import ALL_LAYERS, RANDOM, TRAINED
+
 if TYPE_CHECKING:
     import pandas as pd
 
     from graphpath.studies.bench import Bench
 
-MEASURED = "measured"
-"""The condition of what the claim is about."""
-RANDOM = "random weights"
-"""The same, measured on the network with its weights drawn anew. The base makes it; a study does not."""
-SHUFFLED = "shuffled labels"
-"""The same, with class labels dealt to other images."""
-AREA = "active area"
-"""The same, with feature maps ranked by how much of them is not zero instead of by pathways."""
-
-ALL_LAYERS = -1
-
-TRAINED = "trained"
 Option = int | float | str | bool
 
 

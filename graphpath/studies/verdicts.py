@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from graphpath.studies.study import MEASURED, RANDOM, TRAINED, Claim, Study
+from graphpath.studies.conditions import MEASURED, RANDOM, TRAINED
+from graphpath.studies.study import Claim, Study
 
 if TYPE_CHECKING:
     import pandas as pd

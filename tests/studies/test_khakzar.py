@@ -17,6 +17,7 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402
 
 from graphpath.studies import RANDOM, STUDIES, Bench, Measured, Setting, Study, run_study  # noqa: E402
+from graphpath.studies.conditions import TRAINED  # noqa: E402
 from graphpath.studies.khakzar import (  # noqa: E402
     decoding,
     degradation,
@@ -28,7 +29,6 @@ from graphpath.studies.khakzar import (  # noqa: E402
 )
 from graphpath.studies.khakzar.saliency import attributed, logits, mean_colour, saliency  # noqa: E402
 from graphpath.studies.khakzar.selections import independent, jaccard, selected, selecting  # noqa: E402
-from graphpath.studies.study import TRAINED  # noqa: E402
 
 SEEDS = (0, 1, 2)
 

@@ -17,21 +17,9 @@ import numpy.typing as npt
 from graphpath.chance.possible import possible
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
+from graphpath.studies.conditions import ALL_LAYERS, MEASURED, SHUFFLED, TRAINED
 from graphpath.studies.effective_path import PAPER
-from graphpath.studies.study import (
-    ALL_LAYERS,
-    MEASURED,
-    SHUFFLED,
-    TRAINED,
-    Claim,
-    Drawing,
-    Effects,
-    Measured,
-    Printed,
-    Study,
-    Tables,
-    framed,
-)
+from graphpath.studies.study import Claim, Drawing, Effects, Measured, Printed, Study, Tables, framed
 
 if TYPE_CHECKING:
     import pandas as pd

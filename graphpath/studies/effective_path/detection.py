@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from graphpath.detect import fit_detector
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
+from graphpath.studies.conditions import MEASURED, TRAINED
 from graphpath.studies.effective_path import PAPER
-from graphpath.studies.study import MEASURED, TRAINED, Claim, Drawing, Effects, Measured, Study, Tables
+from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,22 +19,12 @@ from graphpath.data import BaseImages
 from graphpath.report import svg
 from graphpath.report.pictures import photo
 from graphpath.studies.bench import Bench
+from graphpath.studies.conditions import MEASURED, RANDOM, TRAINED
 from graphpath.studies.khakzar import PAPER, PATHWAYS, RANDOM_NEURONS
 from graphpath.studies.khakzar.linearity import METHODS, answers
 from graphpath.studies.khakzar.saliency import Floats, all_of
 from graphpath.studies.khakzar.selections import selecting
-from graphpath.studies.study import (
-    MEASURED,
-    RANDOM,
-    TRAINED,
-    Claim,
-    Drawing,
-    Effects,
-    Measured,
-    Study,
-    Tables,
-    framed,
-)
+from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
 from graphpath.tracing.batch import Batch
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
+from graphpath.studies.conditions import MEASURED, RANDOM
 from graphpath.studies.khakzar import PAPER, PATHWAYS, RANDOM_NEURONS
 from graphpath.studies.khakzar.saliency import (
     BASELINES,
@@ -27,18 +28,7 @@ from graphpath.studies.khakzar.saliency import (
     saliency,
     without,
 )
-from graphpath.studies.study import (
-    MEASURED,
-    RANDOM,
-    Claim,
-    Drawing,
-    Effects,
-    Measured,
-    Printed,
-    Study,
-    Tables,
-    framed,
-)
+from graphpath.studies.study import Claim, Drawing, Effects, Measured, Printed, Study, Tables, framed
 
 ORDERS = ("LeRF", "MoRF")
 JUDGED = tuple(range(1, 11))

@@ -21,20 +21,11 @@ from graphpath.data import BaseImages
 from graphpath.network import masked
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
+from graphpath.studies.conditions import MEASURED, RANDOM
 from graphpath.studies.khakzar import PAPER, PATHWAYS, RANDOM_NEURONS
 from graphpath.studies.khakzar.saliency import Floats
 from graphpath.studies.khakzar.selections import selecting
-from graphpath.studies.study import (
-    MEASURED,
-    RANDOM,
-    Claim,
-    Drawing,
-    Effects,
-    Measured,
-    Study,
-    Tables,
-    framed,
-)
+from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
 from graphpath.tracing.batch import Batch
 
 LEAST = 1e-9

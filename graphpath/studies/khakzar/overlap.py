@@ -21,21 +21,10 @@ import numpy as np
 from graphpath.report.figures import heatmaps
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
+from graphpath.studies.conditions import MEASURED, RANDOM, TRAINED
 from graphpath.studies.khakzar import PAPER, RANDOM_NEURONS
 from graphpath.studies.khakzar.selections import Selections, independent, jaccard, selected
-from graphpath.studies.study import (
-    MEASURED,
-    RANDOM,
-    TRAINED,
-    Claim,
-    Drawing,
-    Effects,
-    Measured,
-    Printed,
-    Study,
-    Tables,
-    framed,
-)
+from graphpath.studies.study import Claim, Drawing, Effects, Measured, Printed, Study, Tables, framed
 
 if TYPE_CHECKING:
     import pandas as pd

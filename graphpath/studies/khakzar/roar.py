@@ -24,6 +24,7 @@ from graphpath.models import train
 from graphpath.record.files import read_json, write_json
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
+from graphpath.studies.conditions import MEASURED, TRAINED
 from graphpath.studies.khakzar import PAPER, PATHWAYS
 from graphpath.studies.khakzar.saliency import (
     BASELINES,
@@ -34,18 +35,7 @@ from graphpath.studies.khakzar.saliency import (
     saliency,
     without,
 )
-from graphpath.studies.study import (
-    MEASURED,
-    TRAINED,
-    Claim,
-    Drawing,
-    Effects,
-    Measured,
-    Printed,
-    Study,
-    Tables,
-    framed,
-)
+from graphpath.studies.study import Claim, Drawing, Effects, Measured, Printed, Study, Tables, framed
 
 PERCENT = (10, 30, 50, 70, 90)
 METHODS = (*PATHWAYS, *BASELINES, RANDOM_PIXELS)

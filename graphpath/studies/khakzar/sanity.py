@@ -19,21 +19,11 @@ from graphpath.models import LoadedModel
 from graphpath.models.loaded import weights_digest
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
+from graphpath.studies.conditions import MEASURED, TRAINED
 from graphpath.studies.khakzar import PAPER, PATHWAYS
 from graphpath.studies.khakzar.saliency import Floats, saliency
 from graphpath.studies.lyu.profiles import paired
-from graphpath.studies.study import (
-    MEASURED,
-    TRAINED,
-    Claim,
-    Drawing,
-    Effects,
-    Measured,
-    Printed,
-    Study,
-    Tables,
-    framed,
-)
+from graphpath.studies.study import Claim, Drawing, Effects, Measured, Printed, Study, Tables, framed
 
 SPREAD = 0.1
 """The standard deviation of weights that are drawn anew."""

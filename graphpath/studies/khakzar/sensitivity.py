@@ -17,19 +17,10 @@ from torch import Tensor, nn
 from graphpath.data import BaseImages
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
+from graphpath.studies.conditions import MEASURED, RANDOM
 from graphpath.studies.khakzar import PAPER, PATHWAYS, RANDOM_NEURONS
 from graphpath.studies.khakzar.saliency import RANDOM_PIXELS, Floats, all_of, attributed, logits, without
-from graphpath.studies.study import (
-    MEASURED,
-    RANDOM,
-    Claim,
-    Drawing,
-    Effects,
-    Measured,
-    Study,
-    Tables,
-    framed,
-)
+from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
 
 PERCENT = (2, 5, 10, 20, 35, 50)
 OTHERS = ("gradient", "integrated_gradients", "grad_cam", RANDOM_NEURONS, RANDOM_PIXELS)

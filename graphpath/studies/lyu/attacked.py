@@ -19,6 +19,7 @@ from graphpath.data import BaseImages
 from graphpath.record import Trace
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
+from graphpath.studies.conditions import AREA, MEASURED, RANDOM, SHUFFLED
 from graphpath.studies.lyu import KERNELS, PAPER
 from graphpath.studies.lyu.profiles import (
     Floats,
@@ -31,19 +32,7 @@ from graphpath.studies.lyu.profiles import (
     paired,
     shares,
 )
-from graphpath.studies.study import (
-    AREA,
-    MEASURED,
-    RANDOM,
-    SHUFFLED,
-    Claim,
-    Drawing,
-    Effects,
-    Measured,
-    Study,
-    Tables,
-    framed,
-)
+from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
 
 Ints = npt.NDArray[np.int64]
 ATTACKS = {"pgd": "least_likely", "fgsm": None}

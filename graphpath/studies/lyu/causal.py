@@ -20,21 +20,10 @@ from graphpath.network.live import Pass
 from graphpath.network.lowering import evaluating
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
+from graphpath.studies.conditions import AREA, MEASURED, RANDOM, SHUFFLED
 from graphpath.studies.lyu import KERNELS, PAPER
 from graphpath.studies.lyu.profiles import Floats, active_area, counted, diffused, map_layers
-from graphpath.studies.study import (
-    AREA,
-    MEASURED,
-    RANDOM,
-    SHUFFLED,
-    Claim,
-    Drawing,
-    Effects,
-    Measured,
-    Study,
-    Tables,
-    framed,
-)
+from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
 
 Sets = npt.NDArray[np.bool_]
 """(classes, channels): which maps are taken out for images of a class."""

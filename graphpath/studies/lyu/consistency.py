@@ -14,21 +14,10 @@ import numpy.typing as npt
 
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
+from graphpath.studies.conditions import AREA, MEASURED, RANDOM, SHUFFLED
 from graphpath.studies.lyu import KERNELS, PAPER
 from graphpath.studies.lyu.profiles import Floats, active_area, counted, diffused, largest, map_layers
-from graphpath.studies.study import (
-    AREA,
-    MEASURED,
-    RANDOM,
-    SHUFFLED,
-    Claim,
-    Drawing,
-    Effects,
-    Measured,
-    Study,
-    Tables,
-    framed,
-)
+from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
 
 
 def measure(bench: Bench) -> Measured:

@@ -20,21 +20,10 @@ from graphpath.data import BaseImages
 from graphpath.record import Trace
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
+from graphpath.studies.conditions import AREA, MEASURED, RANDOM, SHUFFLED
 from graphpath.studies.lyu import KERNELS, PAPER
 from graphpath.studies.lyu.profiles import Floats, active_area, diffused, map_layers, shares, spread
-from graphpath.studies.study import (
-    AREA,
-    MEASURED,
-    RANDOM,
-    SHUFFLED,
-    Claim,
-    Drawing,
-    Effects,
-    Measured,
-    Study,
-    Tables,
-    framed,
-)
+from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
 
 COUNTS = {MEASURED: "pixels", "pixels that reach": "reached", "summed sizes": "total"}
 """Conditions, and their column in ``graphpath.analysis.counts``."""

@@ -25,6 +25,7 @@ from graphpath.errors import StudyError
 from graphpath.record import Trace
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
+from graphpath.studies.conditions import AREA, MEASURED, RANDOM
 from graphpath.studies.lyu import KERNELS, PAPER
 from graphpath.studies.lyu.occlusion import likeness
 from graphpath.studies.lyu.profiles import (
@@ -37,18 +38,7 @@ from graphpath.studies.lyu.profiles import (
     names,
 )
 from graphpath.studies.setting import room
-from graphpath.studies.study import (
-    AREA,
-    MEASURED,
-    RANDOM,
-    Claim,
-    Drawing,
-    Effects,
-    Measured,
-    Study,
-    Tables,
-    framed,
-)
+from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
 
 FOREGROUND = 0.1
 Masks = npt.NDArray[np.bool_]

@@ -16,6 +16,7 @@ import torch
 from graphpath.data import BaseImages
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
+from graphpath.studies.conditions import AREA, MEASURED, RANDOM, SHUFFLED
 from graphpath.studies.lyu import KERNELS, PAPER
 from graphpath.studies.lyu.profiles import (
     Floats,
@@ -26,19 +27,7 @@ from graphpath.studies.lyu.profiles import (
     map_layers,
     paired,
 )
-from graphpath.studies.study import (
-    AREA,
-    MEASURED,
-    RANDOM,
-    SHUFFLED,
-    Claim,
-    Drawing,
-    Effects,
-    Measured,
-    Study,
-    Tables,
-    framed,
-)
+from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
 
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 Right = npt.NDArray[np.bool_]

@@ -18,20 +18,10 @@ from graphpath.data import BaseImages
 from graphpath.record import Trace
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
+from graphpath.studies.conditions import AREA, MEASURED, RANDOM, SHUFFLED
 from graphpath.studies.lyu import KERNELS, PAPER
 from graphpath.studies.lyu.profiles import Floats, active_area, diffused, map_layers, plain
-from graphpath.studies.study import (
-    AREA,
-    MEASURED,
-    RANDOM,
-    SHUFFLED,
-    Claim,
-    Drawing,
-    Effects,
-    Measured,
-    Study,
-    Tables,
-)
+from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables
 
 PIXELS, ACTIVATIONS, SHARES = "raw pixels", "plain activations", "shares, not binary"
 Labels = npt.NDArray[np.int32]

@@ -1,0 +1,15 @@
+"""Under which conditions something is measured: what a claim is about, and the controls. Needs no torch."""
+
+TRAINED = "trained"
+"""The network of a unit: as it was trained."""
+
+MEASURED = "measured"
+"""The condition of what the claim is about."""
+RANDOM = "random weights"
+"""The same, measured on the network with its weights drawn anew. The base makes it; a study does not."""
+SHUFFLED = "shuffled labels"
+"""The same, with class labels dealt to other images."""
+AREA = "active area"
+"""The same, with feature maps ranked by how much of them is not zero instead of by pathways."""
+
+ALL_LAYERS = -1
