@@ -54,7 +54,7 @@ def write_page(
     told = [
         ("Paper", study.paper),
         ("Images", str(facts["data"])),
-        ("Networks", f"{facts['network']}; {facts['seeds']} seeds"),
+        ("Networks", f"{facts['network']}; {verdicts.seeded(facts['seeds'])}"),
         ("Accuracy", ", ".join(f"{share:.1%}" for share in facts["accuracy"])),
         ("Options", ", ".join(f"{name} = {value}" for name, value in options.items()) or "none"),
         ("Files", str(folder)),

@@ -15,7 +15,7 @@ from graphpath.report.source import Computed
 from graphpath.studies import published
 from graphpath.studies.board import board
 from graphpath.studies.tables import write_table
-from graphpath.studies.verdicts import FAILS, HOLDS, UNSURE
+from graphpath.studies.verdicts import FAILS, HOLDS, UNSURE, seeded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,7 +138,7 @@ def on_what(table: pd.DataFrame) -> str:
         for network, some in table.groupby("network", sort=False)
     ]
     seeds = int(table.seeds.max())
-    return f"On {table.on.iloc[0]}, {seeds} seeds: {'; '.join(networks)}. {counted(table)}"
+    return f"On {table.on.iloc[0]}, {seeded(seeds)}: {'; '.join(networks)}. {counted(table)}"
 
 
 def _page(file: Path, out: Path) -> str:

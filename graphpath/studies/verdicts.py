@@ -141,7 +141,7 @@ def _why(claim: Claim, found: Interval, ahead: dict[str, Interval], grid: dict[s
     where = ""
     if grid[MEASURED].shape[1] > 1:
         where = " in its worst layer" if claim.over == "worst" else " on the mean of its layers"
-    said = [f"{found} over {found.seeds} seeds{where}, against {_number(claim.null)} for no effect"]
+    said = [f"{found} over {seeded(found.seeds)}{where}, against {_number(claim.null)} for no effect"]
     for control, lead in ahead.items():
         if control:
             said.append(f"{_relation(lead)} {control} (by {lead})")
@@ -154,6 +154,11 @@ def _relation(lead: Interval) -> str:
     if lead.low > 0:
         return "above"
     return "no more than" if lead.high <= 0 else "not told apart from"
+
+
+def seeded(count: int) -> str:
+    """How many seeds, in words."""
+    return "1 seed" if count == 1 else f"{count} seeds"
 
 
 def _number(value: float) -> str:

@@ -52,7 +52,10 @@ def test_every_published_figure_is_compared() -> None:
 def test_verdicts_agree_with_their_numbers() -> None:
     found = readme.kept()
     assert set(found.verdict) <= {HOLDS, FAILS, UNSURE}
-    assert (
-        (found.seeds >= 3).all() and (found.low <= found.effect).all() and (found.effect <= found.high).all()
-    )
+    assert (found[found.on.isin(["digits", "mnist"])].seeds == 3).all()
+    # One network has no interval, and so no verdict.
+    alone = found[found.seeds == 1]
+    assert (alone.verdict == UNSURE).all() and alone.low.isna().all() and alone.high.isna().all()
+    found = found[found.seeds > 1]
+    assert (found.low <= found.effect).all() and (found.effect <= found.high).all()
     assert (found[found.verdict == HOLDS].low > found[found.verdict == HOLDS].null).all()
