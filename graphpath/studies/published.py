@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphpath.record.files import read_json
 from graphpath.report.rows import rows
 from graphpath.studies.conditions import TRAINED
 from graphpath.studies.study import Printed, Study, Tables
+from graphpath.studies.units import facts_of
 from graphpath.studies.verdicts import Interval, interval
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def gather(out: Path) -> pd.DataFrame:
 
     found = [pd.DataFrame(columns=[*COLUMNS, "on", "command"])]
     for file in sorted(out.glob("*/*/*/published.parquet")):
-        told = read_json(file.parent / "study.json")
+        told = facts_of(file.parent / "study.json")
         found.append(pd.read_parquet(file).assign(on=told["on"], command=shlex.join(told["command"])))
     return pd.concat([some for some in found if len(some)] or found[:1], ignore_index=True)
 

@@ -89,7 +89,12 @@ def _run(study: Study, setting: Setting, asked: Mapping[str, Option], told: Told
     units = [_Unit(n, s, p) for p in study.parts for s in setting.seeds for n in study.networks]
     found = {unit: _measured(study, setting, asked, unit, folder, told) for unit in units}
     tables = together({_columns(unit): one.measured for unit, one in found.items()})
-    facts = {**setting.described(), "accuracy": [setting.accuracy(seed) for seed in setting.seeds]}
+    facts: dict[str, Any] = {
+        **setting.described(),
+        "accuracy": [setting.accuracy(seed) for seed in setting.seeds],
+    }
+    changed = [f"{name}={value}" for name, value in asked.items() if value != study.options[name]]
+    facts["command"] = [*setting.command(), *(word for one in changed for word in ("--option", one))]
     judged = verdicts.table(study, tables["effects"])
     published = beside(study, tables, _in_short(facts, asked))
     for name, table in {**tables, "verdicts": judged, "published": published}.items():

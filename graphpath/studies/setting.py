@@ -87,13 +87,12 @@ class Setting:
             "network": self._given_names() or made,
             "seeds": len(self.seeds),
             "on": ", ".join(filter(None, [Path(self.data).name.split(".")[0], self._given_names()])),
-            "command": self._command(),
         }
 
     def _given_names(self) -> str:
         return ", ".join(dict.fromkeys(Path(model).stem for model in self.models))
 
-    def _command(self) -> list[str]:
+    def command(self) -> list[str]:
         """The words of the command line that give this setting."""
         words = ["--data", self.data, "--out", str(self.out)]
         words += [] if self.root is None else ["--root", str(self.root)]

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphpath.errors import StudyError
-from graphpath.record.files import read_json, write_atomically
+from graphpath.record.files import write_atomically
 from graphpath.report.page import Figure, Page, Section, render
 from graphpath.report.rows import rows
 from graphpath.report.source import Computed
 from graphpath.studies import published
 from graphpath.studies.board import board
 from graphpath.studies.tables import write_table
+from graphpath.studies.units import facts_of
 from graphpath.studies.verdicts import FAILS, HOLDS, UNSURE, seeded
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def gather(out: Path) -> pd.DataFrame:
     for file in sorted(out.glob("*/*/*/study.json")):
         if not (file.parent / "verdicts.parquet").is_file():
             continue
-        told = read_json(file)
+        told = facts_of(file)
         table = pd.read_parquet(file.parent / "verdicts.parquet")
         accuracy = min(told["accuracy"])
         found.append(

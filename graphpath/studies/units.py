@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from graphpath.errors import RecordError
+from graphpath.errors import RecordError, StudyError
 from graphpath.record.files import read_json, rename, write_json
 from graphpath.studies.study import Measured
 
@@ -25,6 +25,14 @@ class Kept:
 
     measured: Measured
     asked: tuple[str, ...]
+
+
+def facts_of(file: Path) -> dict[str, Any]:
+    """On what a study was run: its ``study.json``. Raises StudyError for that of an older graphpath."""
+    told = read_json(file)
+    if not {"on", "command"} <= told.keys():
+        raise StudyError(f"{file} is of an older graphpath: run that study again; its units are kept.")
+    return told
 
 
 def finished(path: Path) -> bool:

@@ -201,6 +201,20 @@ def test_the_summary_gathers_all_studies(setting: Setting, run: Result) -> None:
     assert page.count('<details class="source">') == page.count("<figure")
 
 
+def test_the_summary_says_by_which_command(setting: Setting, tmp_path: Path) -> None:
+    setting = replace(setting, out=tmp_path)
+    run_study(Counting().study(), setting, {"images": 12})
+    assert set(write_summary(tmp_path).command) == {
+        f"--data digits --out {tmp_path} --seeds 2 --option images=12"
+    }
+    file = tmp_path / "digits/test/sure/study.json"
+    file.write_text(
+        json.dumps({name: told for name, told in json.loads(file.read_text()).items() if name != "on"})
+    )
+    with pytest.raises(StudyError, match=r"study\.json is of an older graphpath: run that study again"):
+        write_summary(tmp_path)
+
+
 def test_what_cannot_be_run(setting: Setting, tmp_path: Path) -> None:
     study = Counting().study()
     with pytest.raises(StudyError, match="no option 'image'; it has images, kind"):
