@@ -31,12 +31,13 @@ class Null:
 
         Columns belong to the owners of the observed edges into the layer.
         """
-        done = list(sets.layers).index(layer) * self.draws
+        layers = sets.layers
+        done, total = layers.index(layer) * self.draws, len(layers) * self.draws
         for drawn in self._drawn(sets, layer):
             yield drawn
             done += len(drawn)
             if self.progress is not None:
-                self.progress(done, self.draws * len(sets.layers))
+                self.progress(done, total)
 
     def _drawn(self, sets: Sets, layer: int) -> Iterator[Ints]:
         if self.kind == "degree":

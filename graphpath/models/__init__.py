@@ -8,7 +8,7 @@ with needed_by("graphpath.models", "trace"):
     from graphpath.models.load import load_model
     from graphpath.models.loaded import LoadedModel, as_loaded, weights_digest
     from graphpath.models.normalize import Normalize
-    from graphpath.models.training import Progress, Trained, evaluate, train
+    from graphpath.models.training import Progress, Trained, evaluate, predicted, train
 
 __all__ = [
     "ARCHITECTURES",
@@ -20,6 +20,7 @@ __all__ = [
     "evaluate",
     "load_checkpoint",
     "load_model",
+    "predicted",
     "read_checkpoint",
     "train",
     "weights_digest",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -141,16 +142,21 @@ def _known(module: nn.Module, images: Images) -> dict[str, object]:
     }
 
 
-@torch.no_grad()
 def evaluate(module: nn.Module, images: Images, batch: int = 256) -> float:
     """The share of ``images`` whose label has the largest logit. ``module`` should be in eval mode."""
-    labels = labels_of(images.rows())
+    right = predicted(module, images, batch) == labels_of(images.rows())
+    return int(right.sum()) / max(len(images), 1)
+
+
+@torch.no_grad()
+def predicted(module: nn.Module, images: Images, batch: int = 256) -> npt.NDArray[np.int64]:
+    """The class of each image's largest logit: (N,). ``module`` should be in eval mode."""
     device = next(module.parameters()).device
-    right = 0
-    for start in range(0, len(images), batch):
-        predicted = module(images.batch(start, start + batch).to(device)).argmax(1).cpu().numpy()
-        right += int((predicted == labels[start : start + batch]).sum())
-    return right / max(len(images), 1)
+    parts = [
+        module(images.batch(start, start + batch).to(device)).argmax(1).cpu().numpy()
+        for start in range(0, len(images), batch)
+    ]
+    return np.concatenate([np.empty(0, np.int64), *parts])
 
 
 def _check(train_images: Images, test_images: Images) -> None:

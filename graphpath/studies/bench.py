@@ -18,7 +18,7 @@ from graphpath.data import BaseImages, TensorImages, open_images
 from graphpath.data.rows import balanced
 from graphpath.errors import StudyError
 from graphpath.ids import digest
-from graphpath.models import LoadedModel
+from graphpath.models import LoadedModel, predicted
 from graphpath.network.lowering import evaluating
 from graphpath.record import Trace
 from graphpath.record.files import write_atomically
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHORT = 12
-BATCH = 256
 
 
 @dataclass(eq=False)
@@ -106,14 +105,8 @@ class Bench:
 
     def predicted(self, images: BaseImages) -> npt.NDArray[np.int64]:
         """The class that the network gives each image: (N,)."""
-        module = self.model.module
-        with evaluating(module), torch.no_grad():
-            parts = [
-                module(images.batch(start, start + BATCH).to(self.setting.device)).argmax(1).cpu()
-                for start in range(0, len(images), BATCH)
-            ]
-        found: npt.NDArray[np.int64] = torch.cat(parts).numpy()
-        return found
+        with evaluating(self.model.module):
+            return predicted(self.model.module, images)
 
     def derived(
         self,

@@ -55,11 +55,12 @@ def gather(out: Path) -> pd.DataFrame:
     """The figures beside each other of every study below ``out``, and on what each was."""
     import pandas as pd
 
-    found = [pd.DataFrame(columns=[*COLUMNS, "on", "command"])]
+    found = []
     for file in sorted(out.glob("*/*/*/published.parquet")):
-        told = facts_of(file.parent / "study.json")
-        found.append(pd.read_parquet(file).assign(on=told["on"], command=shlex.join(told["command"])))
-    return pd.concat([some for some in found if len(some)] or found[:1], ignore_index=True)
+        table, told = pd.read_parquet(file), facts_of(file.parent / "study.json")
+        if len(table):
+            found.append(table.assign(on=told["on"], command=shlex.join(told["command"])))
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=[*COLUMNS, "on", "command"])
 
 
 def in_words(table: pd.DataFrame) -> list[list[str]]:
@@ -83,6 +84,4 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def _ours(one: Any) -> str:
-    if not one.seeds:
-        return "not measured"
-    return f"{one.ours:.3g} [{one.low:.3g}, {one.high:.3g}]"
+    return str(Interval(one.ours, one.low, one.high, one.seeds)) if one.seeds else "not measured"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from graphpath.studies import published
 from graphpath.studies.board import board
 from graphpath.studies.tables import write_table
 from graphpath.studies.units import facts_of
-from graphpath.studies.verdicts import FAILS, HOLDS, UNSURE, seeded
+from graphpath.studies.verdicts import FAILS, HOLDS, UNSURE, Interval, number, seeded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,10 +87,10 @@ def _lines(table: pd.DataFrame, between: str) -> list[list[str]]:
     for (study, claim), some in table.groupby(["study", "claim"], sort=False):
         here = [
             f"{one.part + ': ' if one.part else ''}{one.verdict}: "
-            f"{_number(one.effect)} [{_number(one.low)}, {_number(one.high)}]"
+            f"{Interval(one.effect, one.low, one.high, one.seeds)}"
             for one in rows(some)
         ]
-        found.append([str(study), str(claim), between.join(here), _number(some.null.iloc[0])])
+        found.append([str(study), str(claim), between.join(here), number(some.null.iloc[0])])
     return found
 
 
@@ -144,7 +143,3 @@ def on_what(table: pd.DataFrame) -> str:
 
 def _page(file: Path, out: Path) -> str:
     return str((file.parent / "study.html").relative_to(out))
-
-
-def _number(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3g}"

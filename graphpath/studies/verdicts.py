@@ -29,7 +29,7 @@ class Interval:
     seeds: int
 
     def __str__(self) -> str:
-        return f"{_number(self.mean)} [{_number(self.low)}, {_number(self.high)}]"
+        return f"{number(self.mean)} [{number(self.low)}, {number(self.high)}]"
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def _why(claim: Claim, found: Interval, ahead: dict[str, Interval], grid: dict[s
     where = ""
     if grid[MEASURED].shape[1] > 1:
         where = " in its worst layer" if claim.over == "worst" else " on the mean of its layers"
-    said = [f"{found} over {seeded(found.seeds)}{where}, against {_number(claim.null)} for no effect"]
+    said = [f"{found} over {seeded(found.seeds)}{where}, against {number(claim.null)} for no effect"]
     for control, lead in ahead.items():
         if control:
             said.append(f"{_relation(lead)} {control} (by {lead})")
@@ -161,5 +161,6 @@ def seeded(count: int) -> str:
     return "1 seed" if count == 1 else f"{count} seeds"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Three digits, or a dash where it is not known."""
     return "–" if math.isnan(value) else f"{value:.3g}"

@@ -24,6 +24,7 @@ from graphpath.studies.bench import Bench
 from graphpath.studies.conditions import MEASURED, RANDOM, TRAINED
 from graphpath.studies.khakzar import PAPER, RANDOM_NEURONS
 from graphpath.studies.khakzar.selections import Selections, independent, jaccard, selected
+from graphpath.studies.lyu.profiles import mean_known
 from graphpath.studies.study import Claim, Drawing, Effects, Measured, Printed, Study, Tables, framed
 
 if TYPE_CHECKING:
@@ -59,19 +60,21 @@ def measure(bench: Bench) -> Measured:
     found = {name: _selected(bench, name) for name in METHODS}
     overlaps, dead = framed(list(pairs(found))), framed(list(deaths(found)))
     mct, intgrad, dgr, greedy, random = (found[name].kept for name in FIGURE)
-    alike, chance = _mean(jaccard(mct, intgrad)), _mean(independent(mct, random))
+    alike, chance = mean_known(jaccard(mct, intgrad)), mean_known(independent(mct, random))
     effects = Effects()
     effects.add("J", MEASURED, alike)
-    effects.add("J", "with DGR", max(_mean(jaccard(mct, dgr)), _mean(jaccard(intgrad, dgr))))
-    effects.add("J", "with activation", _mean(jaccard(mct, found["activation"].kept)))
+    effects.add("J", "with DGR", max(mean_known(jaccard(mct, dgr)), mean_known(jaccard(intgrad, dgr))))
+    effects.add("J", "with activation", mean_known(jaccard(mct, found["activation"].kept)))
     for layer, name in found["NeuronMCT"].names.items():
         some = found["NeuronMCT"].layer == layer
-        beyond = _mean(jaccard(mct[:, some], intgrad[:, some]) - independent(mct[:, some], intgrad[:, some]))
+        beyond = mean_known(
+            jaccard(mct[:, some], intgrad[:, some]) - independent(mct[:, some], intgrad[:, some])
+        )
         effects.add("above chance", MEASURED, beyond, layer=layer, name=name)
-    effects.add("DGR above chance", MEASURED, _mean(jaccard(mct, dgr)) - chance)
-    effects.add("off chance", MEASURED, abs(_mean(jaccard(mct, greedy)) - chance))
-    effects.add("off chance", RANDOM_NEURONS, abs(_mean(jaccard(mct, random)) - chance))
-    _dead(effects, {name: _mean(one.dead) for name, one in found.items()})
+    effects.add("DGR above chance", MEASURED, mean_known(jaccard(mct, dgr)) - chance)
+    effects.add("off chance", MEASURED, abs(mean_known(jaccard(mct, greedy)) - chance))
+    effects.add("off chance", RANDOM_NEURONS, abs(mean_known(jaccard(mct, random)) - chance))
+    _dead(effects, {name: mean_known(one.dead) for name, one in found.items()})
     return Measured(effects.frame(), {"overlaps": overlaps, "dead": dead})
 
 
@@ -95,8 +98,8 @@ def pairs(found: Mapping[str, Selections]) -> Iterator[dict[str, object]]:
                 "two": name2,
                 "layer": layer,
                 "name": one.names.get(layer, "all layers"),
-                "J": _mean(jaccard(left, right)),
-                "chance": _mean(independent(left, right)),
+                "J": mean_known(jaccard(left, right)),
+                "chance": mean_known(independent(left, right)),
             }
 
 
@@ -106,7 +109,7 @@ def deaths(found: Mapping[str, Selections]) -> Iterator[dict[str, object]]:
         yield {
             "method": name,
             "kept": float(one.kept.mean()),
-            "dead": _mean(one.dead),
+            "dead": mean_known(one.dead),
             "base": float((~one.live).mean()),
         }
 
@@ -150,11 +153,6 @@ def _square(overlaps: pd.DataFrame) -> pd.DataFrame:
     means = {pair: float(some["J"].mean()) for pair, some in own.groupby(["one", "two"])}
     both = [(*pair, J) for pair, J in means.items()] + [(two, one, J) for (one, two), J in means.items()]
     return framed([{"category1": one, "category2": two, "layer": EVERYWHERE, "J": J} for one, two, J in both])
-
-
-def _mean(values: np.ndarray) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")
 
 
 STUDY = Study(

@@ -36,12 +36,10 @@ def measure(bench: Bench) -> Measured:
     images = bench.images(bench.options["images"])
     whole = {method: saliency(bench, images, method) for method in METHODS}
     rows, last = [], {}
-    layers = sum(bool(own(part)) for part in bench.model.module.modules())
     for stage, (layer, model) in enumerate(cascade(bench.model, bench.seed), start=1):
         for method in METHODS:
             alike = resemblance(whole[method], saliency(bench, images, method, model))
-            told = {"stage": stage, "left": layers - stage, "name": layer}
-            rows.append({"method": method, **told, "resemblance": alike})
+            rows.append({"method": method, "stage": stage, "name": layer, "resemblance": alike})
             last[method] = alike
     first = {str(row["method"]): float(str(row["resemblance"])) for row in rows if row["stage"] == 1}
     found = Effects()
@@ -50,7 +48,8 @@ def measure(bench: Bench) -> Measured:
     found.add("change", "gradient", 1 - last["gradient"])
     found.add("fall", MEASURED, min(1 - last[method] / first[method] for method in PATHWAYS))
     found.add("fall", "gradient", 1 - last["gradient"] / first["gradient"])
-    return Measured(found.frame(), {"resemblance": framed(rows)})
+    table = framed(rows)
+    return Measured(found.frame(), {"resemblance": table.assign(left=table.stage.max() - table.stage)})
 
 
 def cascade(model: LoadedModel, seed: int) -> Iterator[tuple[str, LoadedModel]]:

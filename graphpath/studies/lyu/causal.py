@@ -100,6 +100,7 @@ def losses(bench: Bench, images: BaseImages, plan: Plan) -> dict[int, dict[str, 
     """
     module, labels = bench.model.module, torch.from_numpy(images.labels.astype(np.int64))
     weight = 1 / labels.bincount().double()[labels] / labels.unique().numel()
+    each = [(n, name, one) for n, some in plan.items() for name, sets in some.items() for one in sets]
     lost = {layer: {name: np.zeros(2) for name in some} for layer, some in plan.items()}
     with evaluating(module), torch.no_grad():
         network = take_apart(module, images.shape)
@@ -107,12 +108,10 @@ def losses(bench: Bench, images: BaseImages, plan: Plan) -> dict[int, dict[str, 
             run = Pass.of(network, images.batch(start, start + BATCH).to(network.device, network.dtype))
             batch = slice(start, start + BATCH)
             whole = _right_and_own(run.logits, labels[batch])
-            for layer, some in plan.items():
-                for name, sets in some.items():
-                    for one in sets:
-                        less = whole - _right_and_own(_without(run, layer, one, labels[batch]), labels[batch])
-                        share = torch.stack([weight[batch], torch.full_like(weight[batch], 1 / len(images))])
-                        lost[layer][name] += (less * share).sum(1).numpy() / len(sets)
+            share = torch.stack([weight[batch], torch.full_like(weight[batch], 1 / len(images))])
+            for layer, name, one in each:
+                less = whole - _right_and_own(_without(run, layer, one, labels[batch]), labels[batch])
+                lost[layer][name] += (less * share).sum(1).numpy() / len(plan[layer][name])
             bench.tell("taking maps out", min(start + BATCH, len(images)), len(images))
     return {
         layer: {name: (float(both[0]), float(both[1])) for name, both in some.items()}

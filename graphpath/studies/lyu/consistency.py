@@ -16,7 +16,15 @@ from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
 from graphpath.studies.conditions import AREA, MEASURED, RANDOM, SHUFFLED
 from graphpath.studies.lyu import KERNELS, PAPER
-from graphpath.studies.lyu.profiles import Floats, active_area, counted, diffused, largest, map_layers
+from graphpath.studies.lyu.profiles import (
+    Floats,
+    active_area,
+    counted,
+    diffused,
+    largest,
+    map_layers,
+    mean_known,
+)
 from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
 
 
@@ -79,7 +87,7 @@ def auc(alike: Floats, labels: npt.NDArray[np.int32]) -> float:
 def means(alike: Floats, labels: npt.NDArray[np.int32]) -> tuple[float, float]:
     """The mean likeness of pairs of one label and of two."""
     same, values = _pairs(alike, labels)
-    return _mean(values[same]), _mean(values[~same])
+    return mean_known(values[same]), mean_known(values[~same])
 
 
 def _pairs(alike: Floats, labels: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.bool_], Floats]:
@@ -88,10 +96,6 @@ def _pairs(alike: Floats, labels: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np
     values = alike[one, two]
     known = np.isfinite(values)
     return (labels[one] == labels[two])[known], values[known]
-
-
-def _mean(values: Floats) -> float:
-    return float(values.mean()) if len(values) else float("nan")
 
 
 def draw(tables: Tables) -> list[Drawing]:

@@ -25,6 +25,7 @@ from graphpath.studies.lyu.profiles import (
     counted,
     diffused,
     map_layers,
+    mean_known,
     paired,
 )
 from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
@@ -51,7 +52,7 @@ def measure(bench: Bench) -> Measured:
         kept = likeness(before[condition].take(again), after[condition])
         late, early = kept[max(kept)], kept[min(kept)]
         found.add("kept by the right", condition, advantage(late, right, share))
-        found.add("late over early", condition, _mean(late) - _mean(early))
+        found.add("late over early", condition, mean_known(late) - mean_known(early))
         if condition == MEASURED:
             dealt = dealt_within(bench, right, share)
             found.add("kept by the right", SHUFFLED, advantage(late, dealt, share))
@@ -134,17 +135,12 @@ def _told(
             "line": f"{profiles.names[layer]}, {answer}",
             "images": int(some.sum()),
             "accuracy": float(right[share == at].mean()),
-            "kept": _mean(values[some]),
+            "kept": mean_known(values[some]),
         }
         for layer, values in kept.items()
         for at in SHARES
         for answer, some in (("right", right & (share == at)), ("wrong", ~right & (share == at)))
     ]
-
-
-def _mean(values: Floats) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")
 
 
 def draw(tables: Tables) -> list[Drawing]:
