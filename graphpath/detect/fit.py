@@ -70,9 +70,8 @@ def fit_detector(
     _check_shares(share, false_alarms)
     used = chosen_runs(store, reference, runs)
     layers = layers_of(store, used.reference)
-    material = gathered(store, used, list(layers))
-    trained, held_out = _split(material, share, seed)
-    chosen = _attacks(material, attacks)
+    trained, held_out = split(gathered(store, used, list(layers)), share, seed)
+    chosen = _attacks(trained, attacks)
     scorer = _learned(kind, trained.under(chosen), seed)
     threshold = _threshold(kind, trained.under(chosen), false_alarms, seed)
     clean = trained.values[~trained.attacked]
@@ -121,8 +120,11 @@ def _originals(material: Material) -> int:
     return len(np.unique(material.original))
 
 
-def _split(material: Material, share: float, seed: int) -> tuple[Material, Material]:
-    """By original, so that an image and what was made of it are on one side."""
+def split(material: Material, share: float, seed: int) -> tuple[Material, Material]:
+    """Those to fit on and those to test on, by original: an image and what was made of it are on one side.
+
+    Raises StoreError where a side has no clean sample, or none of some attack.
+    """
     shuffled = np.random.default_rng(seed).permutation(np.unique(material.original))
     first = np.isin(material.original, shuffled[: round(share * len(shuffled))])
     sides = material.of(first), material.of(~first)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +30,8 @@ class Material:
     """(n, f), in the order of ``features.wide``."""
     attack: npt.NDArray[np.str_]
     """(n,): the attack and its epsilon, empty for a clean sample."""
+    sample: npt.NDArray[np.int64]
+    """(n,)."""
     original: npt.NDArray[np.int64]
     """(n,): the clean sample that it is or derives from."""
     softmax: npt.NDArray[np.float64]
@@ -50,8 +52,7 @@ class Material:
 
     def of(self, chosen: npt.NDArray[np.bool_]) -> Material:
         """Some of the samples."""
-        rows = {name: getattr(self, name)[chosen] for name in ("values", "attack", "original", "softmax")}
-        return replace(self, **rows)
+        return replace(self, **{column.name: getattr(self, column.name)[chosen] for column in fields(self)})
 
     def under(self, attacks: list[str]) -> Material:
         """The clean samples, and those of these attacks."""
@@ -156,6 +157,7 @@ def gathered(store: Store, runs: Runs, layers: list[int]) -> Material:
     return Material(
         values.reindex(facts.pathway, fill_value=0.0).to_numpy(np.float64),
         np.array([""] * len(clean) + named),
+        sample,
         np.concatenate([clean, pairs.original.to_numpy(np.int64)]),
         1.0 - facts.confidence.to_numpy(np.float64),
     )

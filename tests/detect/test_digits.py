@@ -161,12 +161,12 @@ def test_an_explanation_adds_up(first: World) -> None:
 
 
 def test_an_original_and_its_attacks_are_on_one_side(first: World) -> None:
-    from graphpath.detect.fit import _split
+    from graphpath.detect.fit import split
     from graphpath.detect.material import chosen_runs, gathered
 
     runs = chosen_runs(first.store, None)
     found = gathered(first.store, runs, [-1])
-    one, two = _split(found, 0.5, 0)
+    one, two = split(found, 0.5, 0)
     assert not set(one.original) & set(two.original) and len(one) + len(two) == len(found)
     members = set(first.traces["classes"].samples().to_table()["sample"].to_pylist())
     assert not members & set(found.original.tolist())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphpath.detect.fit import _split
+from graphpath.detect.fit import split
 from graphpath.detect.material import Material
 from graphpath.errors import StoreError
 
@@ -17,17 +17,18 @@ def made(originals: int, attacks: tuple[str, ...] = ("bim 0.3", "cw"), every: in
     names = np.repeat(attacks, len(clean[::every]))
     attack = np.concatenate([np.full(originals, ""), names])
     original = np.concatenate([clean, attacked])
-    return Material(np.zeros((len(attack), 2)), attack, original, np.zeros(len(attack)))
+    sample = np.arange(len(attack))
+    return Material(np.zeros((len(attack), 2)), attack, sample, original, np.zeros(len(attack)))
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
 def test_an_original_and_what_was_made_of_it_are_on_one_side(share: float) -> None:
     material = made(50, every=2)
-    one, two = _split(material, share, seed=1)
+    one, two = split(material, share, seed=1)
     assert not set(one.original) & set(two.original)
     assert len(one) + len(two) == len(material)
     assert (~one.attacked).sum() == round(50 * share)
-    other, _ = _split(material, share, seed=2)
+    other, _ = split(material, share, seed=2)
     assert set(other.original) != set(one.original)
 
 
@@ -43,4 +44,4 @@ def test_clean_samples_weigh_as_much_as_all_attacks() -> None:
 def test_too_few_are_refused() -> None:
     for material in (made(2), made(20, every=20)):
         with pytest.raises(StoreError, match="too few images outside of the class pathways"):
-            _split(material, 0.5, 0)
+            split(material, 0.5, 0)

@@ -12,8 +12,9 @@ import pytest
 pytest.importorskip("torch")
 
 from graphpath.stores import open_store
-from graphpath.studies import Setting, run_study
-from graphpath.studies.effective_path import classes, detection
+from graphpath.studies import Bench, Setting, run_study
+from graphpath.studies.conditions import MEASURED, TRAINED
+from graphpath.studies.effective_path import classes, detection, gates
 from tests.synthetic import write_trace
 
 RANDOM = np.random.default_rng(0)
@@ -59,6 +60,19 @@ def test_half_of_the_images_have_half_of_the_edges_if_none_is_shared() -> None:
     assert (likeness.J == 1).all() and len(likeness) == 2 * len(list(combinations(range(2), 2)))
 
 
+def test_gates_are_those_of_each_image_and_map(tmp_path: Path) -> None:
+    """However many are learned at once; and they answer as the network does, with less."""
+    setting = Setting(tmp_path, seeds=(0,), widths=(8, 8), train_images=600)
+    with Bench(setting, 0, TRAINED, setting.network(TRAINED, 0), {}) as bench:
+        images = bench.images(12)
+        found = gates.learned(bench, images)
+        alone = gates.learned(bench, images.subset(np.array([4])))
+    assert found.shape == (12, 8 + 8 + 64) and list(found.index) == images.rows()["sample"].to_pylist()
+    np.testing.assert_allclose(found.loc[alone.index], alone, atol=1e-4)
+    assert found.to_numpy().min() >= 0 and (found.sum(axis=1) < found.shape[1]).all()
+    assert found.round(3).drop_duplicates().shape[0] == 12
+
+
 @pytest.mark.slow
 def test_both_run_on_a_small_net(tmp_path: Path) -> None:
     """One seed: no verdict, but every quantity and page."""
@@ -72,6 +86,10 @@ def test_both_run_on_a_small_net(tmp_path: Path) -> None:
     assert len(published) == len(classes.PRINTED) and published.ours.between(0, 1, inclusive="neither").all()
     found = run_study(detection.STUDY, setting, {"images": 60, "classes": 150})
     auc = found.tables["effects"].query("quantity == 'auc'")
-    assert list(auc.name) == list(detection.ATTACKS) and auc.value.between(0, 1).all()
+    for condition in (MEASURED, detection.GATES):
+        some = auc[auc.condition == condition]
+        assert list(some.name) == list(detection.ATTACKS) and some.value.between(0, 1).all()
+    told = found.tables["gates"].set_index("tested_on").auc
+    assert set(told.index) == set(detection.ATTACKS) and told.nunique() > 1
     assert set(found.tables["auc"].tested_on) == set(detection.ATTACKS)
     assert len(found.verdicts) == len(detection.STUDY.claims)

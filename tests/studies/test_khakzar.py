@@ -16,8 +16,9 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor, nn  # noqa: E402
 
+from graphpath.attribution import attribute  # noqa: E402
 from graphpath.studies import RANDOM, STUDIES, Bench, Measured, Setting, Study, run_study  # noqa: E402
-from graphpath.studies.conditions import TRAINED  # noqa: E402
+from graphpath.studies.conditions import SHUFFLED, TRAINED  # noqa: E402
 from graphpath.studies.khakzar import (  # noqa: E402
     decoding,
     degradation,
@@ -27,7 +28,7 @@ from graphpath.studies.khakzar import (  # noqa: E402
     sanity,
     sensitivity,
 )
-from graphpath.studies.khakzar.saliency import attributed, logits, mean_colour, saliency  # noqa: E402
+from graphpath.studies.khakzar.saliency import attributed, dealt, logits, mean_colour, saliency  # noqa: E402
 from graphpath.studies.khakzar.selections import independent, jaccard, selected, selecting  # noqa: E402
 
 SEEDS = (0, 1, 2)
@@ -115,6 +116,24 @@ def test_methods_overlap_as_measured_on_the_toy(setting: Setting, seed: int) -> 
     assert (dead.dead[["NeuronMCT", "NeuronIntGrad"]] == 0).all() and effect(found, "live") == 1
     assert dead.kept["greedy"] > 0.6 and dead.dead["greedy"] > dead.base["greedy"]
     assert dead.dead["random"] == pytest.approx(dead.base["random"], abs=0.03)
+
+
+# shuffled labels
+
+
+def test_pathways_of_dealt_labels_are_those_of_another_class(setting: Setting) -> None:
+    """The control asks the unit's own method for classes that other images are predicted as."""
+    with at_work(setting, degradation.STUDY, part="neuron_mct") as bench:
+        images = bench.images(30)
+        classes, predicted = dealt(bench, images), bench.predicted(images)
+        found, own = attributed(bench, images, SHUFFLED), attributed(bench, images, "neuron_mct")
+        wanted = attribute(
+            bench.model, images, method="neuron_mct", target=torch.from_numpy(classes), sparsity=0.9
+        )
+    same = classes == predicted
+    assert sorted(classes) == sorted(predicted) and same.sum() < 10
+    assert torch.equal(found, wanted)
+    assert torch.equal(found[same], own[same]) and not torch.equal(found[~same], own[~same])
 
 
 # degradation
@@ -228,6 +247,7 @@ def test_pathways_are_sensitive_to_what_they_attribute(setting: Setting, seed: i
         found = sensitivity.measure(bench)
     assert effect(found, "sensitivity") > 0.2
     assert abs(effect(found, "sensitivity", "random pixels")) < 0.15
+    assert effect(found, "sensitivity", SHUFFLED) < effect(found, "sensitivity")
 
 
 # linearity

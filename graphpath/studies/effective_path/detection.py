@@ -2,7 +2,7 @@
 
 A detector (``graphpath.detect``) is fitted on the pathways of half of the test images and of attacks on them,
 held against class pathways of training images, and tested on the other half. An attack counts where it
-changed the prediction. The baseline is max-softmax (Hendrycks and Gimpel 2017).
+changed the prediction. The baseline is max-softmax (Hendrycks and Gimpel 2017), the rival DGR's gates.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
 from graphpath.studies.conditions import MEASURED, TRAINED
 from graphpath.studies.effective_path import PAPER
-from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables
+from graphpath.studies.effective_path.gates import told_by_gates
+from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,29 +28,37 @@ ATTACKS: dict[str, tuple[str, float | None]] = {
     "deepfool": ("deepfool", None),
     "cw": ("cw", None),
 }
+GATES = "DGR's gates"
+FITTED = 0.5
+"""The share of originals that detectors are fitted on."""
 ENOUGH = 0.8
 """The area under the ROC curve that a useful detector has."""
 
 
 def measure(bench: Bench) -> Measured:
-    """AUC by attack, of the detector and of max-softmax, and of detectors that know one attack only."""
+    """AUC by attack: the detector's, max-softmax's, that by DGR's gates, and of detectors of one attack."""
     asked = {"method": "effective_path", "target": "own", "routes": 0}
-    images = bench.images(bench.options["images"])
-    classes = bench.trace(bench.setting.images("train", bench.options["classes"]), **asked)
-    runs = [bench.trace(images, **asked).id]
-    runs += [bench.trace(bench.attack(images, *attack), **asked).id for attack in ATTACKS.values()]
+    clean = bench.images(bench.options["images"])
+    images = [clean, *(bench.attack(clean, *attack) for attack in ATTACKS.values())]
+    classes = bench.trace(bench.setting.images("train", bench.options["classes"]), **asked).id
+    runs = [bench.trace(some, **asked).id for some in images]
     kind = str(bench.options["kind"])
-    bench.asked.append(f"graphpath.fit_detector(store, {kind!r}, reference={classes.id!r}, runs=[...])")
-    report = fit_detector(bench.store, kind, reference=classes.id, runs=runs, seed=bench.seed).report
+    bench.asked.append(f"graphpath.fit_detector(store, {kind!r}, reference={classes!r}, runs=[...])")
+    report = fit_detector(
+        bench.store, kind, reference=classes, runs=runs, share=FITTED, seed=bench.seed
+    ).report
+    gates = told_by_gates(bench, classes, runs, images, FITTED)
     own = report[report.caught.notna()].set_index("tested_on")
     others = report[report.caught.isna() & (report.trained_on != report.tested_on)]
     transferred = others.groupby("tested_on").auc.mean()
     found = Effects()
     for place, name in enumerate(ATTACKS):
         found.add("auc", MEASURED, own.auc[name], layer=place, name=name)
+        found.add("auc", GATES, gates[name], layer=place, name=name)
         found.add("transfer", MEASURED, transferred[name], layer=place, name=name)
         found.add(f"lead {name}", MEASURED, own.auc[name] - own.softmax[name])
-    return Measured(found.frame(), {"auc": report})
+    rival = framed([{"tested_on": name, "auc": area} for name, area in gates.items()])
+    return Measured(found.frame(), {"auc": report, "gates": rival})
 
 
 def draw(tables: Tables) -> list[Drawing]:
@@ -58,14 +67,15 @@ def draw(tables: Tables) -> list[Drawing]:
     known = report[report.caught.notna()]
     way = known.assign(line=known.tested_on + ": its way", value=known.auc)
     softmax = known.assign(line=known.tested_on + ": max-softmax", value=known.softmax)
-    both = _in_order(way, softmax)
+    gates = tables["gates"].assign(line=tables["gates"].tested_on + ": " + GATES, value=tables["gates"].auc)
+    beside = _in_order(way, softmax, gates)
     single = report[report.caught.isna()]
     crossed = single.assign(line="fitted on " + single.trained_on + ", tested on " + single.tested_on)
     return [
         Drawing(
             "The area under the ROC curve, by attack",
             "On originals that were not fitted on. .5 is chance.",
-            drawings.rows_of(both, "line", "value", null=0.5, label="AUC"),
+            drawings.rows_of(beside, "line", "value", null=0.5, label="AUC"),
             "auc",
             half=True,
         ),
@@ -79,11 +89,11 @@ def draw(tables: Tables) -> list[Drawing]:
     ]
 
 
-def _in_order(one: pd.DataFrame, two: pd.DataFrame) -> pd.DataFrame:
-    """The rows of both, those of an attack together."""
+def _in_order(*detectors: pd.DataFrame) -> pd.DataFrame:
+    """The rows of all, those of an attack together."""
     import pandas as pd
 
-    joined = pd.concat([one, two])
+    joined = pd.concat(detectors)
     return joined.sort_values("tested_on", key=lambda names: names.map(list(ATTACKS).index), kind="stable")
 
 
@@ -97,6 +107,15 @@ STUDY = Study(
             f"The way tells every attack from clean images, with an area of {ENOUGH} at least",
             quantity="auc",
             null=ENOUGH,
+            beside=(GATES,),
+            unit="AUC",
+        ),
+        Claim(
+            "The way tells them better than the gates of distillation-guided routing do",
+            quantity="auc",
+            null=0.5,
+            controls=(GATES,),
+            over="mean",
             unit="AUC",
         ),
         Claim(
@@ -119,4 +138,5 @@ STUDY = Study(
     options={"images": 200, "classes": 500, "kind": "linear"},
     networks=(TRAINED,),
     draw=draw,
+    version=2,
 )

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
-from graphpath.studies.conditions import MEASURED, RANDOM
+from graphpath.studies.conditions import MEASURED, RANDOM, SHUFFLED
 from graphpath.studies.khakzar import PAPER, PATHWAYS, RANDOM_NEURONS
 from graphpath.studies.khakzar.saliency import (
     BASELINES,
@@ -30,6 +30,7 @@ from graphpath.studies.khakzar.saliency import (
 )
 from graphpath.studies.study import Claim, Drawing, Effects, Measured, Printed, Study, Tables, framed
 
+CONTROLS = (RANDOM_NEURONS, RANDOM_PIXELS, SHUFFLED)
 ORDERS = ("LeRF", "MoRF")
 JUDGED = tuple(range(1, 11))
 """The percentages whose mean counts."""
@@ -41,7 +42,7 @@ def measure(bench: Bench) -> Measured:
     images = bench.images(bench.options["images"])
     pixels, fill = all_of(images), mean_colour(bench.test)
     rows, means = [], {}
-    for method in (bench.part, *BASELINES, RANDOM_NEURONS, RANDOM_PIXELS):
+    for method in (bench.part, *BASELINES, *CONTROLS):
         values = saliency(bench, images, method)
         for order in ORDERS:
             curve = changes(bench.model.module, pixels, values if order == "LeRF" else -values, fill)
@@ -51,7 +52,7 @@ def measure(bench: Bench) -> Measured:
     for order, sign in (("LeRF", -1), ("MoRF", 1)):
         gradient = means[order, "gradient"]
         found.add(order, MEASURED, sign * (means[order, bench.part] - gradient))
-        for other in (RANDOM_NEURONS, RANDOM_PIXELS, "grad_cam"):
+        for other in (*CONTROLS, "grad_cam"):
             found.add(order, other, sign * (means[order, other] - gradient))
         found.add(f"{order} grad_cam", MEASURED, sign * (means[order, bench.part] - means[order, "grad_cam"]))
     return Measured(found.frame(), {"changes": framed(rows)})
@@ -97,13 +98,12 @@ def draw(tables: Tables) -> list[Drawing]:
 
 
 def _claims() -> tuple[Claim, ...]:
-    others = (RANDOM_NEURONS, RANDOM_PIXELS)
     return (
         Claim(
             "The pixels that the pathway gradient ranks least relevant matter less than the plain gradient's",
             quantity="LeRF",
             null=0.0,
-            controls=(*others, RANDOM),
+            controls=(*CONTROLS, RANDOM),
             beside=("grad_cam",),
             unit="change by the gradient's least relevant pixels, less by these",
         ),
@@ -111,7 +111,7 @@ def _claims() -> tuple[Claim, ...]:
             "The pixels that it ranks most relevant matter more than the plain gradient's",
             quantity="MoRF",
             null=0.0,
-            controls=(*others, RANDOM),
+            controls=(*CONTROLS, RANDOM),
             beside=("grad_cam",),
             unit="change by these most relevant pixels, less by the gradient's",
         ),
@@ -136,4 +136,5 @@ STUDY = Study(
     parts=PATHWAYS,
     draw=draw,
     printed=tuple(printed()),
+    version=2,
 )

@@ -17,15 +17,18 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from graphpath.report.figures import heatmaps
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
-from graphpath.studies.conditions import MEASURED, RANDOM, TRAINED
+from graphpath.studies.conditions import MEASURED, RANDOM, SHUFFLED, TRAINED
 from graphpath.studies.khakzar import PAPER, RANDOM_NEURONS
+from graphpath.studies.khakzar.saliency import dealt
 from graphpath.studies.khakzar.selections import Selections, independent, jaccard, selected
 from graphpath.studies.lyu.profiles import mean_known
 from graphpath.studies.study import Claim, Drawing, Effects, Measured, Printed, Study, Tables, framed
+from graphpath.tracing.targets import Target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,6 +68,7 @@ def measure(bench: Bench) -> Measured:
     effects.add("J", MEASURED, alike)
     effects.add("J", "with DGR", max(mean_known(jaccard(mct, dgr)), mean_known(jaccard(intgrad, dgr))))
     effects.add("J", "with activation", mean_known(jaccard(mct, found["activation"].kept)))
+    effects.add("J", SHUFFLED, mean_known(jaccard(mct, _of_others(bench, "NeuronIntGrad").kept)))
     for layer, name in found["NeuronMCT"].names.items():
         some = found["NeuronMCT"].layer == layer
         beyond = mean_known(
@@ -136,7 +140,12 @@ def draw(tables: Tables) -> list[Drawing]:
     ]
 
 
-def _selected(bench: Bench, name: str) -> Selections:
+def _of_others(bench: Bench, name: str) -> Selections:
+    """The neurons by the classes that other images are predicted as."""
+    return _selected(bench, name, torch.from_numpy(dealt(bench, bench.images(bench.options["images"]))))
+
+
+def _selected(bench: Bench, name: str, target: Target = "predicted") -> Selections:
     method, options = METHODS[name]
     given = {**options, "sparsity": bench.options["sparsity"]}
     if method == "dgr":
@@ -144,7 +153,9 @@ def _selected(bench: Bench, name: str) -> Selections:
     bench.tell(f"selecting by {name}", 0, 0)
     bench.asked.append(f"graphpath.tracing {method} {given}")
     images = bench.images(bench.options["images"])
-    return selected(bench.model, images, method, seed=bench.seed, device=bench.setting.device, **given)
+    return selected(
+        bench.model, images, method, seed=bench.seed, device=bench.setting.device, target=target, **given
+    )
 
 
 def _square(overlaps: pd.DataFrame) -> pd.DataFrame:
@@ -166,7 +177,7 @@ STUDY = Study(
             quantity="J",
             null=1 / 19,
             controls=("with DGR",),
-            beside=("with activation", RANDOM),
+            beside=(SHUFFLED, "with activation", RANDOM),
             unit="Jaccard index of NeuronMCT and NeuronIntGrad",
         ),
         Claim(
@@ -218,5 +229,5 @@ STUDY = Study(
     options={"images": 100, "sparsity": 0.9, "iterations": 300},
     draw=draw,
     printed=tuple(printed()),
-    version=2,
+    version=3,
 )

@@ -14,6 +14,7 @@ from graphpath.data import BaseImages
 from graphpath.models import LoadedModel
 from graphpath.network.lowering import evaluating
 from graphpath.studies.bench import Bench
+from graphpath.studies.conditions import SHUFFLED
 from graphpath.studies.khakzar import PATHWAYS, RANDOM_NEURONS
 
 Floats = npt.NDArray[np.float64]
@@ -25,24 +26,31 @@ RANDOM_PIXELS = "random pixels"
 def attributed(bench: Bench, images: BaseImages, method: str, model: LoadedModel | None = None) -> Tensor:
     """The attribution (N, C, H, W), or (N, 1, H, W), of each image's predicted class by the unit's network.
 
-    ``method`` is one of ``graphpath.ATTRIBUTIONS``, or one of the two controls; ``model`` another network,
-    asked for the class that the unit's own predicts.
+    ``method`` is one of ``graphpath.ATTRIBUTIONS``, or a control: of random pixels, random neurons, or
+    ``SHUFFLED``, the unit's pathways of the classes that other images are predicted as. ``model`` is another
+    network, asked for the class that the unit's own predicts.
     """
     if method == RANDOM_PIXELS:
         noise = bench.random("pixels", len(images)).standard_normal((len(images), 1, *images.shape[1:]))
         return torch.from_numpy(noise)
-    name = "random" if method == RANDOM_NEURONS else method
+    target = dealt(bench, images) if method == SHUFFLED else bench.predicted(images)
+    name = {RANDOM_NEURONS: "random", SHUFFLED: bench.part}.get(method, method)
     given: dict[str, Any] = {"sparsity": bench.options["sparsity"]} if name in (*PATHWAYS, "random") else {}
     bench.asked.append(f"graphpath.attribute {name} {given}")
     return attribute(
         model or bench.model,
         images,
         method=name,
-        target=torch.from_numpy(bench.predicted(images)),
+        target=torch.from_numpy(target),
         seed=bench.seed,
         device=bench.setting.device,
         **given,
     )
+
+
+def dealt(bench: Bench, images: BaseImages) -> npt.NDArray[np.int64]:
+    """The classes that the network gives the images, dealt to others of them: (N,)."""
+    return bench.random("labels").permutation(bench.predicted(images))
 
 
 def saliency(bench: Bench, images: BaseImages, method: str, model: LoadedModel | None = None) -> Floats:

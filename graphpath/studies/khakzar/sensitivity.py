@@ -17,14 +17,14 @@ from torch import Tensor, nn
 from graphpath.data import BaseImages
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
-from graphpath.studies.conditions import MEASURED, RANDOM
+from graphpath.studies.conditions import MEASURED, RANDOM, SHUFFLED
 from graphpath.studies.khakzar import PAPER, PATHWAYS, RANDOM_NEURONS
 from graphpath.studies.khakzar.saliency import RANDOM_PIXELS, Floats, all_of, attributed, logits, without
 from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
 
 PERCENT = (2, 5, 10, 20, 35, 50)
-OTHERS = ("gradient", "integrated_gradients", "grad_cam", RANDOM_NEURONS, RANDOM_PIXELS)
-TIMES_PIXEL = (*PATHWAYS, "gradient", RANDOM_NEURONS)
+OTHERS = ("gradient", "integrated_gradients", "grad_cam", RANDOM_NEURONS, RANDOM_PIXELS, SHUFFLED)
+TIMES_PIXEL = (*PATHWAYS, "gradient", RANDOM_NEURONS, SHUFFLED)
 """Gradients, to be multiplied by the pixels."""
 
 
@@ -100,7 +100,7 @@ STUDY = Study(
             "of set",
             quantity="sensitivity",
             null=0.0,
-            controls=(RANDOM_NEURONS, RANDOM_PIXELS),
+            controls=(RANDOM_NEURONS, RANDOM_PIXELS, SHUFFLED),
             beside=("integrated_gradients", RANDOM),
             unit="correlation of attribution and drop",
         ),
@@ -125,4 +125,5 @@ STUDY = Study(
     options={"images": 40, "subsets": 100, "sparsity": 0.9},
     parts=PATHWAYS,
     draw=draw,
+    version=2,
 )

@@ -1,0 +1,68 @@
+"""The rival: attacked images told by the gates of distillation-guided routing (Wang et al. 2018).
+
+Qiu et al. compare with it. An image's features are its gates, one a feature map, as they were learned and
+not thresholded, by the settings of DGR's authors; the detector is a random forest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from graphpath.data import BaseImages
+from graphpath.detect.areas import areas
+from graphpath.detect.features import ALL
+from graphpath.detect.fit import split
+from graphpath.detect.learners import learn
+from graphpath.detect.material import chosen_runs, gathered
+from graphpath.studies.bench import Bench
+from graphpath.tracing.batches import Batches
+from graphpath.tracing.borrowed import borrowed
+from graphpath.tracing.methods import dgr
+from graphpath.tracing.registry import NEURON_METHODS
+from graphpath.tracing.units import Units
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KIND = "forest"
+RECIPE = "wang"
+
+
+def told_by_gates(
+    bench: Bench, reference: str, runs: Sequence[str], traced: Sequence[BaseImages], share: float
+) -> dict[str, float]:
+    """The area under the ROC curve by attack, on the samples that ``fit_detector`` holds back.
+
+    ``traced`` are the images of ``runs``; the split is that of ``bench.seed``.
+    """
+    import pandas as pd
+
+    gates = pd.concat([learned(bench, images) for images in traced])
+    material = gathered(bench.store, chosen_runs(bench.store, reference, runs), [ALL])
+    own = replace(material, values=gates.loc[material.sample].to_numpy())
+    fitted, tested = split(own, share, bench.seed)
+    scorer = learn(KIND, fitted.values, fitted.attacked, fitted.weights(), bench.seed)
+    found = {}
+    for attack in tested.attacks:
+        some = tested.under([attack])
+        found[attack] = float(areas(scorer.score(some.values), some.attacked, np.ones((len(some), 1)))[0])
+    return found
+
+
+def learned(bench: Bench, images: BaseImages) -> pd.DataFrame:
+    """The gates of each image: a row a sample, a column a feature map. Raises MethodError."""
+    import pandas as pd
+
+    recipe, parts = dgr.RECIPES[RECIPE], []
+    bench.asked.append(f"graphpath.tracing dgr recipe={RECIPE!r}, its gates as they are")
+    with borrowed(bench.model.module, bench.setting.device):
+        batches = Batches(bench.model, images, "own", bench.seed)
+        for batch, _ in batches.examples(batches.fitting(NEURON_METHODS["dgr"], {"recipe": RECIPE})):
+            parts.append(dgr.gates(Units.of(batch), recipe).double().cpu())
+            bench.tell("learning gates", sum(map(len, parts)), len(images))
+    return pd.DataFrame(torch.cat(parts).numpy(), index=batches.rows["sample"].to_pylist())
