@@ -15,6 +15,7 @@ from graphpath.data.composed import ComposedImages, composed
 from graphpath.errors import StudyError
 from graphpath.ids import digest
 from graphpath.models import LoadedModel, evaluate, load_model, read_checkpoint, train, weights_digest
+from graphpath.record.files import read_json, write_json
 from graphpath.studies.conditions import TRAINED
 
 Told = Callable[[str, int, int], None]
@@ -73,10 +74,15 @@ class Setting:
         return trained if kind == TRAINED else drawn_anew(trained, seed)
 
     def accuracy(self, seed: int) -> float:
-        """The share of test images that the trained network of a seed classifies as labelled."""
-        if self.models:
-            return evaluate(self._given(seed).module, self.images())
-        return float(read_checkpoint(self._checkpoint(seed))["accuracy"])
+        """The share of test images that the trained network of a seed classifies as labelled; made once."""
+        if not self.models:
+            return float(read_checkpoint(self._checkpoint(seed))["accuracy"])
+        model, images = self._given(seed), self.images()
+        file = self.folder / "networks" / f"accuracy-{digest(model.sha256, images.fingerprint)[:12]}.json"
+        if not file.is_file():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_json(file, {"network": model.name, "accuracy": evaluate(model.module, images)})
+        return float(read_json(file)["accuracy"])
 
     def described(self) -> dict[str, object]:
         """What tells one setting from another, for pages and summaries."""

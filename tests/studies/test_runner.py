@@ -215,6 +215,21 @@ def test_the_summary_says_by_which_command(setting: Setting, tmp_path: Path) -> 
         write_summary(tmp_path)
 
 
+def test_a_network_that_is_given_stands_for_a_seed(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not trained, and what it gets right is measured once."""
+    trained = setting.network("trained", 1)
+    [checkpoint] = (setting.folder / "networks").glob("*seed1.pt")
+    given = replace(setting, out=tmp_path, seeds=(5,), models=(str(checkpoint),))
+    assert given.network("trained", 5).sha256 == trained.sha256
+    assert given.accuracy(5) == pytest.approx(setting.accuracy(1), abs=1e-9)
+    monkeypatch.setattr("graphpath.studies.setting.evaluate", lambda *_: pytest.fail("measured again"))
+    assert given.accuracy(5) == pytest.approx(setting.accuracy(1), abs=1e-9)
+    made = run_study(Counting().study(), given)
+    assert set(made.verdicts.seeds) == {1} and made.verdicts.verdict.eq("cannot tell").all()
+
+
 def test_what_cannot_be_run(setting: Setting, tmp_path: Path) -> None:
     study = Counting().study()
     with pytest.raises(StudyError, match="no option 'image'; it has images, kind"):
