@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from graphpath import queries
-from graphpath.stores.schema import NODES, RELATIONSHIPS
+from graphpath.schema import NODES, RELATIONSHIPS
 from tests import samples
 
 README = samples.README.read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from graphpath.stores.schema import NODE
+from graphpath.schema import NODE
 
 PLAIN = {"INT64": 3, "STRING": "said 'so'; \"and\" so\non", "DOUBLE": 0.5}
 

@@ -11,7 +11,7 @@ Bolt, ``run``, data frames, matching, transactions, creating and merging nodes. 
 addresses, and the schema helpers (``graph.schema.create_index`` and the like), whose statements the server
 no longer knows; ``gp.open`` makes constraints and indexes when it loads.
 
-The models' properties are those of :mod:`graphpath.stores.schema`. They are for reading, and refuse to be
+The models' properties are those of :mod:`graphpath.schema`. They are for reading, and refuse to be
 pushed, merged, created or deleted: py2neo takes the relationships of one type between two nodes for one, and
 would remove the edges of other pathways. Hence ``flows_to``, ``predicted`` and the like list each node at
 the other end once; ``Pathway.edges_in(graph)`` gives each edge of a pathway, with its flow and score.
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from graphpath.errors import StoreError, StoreUnavailable
 from graphpath.extras import needed_by
-from graphpath.stores.schema import NODE
+from graphpath.schema import NODE
 
 with needed_by("graphpath.export.py2neo", "py2neo"):
     from graphpath.stores.neo4j import Neo4jStore

@@ -17,7 +17,7 @@ import networkx as nx
 import pandas as pd
 
 from graphpath.errors import QueryFailed
-from graphpath.stores.schema import NODE
+from graphpath.schema import NODE
 
 Cell = Mapping[str, Any]
 _APART: Final = ("pathway", "class_pathway", "position", "layer", "prediction", "run")

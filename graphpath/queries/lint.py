@@ -14,7 +14,7 @@ from typing import Final
 
 from graphpath.queries import clauses as grammar
 from graphpath.queries.text import bare, line_at
-from graphpath.stores.schema import NODE, RELATIONSHIP
+from graphpath.schema import NODE, RELATIONSHIP
 
 FUNCTIONS: Final = frozenset(
     {"count", "sum", "avg", "min", "max", "collect", "abs", "size", "coalesce", "nodes", "relationships"}

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from graphpath.stores.schema import NODES, RELATIONSHIPS
+from graphpath.schema import NODES, RELATIONSHIPS
 
 if TYPE_CHECKING:  # each is slow to import, and a load needs none of them
     import networkx as nx

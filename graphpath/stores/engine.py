@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graphpath.errors import QueryFailed, StoreError, StoreUnavailable
-from graphpath.stores.schema import NODES, RELATIONSHIPS, SCHEMA_VERSION
+from graphpath.schema import NODES, RELATIONSHIPS, SCHEMA_VERSION
 from graphpath.stores.session import RECORDED
 
 VERSION = str(ladybug.__version__)

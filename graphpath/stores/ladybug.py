@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphpath.errors import QueryFailed, RecordError, RunNotFound, StoreError, StoreUnavailable
 from graphpath.record import Trace
+from graphpath.schema import SCHEMA_VERSION
 from graphpath.stores import verdicts
 from graphpath.stores.base import LoadReport, Progress, Store
 from graphpath.stores.engine import (
@@ -30,7 +31,6 @@ from graphpath.stores.load import is_loaded, load_run
 from graphpath.stores.prepare import MEMORY
 from graphpath.stores.remove import remove_run
 from graphpath.stores.sandbox import Limits, run_apart
-from graphpath.stores.schema import SCHEMA_VERSION
 from graphpath.stores.staging import staged
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 from graphpath.errors import StoreConflict, StoreError
 from graphpath.ids import digest
 from graphpath.record import Trace
+from graphpath.schema import NODES, RELATIONSHIPS
 from graphpath.stores.base import LoadReport, Progress
 from graphpath.stores.prepare import MEMORY, Workshop, prepare
 from graphpath.stores.remove import remove_run
 from graphpath.stores.resembles import compare
 from graphpath.stores.rollups import roll_up
 from graphpath.stores.runs import comparable, run_row
-from graphpath.stores.schema import NODES, RELATIONSHIPS
 from graphpath.stores.session import RECORDED, Session
 from graphpath.stores.stored import COMPARABLE, check_keys, check_model, export, know
 

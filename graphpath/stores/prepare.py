@@ -1,7 +1,7 @@
 """A trace as the node and relationship files that an engine appends: DuckDB, out of core.
 
 Every table below is SQL over the record's files and over what the store already holds; each result is a
-Parquet file whose columns are in the order of :mod:`graphpath.stores.schema`, ends first.
+Parquet file whose columns are in the order of :mod:`graphpath.schema`, ends first.
 """
 
 from __future__ import annotations

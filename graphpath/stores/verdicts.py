@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from graphpath.errors import RunNotFound
-from graphpath.stores.schema import NODE
+from graphpath.schema import NODE
 from graphpath.stores.session import Session
 
 _PROPERTIES: Final = tuple(NODE["Verdict"].properties)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pandas as pd
 
 from graphpath.ids import digest
-from graphpath.stores.schema import NODE
+from graphpath.schema import NODE
 from graphpath.verifying.controls import CONTROLS, NULLS
 from graphpath.verifying.outcomes import ANSWER
 from graphpath.verifying.statistics import ALPHA

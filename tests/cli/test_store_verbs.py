@@ -7,7 +7,7 @@ import shutil
 
 import pandas as pd
 
-from graphpath.stores.schema import NODES
+from graphpath.schema import NODES
 
 
 def test_load_twice_then_delete(call, refused, trace, tmp_path) -> None:

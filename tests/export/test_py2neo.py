@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from graphpath.errors import StoreError, StoreUnavailable
-from graphpath.stores.schema import NODE, RELATIONSHIPS
+from graphpath.schema import NODE, RELATIONSHIPS
 
 ogm = pytest.importorskip("py2neo.ogm", reason="the extra py2neo is not installed")
 pytest.importorskip("neo4j", reason="the extra neo4j is not installed")

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from graphpath import queries
 from graphpath.errors import QueryFileError, QueryParameterError, ServerError
 from graphpath.queries import text
+from graphpath.schema import NODE, RELATIONSHIP
 from graphpath.server import Server
 from graphpath.server.browser import address, export_kit, grass, query_text, rules
 from graphpath.server.browser.link import _literal
 from graphpath.server.style import EDGES, NODES, on_connect
-from graphpath.stores.schema import NODE, RELATIONSHIP
 
 PAGE = "http://127.0.0.1:7474/browser/"
 TRICKY = ["it's", '"', "\\", "a\nb", "; DROP", "// x", "$run", "`", "ümlaut", "\\' OR true", "}{"]

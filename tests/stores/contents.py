@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from graphpath.schema import NODE, NODES, RELATIONSHIPS
 from graphpath.stores import Store
-from graphpath.stores.schema import NODE, NODES, RELATIONSHIPS
 
 FLOATS = ("DOUBLE", "FLOAT")
 

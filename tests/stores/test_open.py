@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from graphpath.errors import MissingExtra, StoreUnavailable
+from graphpath.schema import NODES, RELATIONSHIPS, SCHEMA_VERSION
 from graphpath.stores import ladybug, open_store
-from graphpath.stores.schema import NODES, RELATIONSHIPS, SCHEMA_VERSION
 from tests.stores.contents import assert_same, contents
 from tests.synthetic import write_trace
 

@@ -10,8 +10,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from graphpath.schema import NODE, RELATIONSHIP
 from graphpath.stores.neo4j.statements import columns
-from graphpath.stores.schema import NODE, RELATIONSHIP
 from graphpath.stores.session import RECORDED
 
 BYTES: Final = 1 << 18

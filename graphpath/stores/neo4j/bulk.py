@@ -22,13 +22,13 @@ import pyarrow.parquet as pq
 
 from graphpath.errors import ServerError, StoreError, StoreUnavailable
 from graphpath.record import Trace
+from graphpath.schema import NODE, SCHEMA_VERSION
 from graphpath.stores.base import Progress
 from graphpath.stores.neo4j.address import Address
 from graphpath.stores.neo4j.exchange import Exchange
 from graphpath.stores.neo4j.gather import Files, gather
 from graphpath.stores.neo4j.importing import ARGUMENTS, SCHEMA, ImportFiles, convert
 from graphpath.stores.neo4j.session import BoltSession
-from graphpath.stores.schema import NODE, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from graphpath.server import Server

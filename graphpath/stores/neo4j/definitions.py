@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from graphpath.stores.schema import NODES, RELATIONSHIP_INDEXES, RELATIONSHIPS
+from graphpath.schema import NODES, RELATIONSHIP_INDEXES, RELATIONSHIPS
 
 NODE_INDEXES: Final = (("Pathway", "run"), ("Pathway", "sample"), ("ClassPathway", "run"), ("Route", "run"))
 """Properties of nodes that queries anchor on besides the keys."""

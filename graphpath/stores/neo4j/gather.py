@@ -161,7 +161,7 @@ def select(name: str, files: Iterable[Path]) -> str:
 
 
 def _nothing(name: str) -> str:
-    from graphpath.stores.schema import NODE, RELATIONSHIP
+    from graphpath.schema import NODE, RELATIONSHIP
 
     item = NODE.get(name) or RELATIONSHIP[name]
     ends = {} if name in NODE else {"start": "INT64", "stop": "INT64"}

@@ -10,10 +10,10 @@ from typing import Final
 import duckdb
 import pyarrow.parquet as pq
 
+from graphpath.schema import NODE, NODES, RELATIONSHIP, RELATIONSHIPS
 from graphpath.stores.neo4j import definitions
 from graphpath.stores.neo4j.gather import Files, select
 from graphpath.stores.neo4j.statements import in_layers
-from graphpath.stores.schema import NODE, NODES, RELATIONSHIP, RELATIONSHIPS
 
 TYPES: Final = {
     "INT64": "long",

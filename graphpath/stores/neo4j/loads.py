@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from graphpath.stores.schema import RELATIONSHIP
+from graphpath.schema import RELATIONSHIP
 
 CONSTRAINT: Final = (
     "CREATE CONSTRAINT graphpath_GraphpathLoad IF NOT EXISTS FOR (n:GraphpathLoad) REQUIRE n.id IS UNIQUE"

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from graphpath.schema import NODE
 from graphpath.stores.neo4j.statements import REPEATED, columns, ends
-from graphpath.stores.schema import NODE
 
 Parameters = dict[str, Any]
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graphpath.errors import QueryFailed, StoreConflict, StoreError
+from graphpath.schema import NODE
 from graphpath.stores.neo4j import definitions, loads
 from graphpath.stores.neo4j.address import Address
 from graphpath.stores.neo4j.batches import BYTES, batches
@@ -21,7 +22,6 @@ from graphpath.stores.neo4j.failures import TooLargeError, is_memory, told, too_
 from graphpath.stores.neo4j.packing import parameters
 from graphpath.stores.neo4j.statements import SHARED, statement
 from graphpath.stores.neo4j.values import plain, to_table, typed_table
-from graphpath.stores.schema import NODE
 
 PATIENCE: Final = 900.0
 """Seconds that one of graphpath's own transactions may take: what is slower hangs."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from graphpath.stores.schema import NODE, RELATIONSHIP
+from graphpath.schema import NODE, RELATIONSHIP
 
 SHARED: Final = frozenset({"PART_OF", "IN_LAYER", "IN_MAP", "LABELLED", "DERIVED_FROM"})
 """Relationships that belong to no run: written so that a second time changes nothing."""

@@ -14,6 +14,7 @@ import neo4j
 
 from graphpath.errors import QueryFailed, RunNotFound, StoreConflict, StoreError, StoreUnavailable
 from graphpath.record import Trace
+from graphpath.schema import NODES, SCHEMA_VERSION
 from graphpath.stores import verdicts
 from graphpath.stores.base import LoadReport, Progress, Store
 from graphpath.stores.load import is_loaded, load_run
@@ -25,7 +26,6 @@ from graphpath.stores.neo4j.session import BoltSession
 from graphpath.stores.neo4j.values import to_table
 from graphpath.stores.prepare import MEMORY
 from graphpath.stores.remove import remove_run
-from graphpath.stores.schema import NODES, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ from neo4j.spatial import Point
 from neo4j.time import Date, DateTime, Duration, Time
 
 from graphpath.errors import QueryFailed
-from graphpath.stores.schema import NODE, NODES, RELATIONSHIPS
+from graphpath.schema import NODE, NODES, RELATIONSHIPS
 
 _WIDE: Final = {
     "INT64": pa.int64(),

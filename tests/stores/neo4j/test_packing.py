@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphpath.schema import NODE, NODES, RELATIONSHIP, RELATIONSHIPS
 from graphpath.stores.load import ARROW
 from graphpath.stores.neo4j.packing import parameters
 from graphpath.stores.neo4j.statements import REPEATED, columns, ends, statement
-from graphpath.stores.schema import NODE, NODES, RELATIONSHIP, RELATIONSHIPS
 
 NAMES = [relation.name for relation in RELATIONSHIPS]
 
