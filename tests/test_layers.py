@@ -17,6 +17,7 @@ REACHES = {
     "errors": set(),
     "extras": set(),
     "ids": set(),
+    "schema": set(),
     "sql": set(),
     "locks": {"errors"},
     "tars": {"errors"},
@@ -30,7 +31,7 @@ REACHES = {
     "attribution": {"tracing", "network", "models", "data", "record"},
     "verifying": {"tracing", "network", "models", "data", "record", "stores", "queries"},
     "stores": {"record", "queries", "server"},
-    "queries": {"stores"},
+    "queries": set(),
     "analysis": {"record", "stores", "queries"},
     "chance": {"record", "stores", "queries"},
     "export": {"record", "stores", "queries", "server"},
@@ -74,7 +75,7 @@ REACHES = {
 }
 """What a part may import besides ``ANYWHERE``. Nothing reaches back toward images or caller."""
 
-ANYWHERE = {"errors", "extras", "ids", "locks", "sql", "tars"}
+ANYWHERE = {"errors", "extras", "ids", "locks", "schema", "sql", "tars"}
 
 OWNERS = {
     "torch": {
