@@ -35,6 +35,8 @@ class Claim:
     """Conditions that are shown beside it and decide nothing."""
     over: Literal["worst", "mean"] = "worst"
     """Whether it must be so in every layer (the worst counts), or on the layers' mean."""
+    layers: str = "layers"
+    """What the layers of the effects are, where they are no layers."""
     unit: str = ""
     """What the quantity is, in words, for the axis."""
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 HOLDS, FAILS, UNSURE = "holds", "does not hold here", "cannot tell"
 LEVEL = 0.95
+OVER = {"worst": "in the worst", "mean": "on the mean"}
 
 
 @dataclass(frozen=True)
@@ -138,9 +139,8 @@ def _why(claim: Claim, found: Interval, ahead: dict[str, Interval], grid: dict[s
     """The sentence that says what the verdict rests on."""
     if not found.seeds:
         return "It was not measured."
-    where = ""
-    if grid[MEASURED].shape[1] > 1:
-        where = " in its worst layer" if claim.over == "worst" else " on the mean of its layers"
+    many = grid[MEASURED].shape[1] > 1
+    where = f" {OVER[claim.over]} of its {claim.layers}" if many else ""
     said = [f"{found} over {seeded(found.seeds)}{where}, against {number(claim.null)} for no effect"]
     for control, lead in ahead.items():
         if control:

@@ -63,6 +63,15 @@ def test_the_worst_layer_decides_or_the_mean() -> None:
     assert (worst.effect, mean.effect) == pytest.approx((0.85, (1.95 + 1.95 + 2.025) / 3))
 
 
+def test_it_is_told_what_the_worst_is_of() -> None:
+    some = effects({MEASURED: [[3.0, 0.9], [3.1, 0.8]]})
+    claim = Claim("of every attack", quantity="lift", null=1.0, layers="attacks")
+    assert "over 2 seeds in the worst of its attacks, against 1" in judge(claim, some).why
+    assert "on the mean of its layers" in judge(Claim("", "lift", null=1.0, over="mean"), some).why
+    single = effects({MEASURED: [[3.0], [3.1]]})
+    assert "over 2 seeds, against 1" in judge(claim, single).why
+
+
 def test_a_control_is_compared_seed_by_seed() -> None:
     """Seeds that differ among themselves by more than from their controls do not hide the difference."""
     own, control = [[2.0], [4.0], [9.0]], [[1.0], [2.9], [8.0]]

@@ -106,6 +106,7 @@ STUDY = Study(
         Claim(
             f"The way tells every attack from clean images, with an area of {ENOUGH} at least",
             quantity="auc",
+            layers="attacks",
             null=ENOUGH,
             beside=(GATES,),
             unit="AUC",
@@ -113,6 +114,7 @@ STUDY = Study(
         Claim(
             "The way tells them better than the gates of distillation-guided routing do",
             quantity="auc",
+            layers="attacks",
             null=0.5,
             controls=(GATES,),
             over="mean",
@@ -121,6 +123,7 @@ STUDY = Study(
         Claim(
             "A detector that knows one attack tells the others too",
             quantity="transfer",
+            layers="attacks",
             null=0.5,
             unit="AUC, fitted on another attack",
         ),

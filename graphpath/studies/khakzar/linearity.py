@@ -134,6 +134,7 @@ STUDY = Study(
             "About the image the network of its critical neurons is nearer to a linear one than the whole "
             "network, at every sparsity",
             quantity="gain",
+            layers="sparsities",
             null=0.0,
             beside=("activation", RANDOM_NEURONS, RANDOM),
             unit="log10 of the whole network's error over the pathway's",
@@ -141,6 +142,7 @@ STUDY = Study(
         Claim(
             "Nearer than a network of as many random neurons",
             quantity="gain",
+            layers="sparsities",
             null=0.0,
             controls=(RANDOM_NEURONS,),
             over="mean",

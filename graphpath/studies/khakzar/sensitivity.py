@@ -99,6 +99,7 @@ STUDY = Study(
             "What the pathway attributes to pixels goes with what their loss costs the logit, at every size "
             "of set",
             quantity="sensitivity",
+            layers="sizes of sets",
             null=0.0,
             controls=(RANDOM_NEURONS, RANDOM_PIXELS, SHUFFLED),
             beside=("integrated_gradients", RANDOM),
@@ -107,6 +108,7 @@ STUDY = Study(
         Claim(
             "More than what the plain gradient attributes",
             quantity="sensitivity",
+            layers="sizes of sets",
             null=0.0,
             controls=("gradient",),
             over="mean",
@@ -115,6 +117,7 @@ STUDY = Study(
         Claim(
             "More than what Grad-CAM attributes",
             quantity="sensitivity",
+            layers="sizes of sets",
             null=0.0,
             controls=("grad_cam",),
             over="mean",
