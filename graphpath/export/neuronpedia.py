@@ -1,8 +1,10 @@
 """A pathway as an attribution graph of Neuronpedia's format, which its viewer and circuit-tracer's open.
 
 What the viewer needs beyond the format's schema: a layer above 0; positions that are tokens of the prompt;
-of a logit a clerp that ends in ``(p=...)``; with ``schema_version`` 1, features that are Cantor pairs of
-layer and index. An image has no tokens: it is one, and a neuron's index is its place within its layer.
+more tokens than one, for it leaves out features that two thirds of them have; of a logit a clerp that ends
+in ``(p=...)``; with ``schema_version`` 1, features that are Cantor pairs of layer and index. An image has no
+tokens: its name and its variant are two, and neurons stand at the last, as logits do. A neuron's index is
+its place within its layer.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from graphpath.record import Trace
 
 SCHEMA_VERSION: Final = 1
+LAST: Final = 1
+"""The number of the prompt's last token."""
 PARAMETERS: Final = {"pinnedIds": [], "supernodes": [], "linkType": "both", "clickedId": "", "sg_pos": ""}
 
 Json = dict[str, Any]
@@ -108,10 +112,10 @@ def _made(trace: Trace, pathway: Json, visits: pd.DataFrame) -> list[Json]:
 
 def _node(layer: int, index: int, name: str, activation: float, influence: float) -> Json:
     return {
-        "node_id": f"{layer}_{index}_0",
+        "node_id": f"{layer}_{index}_{LAST}",
         "feature": cantor_pair(layer, index),
         "layer": str(layer),
-        "ctx_idx": 0,
+        "ctx_idx": LAST,
         "feature_type": "neuron",
         "token_prob": 0.0,
         "is_target_logit": False,
@@ -172,12 +176,12 @@ def _influence(visits: pd.DataFrame) -> list[float]:
 
 def _described(trace: Trace, pathway: Json, sample: Json) -> Json:
     """The metadata of a pathway of ours."""
-    image = f"{sample['dataset']} {sample['split']} {sample['index']} ({sample['variant']})"
+    tokens = [f"{sample['dataset']} {sample['split']} {sample['index']}", f" ({sample['variant']})"]
     metadata = {
         "slug": re.sub(r"[^a-z0-9]+", "-", f"{trace.id}-{pathway['pathway']}".lower()).strip("-"),
         "scan": str((trace.run.get("model") or {}).get("name") or "unknown"),
-        "prompt_tokens": [image],
-        "prompt": image,
+        "prompt_tokens": tokens,
+        "prompt": "".join(tokens),
         "schema_version": SCHEMA_VERSION,
         "info": {
             "description": f"Pathway {pathway['pathway']} of run {trace.id} ({trace.run.get('method')})",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,7 @@ def test_it_holds_the_pathway(graph, trace, pathway) -> None:
     nodes = {node["node_id"]: node for node in graph["nodes"]}
     for link, edge in zip(graph["links"], edges.itertuples(), strict=True):
         target = nodes[link["target"]]
-        assert target["node_id"] == f"{edge.layer}_{edge.target - layers[edge.layer]}_0"
+        assert target["node_id"] == f"{edge.layer}_{edge.target - layers[edge.layer]}_1"
     names = {node["clerp"] for node in graph["nodes"] if node["feature_type"] == "neuron"}
     assert any(name.startswith("features.0 [") for name in names)
 
@@ -74,7 +75,12 @@ def test_the_viewer_can_lay_it_out(graph, pathway) -> None:
     """What its formatData reads: it fails without each of these."""
     plain = [node for node in graph["nodes"] if node["feature_type"] != "logit"]
     assert max(float(node["layer"]) for node in plain) > 0
-    assert all(node["ctx_idx"] < len(graph["metadata"]["prompt_tokens"]) for node in graph["nodes"])
+    tokens = graph["metadata"]["prompt_tokens"]
+    assert all(node["ctx_idx"] == len(tokens) - 1 for node in graph["nodes"])
+    assert "".join(tokens) == graph["metadata"]["prompt"]
+    # It leaves out what more than two thirds of the tokens have, and so everything where there is one only.
+    features = Counter((node["layer"], node["feature"], node["ctx_idx"]) for node in graph["nodes"])
+    assert max(features.values()) <= len(tokens) * 2 / 3
     ids = [node["node_id"] for node in graph["nodes"]]
     assert len(set(ids)) == len(ids)
     assert all({link["source"], link["target"]} <= set(ids) for link in graph["links"])
@@ -91,7 +97,7 @@ def test_a_feature_is_a_cantor_pair(graph) -> None:
         if node["feature_type"] != "logit":
             w = math.floor((math.sqrt(8 * node["feature"] + 1) - 1) / 2)
             index = node["feature"] - (w * w + w) // 2
-            assert node["node_id"] == f"{w - index}_{index}_0"
+            assert node["node_id"] == f"{w - index}_{index}_1"
     assert cantor_pair(0, 18753) == 175865634  # a node of circuit-tracer's
 
 
