@@ -38,7 +38,7 @@ def command(
     target: Annotated[str, typer.Option("--target", help=asked.HELP)] = "predicted",
     routes: Annotated[int, typer.Option("--routes", min=0, help="Largest routes to record per image.")] = 10,
     max_edges: Annotated[
-        str, typer.Option("--max-edges", help="Edges to keep per pathway, or all.")
+        str, typer.Option("--max-edges", help="Edges to keep per pathway, the strongest, or all.")
     ] = "20000",
     fitted_on: Annotated[
         Path | None,

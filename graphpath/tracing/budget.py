@@ -1,6 +1,14 @@
-"""The budget of a pathway: its strongest edges, and only whole routes (DESIGN §3)."""
+"""The budget of a pathway: its strongest edges, and only whole routes (DESIGN §3).
+
+Routes from the image come before those that start at a constant. These have fewer weights to pass, and so
+are the stronger ones of a deep network: of a VGG-16 they alone would fill a budget, with edges of its last
+layers, and nothing would say how the image got there.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -10,28 +18,47 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 
-def strongest(
-    source: Ints, target: Ints, strength: Floats, budget: int | None, starts: Bools, goal: Ints
-) -> Ints:
+@dataclass(frozen=True)
+class Kind:
+    """Routes of one kind: how strong each edge is by them (E,), -inf where none of them passes it; and
+    whether one may start at the edge's source (E,)."""
+
+    strength: Floats
+    starts: Bools
+
+
+def strongest(source: Ints, target: Ints, kinds: Sequence[Kind], budget: int | None, goal: Ints) -> Ints:
     """Places (K,) of the kept edges of one pathway, strongest first, ties to the smaller (source, target).
 
-    All arrays but the last two are (E,). ``budget=None`` keeps every edge. With a budget, edges on no route
-    are left out, and where the budget cuts through a group of equally strong edges, those of the group whose
-    route would not be whole. ``starts`` (E,) says whether a route may start at an edge's source, ``goal``
-    are the neurons at which routes end.
+    Edges on routes of the first of ``kinds`` come before all others, then those of the second. A route of
+    one kind is one of the kinds after it too.
+
+    ``budget=None`` keeps every edge. With a budget, edges on no route are left out, and where the budget cuts
+    through a group of equally strong edges, those of the group whose route would not be whole. ``source`` and
+    ``target`` are (E,), ``goal`` the neurons at which routes end.
     """
     if budget is None:
-        return _ordered(source, target, strength, np.arange(len(strength)))
-    alive = np.flatnonzero(np.isfinite(strength))
-    if len(alive) <= budget:
-        return _ordered(source, target, strength, alive)
-    threshold = np.partition(strength[alive], len(alive) - budget)[len(alive) - budget]
-    above = alive[strength[alive] > threshold]
-    level = alive[strength[alive] == threshold]
-    level = level[np.lexsort((target[level], source[level]))][: budget - len(above)]
-    kept = np.concatenate([above, level])
-    whole = on_whole_routes(source[kept], target[kept], starts[kept], goal)
-    return _ordered(source, target, strength, kept[whole])
+        return _ordered(source, target, kinds, np.arange(len(source)))
+    kept = np.empty(0, np.int64)
+    for kind in kinds:
+        alive = np.setdiff1d(np.flatnonzero(np.isfinite(kind.strength)), kept, assume_unique=True)
+        if len(alive) > (room := budget - len(kept)):
+            kept = np.concatenate([kept, _top(source, target, kind.strength, alive, room)])
+            whole = on_whole_routes(source[kept], target[kept], kind.starts[kept], goal)
+            return _ordered(source, target, kinds, kept[whole])
+        kept = np.concatenate([kept, alive])
+    return _ordered(source, target, kinds, kept)
+
+
+def _top(source: Ints, target: Ints, strength: Floats, place: Ints, count: int) -> Ints:
+    """The ``count`` strongest of more edges, ties to the smaller (source, target)."""
+    if count == 0:
+        return place[:0]
+    values = strength[place]
+    threshold = np.partition(values, len(place) - count)[len(place) - count]
+    above, level = place[values > threshold], place[values == threshold]
+    level = level[np.lexsort((target[level], source[level]))][: count - len(above)]
+    return np.concatenate([above, level])
 
 
 def on_whole_routes(source: Ints, target: Ints, starts: Bools, goal: Ints) -> Bools:
@@ -46,7 +73,11 @@ def on_whole_routes(source: Ints, target: Ints, starts: Bools, goal: Ints) -> Bo
         kept = whole
 
 
-def _ordered(source: Ints, target: Ints, strength: Floats, place: Ints) -> Ints:
-    order = np.lexsort((target[place], source[place], -strength[place]))
-    ordered: Ints = place[order]
+def _ordered(source: Ints, target: Ints, kinds: Sequence[Kind], place: Ints) -> Ints:
+    strength, after = np.zeros(len(place)), np.full(len(place), len(kinds))
+    for number, kind in reversed(list(enumerate(kinds))):
+        values = kind.strength[place]
+        alive = np.isfinite(values)
+        strength[alive], after[alive] = values[alive], number
+    ordered: Ints = place[np.lexsort((target[place], source[place], -strength, after))]
     return ordered

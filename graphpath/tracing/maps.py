@@ -18,7 +18,7 @@ from torch import Tensor
 from graphpath.network.channels import MapEdges
 from graphpath.network.mapped import Planes
 from graphpath.tracing.batch import Batch, as_array
-from graphpath.tracing.budget import strongest
+from graphpath.tracing.budget import Kind, strongest
 from graphpath.tracing.pathways import Balance, Edges, Ints, Pathways, constants
 from graphpath.tracing.routes import Routes
 
@@ -99,8 +99,8 @@ def _kept(
     places, ranks = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for start, stop in pairwise(bounds):
         mine = slice(start, stop)
-        strong, starts = columns["strength"][mine], columns["starts"][mine]
-        kept = strongest(source[mine], target[mine], strong, max_edges, starts, goals)
+        kind = Kind(columns["strength"][mine], columns["starts"][mine])
+        kept = strongest(source[mine], target[mine], [kind], max_edges, goals)
         places.append(start + kept)
         ranks.append(np.arange(1, len(kept) + 1))
     place = np.concatenate(places)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -11,11 +12,11 @@ import numpy.typing as npt
 import torch
 
 from graphpath.tracing.batch import Batch, Block, Ends, Selection, as_array
-from graphpath.tracing.budget import strongest
+from graphpath.tracing.budget import Kind, strongest
 from graphpath.tracing.neurons import Joining
 from graphpath.tracing.routes import Routes, largest
 from graphpath.tracing.sieve import sieved
-from graphpath.tracing.strength import links, strengths
+from graphpath.tracing.strength import Strengths, links, strengths
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -69,9 +70,12 @@ def pathways(batch: Batch, selection: Selection, max_edges: int | None, routes: 
         selection = sieved(batch, selection, selection.edges, max_edges, routes)
     parts = links(batch, selection)
     score = [block.flow * _at_target(batch, block) for block in selection.blocks]
-    reached = strengths(batch, parts, selection.from_constants, selection.ends, selection.first)
-    found = largest(batch, parts, routes, selection.ends, selection.first)
-    columns = _Columns.of(batch, selection, score, reached.edges, reached.born)
+    reached = [
+        strengths(batch, parts, from_constants, selection.ends, selection.first)
+        for from_constants in ((False, True) if selection.from_constants else (False,))
+    ]
+    found = largest(batch, parts, reached[0], routes, selection.ends, selection.first)
+    columns = _Columns.of(batch, selection, score, reached)
     place, rank = _within_budget(batch, columns, max_edges, selection.ends or batch.ends)
     edges = Edges(
         columns.sample[place],
@@ -96,23 +100,15 @@ class _Columns:
     layer: Ints
     flow: Floats
     score: Floats
-    strength: Floats
-    starts: npt.NDArray[np.bool_]
+    kinds: tuple[Kind, ...]
 
     @classmethod
     def of(
-        cls,
-        batch: Batch,
-        selection: Selection,
-        score: list[torch.Tensor],
-        strength: tuple[torch.Tensor, ...],
-        born: torch.Tensor,
+        cls, batch: Batch, selection: Selection, score: list[torch.Tensor], reached: Sequence[Strengths]
     ) -> _Columns:
         blocks = selection.blocks
-        first = batch.wiring.sites[selection.first].offset  # routes start at what lies before it
         sample = _joined([block.sample for block in blocks])
         order = np.argsort(sample.astype(np.int32), kind="stable")
-        starts = [born[b.sample, b.source] | (b.source < first) for b in blocks]
         layer = np.repeat([block.site.number for block in blocks], [len(block) for block in blocks])
         return cls(
             sample[order],
@@ -121,9 +117,15 @@ class _Columns:
             layer[order],
             _joined([block.flow for block in blocks])[order],
             _joined(score)[order],
-            _joined(list(strength))[order],
-            _joined(starts)[order].astype(bool),
+            tuple(_kind(batch, selection, one, order) for one in reached),
         )
+
+
+def _kind(batch: Batch, selection: Selection, reached: Strengths, order: Ints) -> Kind:
+    """The edges by routes of one kind, in this order."""
+    first = batch.wiring.sites[selection.first].offset  # routes start at what lies before it
+    starts = [reached.born[b.sample, b.source] | (b.source < first) for b in selection.blocks]
+    return Kind(_joined(list(reached.edges))[order], _joined(starts)[order].astype(bool))
 
 
 def _within_budget(batch: Batch, columns: _Columns, max_edges: int | None, ends: Ends) -> tuple[Ints, Ints]:
@@ -136,9 +138,8 @@ def _within_budget(batch: Batch, columns: _Columns, max_edges: int | None, ends:
         kept = strongest(
             columns.source[mine],
             columns.target[mine],
-            columns.strength[mine],
+            [Kind(kind.strength[mine], kind.starts[mine]) for kind in columns.kinds],
             max_edges,
-            columns.starts[mine],
             np.concatenate([offset + np.flatnonzero(weight[image]) for offset, weight in goals]),
         )
         places.append(start + kept)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from graphpath.tracing.batch import Batch, Ends, as_array
-from graphpath.tracing.strength import Links, Strengths, log_gate, strengths
+from graphpath.tracing.strength import Links, Strengths, log_gate
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -42,15 +42,20 @@ class Routes:
 
 
 def largest(
-    batch: Batch, edges: tuple[Links, ...], count: int, ends: Ends | None = None, first: int = 1
+    batch: Batch,
+    edges: tuple[Links, ...],
+    reached: Strengths,
+    count: int,
+    ends: Ends | None = None,
+    first: int = 1,
 ) -> Routes:
     """The ``count`` routes of largest |contribution| from a pixel to ``ends``, for each image.
 
-    Routes end at the goal unless told otherwise, and start at the outputs of the sites before ``first``.
+    Routes end at the goal unless told otherwise, and start at the outputs of the sites before ``first``;
+    ``reached`` are the strengths by such routes, without those from constants.
     """
     ways, ends = Ways(count), ends or batch.ends
     if count > 0:
-        reached = strengths(batch, edges, from_constants=False, ends=ends, first=first)
         bound = _bound(batch, reached, count)
         for part, strength in zip(edges, reached.edges, strict=True):
             chosen = (strength >= bound[part.block.sample]) & torch.isfinite(strength)

@@ -25,6 +25,9 @@ from graphpath.tracing.strength import Backward, Forward
 SLACK = 1e-5
 """For each site, how far logarithms may be off: flows' are taken in single precision."""
 
+LEAST = torch.finfo(torch.float64).min
+"""Less than the logarithm of any strength; that of no route at all is less still."""
+
 ROOM = 1 << 21
 """Edges that may wait, beside four times the budget, until those that cannot be kept are let go of."""
 
@@ -35,9 +38,7 @@ def sieved(batch: Batch, selection: Selection, joining: Joining, budget: int, ro
     What there was beside them is counted in ``there`` and ``bias_fed``.
     """
     log = batch.held.output.double().abs().log()
-    kinds = [
-        _Strengths(batch, log, from_constants) for from_constants in ((True, False) if routes else (True,))
-    ]
+    kinds = [_Strengths(batch, log, from_constants) for from_constants in (False, True)]
     tally = _Tally(batch)
     for inlets in batch.inlets:
         site = inlets.site
@@ -90,7 +91,8 @@ class _Tally:
 
 
 class _Strengths:
-    """The strengths of edges of one kind, and the bound (N,) below which none is needed for its sake.
+    """The strengths of edges by routes of one kind, and the bounds (N,) below which none is needed: ``bound``
+    for the budget's sake, ``bound_of_routes`` for that of the largest routes.
 
     ``_ahead`` (N * neurons,) is log |best way to a neuron's output / its output|: with log |flow| of an edge
     the best way that ends with it. ``_behind`` (N * size of a site,) is log |best route through a neuron /
@@ -103,8 +105,8 @@ class _Strengths:
         self._batch, self._log, images = batch, log, batch.held.images
         self._ahead = torch.full_like(log, -torch.inf)
         self.close(batch.wiring.sites[0])
-        least = torch.finfo(torch.float64).min  # no route at all is less still
-        self.bound = torch.full((images,), least, dtype=torch.float64, device=self._log.device)
+        self.bound = torch.full((images,), LEAST, dtype=torch.float64, device=self._log.device)
+        self.bound_of_routes = torch.full_like(self.bound, torch.inf)
         self._slack = SLACK * len(batch.wiring.sites)
 
     def value(self, part: _Part) -> Tensor:
@@ -135,14 +137,15 @@ class _Strengths:
         return strength
 
     def needed(self, sample: Tensor, strength: Tensor) -> Tensor:
-        """Which edges are as strong as the bound of their image: (E,) bool."""
-        return strength >= (self.bound - self._slack).index_select(0, sample)
+        """Which edges are as strong as a bound of their image: (E,) bool."""
+        bound = torch.minimum(self.bound, self.bound_of_routes) - self._slack
+        return strength >= bound.index_select(0, sample)
 
     def bound_by_neurons(self, site: Site, count: int) -> None:
         """A route passes a site once, so the ``count`` best are as strong as its ``count``-th best neuron."""
         if site.size >= count:
             best = self._backward.neurons[:, site.span].topk(count, 1).values[:, -1]
-            self.bound = torch.maximum(self.bound, best)
+            self.bound_of_routes = torch.maximum(self.bound_of_routes, best)
 
     def bound_by_edges(self, sample: Tensor, strength: Tensor, count: int) -> None:
         """No edge is needed for a budget of ``count`` that is weaker than ``count`` others."""
@@ -159,13 +162,16 @@ def _needed(
 ) -> tuple[Block, ...]:
     """The edges that are needed, a block for each of the batch's inlets."""
     waiting = _Waiting(kinds, budget, 4 * budget * batch.held.images + ROOM)
+    from_image = kinds[0]
+    if routes:
+        from_image.bound_of_routes.fill_(LEAST)
     for kind in kinds:
         kind.turn()
     for inlets in reversed(batch.inlets):
         for kind in kinds:
             kind.meet(inlets.site)
         if routes:
-            kinds[-1].bound_by_neurons(inlets.site, routes)
+            from_image.bound_by_neurons(inlets.site, routes)
         for part, _ in _parts(batch, joining, inlets):
             waiting.add(part.block, [kind.through(part) for kind in kinds])
     output = batch.held.output
@@ -196,8 +202,11 @@ class _Waiting:
 
     def _let_go(self) -> None:
         sample = torch.cat([block.sample for block, _ in self._parts])
-        strength = torch.cat([kinds[0] for _, kinds in self._parts])
-        self._kinds[0].bound_by_edges(sample, strength, self._budget)
+        for number, kind in enumerate(self._kinds):
+            strength = torch.cat([strengths[number] for _, strengths in self._parts])
+            kind.bound_by_edges(sample, strength, self._budget)
+        from_image, every = self._kinds
+        every.bound[from_image.bound > LEAST] = torch.inf  # a budget that is filled already
         self._parts = [self._needed(*part) for part in self._parts]
         self._count = sum(len(block) for block, _ in self._parts)
 

@@ -73,8 +73,9 @@ def trace(
             asks for the difference of their logits, ``graphpath.at(...)`` for what lies inside the network.
         routes: how many of the largest routes to record of each pathway.
         seed: makes methods that draw at random reproducible.
-        max_edges: the budget of each pathway, its strongest edges; None keeps every edge. Only whole routes
-            are kept, so a budget smaller than the strongest route keeps nothing.
+        max_edges: the budget of each pathway, its strongest edges, those on routes from the image before
+            those on routes from a constant alone; None keeps every edge. Only whole routes are kept, so a
+            budget smaller than the strongest route keeps nothing.
         out: a directory; an interrupted trace in it is finished, a finished one is returned. Processes that
             torchrun starts share the work on one directory, which all of them must see.
         dataset, classes: names for a tensor's or DataLoader's images and classes.

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from graphpath.tracing.batch import Batch, Selection
-from graphpath.tracing.budget import on_whole_routes, strongest
+from graphpath.tracing.budget import Kind, on_whole_routes, strongest
 from graphpath.tracing.methods import effective_path, neuron_mct
 from graphpath.tracing.neurons import join
 from graphpath.tracing.pathways import Pathways, pathways
@@ -110,12 +110,27 @@ def test_strengths_are_the_largest_route_through_each_edge(name: str, method: st
         assert ours == pytest.approx(wanted, rel=1e-9, abs=1e-9)
 
 
+LATER = -1000.0
+"""What edges that no route from a pixel passes are less than all others by."""
+
+
+def precedence(
+    twin: twins.Twin, target: twins.Question, edges: dict[twins.Edge, float]
+) -> dict[twins.Edge, float]:
+    """Larger is kept rather: log strength by routes from pixels, or ``LATER`` by those from constants."""
+    pixels, every = (
+        logs(twins.strengths(twins.routes(twin, target, edges, constants), edges))
+        for constants in (False, True)
+    )
+    return {edge: pixels[edge] if pixels[edge] > -np.inf else every[edge] + LATER for edge in edges}
+
+
 @pytest.mark.parametrize(("name", "method"), CASES)
 def test_a_budget_keeps_the_strongest_edges_and_whole_routes(name: str, method: str) -> None:
     batch, selection, pair, classes = case(name, method)
     every = pathways(batch, selection, None, 0)
     for image, (edges, twin, target) in enumerate(zip(flows(batch, selection), pair, classes, strict=True)):
-        wanted = logs(twins.strengths(twins.routes(twin, target, edges, constants=True), edges))
+        wanted = precedence(twin, target, edges)
         whole = kept_edges(every, image)
         assert set(whole) == set(edges)
         assert_ordered(whole, wanted)
@@ -153,11 +168,13 @@ def assert_budgeted(
     assert_ordered(kept, strength)
     live = sorted((value for value in strength.values() if value > -np.inf), reverse=True)
     assert all(strength[edge] > -np.inf for edge in kept)
-    # Every kept edge lies on a route of kept edges alone, from a pixel or a constant to the logit.
+    # Every kept edge lies on a route of kept edges alone, from a pixel or a constant to the logit; and from a
+    # pixel where any route from one passes it.
     every = twin.flows()
     weight = {edge: every[edge] for edge in kept}
-    on_route = {e for route in twins.routes(twin, target, weight, constants=True) for e in route.edges}
-    assert set(kept) <= on_route
+    for constants, some in ((True, kept), (False, [edge for edge in kept if strength[edge] > LATER / 2])):
+        on_route = {e for route in twins.routes(twin, target, weight, constants) for e in route.edges}
+        assert set(some) <= on_route
     if len(live) <= budget:
         assert len(kept) == len(live)
         return
@@ -181,7 +198,8 @@ def assert_brute_force_routes(
     asked: Sequence[twins.Question],
     count: int,
 ) -> None:
-    ours = largest(batch, links(batch, selection), count)
+    parts = links(batch, selection)
+    ours = largest(batch, parts, strengths(batch, parts, from_constants=False), count)
     for image, (edges, twin, target) in enumerate(zip(flows(batch, selection), pair, asked, strict=True)):
         whole = {r.neurons: r.contribution for r in twins.routes(twin, target, edges, constants=False)}
         whole = {neurons: value for neurons, value in whole.items() if value != 0}
@@ -219,7 +237,8 @@ def test_brute_force_met_ties_and_many_routes() -> None:
 
 def test_no_routes_are_asked_for() -> None:
     batch, selection, _, _ = case("chain", "all")
-    found = largest(batch, links(batch, selection), 0)
+    parts = links(batch, selection)
+    found = largest(batch, parts, strengths(batch, parts, from_constants=False), 0)
     assert len(found.sample) == len(found.neuron) == 0
 
 
@@ -274,41 +293,63 @@ def layered(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, dict[twins.Edge, f
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
-@given(graph=layered(), budget=st.integers(1, 20))
+@given(
+    graph=layered(),
+    budget=st.integers(1, 20),
+    constants=st.dictionaries(st.integers(3, 8), st.integers(-3, 2).map(float)),
+)
 def test_strongest_of_a_graph_full_of_ties(
-    graph: tuple[np.ndarray, np.ndarray, dict[twins.Edge, float]], budget: int
+    graph: tuple[np.ndarray, np.ndarray, dict[twins.Edge, float]], budget: int, constants: dict[int, float]
 ) -> None:
     source, target, weight = graph
-    goal = np.array([9, 10, 11])
-    through = best_routes(weight)
-    strength = np.array([through[edge] for edge in zip(source.tolist(), target.tolist(), strict=True)])
-    kept = strongest(source, target, strength, budget, source < 3, goal)
+    edges = list(zip(source.tolist(), target.tolist(), strict=True))
+    through, starts, kinds = [], [], []
+    for given_there in ({}, constants):
+        best, begins = best_routes(weight, given_there)
+        through.append(best)
+        starts.append(begins)
+        strength = np.array([best[edge] for edge in edges])
+        kinds.append(Kind(strength, np.array([s < 3 or s in begins for s in source.tolist()])))
+    kept = strongest(source, target, kinds, budget, np.array([9, 10, 11]))
     ends = list(zip(source[kept].tolist(), target[kept].tolist(), strict=True))
-    wanted = sorted(
-        (edge for edge in weight if through[edge] > -np.inf), key=lambda edge: (-through[edge], *edge)
-    )[:budget]
+    first = sorted((e for e in weight if through[0][e] > -np.inf), key=lambda e: (-through[0][e], *e))
+    rest = sorted(
+        (e for e in {*weight} - {*first} if through[1][e] > -np.inf), key=lambda e: (-through[1][e], *e)
+    )
+    begins = starts[0] if len(first) > budget else starts[1]
+    wanted = (first + rest)[:budget]
     # What the budget cuts out of a tie may leave others of it without a route: these go too, nothing else.
-    while True:
+    while len(first) + len(rest) > budget:
         entered, left = {t for _, t in wanted}, {s for s, _ in wanted}
-        whole = [(s, t) for s, t in wanted if (s < 3 or s in entered) and (t >= 9 or t in left)]
+        whole = [
+            (s, t) for s, t in wanted if (s < 3 or s in begins or s in entered) and (t >= 9 or t in left)
+        ]
         if whole == wanted:
             break
         wanted = whole
     assert ends == wanted
 
 
-def best_routes(weight: dict[twins.Edge, float]) -> dict[twins.Edge, float]:
-    def best(neuron: int, onward: bool) -> float:
-        if (neuron >= 9) if onward else (neuron < 3):
-            return 0.0
-        ways = [
+def best_routes(
+    weight: dict[twins.Edge, float], constants: dict[int, float]
+) -> tuple[dict[twins.Edge, float], set[int]]:
+    """The best route through each edge, and the neurons whose best way starts at their constant."""
+
+    def ways(neuron: int, onward: bool) -> float:
+        found = [
             w + best(t if onward else s, onward)
             for (s, t), w in weight.items()
             if (s if onward else t) == neuron
         ]
-        return max(ways, default=-np.inf)
+        return max(found, default=-np.inf)
 
-    return {(s, t): best(s, False) + w + best(t, True) for (s, t), w in weight.items()}
+    def best(neuron: int, onward: bool) -> float:
+        if (neuron >= 9) if onward else (neuron < 3):
+            return 0.0
+        return max(ways(neuron, onward), -np.inf if onward else constants.get(neuron, -np.inf))
+
+    through = {(s, t): best(s, False) + w + best(t, True) for (s, t), w in weight.items()}
+    return through, {neuron for neuron, value in constants.items() if value >= ways(neuron, False)}
 
 
 def test_whole_routes() -> None:

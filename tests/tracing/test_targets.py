@@ -35,7 +35,7 @@ from tests.tracing.test_routes import (
     flows,
     kept_edges,
     little,
-    logs,
+    precedence,
 )
 
 TARGETS: dict[str, dict[str, Target]] = {
@@ -149,7 +149,7 @@ def test_budgets_and_routes_end_at_the_target(name: str, target: Target, method:
         assert_brute_force_routes(batch, selection, pair, asked, count)
     every = pathways(batch, selection, None, 0)
     for image, (edges, twin, q) in enumerate(zip(flows(batch, selection), pair, asked, strict=True)):
-        wanted = logs(twins.strengths(twins.routes(twin, q, edges, constants=True), edges))
+        wanted = precedence(twin, q, edges)
         assert set(kept_edges(every, image)) == set(edges)
         for budget in (1, 3, 13):
             assert_budgeted(kept_edges(pathways(batch, selection, budget, 0), image), wanted, budget, twin, q)
