@@ -94,7 +94,7 @@ OWNERS = {
     "sklearn": {"data", "detect", "studies"},
     "scipy": {"report", "studies"},
     "ladybug": {"stores"},
-    "duckdb": {"stores", "analysis"},
+    "duckdb": {"sql", "stores"},
     "neo4j": {"stores"},
     "neo4j_viz": {"export"},
     "py2neo": {"export"},

@@ -8,11 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import duckdb
-
 from graphpath.errors import QueryParameterError
 from graphpath.record import Trace
-from graphpath.sql import quoted
+from graphpath.sql import connected, quoted
 
 _VIEWS = (
     "layers",
@@ -35,7 +33,7 @@ def opened(trace: Trace | str | Path, memory: str | None = None) -> Iterator[Any
         RecordError: the trace is damaged or unfinished.
     """
     trace = trace if isinstance(trace, Trace) else Trace(trace)
-    with TemporaryDirectory() as spill, duckdb.connect(config={"temp_directory": spill}) as connection:
+    with TemporaryDirectory() as spill, connected({"temp_directory": spill}) as connection:
         if memory is not None:
             connection.execute(f"SET memory_limit = {quoted(memory)}")
         for name in _VIEWS:

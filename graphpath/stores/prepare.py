@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from graphpath.errors import RecordError, StoreError
 from graphpath.record import Trace
-from graphpath.sql import quoted
+from graphpath.sql import connected, quoted
 
 MEMORY = 1 << 30
 """Bytes that DuckDB may hold when nobody says otherwise; beyond them it spills to disk."""
@@ -41,14 +41,14 @@ class Workshop:
             "preserve_insertion_order": "false",
             "autoinstall_known_extensions": "false",
         }
-        self._connection = duckdb.connect(str(self.directory / "prepare.duckdb"), config=settings)
+        self._connection = connected(settings, self.directory / "prepare.duckdb")
         for name in self.trace.counts:
             if files := self.trace.files(name):
                 self.view(name, files)
 
     def view(self, name: str, files: Sequence[Path]) -> None:
         """Let SQL read Parquet ``files`` as ``name``."""
-        listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
+        listed = ", ".join(map(quoted, files))
         self.run(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet([{listed}])")
 
     def table(self, name: str, sql: str) -> None:

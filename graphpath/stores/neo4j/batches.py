@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graphpath.schema import NODE, RELATIONSHIP
+from graphpath.sql import connected, quoted
 from graphpath.stores.neo4j.statements import columns
 from graphpath.stores.session import RECORDED
 
@@ -45,15 +45,14 @@ def _recorded(files: Iterable[Path]) -> Iterator[pa.Table]:
 
 def _sorted(name: str, files: Iterable[Path], scratch: Path) -> Iterator[pa.Table]:
     given = ", ".join(f'"{column}"' for column in columns(name))
-    sources = ("'" + str(path).replace("'", "''") + "'" for path in files)
-    rows = " UNION ALL ".join(f"SELECT * FROM read_parquet({path})" for path in sources)
+    rows = " UNION ALL ".join(f"SELECT * FROM read_parquet({quoted(path)})" for path in files)
     source = f"({rows}) AS t({given})"
     settings = {"memory_limit": MEMORY, "temp_directory": str(scratch / "sorted")}
-    with duckdb.connect(config=settings) as connection:
+    with connected(settings) as connection:
         order = ", ".join(f'"{column}"' for column in _exact(name))
         target = scratch / f"{name}-sorted.parquet"
-        quoted = str(target).replace("'", "''")
-        connection.execute(f"COPY (SELECT * FROM {source} ORDER BY {order}) TO '{quoted}' (FORMAT parquet)")
+        ordered = f"SELECT * FROM {source} ORDER BY {order}"
+        connection.execute(f"COPY ({ordered}) TO {quoted(target)} (FORMAT parquet)")
     try:
         yield from _recorded([target])
     finally:

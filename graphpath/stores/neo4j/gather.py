@@ -13,6 +13,7 @@ from typing import Final
 
 from graphpath.errors import StoreConflict
 from graphpath.record import Trace
+from graphpath.sql import quoted
 from graphpath.stores.base import Progress
 from graphpath.stores.load import write_row
 from graphpath.stores.neo4j.statements import columns
@@ -108,7 +109,7 @@ class Gathering:
         return False
 
     def _view(self, shop: Workshop, runs: Iterable[str]) -> None:
-        listed = ", ".join("'" + run.replace("'", "''") + "'" for run in runs) or "NULL"
+        listed = ", ".join(map(quoted, runs)) or "NULL"
         for view, (name, wanted, rows) in STORED.items():
             condition = f"WHERE {rows.format(runs=listed)}" if rows else ""
             files = self.files.get(name)
@@ -152,9 +153,9 @@ def gather(
 
 def select(name: str, files: Iterable[Path]) -> str:
     """The rows of ``files`` as a source in SQL: the schema's columns, ends ``start`` and ``stop``."""
-    quoted = ["'" + str(path).replace("'", "''") + "'" for path in files]
+    sources = [quoted(path) for path in files]
     # Only the record's own files call their columns alike.
-    groups = [", ".join(quoted)] if name in RECORDED else quoted
+    groups = [", ".join(sources)] if name in RECORDED else sources
     rows = " UNION ALL ".join(f"SELECT * FROM read_parquet([{group}])" for group in groups)
     named = ", ".join(f'"{column}"' for column in columns(name))
     return f"({rows}) AS t({named})"
