@@ -11,8 +11,10 @@ from graphpath.studies.verdicts import FAILS, HOLDS, UNSURE
 if TYPE_CHECKING:
     import pandas as pd
 
-CLAIM, COLUMN, ROW, HEAD = 800.0, 110.0, 21.0, 30.0
+CLAIM, COLUMN, ROW, HEAD = 800.0, 130.0, 21.0, 30.0
 """Widths of the claims and of a setting, heights of a claim and of the heads."""
+LINE = 13.0
+"""The height of each further line of a head."""
 APART, RADIUS = 17.0, 5.5
 LETTERS = 118
 """Of a claim; the rest is shown where the pointer rests."""
@@ -21,11 +23,14 @@ LETTERS = 118
 def board(table: pd.DataFrame) -> str:
     """The verdicts as marks: full circles hold, diamonds do not, empty circles leave it open.
 
-    ``table`` is that of all studies: on, study, claim, part, verdict, why; in its order.
+    ``table`` is that of all studies: on, study, claim, part, verdict, seeds, why; in its order. Settings of
+    one network have no verdicts, and no column where others have.
     """
+    judged = table[table.seeds > 1]
+    table = table if judged.empty else judged
     names = [str(name) for name in table.on.drop_duplicates()]
-    heads = [svg.text(_x(place), HEAD - 12, name, "tick mid") for place, name in enumerate(names)]
-    drawn, y = [*_legend(), *heads], HEAD
+    heads, y = _heads(names)
+    drawn = [*_legend(), *heads]
     for study, its in table.groupby("study", sort=False):
         drawn.append(svg.text(0, y + 15, study, "caption"))
         y += ROW
@@ -36,6 +41,18 @@ def board(table: pd.DataFrame) -> str:
             y += ROW
         y += 6
     return svg.document(_x(len(names) - 0.5), y, *drawn, label="Verdicts on every claim")
+
+
+def _heads(names: list[str]) -> tuple[list[str], float]:
+    """The settings' names over their columns, a line for the data and one for each network; and their end."""
+    drawn, most = [], 0
+    for place, name in enumerate(names):
+        lines = name.split(", ")
+        most = max(most, len(lines) - 1)
+        drawn += [
+            svg.text(_x(place), HEAD - 12 + at * LINE, line, "tick mid") for at, line in enumerate(lines)
+        ]
+    return drawn, HEAD + most * LINE
 
 
 def _x(place: float) -> float:

@@ -24,7 +24,7 @@ def table() -> pd.DataFrame:
         ("two <&>", "b/y", "second", "", FAILS),
     ]
     columns = ["on", "study", "claim", "part", "verdict"]
-    return pd.DataFrame(rows, columns=columns).assign(why="for reasons.")
+    return pd.DataFrame(rows, columns=columns).assign(why="for reasons.", seeds=3)
 
 
 def test_every_verdict_has_its_mark_in_the_column_of_its_setting() -> None:
@@ -48,6 +48,15 @@ def test_every_verdict_has_its_mark_in_the_column_of_its_setting() -> None:
         middle.setdefault(one.on, []).append(x)
     assert max(middle["one"]) < min(middle["two <&>"])
     assert len(set(middle["one"])) == 3  # two parts beside each other, and one alone between them
+
+
+def test_one_network_has_no_column_beside_others() -> None:
+    alone = table().query("on == 'one'").assign(on="data, net, other", seeds=1)
+    both = pd.concat([table(), alone])
+    assert board(both) == board(table())
+    drawing = ElementTree.fromstring(board(alone))
+    shown = {text.text: float(text.get("y", 0)) for text in drawing.iter("text")}
+    assert shown["data"] < shown["net"] < shown["other"] < shown["a/x"]
 
 
 def test_a_long_claim_is_cut_and_shown_whole_to_who_points_at_it() -> None:
