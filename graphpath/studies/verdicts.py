@@ -30,7 +30,8 @@ class Interval:
     seeds: int
 
     def __str__(self) -> str:
-        return f"{number(self.mean)} [{number(self.low)}, {number(self.high)}]"
+        ends = "" if math.isnan(self.low) else f" [{number(self.low)}, {number(self.high)}]"
+        return f"{number(self.mean)}{ends}"
 
 
 @dataclass(frozen=True)

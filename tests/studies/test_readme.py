@@ -46,7 +46,9 @@ def test_every_published_figure_is_compared() -> None:
         ]
         assert told == expected, "Run the studies: python -m tests.studies.readme OUT"
         assert on != "digits" or set(some.study) == {name for name in STUDIES if STUDIES[name].printed}
-    assert (found.low <= found.ours).all() and (found.ours <= found.high).all()
+    assert found[found.seeds == 1][["low", "high"]].isna().all(axis=None)  # one network has no interval
+    several = found[found.seeds > 1]
+    assert (several.low <= several.ours).all() and (several.ours <= several.high).all()
 
 
 def test_verdicts_agree_with_their_numbers() -> None:

@@ -33,6 +33,7 @@ def test_the_interval_is_students() -> None:
     half = T_2 * math.sqrt(7.0) / math.sqrt(3)
     assert (found.mean, found.low, found.high) == pytest.approx((3, 3 - half, 3 + half))
     assert interval([5.0]).mean == 5 and math.isnan(interval([5.0]).low)
+    assert (str(interval([5.0])), str(interval([1.0, 2.0, 6.0]))) == ("5", "3 [-3.57, 9.57]")
     assert math.isnan(interval([1.0, math.nan]).mean)
 
 
