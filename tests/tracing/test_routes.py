@@ -141,6 +141,25 @@ def test_a_budget_keeps_the_strongest_edges_and_whole_routes(name: str, method: 
             assert_budgeted(some, wanted, budget, twin, target)
 
 
+@pytest.mark.parametrize("method", ("effective_path 0.8", "neuron_mct"))
+def test_a_small_budget_of_a_deep_network_reaches_its_pixels(method: str) -> None:
+    """Routes from constants are shorter, and so stronger: they alone would leave early layers empty."""
+    layers = [part for _ in range(8) for part in (nn.Conv2d(4, 4, 3, padding=1), nn.ReLU())]
+    model = nets.randomised(nn.Sequential(nn.Conv2d(1, 4, 1), *layers, nn.Flatten(), nn.Linear(256, 3)), 5)
+    batch, _ = harness.held(model, nets.images((1, 8, 8), 3, 2))
+    selection = SELECTIONS[method](batch)
+    budget = 60
+    kept = pathways(batch, selection, budget, 0).balance.edges_kept[:, 1:]
+    assert (kept > 0).all() and (kept.sum(1) <= budget).all() and (kept.sum(1) > budget - 20).all()
+    with_constants = strengths(batch, links(batch, selection), from_constants=True)
+    layer = np.repeat([b.site.number for b in selection.blocks], [len(b) for b in selection.blocks])
+    strength = torch.cat(with_constants.edges).numpy()
+    for image in range(3):
+        mine = torch.cat([b.sample for b in selection.blocks]).numpy() == image
+        strongest_there = layer[mine][np.argsort(-strength[mine])[:budget]]
+        assert len(np.unique(strongest_there)) < kept.shape[1]
+
+
 def kept_edges(found: Pathways, image: int) -> list[twins.Edge]:
     """The kept edges of an image, by rank, which runs from 1."""
     mine = found.edges.sample == image
