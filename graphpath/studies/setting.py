@@ -55,15 +55,19 @@ class Setting:
         return self.out / (Path(self.data).name.replace(".", "-") + ("-pairs" if self.pairs else ""))
 
     def paired(self) -> Setting:
-        """The same data composed in pairs, as in M2NIST, with networks trained on those."""
-        return replace(self, pairs=True, models=())
+        """The same data composed in pairs, as in M2NIST, with networks trained on those.
+
+        Given networks stay as they are: to them objects are shown small enough for two.
+        """
+        return replace(self, pairs=True)
 
     def images(self, split: str = "test", limit: int | None = None) -> BaseImages:
         """Labelled images. Raises DataError, or StudyError where some have no label."""
-        size, channels = self._shape()
+        canvas, channels = self._shape()
+        size = halved(canvas) if self.pairs and canvas else canvas
         most = None if self.pairs else limit
         found = open_images(self.data, root=self.root, split=split, limit=most, size=size, channels=channels)
-        found = in_pairs(found, limit or self.train_images) if self.pairs else found
+        found = in_pairs(found, limit or self.train_images, canvas) if self.pairs else found
         if not len(found) or found.labels.min() < 0:
             raise StudyError(f"{self.data}: a study needs images that all have a class.")
         return found
@@ -87,10 +91,10 @@ class Setting:
     def described(self) -> dict[str, object]:
         """What tells one setting from another, for pages and summaries."""
         made = f"cnn of {', '.join(map(str, self.widths))} feature maps, trained here"
-        made += " on images in pairs" if self.pairs else ""
+        pairs = " on images in pairs" if self.pairs else ""
         return {
             "data": Path(self.data).name,
-            "network": self._given_names() or made,
+            "network": (self._given_names() or made) + pairs,
             "seeds": len(self.seeds),
             "on": ", ".join(filter(None, [Path(self.data).name.split(".")[0], self._given_names()])),
         }
@@ -136,11 +140,23 @@ class Setting:
         return load_model(str(path), device=self.device)
 
 
-def in_pairs(images: BaseImages, count: int) -> ComposedImages:
+def in_pairs(images: BaseImages, count: int, canvas: tuple[int, int] | None = None) -> ComposedImages:
     """At most ``count`` canvases of two objects each, and no more than there are images."""
-    canvas = canvas_of(images.shape)
+    canvas = canvas or canvas_of(images.shape)
     seed = 0 if images.split == "train" else 1
     return composed(images, min(count, len(images)), canvas, (2,), seed, f"{images.dataset}-pairs")
+
+
+def halved(canvas: tuple[int, int]) -> tuple[int, int]:
+    """The largest square objects of which two have room on ``canvas``, to be moved too. Raises StudyError."""
+    half = min(canvas[0], canvas[1] // 2)
+    sides = [side for side in range(1, half) if side + 2 * room((1, side, side)) <= half]
+    if not sides:
+        raise StudyError(
+            f"a network for images of {canvas[0]} x {canvas[1]} has no room for two objects that move: give "
+            "one for larger images, or none (without --model, one is trained for this)."
+        )
+    return sides[-1], sides[-1]
 
 
 def canvas_of(shape: tuple[int, int, int]) -> tuple[int, int]:

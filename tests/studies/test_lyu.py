@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from graphpath.data import BaseImages  # noqa: E402
+from graphpath.errors import StudyError  # noqa: E402
 from graphpath.record import Trace  # noqa: E402
 from graphpath.studies import AREA, MEASURED, SHUFFLED, STUDIES, Bench, Setting, run_study  # noqa: E402
 from graphpath.studies.lyu import (  # noqa: E402
@@ -30,6 +32,7 @@ from graphpath.studies.lyu import (  # noqa: E402
     occlusion,
     profiles,
 )
+from graphpath.studies.setting import halved, room  # noqa: E402
 
 TINY: dict[str, dict[str, Any]] = {
     "lyu/key_maps": {"images": 20, "held_out": 60, "permutations": 19},
@@ -310,6 +313,25 @@ def test_only_the_mover_moves(setting: Setting) -> None:
             assert torch.equal(after[place, 0][still], whole[start, 0][still])
             shifted = after[place, 0].numpy()[ys + down, xs + right]
             np.testing.assert_array_equal(shifted, whole[start, 0].numpy()[ys, xs])
+
+
+def test_a_given_network_sees_two_small_objects(setting: Setting, tmp_path: Path) -> None:
+    """On canvases of its own shape, as large as they can be and yet move; none are trained for it."""
+    pairs = setting.paired()
+    pairs.network("trained", 0)
+    [checkpoint] = (pairs.folder / "networks").glob("*seed0.pt")  # for canvases of 14 x 28
+    given = replace(setting, out=tmp_path, seeds=(0,), models=(str(checkpoint),)).paired()
+    assert given.network("trained", 0).sha256 == pairs.network("trained", 0).sha256
+    ours, theirs = given.images(), pairs.images()
+    assert torch.equal(ours.batch(0, 20), theirs.batch(0, 20)) and ours.fingerprint == theirs.fingerprint
+    assert given.described()["network"] == f"{checkpoint.stem} on images in pairs"
+    assert given.accuracy(0) == pytest.approx(pairs.accuracy(0), abs=1e-9)
+    for canvas, side in (((14, 28), 8), ((32, 32), 10), ((64, 84), 28), ((40, 224), 27)):
+        assert halved(canvas) == (side, side)
+        assert side + 2 * room((1, side, side)) <= min(canvas[0], canvas[1] // 2)
+        assert side + 1 + 2 * room((1, side + 1, side + 1)) > min(canvas[0], canvas[1] // 2)
+    with pytest.raises(StudyError, match="images of 8 x 8 has no room for two objects that move"):
+        halved((8, 8))
 
 
 def test_what_is_told_by_counts_is_told_of_images_not_seen(bench: Bench) -> None:

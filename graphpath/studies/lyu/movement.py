@@ -5,7 +5,7 @@ side on a black canvas: the left one, which the network is trained to tell, move
 one stands still. Profiles (the number of foreground pixels that have each map among their largest) of the
 moved and the unmoved canvas are compared by Spearman's correlation. Expected: late layers are more stable
 than early ones, and it is the mover's pixels whose pathways change (portion-hot vectors of each object's own
-pixels).
+pixels). A network that is given was trained on whole images; its canvas has both objects in small.
 """
 
 from __future__ import annotations
@@ -93,9 +93,10 @@ def staged(bench: Bench) -> Scene:
     if not isinstance(test, ComposedImages):
         raise StudyError("lyu/movement needs images of two objects: it composes them itself of --data.")
     chosen = balanced(test.labels, min(int(bench.options["images"]), len(test)), bench.seed)
-    spare, half = room(test.objects.shape), test.shape[2] // 2
+    half = test.shape[2] // 2
+    top, spare = (test.shape[1] - test.objects.shape[1]) // 2, (half - test.objects.shape[2]) // 2
     left = np.where(test.where.leftmost(), spare, half + spare)
-    middle = Placement(test.where.canvas, test.where.source, np.full_like(left, spare), left)
+    middle = Placement(test.where.canvas, test.where.source, np.full_like(left, top), left)
     pixels, mover, still = _painted(test, middle, chosen)
     images = TensorImages(
         pixels,
