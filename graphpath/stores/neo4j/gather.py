@@ -13,6 +13,7 @@ from typing import Final
 
 from graphpath.errors import StoreConflict
 from graphpath.record import Trace
+from graphpath.schema import NODE, RELATIONSHIP
 from graphpath.sql import quoted
 from graphpath.stores.base import Progress
 from graphpath.stores.load import write_row
@@ -162,8 +163,6 @@ def select(name: str, files: Iterable[Path]) -> str:
 
 
 def _nothing(name: str) -> str:
-    from graphpath.schema import NODE, RELATIONSHIP
-
     item = NODE.get(name) or RELATIONSHIP[name]
     ends = {} if name in NODE else {"start": "INT64", "stop": "INT64"}
     kinds = {"STRING": "VARCHAR", "INT64": "BIGINT", "INT32": "INTEGER", "BOOL": "BOOLEAN"}
