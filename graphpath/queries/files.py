@@ -107,14 +107,23 @@ def read_folder(folder: Path) -> dict[str, Query]:
 
 def read_file(name: str, path: Path, twins: Mapping[str, Path] | None = None) -> Query:
     """The query in the file ``path``, checked."""
-    content = path.read_text(encoding="utf-8")
+    content = _read(path)
     header = _checked(content, path)
     texts: dict[str, str] = {}
     for dialect, twin in (twins or {}).items():
-        texts[dialect] = twin.read_text(encoding="utf-8")
+        texts[dialect] = _read(twin)
         if _checked(texts[dialect], twin, dialect) != header:
             raise QueryFileError(f"{twin}:1: its header differs from that of {path}.")
     return Query(name, path, content, header, MappingProxyType(texts))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise QueryFileError(f"{path}: cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise QueryFileError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8.") from error
 
 
 @cache

@@ -1,0 +1,8 @@
+"""Every loop by name. A new one is a module with ``LOOPS``, named here."""
+
+from __future__ import annotations
+
+from tests.faults import headers
+from tests.faults.harness import Loop
+
+LOOPS: dict[str, Loop] = {**headers.LOOPS}
