@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,18 @@ from tests.neo4j_server import gds_server, neo4j_server  # noqa: F401 - found he
 
 if TYPE_CHECKING:
     from graphpath.models import LoadedModel
+
+# Of several workers (pytest -n) each has its core: threads of torch would only wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers a file stays together, and so does all that asks the one Neo4j server."""
+    for item in items:
+        server = "neo4j_server" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("neo4j" if server else item.location[0]))
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ def test_two_commands_do_all_set_up() -> None:
     found = [line for line in README.splitlines() if line.startswith("python3 -m venv ")]
     assert len(found) == 2
     assert found[0].endswith(".venv/bin/graphpath demo")
-    assert found[1].endswith(".venv/bin/python -m pytest")
+    assert found[1].endswith(".venv/bin/python -m pytest -n auto --dist loadgroup")
 
 
 def test_ci_runs_the_readmes_own_test_command() -> None:
