@@ -72,7 +72,9 @@ def _store(uri: str, database: str | None) -> Iterator[Finding]:
     with a.open_store(uri, database) as kept:
         runs, gds = kept.runs(), kept.offers("gds")
     yield "store", "ok", f"{uri}: {len(runs)} runs"
-    if "://" in uri:
+    if "://" not in uri:
+        yield "digest", *_digest(Path(uri))
+    else:
         yield "graph data science", *(("ok", "for gds/*") if gds else ("absent", "gds/* need it"))
     for row in runs.itertuples():
         name = f"run {row.run}"
@@ -82,6 +84,14 @@ def _store(uri: str, database: str | None) -> Iterator[Finding]:
             yield name, "ok", f"its trace is no longer at {row.path}: it can be queried, not rebuilt"
         else:
             yield name, "ok", f"{row.pathways:,} pathways, {row.edges:,} edges"
+
+
+def _digest(path: Path) -> tuple[str, str]:
+    """Whether the file is as it was written; every byte is read."""
+    from graphpath.stores import seal
+
+    kept = seal.check(path, whole=True)
+    return "ok" if kept else "absent", "every byte as written" if kept else "kept from the next change on"
 
 
 def _importable(name: str) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from graphpath.errors import QueryFailed, RecordError, RunNotFound, StoreError, StoreUnavailable
 from graphpath.record import Trace
 from graphpath.schema import SCHEMA_VERSION
-from graphpath.stores import verdicts
+from graphpath.stores import seal, verdicts
 from graphpath.stores.base import LoadReport, Progress, Store
 from graphpath.stores.engine import (
     BUFFER,
@@ -208,6 +208,7 @@ class LadybugStore(Store):
         found = (status.st_ino, status.st_mtime_ns)
         if self._session is None or self._opened != found:
             self.close()
+            _check_seal(self.path)
             session = Session(self.path, read_only=True, buffer_bytes=self.buffer_bytes)
             try:
                 _check_version(session, self.path)
@@ -272,6 +273,14 @@ def _traces(rows: list[dict[str, Any]]) -> list[tuple[Trace, int]] | None:
 def _verdicts(session: Session) -> list[dict[str, Any]]:
     """The verdicts of a file, which may be older than they are."""
     return [] if "Verdict" in session.missing() else verdicts.recorded(session)
+
+
+def _check_seal(path: Path) -> None:
+    """Refuse a damaged file."""
+    try:
+        seal.check(path)
+    except OSError as error:
+        raise StoreUnavailable(f"{path} cannot be opened as an embedded store: {error.strerror}.") from error
 
 
 def _check_version(session: Session, path: Path) -> None:

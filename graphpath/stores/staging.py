@@ -15,6 +15,7 @@ from pathlib import Path
 from graphpath.errors import StoreUnavailable
 from graphpath.locks import locked
 from graphpath.record.files import rename
+from graphpath.stores.seal import seal, unseal
 
 
 @contextmanager
@@ -42,6 +43,7 @@ def staged(path: Path, *, empty: bool = False) -> Iterator[Path]:
             work.mkdir()
             if path.exists() and not empty:
                 shutil.copyfile(path, work / "store.lbdb")
+                unseal(work / "store.lbdb")
             yield work
             _install(work / "store.lbdb", path)
         finally:
@@ -51,6 +53,7 @@ def staged(path: Path, *, empty: bool = False) -> Iterator[Path]:
 def _install(file: Path, path: Path) -> None:
     if (log := file.with_name(f"{file.name}.wal")).exists() and log.stat().st_size:
         raise StoreUnavailable(f"The engine left {log} behind; {path} stays as it was.")
+    seal(file)
     with file.open("rb+") as handle:
         os.fsync(handle.fileno())
     rename(file, path)
