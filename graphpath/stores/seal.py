@@ -20,7 +20,6 @@ from typing import BinaryIO
 from graphpath.errors import GraphpathError, StoreUnavailable
 from graphpath.ids import digest
 from graphpath.record.files import write_json
-from graphpath.server.places import default_cache
 
 PAGE = 4096
 MARK = b"graphpath: SHA-256 of all before this page: "
@@ -92,6 +91,8 @@ def _identity(handle: BinaryIO, path: Path) -> str:
 
 
 def _note(path: Path) -> Path:
+    from graphpath.server.places import default_cache
+
     return default_cache() / "stores" / f"{digest(str(path.resolve()))[:32]}.json"
 
 
