@@ -17,6 +17,7 @@ REACHES = {
     "errors": set(),
     "extras": set(),
     "ids": set(),
+    "printable": set(),
     "schema": set(),
     "sql": set(),
     "locks": {"errors"},
@@ -75,7 +76,7 @@ REACHES = {
 }
 """What a part may import besides ``ANYWHERE``. Nothing reaches back toward images or caller."""
 
-ANYWHERE = {"errors", "extras", "ids", "locks", "schema", "sql", "tars"}
+ANYWHERE = {"errors", "extras", "ids", "locks", "printable", "schema", "sql", "tars"}
 
 OWNERS = {
     "torch": {

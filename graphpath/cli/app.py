@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from graphpath.cli import (
     attack,
@@ -25,10 +31,38 @@ from graphpath.cli import (
     train,
     verify,
 )
-from graphpath.cli.failures import debugging, guarded
+from graphpath.cli.failures import debugging, ended, guarded
+from graphpath.cli.say import say
+from graphpath.printable import printable
+
+
+class _Verbs(TyperGroup):
+    """The verbs; what is wrong with a command line is told without what a terminal obeys."""
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        with _plainly():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _plainly():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except Exception as error:
+        if isinstance(message := getattr(error, "message", None), str):
+            error.message = printable(message, lines=True)  # type: ignore[attr-defined]
+        raise
+
 
 app = typer.Typer(
     name="graphpath",
+    cls=_Verbs,
     help="Trace the pathways by which a convolutional network decides, keep them as a graph, and query it.",
     no_args_is_help=True,
     add_completion=False,
@@ -65,7 +99,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"graphpath {version('graphpath')}")
+        say(f"graphpath {version('graphpath')}")
         raise typer.Exit()
 
 
@@ -83,4 +117,14 @@ def _common(
 
 def main() -> None:
     """The entry point of the ``graphpath`` command."""
-    app()
+    _open_streams()
+    with ended():
+        app()
+
+
+def _open_streams() -> None:
+    """Make stdout and stderr take any name, that of a file in another encoding included."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        getattr(sys, name).reconfigure(errors="backslashreplace")

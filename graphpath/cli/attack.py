@@ -9,6 +9,7 @@ import typer
 
 from graphpath.cli import arguments as a
 from graphpath.cli.progress import bar
+from graphpath.cli.say import say
 from graphpath.cli.work import Work, work_options
 
 INTERRUPTED = "the finished batches are kept, and the same command goes on from there"
@@ -62,4 +63,4 @@ def command(
         )
     bound = made.provenance.get("epsilon")
     told = f"{attack} at epsilon {bound:g}" if isinstance(bound, int | float) else attack
-    typer.echo(f"{out}: {len(made):,} images, {told}, {success_rate(made):.1%} succeed")
+    say(f"{out}: {len(made):,} images, {told}, {success_rate(made):.1%} succeed")

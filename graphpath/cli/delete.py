@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from graphpath.cli import arguments as a
+from graphpath.cli.say import say
 
 INTERRUPTED = "the same command finishes the deletion"
 
@@ -19,4 +20,4 @@ def command(
     """Delete a run and what only it brought; its trace on disk stays."""
     with a.open_store(store, database) as kept:
         kept.delete(run)
-    typer.echo(f"run {run} deleted from {store}")
+    say(f"run {run} deleted from {store}")

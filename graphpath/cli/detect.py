@@ -14,6 +14,7 @@ from graphpath.cli import arguments as a
 from graphpath.cli.failures import guarded
 from graphpath.cli.output import Output, output_options
 from graphpath.cli.progress import bar
+from graphpath.cli.say import say
 from graphpath.cli.work import Work, work_options
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def fit(
         )
     detector.save(out)
     output.show(detector.report, columns=REPORT)
-    typer.echo(_told(out, detector), err=output.machine)
+    say(_told(out, detector), err=output.machine)
 
 
 def _told(out: Path, detector: Detector) -> str:
@@ -127,7 +128,7 @@ def score(
             return
         verdicts = known.score(kept, trace)
     output.show(verdicts, columns=VERDICTS)
-    typer.echo(
+    say(
         f"{verdicts.attacked.sum()} of {len(verdicts)} images are taken for attacked (score above "
         f"{known.threshold:.3g}).",
         err=output.machine,
@@ -183,12 +184,12 @@ def _fitted_on(detector: Detector, store: Store) -> str | None:
 
 def _show(found: Explanation, output: Output) -> None:
     said = "attacked" if found.attacked else "not attacked"
-    typer.echo(f"Sample {found.sample} is taken for {said} (score {found.score:.3g}).", err=output.machine)
+    say(f"Sample {found.sample} is taken for {said} (score {found.score:.3g}).", err=output.machine)
     if output.machine:
         output.show(found.edges)
         return
     output.show(found.layers)
-    typer.echo("Edges that the class pathway of its prediction lacks, strongest first:")
+    say("Edges that the class pathway of its prediction lacks, strongest first:")
     output.show(found.edges)
 
 

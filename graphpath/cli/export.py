@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graphpath.cli.failures import guarded
+from graphpath.cli.say import say
 from graphpath.errors import QueryParameterError
 
 if TYPE_CHECKING:
@@ -41,9 +42,7 @@ def graphml(directory: Directory, out: Out, pathway: PathwayId = None, limit: Li
     chosen = _pathway(trace, pathway)
     graph = to_networkx(trace, chosen, limit=limit)
     to_graphml(graph, out)
-    typer.echo(
-        f"{out}: pathway {chosen} of {trace.id}, {len(graph):,} nodes, {graph.number_of_edges():,} edges"
-    )
+    say(f"{out}: pathway {chosen} of {trace.id}, {len(graph):,} nodes, {graph.number_of_edges():,} edges")
 
 
 def neuronpedia(directory: Directory, out: Out, pathway: PathwayId = None, limit: Limit = None) -> None:
@@ -54,7 +53,7 @@ def neuronpedia(directory: Directory, out: Out, pathway: PathwayId = None, limit
     trace = Trace(directory)
     chosen = _pathway(trace, pathway)
     to_neuronpedia(trace, chosen, out, limit=limit)
-    typer.echo(f"{out}: pathway {chosen} of {trace.id}")
+    say(f"{out}: pathway {chosen} of {trace.id}")
 
 
 def _pathway(trace: Trace, asked: int | None) -> int:

@@ -1,26 +1,32 @@
 """What a person sees when something goes wrong: one sentence on stderr and an exit status.
 
-1 for a ``GraphpathError`` or anything unexpected, 2 for a command line that cannot be parsed (typer's own),
-130 for an interruption. A traceback appears only with ``--debug``.
+1 for a ``GraphpathError``, a full disk or anything unexpected, 2 for a command line that cannot be parsed
+(typer's own), 130 for an interruption, 141 (as a shell tells it of other programs) where the reader of a pipe
+has gone. A traceback appears only with ``--debug``.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Final
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
+from graphpath.cli.say import console, styled
 from graphpath.errors import GraphpathError
 from graphpath.extras import missing
 
 debugging: ContextVar[bool] = ContextVar("debugging", default=False)
+CLOSED_PIPE: Final = 141
+FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+REFUSED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def guarded(verb: Callable[..., None]) -> Callable[..., None]:
@@ -30,34 +36,80 @@ def guarded(verb: Callable[..., None]) -> Callable[..., None]:
     def run(*args: Any, **options: Any) -> None:
         try:
             verb(*args, **options)
+            flush()
         except GraphpathError as error:
             _stop(str(error), 1, error)
         except KeyboardInterrupt as error:
             _stop(_interrupted(verb), 130, error)
         except BrokenPipeError:
             _drop_stdout()
-            raise typer.Exit(1) from None
+            raise typer.Exit(CLOSED_PIPE) from None
         except ModuleNotFoundError as error:
             _stop(str(missing(error, "This") or _unexpected(error)), 1, error)
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
+        except OSError as error:
+            _stop(_of_system(error), 1, error)
         except Exception as error:
             _stop(_unexpected(error), 1, error)
 
     return run
 
 
+@contextmanager
+def ended() -> Iterator[None]:
+    """What no verb is to blame for: help and version on a full disk, or to a reader that has gone."""
+    try:
+        yield
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # rich and typer end with 1 then
+            _drop_stdout()
+            raise SystemExit(CLOSED_PIPE) from None
+        raise
+    except OSError as error:
+        _drop_stdout()
+        _say(_of_system(error))
+        raise SystemExit(1) from None
+
+
+def flush() -> None:
+    """Hand over what was printed. Raises GraphpathError where there is no room for it."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _drop_stdout()
+        raise GraphpathError(
+            f"What was asked for could not be written to standard output: {error.strerror}. What was printed "
+            "is not whole; make room, or write elsewhere, and ask again."
+        ) from error
+
+
 def _stop(sentence: str, status: int, error: BaseException) -> None:
     if debugging.get():
         raise error
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    console.print(f"[bold red]graphpath:[/] {escape(' '.join(sentence.split()))}")
+    _say(sentence)
     raise typer.Exit(status) from None
+
+
+def _say(sentence: str) -> None:
+    console(stderr=True).print(styled(("graphpath:", "bold red"), f" {' '.join(sentence.split())}"))
 
 
 def _interrupted(verb: Callable[..., None]) -> str:
     resuming = sys.modules[verb.__module__].__dict__.get("INTERRUPTED", "nothing was changed")
     return f"Interrupted; {resuming}."
+
+
+def _of_system(error: OSError) -> str:
+    """What the system refused, where the user can mend it."""
+    where = f" for {error.filename}" if error.filename else ""
+    if error.errno in FULL:
+        return f"There is no room{where} ({error.strerror}): make some and run the same command again."
+    if error.errno in REFUSED and error.filename:
+        return f"{error.filename}: {error.strerror}; may this user read it, and write where it writes?"
+    return _unexpected(error)
 
 
 def _unexpected(error: BaseException) -> str:
@@ -68,5 +120,6 @@ def _unexpected(error: BaseException) -> str:
 
 
 def _drop_stdout() -> None:
-    """Keeps Python from complaining at exit that a reader such as ``head`` has gone."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Keeps Python from complaining at exit that a reader such as ``head`` has gone, or a disk is full."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,6 +10,7 @@ import typer
 from graphpath.cli import arguments as a
 from graphpath.cli.failures import guarded
 from graphpath.cli.load import load_into
+from graphpath.cli.say import say
 
 if TYPE_CHECKING:
     from graphpath.record import Trace
@@ -88,16 +89,14 @@ def edges(
 def _told(trace: Trace, store: str | None, database: str | None) -> None:
     """Say what was recorded where, and load it into the store, if there is one."""
     graphs, nodes, edges = (trace.counts[name] for name in ("pathways", "visits", "edges"))
-    typer.echo(
+    say(
         f"{trace.path}: {graphs:,} graph{'s' * (graphs != 1)} of {nodes:,} nodes and {edges:,} "
         f"edge{'s' * (edges != 1)} as the trace {trace.id}"
     )
     if least := trace.run.get("min_support"):
-        typer.echo(
-            f"min_support is {least} where it is not asked for: support counts the graphs that have an edge."
-        )
+        say(f"min_support is {least} where it is not asked for: support counts the graphs that have an edge.")
     if store is None:
-        typer.echo(f"graphpath load {trace.path} --store URI loads it.")
+        say(f"graphpath load {trace.path} --store URI loads it.")
         return
     with a.open_store(store, database, existing=False) as kept:
         load_into(kept, trace)

@@ -9,6 +9,7 @@ import typer
 
 from graphpath.cli import arguments as a
 from graphpath.cli.progress import bar
+from graphpath.cli.say import say
 from graphpath.errors import StoreError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def load_into(store: Store, trace: Trace, min_support: int | None = None) -> Non
     """Load ``trace`` and say so."""
     with bar("loading", unit="steps") as shown:
         done = store.load(trace, min_support=min_support, progress=shown.stage)
-    typer.echo(_told(trace.path, done.loaded, trace.counts, done.total_seconds, done.run))
+    say(_told(trace.path, done.loaded, trace.counts, done.total_seconds, done.run))
 
 
 def _in_bulk(store: Store, traces: list[Trace], min_support: int | None) -> None:
@@ -66,11 +67,11 @@ def _in_bulk(store: Store, traces: list[Trace], min_support: int | None) -> None
     runs = ", ".join(done.runs)
     if done.loaded:
         edges, taken = done.counts.get("FLOWS_TO", 0), sum(done.seconds.values())
-        typer.echo(f"{store.uri}: rebuilt from {runs}: {edges:,} edges in {taken:.1f} s")
+        say(f"{store.uri}: rebuilt from {runs}: {edges:,} edges in {taken:.1f} s")
         return
-    typer.echo(f"{store.uri} is not run by graphpath: the import files of {runs} are in {done.directory}.")
-    typer.echo("With the server stopped, run there (what its database holds now goes):")
-    typer.echo(f"  {done.command}")
+    say(f"{store.uri} is not run by graphpath: the import files of {runs} are in {done.directory}.")
+    say("With the server stopped, run there (what its database holds now goes):")
+    say(f"  {done.command}")
 
 
 def _told(path: Path, loaded: bool, counts: dict[str, int], seconds: float, run: str) -> str:

@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
-
 from graphpath.cli.output import show_table
 from graphpath.cli.progress import bar
+from graphpath.cli.say import console, styled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,25 +22,25 @@ class Narration:
     """Each step with its time, each question with its answer, each table with its command."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._console = console()
         self._began = time.monotonic()
 
     @contextmanager
     def step(self, title: str, unit: str) -> Iterator[Count]:
-        self._console.print(f"[bold]{escape(title)}[/]")
+        self._console.print(styled((title, "bold")))
         self._began = time.monotonic()
         with bar("", unit=unit) as shown:
             yield shown.to
 
     def done(self, words: str) -> None:
         seconds = time.monotonic() - self._began
-        self._console.print(f"  {escape(words)} [dim]({seconds:.1f} s)[/]")
+        self._console.print(styled(f"  {words} ", (f"({seconds:.1f} s)", "dim")))
 
     def question(self, number: int, question: str, answer: str) -> None:
-        self._console.print(f"\n[bold cyan]{number}. {escape(question)}[/]\n{escape(answer)}\n")
+        self._console.print(styled("\n", (f"{number}. {question}", "bold cyan"), f"\n{answer}\n"))
 
     def table(self, frame: pd.DataFrame, command: str) -> None:
-        self._console.print(f"[dim]$ {escape(command)}[/]")
+        self._console.print(styled((f"$ {command}", "dim")))
         show_table(frame)
 
 

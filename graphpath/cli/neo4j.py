@@ -10,6 +10,7 @@ import typer
 
 from graphpath.cli import arguments as a
 from graphpath.cli.failures import guarded
+from graphpath.cli.say import say
 from graphpath.errors import QueryParameterError, ServerError
 
 if TYPE_CHECKING:
@@ -57,13 +58,13 @@ def start(
         memory=memory,
         gds=gds,
         timeout=timeout,
-        say=lambda text: typer.echo(text, err=True),
+        say=lambda text: say(text, err=True),
     )
     try:
         _show(server, server.start())
     except ServerError as error:
         if error.log:
-            typer.echo(error.log, err=True)
+            say(error.log, err=True)
         raise
 
 
@@ -74,8 +75,8 @@ def stop(
     """Stop the server; its data stay."""
     from graphpath.server import Server
 
-    server = Server(home, say=lambda text: typer.echo(text, err=True))
-    typer.echo("stopped" if server.stop(timeout) else f"no server runs in {server.home}")
+    server = Server(home, say=lambda text: say(text, err=True))
+    say("stopped" if server.stop(timeout) else f"no server runs in {server.home}")
 
 
 def status(
@@ -89,7 +90,7 @@ def status(
 
     server = Server(home)
     if password:
-        typer.echo(server.password)
+        say(server.password)
         return
     found = server.status()
     _show(server, found)
@@ -120,7 +121,7 @@ def browser(
 
     if export is not None:
         for path in export_kit(export):
-            typer.echo(path)
+            say(path)
         return
     if param and name is None:
         raise QueryParameterError(
@@ -129,9 +130,9 @@ def browser(
     text = None if name is None else query_text(name, **a.named_values(param or [], "--param"))
     uri, page = _where(home, store, web)
     url = address(uri, page, text, database=database or "neo4j")
-    typer.echo(url)
+    say(url)
     if show and not webbrowser.open(url):
-        typer.echo("No web browser could be opened here: open the address above yourself.", err=True)
+        say("No web browser could be opened here: open the address above yourself.", err=True)
 
 
 def _where(home: Path | None, store: str | None, web: str | None) -> tuple[str, str]:
@@ -148,7 +149,7 @@ def _where(home: Path | None, store: str | None, web: str | None) -> tuple[str, 
 def _show(server: Server, found: Status) -> None:
     if not found.running:
         ended = "it ended without being stopped; starting it again recovers its data" if found.crashed else ""
-        typer.echo(f"not running ({ended or f'home {server.home}'})")
+        say(f"not running ({ended or f'home {server.home}'})")
         return
     state = "running" if found.answers else "running, does not answer"
     lines = {
@@ -160,7 +161,7 @@ def _show(server: Server, found: Status) -> None:
         "home": str(server.home),
     }
     for label, text in lines.items():
-        typer.echo(f"{label:<9} {text}")
+        say(f"{label:<9} {text}")
 
 
 for verb in (start, stop, status, browser):

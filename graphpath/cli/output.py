@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import math
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from graphpath.cli.say import console, say
 from graphpath.cli.shared import in_place_of
 from graphpath.errors import GraphpathError
+from graphpath.printable import printable
+from graphpath.record.files import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +35,7 @@ class Output:
     csv: bool = False
     json: bool = False
     parquet: Path | None = None
+    spreadsheet: bool = False
 
     @property
     def machine(self) -> bool:
@@ -39,9 +47,10 @@ class Output:
         if self.parquet is not None:
             _write_parquet(frame, self.parquet)
         elif self.csv:
-            frame.to_csv(sys.stdout, index=False)
+            _write_csv(harmless(frame) if self.spreadsheet else frame)
         elif self.json:
-            typer.echo(frame.to_json(orient="records", indent=2, double_precision=15))
+            text = frame.to_json(orient="records", indent=2, double_precision=15)
+            say(text.replace("\x7f", "\\u007f"))
         else:
             show_table(frame if columns is None else frame[columns])
 
@@ -51,38 +60,66 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "csv": (Annotated[bool, typer.Option("--csv", help="Comma-separated values.")], False),
     "json": (Annotated[bool, typer.Option("--json", help="A JSON list of objects.")], False),
     "parquet": (Annotated[Path | None, typer.Option("--parquet", help="Write this Parquet file.")], None),
+    "spreadsheet": (
+        Annotated[
+            bool,
+            typer.Option("--spreadsheet", help="With --csv: no cell that a spreadsheet takes for a formula."),
+        ],
+        False,
+    ),
 }
 
 
-def _chosen(*, table: bool, csv: bool, json: bool, parquet: Path | None) -> Output:
+def _chosen(*, table: bool, csv: bool, json: bool, parquet: Path | None, spreadsheet: bool) -> Output:
     if table + csv + json + (parquet is not None) > 1:
         raise typer.BadParameter("choose one of --table, --csv, --json and --parquet.")
-    return Output(csv, json, parquet)
+    if spreadsheet and not csv:
+        raise typer.BadParameter("--spreadsheet belongs to --csv.")
+    return Output(csv, json, parquet, spreadsheet)
 
 
 output_options = in_place_of("output", _OPTIONS, _chosen)
-"""Gives a verb that takes ``output: Output`` the four options of this module in its place."""
+"""Gives a verb that takes ``output: Output`` the options of this module in its place."""
+
+
+def _write_csv(frame: pd.DataFrame) -> None:
+    """The rows to stdout: as they are for a program, with nothing that a terminal obeys for a terminal."""
+    if sys.stdout.isatty():
+        say(frame.to_csv(index=False).removesuffix("\n"))
+        return
+    with _told("standard output"):
+        frame.to_csv(sys.stdout, index=False)
+
+
+@contextmanager
+def _told(name: object) -> Iterator[None]:
+    """Raise what the system refuses to write as a GraphpathError; a closed pipe is none."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        said = os.strerror(error.errno) if error.errno else str(error)  # pyarrow's own words name its code
+        raise GraphpathError(f"{name} cannot be written: {said}.") from error
 
 
 def show_table(frame: pd.DataFrame, limit: int = SHOWN) -> None:
     """``frame`` as a rich table: numbers to the right, floats rounded, null as a dash."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     # Piped, a table is as wide as it needs to be; on a terminal, as the terminal.
-    width = None if sys.stdout.isatty() else PIPED
-    console = Console(width=width, highlight=False, markup=False, emoji=False)  # "[viz]" is no style here
+    shown = console(width=None if sys.stdout.isatty() else PIPED, soft_wrap=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in frame.columns:
-        table.add_column(str(name), justify="right" if frame[name].dtype.kind in "iuf" else "left")
+        table.add_column(printable(name), justify="right" if frame[name].dtype.kind in "iuf" else "left")
     for row in frame.head(limit).itertuples(index=False):
         table.add_row(*map(cell, row))
-    console.print(table)
+    shown.print(table)
     if len(frame) > limit:
-        console.print(f"... and {len(frame) - limit:,} more rows; --csv, --json or --parquet give all.")
+        shown.print(f"... and {len(frame) - limit:,} more rows; --csv, --json or --parquet give all.")
     elif frame.empty:
-        console.print("(no rows)")
+        shown.print("(no rows)")
 
 
 def cell(value: object) -> str:
@@ -92,8 +129,8 @@ def cell(value: object) -> str:
     if isinstance(value, float):
         return _number(value)
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    return str(value)
+        return printable(", ".join(map(str, value)))
+    return printable(value)
 
 
 def _number(value: float) -> str:
@@ -102,9 +139,35 @@ def _number(value: float) -> str:
     return f"{value:.3f}" if 1e-3 <= abs(value) < 1e5 else f"{value:.2e}"
 
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What the text of a formula begins with in a spreadsheet, full-width signs included."""
+
+
+def harmless(frame: pd.DataFrame) -> pd.DataFrame:
+    """``frame`` with an apostrophe before each text that a spreadsheet would run; numbers stay numbers."""
+    return frame.rename(columns=_harmless).map(_harmless)
+
+
+def _harmless(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.lstrip(" ").startswith(FORMULA) else value
+
+
 def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    """Write the file whole or not at all: a full disk leaves what was there before."""
+    with _told(path):
+        if path.exists() and not path.is_file():  # a pipe or a device
+            made = io.BytesIO()
+            _fill(frame, made, path)
+            path.write_bytes(made.getvalue())
+        else:
+            write_atomically(path.resolve(), lambda temporary: _fill(frame, temporary, path))
+    say(f"{len(frame):,} rows written to {path}", err=True)
+
+
+def _fill(frame: pd.DataFrame, file: IO[bytes] | Path, path: Path) -> None:
     try:
-        frame.to_parquet(path, index=False)
-    except OSError as error:
-        raise GraphpathError(f"{path} cannot be written: {error.strerror or error}.") from error
-    typer.echo(f"{len(frame):,} rows written to {path}", err=True)
+        frame.to_parquet(file, index=False)
+    except (ValueError, TypeError) as error:  # pyarrow's errors are one of them
+        raise GraphpathError(
+            f"{path} cannot be written: a column has values of several types ({error}); take --json."
+        ) from error

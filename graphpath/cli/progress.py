@@ -20,6 +20,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from graphpath.printable import printable
+
 
 class _Rate(ProgressColumn):
     """Units per second."""
@@ -46,7 +48,7 @@ class Bar:
 
     def stage(self, name: str, done: int, total: int) -> None:
         """As ``to``, under the name of a stage."""
-        self.progress.update(self.task, completed=done, total=total, description=name)
+        self.progress.update(self.task, completed=done, total=total, description=printable(name))
 
 
 @contextmanager
@@ -54,7 +56,7 @@ def bar(title: str, unit: str = "images", silent: bool = False) -> Iterator[Bar]
     """A bar that is removed when the block ends; none if ``silent``."""
     console = Console(stderr=True)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         _Rate(unit),
@@ -64,4 +66,4 @@ def bar(title: str, unit: str = "images", silent: bool = False) -> Iterator[Bar]
     )
     disabled = silent or not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=disabled) as progress:
-        yield Bar(progress, progress.add_task(title, total=None))
+        yield Bar(progress, progress.add_task(printable(title), total=None))

@@ -9,6 +9,7 @@ import typer
 from graphpath.cli import arguments as a
 from graphpath.cli.chance import Chance, chance_options
 from graphpath.cli.output import Output, output_options
+from graphpath.cli.say import say
 from graphpath.errors import QueryFileError, QueryParameterError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def command(
         raise QueryFileError("Which query? graphpath query --list shows them all.")
     parameters = a.named_values(param or [], "--param") | extra_parameters(context.args)
     if explain:
-        typer.echo(_cypher(name, parameters, store, database))
+        say(_cypher(name, parameters, store, database))
         return
     if store is None:
         raise QueryParameterError(f"Of which store is {name} asked? Add --store URI.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graphpath.cli import arguments as a
+from graphpath.cli.say import say
 
 if TYPE_CHECKING:
     from graphpath.report import Pixels
@@ -42,7 +43,7 @@ def command(
     pixels = [_pixels(spec, root, split, size) for spec in data or []]
     with a.open_store(store, database) as kept:
         page = write_report(kept, out, run=run, images=pixels, samples=samples, pairs=pairs)
-    typer.echo(f"{page}: {page.stat().st_size / 1e6:.1f} MB")
+    say(f"{page}: {page.stat().st_size / 1e6:.1f} MB")
 
 
 def _pixels(spec: str, root: Path | None, split: str, size: int | None) -> Pixels:

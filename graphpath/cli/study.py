@@ -10,6 +10,7 @@ import typer
 from graphpath.cli import arguments as a
 from graphpath.cli.output import show_table
 from graphpath.cli.progress import bar
+from graphpath.cli.say import say
 from graphpath.errors import StudyError
 
 if TYPE_CHECKING:
@@ -69,13 +70,13 @@ def _run(chosen: list[Study], setting: Setting, options: dict[str, Any]) -> None
         own = options if len(chosen) == 1 else {n: v for n, v in options.items() if n in study.options}
         with bar(study.name) as shown:
             result = run_study(study, setting, own, told=shown.stage)
-        typer.echo(f"\n{study.name}: {study.title}")
+        say(f"\n{study.name}: {study.title}")
         for one in rows(result.verdicts):
             part = f" ({one.part})" if one.part else ""
-            typer.echo(f"  {one.verdict}{part}: {one.claim}\n    {one.why}")
-        typer.echo(f"  {result.page}")
+            say(f"  {one.verdict}{part}: {one.claim}\n    {one.why}")
+        say(f"  {result.page}")
     write_summary(setting.out)
-    typer.echo(f"\n{setting.out / 'summary.html'}: every study there")
+    say(f"\n{setting.out / 'summary.html'}: every study there")
 
 
 def _check(chosen: list[Study], options: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import typer
 from graphpath.cli import arguments as a
 from graphpath.cli import target as asked
 from graphpath.cli.progress import bar
+from graphpath.cli.say import say
 from graphpath.cli.work import Work, work_options
 from graphpath.errors import MethodError
 
@@ -77,7 +78,7 @@ def command(
         return
     counts = traced.counts
     edges = counts["edges"] + counts.get("channels", 0)
-    typer.echo(
+    say(
         f"{out}: {counts['pathways']:,} pathways with {edges:,} edges and {counts['routes']:,} "
         f"routes, run {traced.id}, {traced.run.get('seconds', 0):.1f} s"
     )

@@ -9,6 +9,7 @@ import typer
 
 from graphpath.cli import arguments as a
 from graphpath.cli.progress import bar
+from graphpath.cli.say import say
 
 INTERRUPTED = "no checkpoint was written, and the same command begins again"
 
@@ -49,7 +50,7 @@ def command(
             out=out,
             progress=report,
         )
-    typer.echo(
+    say(
         f"{out}: {model} trained on {len(training):,} images in {trained.seconds:.1f} s, "
         f"{trained.accuracy:.2%} right on {len(testing):,} test images"
     )

@@ -10,6 +10,7 @@ from graphpath.cli import arguments as a
 from graphpath.cli import target as asked
 from graphpath.cli.output import Output, cell, output_options
 from graphpath.cli.progress import bar
+from graphpath.cli.say import say
 from graphpath.cli.work import Work, work_options
 from graphpath.errors import QueryParameterError
 
@@ -100,7 +101,7 @@ def _show(verdict: Verdict, output: Output) -> None:
         output.show(verdict.table)
         return
     output.show(_readable(verdict.table))
-    typer.echo(verdict.words)
+    say(verdict.words)
 
 
 def _readable(table: pd.DataFrame) -> pd.DataFrame:
