@@ -70,7 +70,11 @@ def neuronpedia(
 
 def edges(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Edge lists: .csv, .tsv or .parquet.")
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="Edge lists in CSV, JSON lines or Parquet, or folders of them; packed or not.",
+        ),
     ],
     mapping: Annotated[
         Path,
@@ -93,6 +97,8 @@ def _told(trace: Trace, store: str | None, database: str | None) -> None:
         f"{trace.path}: {graphs:,} graph{'s' * (graphs != 1)} of {nodes:,} nodes and {edges:,} "
         f"edge{'s' * (edges != 1)} as the trace {trace.id}"
     )
+    for note in trace.run["imported"].get("read", ()):
+        typer.echo(note)
     if least := trace.run.get("min_support"):
         say(f"min_support is {least} where it is not asked for: support counts the graphs that have an edge.")
     if store is None:

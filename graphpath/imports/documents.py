@@ -8,15 +8,17 @@ import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 
 from graphpath.errors import DataError
+from graphpath.imports.packed import bare, opened, unpacked
 from graphpath.tars import DAMAGED, clean_name, is_archive, members
 
 MOST_BYTES = 4 << 30
 """No document, nor an archive's together, may be larger, unpacked."""
+LIST_OF_GRAPHS = "graph-metadata.json"
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,9 @@ class Document:
 
 
 def documents(paths: Sequence[Path]) -> Iterator[Document]:
-    """The JSON objects of ``paths``: files, the ``*.json`` of a folder, or those of a tar, in natural order.
+    """The JSON objects of ``paths``: files, the JSON files of a folder, or those of a tar, in natural order.
+
+    Each may be packed. The list that circuit-tracer keeps beside graphs (graph-metadata.json) is passed over.
 
     Raises:
         DataError: nothing there, a damaged or unsafe archive, or a file that is no JSON object.
@@ -39,49 +43,66 @@ def documents(paths: Sequence[Path]) -> Iterator[Document]:
         found = 0
         for where, name, data in _texts(path):
             found += 1
-            yield _document(where, PurePosixPath(name).stem, data)
+            if PurePosixPath(name).name != LIST_OF_GRAPHS:
+                yield _document(where, bare_stem(name), data)
         if not found:
             raise DataError(f"{path} holds no .json file.")
+
+
+def bare_stem(name: str) -> str:
+    """The last part of ``name`` without its ending, and without those of packed files."""
+    last = PurePosixPath(name).name
+    return PurePosixPath(last[: len(bare(last))]).stem
+
+
+def is_json(name: str) -> bool:
+    """Whether a file of a folder or tar is JSON by its name, packed or not."""
+    return bare(name).endswith(".json")
 
 
 def _texts(path: Path) -> Iterator[tuple[str, str, bytes]]:
     if is_archive(path):
         yield from _archived(path)
     elif path.is_dir():
-        for file in sorted(path.rglob("*.json"), key=lambda file: _natural(str(file))):
-            yield str(file), file.name, _read(file)
+        for file in sorted(path.rglob("*"), key=lambda file: natural(str(file))):
+            if is_json(file.name) and not file.is_dir():
+                yield str(file), file.name, _read(file)
     else:
-        yield str(path), path.name, _read(path)
+        yield str(path), str(path), _read(path)
 
 
 def _archived(path: Path) -> Iterator[tuple[str, str, bytes]]:
     """Nothing of the archive is unpacked to disk; members are read one at a time."""
     try:
         with tarfile.open(path, "r:*") as archive:
-            chosen = [one for one in members(path, archive) if one.isreg() and one.name.endswith(".json")]
+            chosen = [one for one in members(path, archive) if one.isreg() and is_json(one.name)]
             if (size := sum(member.size for member in chosen)) > MOST_BYTES:
                 raise DataError(f"{path} holds {size >> 20} MiB, more than is read at once.")
-            for member in sorted(chosen, key=lambda one: _natural(one.name)):
+            for member in sorted(chosen, key=lambda one: natural(one.name)):
                 name = clean_name(member)
                 file = archive.extractfile(member)
                 assert file is not None  # a plain file
-                yield f"{path}: {name}", name, file.read()
+                with unpacked(file, f"{path}: {name}") as plain:
+                    yield f"{path}: {name}", name, _bounded(plain, f"{path}: {name}")
     except DAMAGED as error:
         raise DataError(f"{path}: not a whole tar archive; it is truncated or damaged ({error})") from error
 
 
 def _read(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise DataError(f"{path} has {path.stat().st_size >> 20} MiB, more than is read at once.")
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    with opened(path) as file:
+        return _bounded(file, str(path))
+
+
+def _bounded(file: IO[bytes], where: str) -> bytes:
+    data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise DataError(f"{where} has more than {MOST_BYTES >> 20} MiB, which is more than is read at once.")
+    return data
 
 
 def _document(where: str, stem: str, data: bytes) -> Document:
     try:
-        value = json.loads(data, parse_constant=_no_number)
+        value = json.loads(data, parse_constant=no_number)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where} is no JSON: {error}.") from error
     if not isinstance(value, dict):
@@ -89,12 +110,13 @@ def _document(where: str, stem: str, data: bytes) -> Document:
     return Document(where, stem, hashlib.sha256(data).hexdigest(), value)
 
 
-def _no_number(text: str) -> float:
+def no_number(text: str) -> float:
+    """For ``parse_constant``: NaN and Infinity are Python's, not JSON's. Raises ValueError."""
     raise ValueError(f"{text} is no number that JSON has")
 
 
-def _natural(name: str) -> tuple[object, ...]:
-    """Sorts ag-9 before ag-10: texts at even places, numbers at odd ones."""
+def natural(name: str) -> tuple[object, ...]:
+    """A key that sorts ag-9 before ag-10: texts at even places, numbers at odd ones."""
     parts: list[object] = [""]
     for letter in name:
         number = letter.isdecimal() and letter.isascii()

@@ -1,4 +1,4 @@
-"""Edge lists: one row an edge, in CSV, TSV or Parquet, with a mapping that says what the columns are.
+"""Edge lists: one row an edge, in CSV, JSON lines or Parquet, with a mapping that says what the columns are.
 
 An end is a layer and a channel (a map, unit, feature or concept: any name or number). Where a list has a
 column of samples, each sample is a pathway of its category; where it has none, each category is one graph
@@ -8,28 +8,28 @@ the sum of the weights of its edges out, or of those in, where there are none ou
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv as pacsv
-import pyarrow.parquet as pq
 
 from graphpath.errors import DataError
 from graphpath.ids import digest
-from graphpath.imports.mapping import COLUMNS, ENDS, EdgeMapping
+from graphpath.imports.listed import Listed, listed, read
+from graphpath.imports.mapping import COLUMNS, ENDS, WRITTEN, EdgeMapping
 from graphpath.imports.numbered import Channels, ordered
 from graphpath.imports.published import Published
 from graphpath.imports.recorded import record
+from graphpath.imports.rows import WEIGHT, Rows, whole_numbers
 from graphpath.record import Trace
 
-DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
-PACKED = (".gz", ".bz2", ".zst")
+MOST_CELLS = 1 << 27
+"""Graphs times layers: the record tells of each layer of each graph how much of it there is."""
 
 
 def import_edges(
@@ -41,21 +41,26 @@ def import_edges(
     """The edge lists ``files``, together, as a trace in the directory ``out``. Returns it.
 
     Args:
-        files: CSV (``.csv``), TSV (``.tsv``) or Parquet files of the same columns.
+        files: separated values (``.csv``, ``.tsv``, ``.txt``), JSON lines, Parquet, or folders of them, also
+            packed, all of the same columns. A folder ``class=cat`` is a column of the files in it.
         mapping: a TOML or JSON file, or what it would hold (:class:`EdgeMapping`).
         out: where the record goes; by default a directory named after the run.
 
+    What was guessed in reading a file is in ``run["imported"]["read"]``, a sentence each.
+
     Raises:
         DataError: a mapping or list that is not what it should be; the message names the file and the key,
-            column or row.
-        RecordError: ``out`` holds something else.
+            column, line or row.
+        RecordError: ``out`` holds something else, or cannot be written.
     """
     told = _mapping(mapping)
     paths = [Path(file) for file in files]
-    rows = pd.concat([_read(path, told).assign(file=str(path)) for path in paths], ignore_index=True)
-    if rows.empty:
+    found = listed(paths)
+    parts = [read(one, told) for one in found]
+    edges = _Edges.of(parts)
+    if edges.rows.empty:
         raise DataError(f"{', '.join(map(str, paths))}: there are no edges.")
-    return record(_published(rows, told, paths), out)
+    return record(_published(edges, told, paths, found), out)
 
 
 def _mapping(given: EdgeMapping | Mapping[str, Any] | str | Path) -> EdgeMapping:
@@ -64,53 +69,45 @@ def _mapping(given: EdgeMapping | Mapping[str, Any] | str | Path) -> EdgeMapping
     return EdgeMapping.of(given) if isinstance(given, Mapping) else EdgeMapping.read(given)
 
 
-def _read(path: Path, mapping: EdgeMapping) -> pd.DataFrame:
-    """The mapped columns of ``path`` under the mapping's own names, and the ``row`` of each edge."""
-    bare = path.name
-    for ending in PACKED:
-        bare = bare.removesuffix(ending)
-    kind = Path(bare).suffix
-    if kind not in (*DELIMITERS, ".parquet"):
-        raise DataError(f"{path} should be an edge list in .csv, .tsv or .parquet.")
-    try:
-        table = pq.read_table(path) if kind == ".parquet" else _parsed(path, DELIMITERS[kind])
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path} cannot be read: {str(error).splitlines()[0]}.") from error
-    for key, column in mapping.columns.items():
-        if table.column_names.count(column) != 1:
-            raise DataError(
-                f"{path} has no column {column!r}, which {mapping.where} says is {key!r}; it has "
-                f"{', '.join(table.column_names)}."
+@dataclass(frozen=True, eq=False)
+class _Edges:
+    """The rows of all files, and where each is."""
+
+    parts: Sequence[Rows]
+    rows: pd.DataFrame
+    """by the mapping's keys: layers as text, weights as float64, the others as int64 or text"""
+
+    @classmethod
+    def of(cls, parts: Sequence[Rows]) -> _Edges:
+        columns = {
+            key: pa.chunked_array(
+                [chunk for part in parts for chunk in part.columns[key].chunks], column.type
             )
-    chosen = {key: _column(path, key, table[column]) for key, column in mapping.columns.items()}
-    return pd.DataFrame({**chosen, "row": np.arange(1, table.num_rows + 1)})
+            for key, column in parts[0].columns.items()
+        }
+        return cls(parts, pd.DataFrame({key: _column(key, column) for key, column in columns.items()}))
+
+    def place(self, number: int) -> str:
+        """What messages call an edge: its file and line or row."""
+        for part in self.parts:
+            count = len(next(iter(part.columns.values())))
+            if number < count:
+                return f"{part.where}, {part.place(number)}"
+            number -= count
+        raise IndexError(number)
 
 
-def _parsed(path: Path, delimiter: str) -> pa.Table:
-    return pacsv.read_csv(path, parse_options=pacsv.ParseOptions(delimiter=delimiter))
-
-
-def _column(path: Path, key: str, column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
-    """Layers as text, weights as float64, the others as whole numbers or text."""
-    if column.null_count:
-        row = int(np.argmax(column.is_null().to_numpy()))
-        raise DataError(f"{path}, row {row + 1} has no {key!r}.")
-    numbers = pa.types.is_integer(column.type)
-    kind = pa.float64() if key == "weight" else pa.int64() if numbers and "layer" not in key else pa.string()
-    try:
-        values: np.ndarray[Any, Any] = column.cast(kind).to_numpy()
-    except pa.ArrowException as error:
-        raise DataError(f"{path}: {key!r} should be {_KINDS[key == 'weight']}, not {column.type}.") from error
-    if key == "weight" and not (fits := np.abs(values) <= np.finfo(np.float32).max).all():
-        raise DataError(f"{path}, row {int(np.argmin(fits)) + 1} has the 'weight' {values[np.argmin(fits)]}.")
+def _column(key: str, column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
+    named = key == WEIGHT or "layer" in key or not whole_numbers(column)
+    values: np.ndarray[Any, Any] = (column if named else column.cast(pa.int64())).to_numpy()
     return values
 
 
-_KINDS = {True: "numbers", False: "whole numbers or text"}
-
-
-def _published(rows: pd.DataFrame, mapping: EdgeMapping, paths: Sequence[Path]) -> Published:
-    name = mapping.name or paths[0].name.partition(".")[0]
+def _published(
+    found: _Edges, mapping: EdgeMapping, paths: Sequence[Path], files: Sequence[Listed]
+) -> Published:
+    name = mapping.name or paths[0].resolve().name.partition(".")[0] or "edges"
+    rows = found.rows
     rows = rows.assign(
         **{key: default for key, default in (("category", name), ("weight", 1.0)) if key not in rows}
     )
@@ -120,8 +117,14 @@ def _published(rows: pd.DataFrame, mapping: EdgeMapping, paths: Sequence[Path]) 
     keys = ["category", "sample"] if by_sample else ["category"]
     graph, samples = _graphs(rows, keys)
     edges = edges.assign(graph=graph, weight=rows.weight)
-    _check_unique(edges, rows, "sample" if by_sample else "category")
+    _check_unique(edges, rows, found, "sample" if by_sample else "category")
+    _check_few(channels, len(samples))
     labels, classes = _classes(samples.category, mapping)
+    notes = (
+        {"read": read}
+        if (read := [f"{one.where}: {note}" for one in found.parts for note in one.notes])
+        else {}
+    )
     return Published(
         method="edges",
         parameters={"weight": mapping.columns.get("weight", "1")},
@@ -134,10 +137,10 @@ def _published(rows: pd.DataFrame, mapping: EdgeMapping, paths: Sequence[Path]) 
         nodes=_nodes(edges),
         edges=edges,
         classes=classes,
-        sha256=digest([_sha256(path) for path in paths], sorted(mapping.columns.items())),
+        sha256=digest([one.sha256 for one in files], sorted(mapping.columns.items()), *_written(mapping)),
         min_support=None if by_sample else 1,
         maps=channels.maps,
-        notes={"files": len(paths)},
+        notes={"files": len(files), **notes},
     )
 
 
@@ -169,8 +172,11 @@ def _graphs(rows: pd.DataFrame, keys: list[str]) -> tuple[pd.Series[int], pd.Dat
 def _classes(category: pd.Series[Any], mapping: EdgeMapping) -> tuple[np.ndarray[Any, Any], dict[int, str]]:
     """The label of each graph, and the labels' names."""
     if mapping.classes is None and category.dtype.kind == "i":
-        if category.min() < 0 or category.max() >= 1 << 31:
-            raise DataError(f"A category's number is from 0 to 2^31 - 1, not {category.min()}.")
+        if (wrong := category[(category < 0) | (category >= 1 << 31)]).size:
+            raise DataError(
+                f"A category's number is from 0 to 2^31 - 1, not {wrong.iloc[0]}: give the categories "
+                "names, by 'classes' of the mapping or in the list."
+            )
         return category.to_numpy(), {int(label): str(label) for label in category}
     names = list(mapping.classes or sorted(map(str, category.unique())))
     place = {name: label for label, name in enumerate(names)}
@@ -186,16 +192,33 @@ def _details(samples: pd.DataFrame) -> list[str]:
     return [json.dumps({"sample": str(sample)}) for sample in samples["sample"]]
 
 
-def _check_unique(edges: pd.DataFrame, rows: pd.DataFrame, each: str) -> None:
+def _check_unique(edges: pd.DataFrame, rows: pd.DataFrame, found: _Edges, each: str) -> None:
     """An edge is there once in a graph."""
     if not (twice := edges.duplicated(["graph", "source", "target"])).any():
         return
-    row = rows[twice.to_numpy()].iloc[0]
+    number = int(np.argmax(twice))
+    row = rows.iloc[number]
     ends = " -> ".join(f"{row[layer]} [{row[channel]}]" for layer, channel in (ENDS[:2], ENDS[2:]))
     raise DataError(
-        f"{row.file}, row {row.row} has the edge {ends} of {each} {row[each]!r} again: sum such rows, or map "
+        f"{found.place(number)} has the edge {ends} of {each} {row[each]!r} again: sum such rows, or map "
         f"the column that tells them apart ({', '.join(COLUMNS)})."
     )
+
+
+def _check_few(channels: Channels, graphs: int) -> None:
+    layers = len(channels.sites.names)
+    if layers * graphs > MOST_CELLS:
+        raise DataError(
+            f"There are {layers:,} layers and {graphs:,} graphs, more than a record has room for: does the "
+            "mapping take another column for that of layers, or of samples?"
+        )
+
+
+def _written(mapping: EdgeMapping) -> list[list[object]]:
+    """What the mapping says besides the columns and changes what is read."""
+    return [
+        [key, getattr(mapping, key)] for key in WRITTEN if getattr(mapping, key) != getattr(EdgeMapping, key)
+    ]
 
 
 def _nodes(edges: pd.DataFrame) -> pd.DataFrame:
@@ -204,8 +227,3 @@ def _nodes(edges: pd.DataFrame) -> pd.DataFrame:
         for end in ("source", "target")
     )
     return out.combine_first(into).rename("score").reset_index().assign(activation=0.0)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from graphpath.errors import DataError
+from graphpath.imports.packed import decoded, opened
 
 ENDS = ("source_layer", "source_channel", "target_layer", "target_channel")
 COLUMNS = (*ENDS, "category", "sample", "weight")
+WRITTEN = ("delimiter", "decimal", "encoding")
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,13 @@ class EdgeMapping:
     Without ``category`` all edges are of one class; without ``sample`` a category is one graph; without
     ``weight`` each edge has 1. ``layers`` is their order from the input on (otherwise that of the edges),
     ``classes`` the names of labels 0, 1, ... (otherwise numbers are labels, and names get them sorted).
+
+    Layers, channels, categories and samples are names: ``01`` and ``1`` are two, and ``NA`` is one. Channels,
+    categories or samples that are all written as whole numbers are (0, 7, 12) stand for those numbers.
+
+    Of text files, ``delimiter`` (otherwise the first of comma, tab, semicolon, bar and space by which the
+    header has the columns), ``decimal`` ("." or ",") and ``encoding`` (otherwise UTF-8, or by its mark) say
+    how they are written.
     """
 
     where: str
@@ -33,15 +42,19 @@ class EdgeMapping:
     scheme: str | None = None
     layers: tuple[str, ...] | None = None
     classes: tuple[str, ...] | None = None
+    delimiter: str | None = None
+    decimal: str = "."
+    encoding: str | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> EdgeMapping:
         """The mapping in ``path``, TOML or JSON. Raises DataError, naming the file and the key."""
         path = Path(path)
         try:
-            text = path.read_text(encoding="utf-8")
+            with opened(path) as file:
+                text = decoded(file.read())
             value = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-        except (OSError, ValueError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(
                 f"{path} cannot be read as a mapping (TOML, or JSON in .json): {error}."
             ) from error
@@ -52,7 +65,7 @@ class EdgeMapping:
     @classmethod
     def of(cls, value: Mapping[str, Any], where: str = "the mapping") -> EdgeMapping:
         """The mapping that ``value`` is: the keys of this class, ``columns`` among them. Raises DataError."""
-        texts, lists = ("name", "network", "scheme"), ("layers", "classes")
+        texts, lists = ("name", "network", "scheme", *WRITTEN), ("layers", "classes")
         _known(value, ("columns", *texts, *lists), where)
         columns = value.get("columns")
         if not isinstance(columns, dict):
@@ -67,9 +80,22 @@ class EdgeMapping:
         for key in lists:
             if key in value and not _texts(value[key]):
                 raise DataError(f"{where}: {key!r} should be a list of different texts, not {value[key]!r}.")
-        name, network, scheme = (value.get(key) for key in texts)
         layers, classes = (None if key not in value else tuple(value[key]) for key in lists)
-        return cls(where, columns, name, network, scheme, layers, classes)
+        told = {key: value[key] for key in texts if key in value}
+        _check_written(told, where)
+        return cls(where, columns, layers=layers, classes=classes, **told)
+
+
+def _check_written(told: Mapping[str, str], where: str) -> None:
+    """How a text file is written must be a way that there is."""
+    if len(told.get("delimiter", ",")) != 1 or told.get("delimiter") in ('"', "\r", "\n"):
+        raise DataError(f"{where}: 'delimiter' should be one character, not {told['delimiter']!r}.")
+    if (decimal := told.get("decimal", ".")) not in (".", ","):
+        raise DataError(f"{where}: 'decimal' should be '.' or ',', not {decimal!r}.")
+    try:
+        "".encode(told.get("encoding", "utf-8"))
+    except LookupError as error:
+        raise DataError(f"{where}: 'encoding' should be one that Python knows: {error}.") from error
 
 
 def _known(value: Mapping[str, Any], known: Collection[str], where: str) -> None:

@@ -182,7 +182,10 @@ WRONG = {
     "a layer less": (_set("layers", to=["conv1", "fc"]), "'layers' lacks 'conv2'"),
     "backward": (_set("layers", to=["fc", "conv2", "conv1"]), "from 'conv2' to 'fc' do not run forward"),
     "a class less": (_set("classes", to=["cat"]), "'classes' lacks 'dog'"),
-    "text for a weight": (_set("columns", "weight", to="class"), "'weight' should be numbers, not string"),
+    "text for a weight": (
+        _set("columns", "weight", to="class"),
+        "line 2 has the 'weight' 'cat', which is no number",
+    ),
 }
 
 
@@ -217,11 +220,11 @@ def tomled_text(value: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda rows: rows.assign(w=[1, None, 2, 3]), "row 2 has no 'weight'"),
-        (lambda rows: rows.assign(w=[1, 2, 1e300, 3]), "row 3 has the 'weight' 1e"),
+        (lambda rows: rows.assign(w=[1, None, 2, 3]), "line 3 has no 'weight'"),
+        (lambda rows: rows.assign(w=[1, 2, 1e300, 3]), "line 4 has the 'weight' '1e"),
         (
             lambda rows: pd.concat([rows, rows.iloc[[2]]]),
-            r"row 5 has the edge conv1 \[3\] -> conv2 \[7\] .*'dog' again",
+            r"line 6 has the edge conv1 \[3\] -> conv2 \[7\] .*'dog' again",
         ),
         (lambda rows: rows.assign(to=["conv1", "conv2", "conv2", "fc"]), "circle of layers"),
         (lambda rows: rows.iloc[:0], "there are no edges"),
