@@ -1,33 +1,55 @@
-"""What a tar must be before anything of it is used: whole, of plain files and folders that stay within."""
+"""What an archive must be before any of it is used: whole, of plain files and folders that stay within."""
 
 from __future__ import annotations
 
 import lzma
+import stat
 import tarfile
+import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from graphpath.errors import DataError
 
-DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, UnicodeError)
-"""What reading a tar that is truncated, or none, raises."""
+DAMAGED = (
+    OSError,
+    EOFError,
+    ValueError,  # numbers and texts in headers; UnicodeError is one
+    OverflowError,
+    zlib.error,
+    lzma.LZMAError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    NotImplementedError,  # a zip's way of packing that Python does not know
+)
+"""What reading an archive that is truncated, or none, raises."""
+
+_ENDINGS = (".tar", ".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".tbz2", ".txz", ".zip")
 
 
 def bare_name(path: Path) -> str:
-    """The name of ``path`` without the ending of a tar; the whole name where it has none."""
-    name = path.name
-    for ending in (".gz", ".bz2", ".xz"):
-        name = name.removesuffix(ending)
-    for ending in (".tar", ".tgz", ".tbz2", ".txz"):
-        if name.endswith(ending):
-            return name.removesuffix(ending)
-    return path.name
+    """The name of ``path`` without the ending of a tar or zip; the whole name where it has none."""
+    ending = next((one for one in _ENDINGS if path.name.lower().endswith(one)), "")
+    return path.name[: len(path.name) - len(ending)] or path.name
 
 
 def is_archive(path: Path) -> bool:
     """Whether ``path`` is a file that looks like a tar, by its name."""
-    return path.is_file() and bare_name(path) != path.name
+    return path.is_file() and bare_name(path) != path.name and not is_zip(path)
+
+
+def is_zip(path: Path) -> bool:
+    """Whether ``path`` is a file that looks like a zip, by its name."""
+    return path.is_file() and path.suffix.lower() == ".zip"
+
+
+def unreadable(path: Path, error: BaseException) -> DataError:
+    """What is said of the archive ``path`` after one of ``DAMAGED``: the system's reason, or the damage."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return DataError(f"{path}: cannot be read ({error.strerror})")
+    why = str(error) or type(error).__name__
+    return DataError(f"{path}: not a whole archive; it is truncated or damaged ({why})")
 
 
 def members(path: Path, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
@@ -49,12 +71,38 @@ def clean_name(member: tarfile.TarInfo) -> str:
     return PurePosixPath(member.name).as_posix().removeprefix("./")
 
 
+def zipped(path: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """The files and folders of ``archive``, which is the zip ``path`` opened.
+
+    Raises DataError for one that points outside, is encrypted, or is no plain file or folder.
+    """
+    for member in archive.infolist():
+        _check_name(path, member.filename)
+        if member.flag_bits & 1:
+            raise DataError(f"{path}: refused, its member {member.filename!a} is encrypted")
+        kind = stat.S_IFMT(member.external_attr >> 16)
+        if member.create_system == _UNIX and kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            raise _no_plain_file(path, member.filename)
+    return archive.infolist()
+
+
+_UNIX = 3
+"""The system whose file modes a zip's member carries (APPNOTE 4.4.2)."""
+
+
 def _check(path: Path, member: tarfile.TarInfo) -> None:
-    parts = PurePosixPath(member.name).parts
-    if member.name.startswith("/") or ".." in parts or "\\" in member.name:
-        raise DataError(f"{path}: refused, its member {member.name!r} points outside of the archive")
+    _check_name(path, member.name)
     if not (member.isreg() or member.isdir()) or member.issparse():
-        raise DataError(f"{path}: refused, its member {member.name!r} is no plain file or folder (a link?)")
+        raise _no_plain_file(path, member.name)
+
+
+def _check_name(path: Path, name: str) -> None:
+    if name.startswith("/") or ".." in PurePosixPath(name).parts or "\\" in name:
+        raise DataError(f"{path}: refused, its member {name!a} points outside of the archive")
+
+
+def _no_plain_file(path: Path, name: str) -> DataError:
+    return DataError(f"{path}: refused, its member {name!a} is no plain file or folder (a link?)")
 
 
 def _check_end(path: Path, archive: tarfile.TarFile, end: int) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from graphpath.cli.notes import heed
 from graphpath.errors import DataError, QueryParameterError
 
 if TYPE_CHECKING:
@@ -27,13 +28,17 @@ Weights = Annotated[
 Data = Annotated[
     str,
     typer.Option(
-        "--data", help="digits, mnist, cifar10, m2nist, an image folder, a tar of one, or an image set."
+        "--data",
+        help="digits, mnist, cifar10, m2nist, an image folder, a tar or zip of one, or an image set.",
     ),
 ]
 Root = Annotated[Path | None, typer.Option("--root", help="Where data lie on disk, in torchvision's layout.")]
 Split = Annotated[str, typer.Option("--split", help="train or test, where there is a choice.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many images, evenly by class.")]
 Size = Annotated[int | None, typer.Option("--size", min=1, help="Bring images to this height and width.")]
+Exif = Annotated[
+    bool, typer.Option("--exif", help="Turn images as their EXIF orientation says; torchvision does not.")
+]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps ...")]
 Seed = Annotated[int, typer.Option("--seed", help="Makes everything drawn at random reproducible.")]
 Batch = Annotated[int | None, typer.Option("--batch", min=1, help="Images at a time.")]
@@ -79,14 +84,21 @@ def open_images(
     limit: int | None,
     seed: int,
     size: int | None = None,
+    exif: bool = False,
 ) -> BaseImages:
-    """The images that ``--data`` names, at the size that the model was made for unless told otherwise."""
+    """The images that ``--data`` names, at the size that the model was made for unless told otherwise.
+
+    When the verb ends, what should be known of those that it read is said on stderr.
+    """
     from graphpath.data import open_images
 
     shape = model.shape if model is not None else None
     side = size if size is not None or shape is None else (shape[1], shape[2])
     channels = None if shape is None else shape[0]
-    return open_images(data, root=root, split=split, limit=limit, seed=seed, size=side, channels=channels)
+    images = open_images(
+        data, root=root, split=split, limit=limit, seed=seed, size=side, channels=channels, exif=exif
+    )
+    return heed(images)
 
 
 def named_values(pairs: list[str], option: str) -> dict[str, str]:

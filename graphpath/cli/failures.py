@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import typer
 
+from graphpath.cli.notes import noting
 from graphpath.cli.say import console, styled
 from graphpath.errors import GraphpathError
 from graphpath.extras import missing
@@ -35,7 +36,8 @@ def guarded(verb: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(verb)
     def run(*args: Any, **options: Any) -> None:
         try:
-            verb(*args, **options)
+            with noting():
+                verb(*args, **options)
             flush()
         except GraphpathError as error:
             _stop(str(error), 1, error)

@@ -32,6 +32,7 @@ def command(
     root: a.Root = None,
     split: a.Split = "test",
     size: a.Size = None,
+    exif: a.Exif = False,
     samples: Annotated[int, typer.Option("--samples", min=1, help="Images whose pathways are drawn.")] = 10,
     pairs: Annotated[
         int, typer.Option("--pairs", min=0, help="Attacked images shown with their originals.")
@@ -40,13 +41,13 @@ def command(
     """Write one self-contained HTML report about a store."""
     from graphpath.report import write_report
 
-    pixels = [_pixels(spec, root, split, size) for spec in data or []]
+    pixels = [_pixels(spec, root, split, size, exif) for spec in data or []]
     with a.open_store(store, database) as kept:
         page = write_report(kept, out, run=run, images=pixels, samples=samples, pairs=pairs)
     say(f"{page}: {page.stat().st_size / 1e6:.1f} MB")
 
 
-def _pixels(spec: str, root: Path | None, split: str, size: int | None) -> Pixels:
+def _pixels(spec: str, root: Path | None, split: str, size: int | None, exif: bool) -> Pixels:
     """The pixels of an image set, read without torch, or of anything else that --data names."""
     from graphpath.record.imageset import ImageSet, is_image_set
     from graphpath.report import ImageSetPixels
@@ -55,4 +56,5 @@ def _pixels(spec: str, root: Path | None, split: str, size: int | None) -> Pixel
         return ImageSetPixels(ImageSet(spec))
     from graphpath.report.pixels import ImagesPixels
 
-    return ImagesPixels(a.open_images(spec, None, root=root, split=split, limit=None, seed=0, size=size))
+    images = a.open_images(spec, None, root=root, split=split, limit=None, seed=0, size=size, exif=exif)
+    return ImagesPixels(images)

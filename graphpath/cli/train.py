@@ -21,6 +21,7 @@ def command(
     root: a.Root = None,
     limit: a.Limit = None,
     size: a.Size = None,
+    exif: a.Exif = False,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the images.")] = None,
     batch: a.Batch = None,
     rate: Annotated[float | None, typer.Option("--rate", help="The largest learning rate.")] = None,
@@ -28,11 +29,12 @@ def command(
     seed: a.Seed = 0,
 ) -> None:
     """Train a small network on DATA and write a checkpoint that --model takes."""
-    from graphpath.data import open_images
     from graphpath.models import Progress, train
 
-    training = open_images(data, root=root, split="train", limit=limit, seed=seed, size=size)
-    testing = open_images(data, root=root, split="test", size=size)
+    training = a.open_images(
+        data, None, root=root, split="train", limit=limit, seed=seed, size=size, exif=exif
+    )
+    testing = a.open_images(data, None, root=root, split="test", limit=None, seed=seed, size=size, exif=exif)
     with bar("training") as shown:
 
         def report(progress: Progress) -> None:

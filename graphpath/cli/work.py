@@ -28,6 +28,7 @@ class Work:
     device: str
     batch: int | None
     seed: int
+    exif: bool
 
     def open(self) -> tuple[LoadedModel, BaseImages]:
         """The network, and the images at the size that it was made for. Raises ModelError, DataError."""
@@ -44,6 +45,7 @@ class Work:
             limit=self.limit,
             seed=self.seed,
             size=self.size,
+            exif=self.exif,
         )
         return loaded, images
 
@@ -59,6 +61,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "device": (a.Device, "cpu"),
     "batch": (a.Batch, None),
     "seed": (a.Seed, 0),
+    "exif": (a.Exif, False),
 }
 
 work_options = in_place_of("work", _OPTIONS, Work)

@@ -81,6 +81,11 @@ class BaseImages(ABC):
         return self._table
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What should be known of the images read so far, a sentence a kind: transparency met ..."""
+        return ()
+
+    @property
     def labels(self) -> npt.NDArray[np.int32]:
         """int32 (n,): the class of each image, -1 where there is none."""
         return labels_of(self.rows())
@@ -127,6 +132,10 @@ class Selection(BaseImages):
 
     def __len__(self) -> int:
         return len(self._positions)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self._images.notes
 
     def _rows(self) -> pa.Table:
         return self._images.rows().take(pa.array(self._positions))

@@ -81,6 +81,10 @@ class ComposedImages(BaseImages):
     def __len__(self) -> int:
         return len(self._ends) - 1
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.objects.notes
+
     def _rows(self) -> pa.Table:
         labels = self.objects.labels[self.where.source[self._ends[:-1]]]
         return sample_rows(self.dataset, self.split, labels, index=np.arange(len(self)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from abc import abstractmethod
 from pathlib import Path
 
@@ -12,18 +13,25 @@ import torch
 
 from graphpath.data.base import BaseImages, Positions
 from graphpath.data.decode import decode
-from graphpath.data.fit import Size
-from graphpath.data.layout import WHOLE, Layout, arrange
+from graphpath.data.fit import Shown
+from graphpath.data.layout import CLASS_DEPTH, SPLIT_NAMES, WHOLE, Layout, Listing, arrange, is_clutter
+from graphpath.data.notes import Notes
 from graphpath.data.rows import UNLABELLED, sample_rows
 from graphpath.errors import DataError
 
+MOST_BYTES = 1 << 30
+"""No image's file may be larger."""
+
 
 class EncodedImages(BaseImages):
-    """Images that are decoded when they are read. A sample's id includes its file's name in the set."""
+    """Images that are decoded when they are read. A sample's id includes its file's name in the set.
 
-    def __init__(self, dataset: str, layout: Layout, size: Size | None, channels: int | None) -> None:
-        self._layout, self._size, self._channels = layout, size, channels
-        first = decode(self._bytes(0), self._where(0), size, channels)
+    With ``exif`` each is turned as its EXIF orientation says; the ids say so, for the pixels are others.
+    """
+
+    def __init__(self, dataset: str, layout: Layout, shown: Shown) -> None:
+        self._layout, self._shown, self._met = layout, shown, Notes()
+        first = decode(self._bytes(0), self._where(0), shown.size, shown.channels, exif=shown.exif)
         channels_, height, width = first.shape
         super().__init__(dataset, layout.split, layout.classes, (channels_, height, width))
 
@@ -39,7 +47,8 @@ class EncodedImages(BaseImages):
         return len(self._layout.names)
 
     def _rows(self) -> pa.Table:
-        details = [{"file": name} for name in self._layout.names]
+        turned = {"exif": True} if self._shown.exif else {}
+        details = [{"file": name, **turned} for name in self._layout.names]
         return sample_rows(
             self.dataset, self.split, self._layout.labels, index=np.arange(len(self)), details=details
         )
@@ -49,9 +58,15 @@ class EncodedImages(BaseImages):
             return torch.empty((0, *self.shape))
         return torch.stack([self._decoded(int(position)) for position in positions])
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (*self._layout.notes, *self._met.sentences())
+
     def _decoded(self, position: int) -> torch.Tensor:
-        where = self._where(position)
-        pixels = decode(self._bytes(position), where, self._size, self._channels)
+        where, shown = self._where(position), self._shown
+        pixels = decode(
+            self._bytes(position), where, shown.size, shown.channels, exif=shown.exif, notes=self._met
+        )
         if tuple(pixels.shape) != self.shape:
             raise DataError(
                 f"{where}: {pixels.shape[1]}x{pixels.shape[2]} pixels, the first image has "
@@ -63,34 +78,81 @@ class EncodedImages(BaseImages):
 class FolderImages(EncodedImages):
     """The images of a folder on disk."""
 
-    def __init__(
-        self, root: Path, dataset: str, layout: Layout, size: Size | None, channels: int | None
-    ) -> None:
+    def __init__(self, root: Path, dataset: str, layout: Layout, shown: Shown) -> None:
         self._root = root
-        super().__init__(dataset, layout, size, channels)
+        super().__init__(dataset, layout, shown)
 
     def _where(self, position: int) -> str:
         return str(self._root / self._layout.names[position])
 
     def _bytes(self, position: int) -> bytes:
-        path = self._root / self._layout.names[position]
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+        return read_plain(self._root / self._layout.names[position])
 
 
-def open_folder(path: Path, split: str, size: Size | None, channels: int | None) -> FolderImages:
+def read_plain(path: Path) -> bytes:
+    """The bytes of a plain file; ``DataError`` for anything else, which might keep a reader waiting."""
+    try:
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):
+            raise DataError(f"{path}: no plain file (a pipe, socket, device or folder); remove it")
+        if facts.st_size > MOST_BYTES:
+            raise DataError(f"{path}: {facts.st_size >> 20} MiB, more than an image has")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def open_folder(path: Path, split: str, shown: Shown) -> FolderImages:
     """The images below ``path``: one sub-folder a class, or train/ and test/ of such."""
-    names = [
-        (Path(folder) / file).relative_to(path).as_posix()
-        for folder, _, files in os.walk(path)
-        for file in files
-    ]
-    return FolderImages(path, path.resolve().name, arrange(names, split, str(path)), size, channels)
+    return FolderImages(path, path.resolve().name, arrange(listed(path), split, str(path)), shown)
 
 
-def open_file(path: Path, size: Size | None, channels: int | None) -> FolderImages:
+def open_file(path: Path, shown: Shown) -> FolderImages:
     """One image, not labelled."""
     layout = Layout(WHOLE, (), (path.name,), (UNLABELLED,))
-    return FolderImages(path.parent, path.resolve().parent.name, layout, size, channels)
+    return FolderImages(path.parent, path.resolve().parent.name, layout, shown)
+
+
+_Identity = tuple[int, int]
+
+
+def listed(root: Path) -> Listing:
+    """All files below ``root``, and its folders, linked ones followed.
+
+    A folder that is linked into itself is entered once, and within one class no folder twice, so that links
+    that lead in circles end. Raises ``DataError`` for a folder that cannot be listed.
+    """
+    files: list[str] = []
+    folders: list[str] = []
+    facts = root.stat()
+    open_ones: list[tuple[str, int, set[_Identity]]] = [("", 0, {(facts.st_dev, facts.st_ino)})]
+    while open_ones:
+        prefix, depth, seen = open_ones.pop()
+        for entry in _entries(root / prefix):
+            name = prefix + entry.name
+            if (identity := _folder(entry)) is None:
+                files.append(name)
+            elif not is_clutter(entry.name) and identity not in seen:
+                own = depth == 0 or (depth == 1 and prefix[:-1] in SPLIT_NAMES)
+                inner = set(seen) if own else seen
+                inner.add(identity)
+                open_ones.append((f"{name}/", depth + 1, inner))
+                folders += [name] if depth < CLASS_DEPTH else []
+    return Listing(files, folders)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            return sorted(found, key=lambda entry: entry.name)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror})") from error
+
+
+def _folder(entry: os.DirEntry[str]) -> _Identity | None:
+    """Which folder ``entry`` is; None for a file, and for a link that leads nowhere."""
+    try:
+        facts = entry.stat()
+    except OSError:
+        return None
+    return (facts.st_dev, facts.st_ino) if stat.S_ISDIR(facts.st_mode) else None

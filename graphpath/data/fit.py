@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pyarrow as pa
 import torch
 import torch.nn.functional as F
@@ -11,6 +13,15 @@ from graphpath.errors import DataError
 
 Size = tuple[int, int]
 """(height, width)."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How encoded images are brought to pixels: None leaves as it is; ``exif`` applies their orientation."""
+
+    size: Size | None = None
+    channels: int | None = None
+    exif: bool = False
 
 
 def as_size(size: int | Size | None) -> Size | None:
@@ -67,6 +78,10 @@ class Fitted(BaseImages):
 
     def __len__(self) -> int:
         return len(self._images)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self._images.notes
 
     def _rows(self) -> pa.Table:
         return self._images.rows()

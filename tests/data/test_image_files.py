@@ -15,10 +15,10 @@ pytest.importorskip("torch")
 import torch
 from PIL import Image
 
-from graphpath.data import archive, open_images
+from graphpath.data import cache, index, open_images
 from graphpath.data.decode import decode
 from graphpath.data.fit import fit
-from graphpath.data.layout import arrange, unwrapped
+from graphpath.data.layout import Listing, arrange, unwrapped
 from graphpath.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -86,7 +86,7 @@ def test_a_folder_of_loose_images_and_one_image_are_unlabelled(folder: Path) -> 
 
 
 def test_what_a_folder_lacks_is_named(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no val/; its splits are test, train"):
+    with pytest.raises(DataError, match=r"no images in val/; its splits are test, train"):
         open_images(folder, split="val")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no images in it"):
@@ -149,7 +149,7 @@ def test_resizing_covers_and_cuts_out_the_centre() -> None:
 
 
 def test_layout_takes_nested_folders_as_their_class() -> None:
-    layout = arrange(["b/x/1.png", "a/2.JPG", "a/notes.txt"], "test", "here")
+    layout = arrange(Listing(["b/x/1.png", "a/2.JPG", "a/notes.txt"], []), "test", "here")
     assert layout.classes == ("a", "b")
     assert dict(zip(layout.names, layout.labels, strict=True)) == {"a/2.JPG": 0, "b/x/1.png": 1}
 
@@ -165,7 +165,7 @@ def test_layout_takes_nested_folders_as_their_class() -> None:
     ],
 )
 def test_folders_that_mean_nothing_are_left_out(names: list[str], depth: int) -> None:
-    assert unwrapped(names) == depth
+    assert unwrapped(Listing(names, [])) == depth
 
 
 @pytest.mark.parametrize(
@@ -187,8 +187,8 @@ def test_a_tar_is_indexed_once_and_again_when_it_changes(
     tmp_path: Path, contents: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scans: list[Path] = []
-    scan: Callable[[Path, Path], archive.Index] = archive._scan
-    monkeypatch.setattr(archive, "_scan", lambda path, plain: scans.append(path) or scan(path, plain))
+    scan: Callable[[Path, Path], index.Index] = index.unpacked
+    monkeypatch.setattr(cache, "unpacked", lambda path, plain: scans.append(path) or scan(path, plain))
     tar = make_tar(tmp_path / "pets.tar.gz", contents, "w:gz")
     first = open_images(tar)
     assert torch.equal(open_images(tar).batch(0, 3), first.batch(0, 3))
@@ -243,7 +243,7 @@ def test_a_tar_with_a_link_or_device_is_refused(tmp_path: Path, kind: bytes) -> 
 def test_a_tar_that_unpacks_to_too_much_is_refused_and_leaves_nothing(
     tmp_path: Path, contents: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive, "MOST_BYTES", 1 << 10)
+    monkeypatch.setattr(index, "MOST_BYTES", 1 << 10)
     monkeypatch.setenv("GRAPHPATH_CACHE", str(tmp_path / "cache"))
     with pytest.raises(DataError, match="unpacks to more than"):
         open_images(make_tar(tmp_path / "bomb.tar.gz", contents, "w:gz"))
