@@ -18,7 +18,9 @@ What the names leave open:
   model and method, so that an attacked image's pathway in one run meets the classes of another.
   ``shared`` of the pathway's ``edges`` lie in the class pathway; ``least`` and ``most`` are the sums of
   minima and maxima of ``|score|`` shares, so the weighted Jaccard of a layer is ``least / most``, and of
-  all layers ``sum(least) / sum(most)``. A sample that is a member is left out of the class first.
+  all layers ``sum(least) / sum(most)``. Members that derive from one original with the pathway's sample
+  (itself, its parent, siblings ...) are left out of the class first, as far as their descent is known when
+  the later of the two runs is loaded: load attacked images before attacks on them.
 - ``Verdict`` is what ``graphpath.verify`` found of an answer that came from the runs at ``OF_RUN``. It is the
   only node that no trace brings.
 """

@@ -2,10 +2,11 @@
 //
 // Per pathway and layer (-1 = all layers together): in_first and in_second are the shares of the pathway's
 // edges that lie on the class pathways of its sample's first and second predicted category; weighted_first
-// and weighted_second the weighted J of normalised abs(score) with them. A sample that belongs to the class
-// pathway is left out of it first. An image whose way leaves its class has a low in_first: these are the
-// features of Qiu et al.'s detector. reference is the run of the class pathways, which any run of the same
-// model and method can be. NaN where that run has no class pathway of the category.
+// and weighted_second the weighted J of normalised abs(score) with them. What derives from one original with
+// the sample (itself, the image that was attacked, other attacks on it) is left out of the class pathway
+// first. An image whose way leaves its class has a low in_first: these are the features of Qiu et al.'s
+// detector. reference is the run of the class pathways, which any run of the same model and method can be.
+// NaN where that run has no class pathway of the category.
 //
 // param layers list<int> = []: only these layers, -1 then being these together; [] = all
 // param references list<string> = []: only class pathways of these runs; [] = all

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from graphpath.analysis.tables import opened
+from graphpath.queries import whole
+from graphpath.sql import quoted
+from graphpath.stores.families import families
+from graphpath.stores.stored import EDGE, ranges
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,41 +24,42 @@ if TYPE_CHECKING:
     from graphpath.record import Trace
     from graphpath.stores.base import Store
 
-EVERY = 1 << 40
-"""More rows than any store holds."""
+EDGE_COLUMNS = pa.schema(
+    [("pathway", pa.int64()), ("source", pa.int64()), ("target", pa.int64()), ("score", pa.float32())]
+)
 
 COMPARED = """
 WITH asked AS (
-    SELECT p.pathway, p.sample, q.rank AS prediction, k.label, k.name,
-        exists (FROM members m WHERE m.sample = p.sample AND m.label = k.label) AS member
-    FROM pathways p JOIN predictions q USING (sample) JOIN categories k USING (category)
+    SELECT p.pathway, p.sample, f.family, q.rank AS prediction, k.label, k.name
+    FROM pathways p JOIN families f USING (sample)
+    JOIN predictions q USING (sample) JOIN categories k USING (category)
     WHERE q.rank <= 2 AND k.label IN (SELECT label FROM class_edges)
 ), mine AS (
     SELECT pathway, layer, count(*) AS edges, sum(abs(score::DOUBLE)) AS weight FROM edges GROUP BY ALL
-), both_have AS (
-    -- A member is out of its class: its share is gone, and edges that too few others have.
-    SELECT a.pathway, a.prediction, e.layer, abs(e.score::DOUBLE) AS weight, c.sum AS class_weight,
-        a.member, NOT a.member OR c.support > c.min_support AS stays
-    FROM asked a JOIN edges e USING (pathway)
-    JOIN class_edges c ON c.label = a.label AND c.source = e.source AND c.target = e.target
 ), lost AS (
-    SELECT pathway, prediction, layer, count(*) FILTER (NOT stays) AS edges,
-        sum(CASE WHEN stays THEN weight ELSE class_weight END) AS weight
-    FROM both_have WHERE member GROUP BY ALL
+    SELECT label, family, layer, count(*) FILTER (NOT stays) AS edges,
+        sum(CASE WHEN stays THEN given ELSE weight END) AS weight
+    FROM own GROUP BY ALL
 ), whole AS (
     SELECT label, layer, count(*) AS edges, sum(sum) AS weight FROM class_edges GROUP BY ALL
 ), class AS (
     SELECT a.pathway, a.prediction, w.layer,
         CASE WHEN w.edges > coalesce(l.edges, 0) THEN w.weight - coalesce(l.weight, 0) ELSE 0 END AS weight
-    FROM asked a JOIN whole w USING (label) LEFT JOIN lost l USING (pathway, prediction, layer)
+    FROM asked a JOIN whole w USING (label) LEFT JOIN lost l USING (label, family, layer)
+), both_have AS (
+    SELECT a.pathway, a.prediction, e.layer, abs(e.score::DOUBLE) AS weight,
+        c.sum - coalesce(o.given, 0) AS class_weight
+    FROM asked a JOIN edges e USING (pathway)
+    JOIN class_edges c ON c.label = a.label AND c.source = e.source AND c.target = e.target
+    LEFT JOIN own o ON o.label = a.label AND o.family = a.family AND o.source = e.source
+        AND o.target = e.target
+    WHERE coalesce(o.stays, true)
 ), likeness AS (
     SELECT b.pathway, b.prediction, b.layer, count(*) AS shared,
         sum(least(CASE WHEN m.weight > 0 THEN b.weight / m.weight ELSE 0 END,
-            CASE WHEN c.weight > 0
-                THEN greatest(b.class_weight - CASE WHEN b.member THEN b.weight ELSE 0 END, 0) / c.weight
-                ELSE 0 END)) AS least
+            CASE WHEN c.weight > 0 THEN greatest(b.class_weight, 0) / c.weight ELSE 0 END)) AS least
     FROM both_have b JOIN mine m USING (pathway, layer) JOIN class c USING (pathway, prediction, layer)
-    WHERE b.stays GROUP BY ALL
+    GROUP BY ALL
 ), places AS (
     SELECT a.pathway, a.prediction, m.layer FROM asked a JOIN mine m USING (pathway)
     UNION SELECT pathway, prediction, layer FROM class WHERE weight > 0
@@ -73,19 +84,40 @@ FROM compared GROUP BY pathway, sample, layer ORDER BY pathway, layer
 """
 
 OUTSIDE = """
-SELECT p.sample, e.layer, e.source, e.target, a.name AS source_name, b.name AS target_name, e.flow, e.score,
-    coalesce((SELECT list_sort(list(DISTINCT c.category)) FROM class_edges c
-        WHERE c.source = e.source AND c.target = e.target), []) AS classes
-FROM edges e JOIN pathways p USING (pathway)
-JOIN predictions q ON q.sample = p.sample AND q.rank = 1 JOIN categories k USING (category)
-JOIN named a ON a.neuron = e.source JOIN named b ON b.neuron = e.target
-WHERE (len($samples) = 0 OR list_contains($samples, p.sample))
-    AND NOT exists (FROM class_edges c
-        WHERE c.label = k.label AND c.source = e.source AND c.target = e.target)
-QUALIFY row_number() OVER (PARTITION BY p.sample ORDER BY abs(e.score) DESC, e.layer, e.source, e.target)
+WITH asked AS (
+    SELECT p.pathway, p.sample, f.family, k.label
+    FROM pathways p JOIN families f USING (sample)
+    JOIN predictions q ON q.sample = p.sample AND q.rank = 1 JOIN categories k USING (category)
+    WHERE len($samples) = 0 OR list_contains($samples, p.sample)
+), held AS (
+    SELECT a.pathway, e.source, e.target, list_sort(list(DISTINCT c.category)) AS classes,
+        bool_or(c.label = a.label) AS inside
+    FROM edges e JOIN asked a USING (pathway) JOIN class_edges c USING (source, target)
+    ANTI JOIN (SELECT * FROM own WHERE NOT stays) o ON o.label = c.label AND o.family = a.family
+        AND o.source = c.source AND o.target = c.target
+    GROUP BY a.pathway, e.source, e.target
+)
+SELECT a.sample, e.layer, e.source, e.target, s.name AS source_name, t.name AS target_name, e.flow, e.score,
+    coalesce(h.classes, []) AS classes
+FROM edges e JOIN asked a USING (pathway) LEFT JOIN held h USING (pathway, source, target)
+JOIN named s ON s.neuron = e.source JOIN named t ON t.neuron = e.target
+WHERE NOT coalesce(h.inside, false)
+QUALIFY row_number() OVER (PARTITION BY a.sample ORDER BY abs(e.score) DESC, e.layer, e.source, e.target)
     <= $limit
-ORDER BY p.sample, abs(e.score) DESC, e.layer, e.source, e.target
+ORDER BY a.sample, abs(e.score) DESC, e.layer, e.source, e.target
 """
+
+OWN = """
+WITH given AS (
+    SELECT m.label, m.family, e.source, e.target, sum(abs(e.score::DOUBLE)) AS weight,
+        count(DISTINCT m.sample) AS samples
+    FROM members m JOIN member_edges e USING (pathway) GROUP BY ALL
+)
+SELECT g.label, g.family, g.source, g.target, c.layer, g.weight AS given, c.sum AS weight,
+    c.support - g.samples >= c.min_support AS stays
+FROM given g JOIN class_edges c USING (label, source, target)
+"""
+PARENTS = "MATCH (s:Sample) RETURN s.id AS sample, s.parent AS parent"
 
 NAMED = """
 CREATE VIEW named AS
@@ -105,8 +137,9 @@ def resemblance(
 
     The same as the named query ``adversarial/class_similarity`` with the run ``reference``, for a trace that
     is not in the store: columns pathway, sample, layer (-1 = all), edges, first, second, in_first, in_second,
-    weighted_first, weighted_second. A sample that is a member of a class pathway is left out of it first.
-    There are rows for classes whose pathway has edges. The store is only read.
+    weighted_first, weighted_second. Samples of a class that derive from one original with the pathway's own
+    (itself, its parent, siblings) are left out of it first. There are rows for classes whose pathway has
+    edges. The store is only read.
 
     Raises:
         RunNotFound: the reference is not in the store.
@@ -114,9 +147,7 @@ def resemblance(
     """
     labels = _predicted(trace, memory)
     classes = class_edges(store, reference, labels)
-    with opened(trace, memory) as connection:
-        connection.register("class_edges", classes)
-        connection.register("members", members(store, reference))
+    with opened(trace, memory) as connection, _own(store, connection, reference, classes):
         frame: pd.DataFrame = connection.execute(COMPARED).df()
     return frame
 
@@ -131,15 +162,15 @@ def outside_class(
 ) -> pd.DataFrame:
     """The edges of pathways that the class pathways of their predictions lack, strongest |score| first.
 
-    At most ``limit`` for each sample (all of the trace, unless ``samples`` says which). Columns sample,
+    The samples that derive from one original with the pathway's own are left out of the classes first. At
+    most ``limit`` for each sample (all of the trace, unless ``samples`` says which). Columns sample,
     layer, source, target, source_name, target_name, flow, score, classes (those of the run ``reference`` on
     whose class pathways the edge lies).
 
     Raises: as ``resemblance``.
     """
     classes = class_edges(store, reference)
-    with opened(trace) as connection:
-        connection.register("class_edges", classes)
+    with opened(trace) as connection, _own(store, connection, reference, classes):
         connection.execute(NAMED)
         asked = {"samples": [int(sample) for sample in samples], "limit": limit}
         frame: pd.DataFrame = connection.execute(OUTSIDE, asked).df()
@@ -149,14 +180,51 @@ def outside_class(
 
 def class_edges(store: Store, reference: str, labels: list[int] | None = None) -> pd.DataFrame:
     """The class pathways' edges, with ``sum``, the |score| of all samples together."""
-    found = store.query("categories/class_edges", run=reference, labels=labels or [], limit=EVERY)
+    found = whole(store, "categories/class_edges", run=reference, labels=labels or [])
     return found.assign(sum=found.weight * found.samples)
 
 
 def members(store: Store, reference: str) -> pd.DataFrame:
-    """The samples behind the class pathways of originals, and the label of each."""
-    samples = store.query("pathways/of_run", run=reference, variants=["original"], limit=EVERY)
-    return samples.loc[samples.correct & (samples.target == samples.label), ["sample", "label"]]
+    """The samples behind the class pathways of originals: sample, label, pathway, edges."""
+    samples = whole(store, "pathways/of_run", run=reference, variants=["original"])
+    belongs = samples.correct & (samples.target == samples.label)
+    return samples.loc[belongs, ["sample", "label", "pathway", "edges"]]
+
+
+@contextmanager
+def _own(store: Store, connection: Any, reference: str, classes: pd.DataFrame) -> Iterator[None]:
+    """Tables of ``connection``: ``class_edges``; ``families`` of the trace's samples; and ``own``, what each
+    family's members give to the classes.
+    """
+    connection.register("class_edges", classes)
+    connection.register("parents", store.execute(PARENTS, {}))
+    connection.register("every_member", members(store, reference))
+    everyone = families("SELECT sample, parent FROM samples UNION SELECT sample, parent FROM parents")
+    connection.execute(f"CREATE TEMP TABLE families AS {everyone}")
+    connection.execute(
+        """CREATE TEMP TABLE members AS
+        SELECT m.*, f.family FROM every_member m JOIN families f USING (sample)
+        WHERE f.family IN (SELECT family FROM samples JOIN families USING (sample))
+            AND m.label IN (SELECT label FROM class_edges)"""
+    )
+    with TemporaryDirectory() as folder:
+        found = connection.execute("SELECT pathway, edges FROM members").fetchnumpy()
+        file = _edges(store, pa.table(dict(found)), Path(folder))
+        connection.execute(f"CREATE VIEW member_edges AS SELECT * FROM read_parquet({quoted(file)})")
+        connection.execute(f"CREATE TEMP TABLE own AS {OWN}")
+        yield
+
+
+def _edges(store: Store, pathways: pa.Table, folder: Path) -> Path:
+    """The stored edges of ``pathways``, as a file: read from the store some at a time."""
+    file = folder / "edges.parquet"
+    wanted = pathways["pathway"].combine_chunks()
+    with pq.ParquetWriter(file, EDGE_COLUMNS) as writer:
+        for some in ranges(pathways):
+            found = store.execute(EDGE, some)
+            kept = found.filter(pc.is_in(found["pathway"], value_set=wanted))
+            writer.write_table(kept.select(EDGE_COLUMNS.names).cast(EDGE_COLUMNS))
+    return file
 
 
 def _predicted(trace: Trace | str | Path, memory: str | None) -> list[int]:

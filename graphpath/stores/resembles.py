@@ -1,8 +1,9 @@
 """RESEMBLES: each pathway beside the class pathways of its sample's first two predictions (DESIGN §3).
 
 Layer by layer: how many of the pathway's edges the class has, and the sums of minima and maxima of both
-sides' shares of ``|score|``. A sample that is a member of a class is taken out of it first: its
-contribution leaves the sums, and an edge that only ``min_support - 1`` others share leaves the class.
+sides' shares of ``|score|``. The samples of a class that derive from one original with the pathway's own
+(itself, what it was made from, what else was made of that) are taken out of it first: their contribution
+leaves the sums, and an edge that fewer than ``min_support`` others share leaves the class.
 
 Works on ``all_*`` tables, which hold this run and every comparable one, in batches of pathways.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from graphpath.sql import quoted
+from graphpath.stores.families import families
 from graphpath.stores.prepare import Workshop
 
 BATCH = 1_000_000
@@ -25,8 +27,8 @@ def compare(shop: Workshop, run: str, comparable: str) -> None:
     _gather(shop, run, comparable)
     shop.table(
         "pairs",
-        f"""SELECT p.pathway, p.sample, p.edges, c.class_pathway, q.rank AS prediction
-        FROM all_facts p
+        f"""SELECT p.pathway, f.family, p.edges, c.class_pathway, q.rank AS prediction
+        FROM all_facts p JOIN families f USING (sample)
         JOIN all_predictions q ON q.run = p.run AND q.sample = p.sample AND q.rank <= {PREDICTIONS}
         JOIN all_classes c ON c.category = q.category AND c.variant = 'original'
         WHERE p.run = {quoted(run)} OR c.run = {quoted(run)}""",
@@ -43,6 +45,8 @@ def compare(shop: Workshop, run: str, comparable: str) -> None:
 
 def _gather(shop: Workshop, run: str, comparable: str) -> None:
     """This run's rows and the stored ones of comparable runs (``stored_*`` views) in one place each."""
+    everyone = "SELECT sample, parent FROM samples UNION SELECT id, parent FROM stored_samples"
+    shop.table("families", families(everyone))
     mine = f"SELECT {quoted(run)} AS run, sample, category, rank FROM predictions"
     shop.table("all_predictions", f"{mine} UNION ALL SELECT * FROM stored_predictions")
     shop.table(
@@ -57,8 +61,9 @@ def _gather(shop: Workshop, run: str, comparable: str) -> None:
     )
     shop.table(
         "all_members",
-        """SELECT class_pathway, pathway, sample
-        FROM all_facts JOIN all_classes USING (run, category, variant) WHERE member""",
+        """SELECT class_pathway, pathway, sample, family
+        FROM all_facts JOIN all_classes USING (run, category, variant) JOIN families USING (sample)
+        WHERE member""",
     )
     columns = "class_pathway, source, target, layer, support, weight"
     shop.table(
@@ -89,16 +94,17 @@ def _batch(shop: Workshop, first: int, last: int) -> None:
         f"""SELECT pathway, source, target, layer, abs(score::DOUBLE) AS weight
         FROM all_edges WHERE pathway BETWEEN {first} AND {last}""",
     )
-    # What the members among the samples give to their own classes.
+    # What the members of the samples' families give to the classes.
     shop.table(
         "own",
         """WITH given AS (
-            SELECT m.class_pathway, m.sample, e.source, e.target, sum(abs(e.score::DOUBLE)) AS weight
+            SELECT m.class_pathway, m.family, e.source, e.target, sum(abs(e.score::DOUBLE)) AS weight,
+                count(DISTINCT m.sample) AS samples
             FROM all_edges e JOIN all_members m USING (pathway)
-            SEMI JOIN now n ON n.class_pathway = m.class_pathway AND n.sample = m.sample
+            SEMI JOIN now n ON n.class_pathway = m.class_pathway AND n.family = m.family
             GROUP BY ALL)
-        SELECT g.class_pathway, g.sample, g.source, g.target, k.layer, g.weight AS given, k.weight,
-            k.support - 1 >= c.min_support AS stays
+        SELECT g.class_pathway, g.family, g.source, g.target, k.layer, g.weight AS given, k.weight,
+            k.support - g.samples >= c.min_support AS stays
         FROM given g JOIN all_class_edges k USING (class_pathway, source, target)
         JOIN all_classes c USING (class_pathway)""",
     )
@@ -108,21 +114,21 @@ RESEMBLES = """
 WITH mine AS (
     SELECT pathway, layer, count(*) AS edges, sum(weight) AS weight FROM theirs GROUP BY ALL
 ), lost AS (
-    SELECT class_pathway, sample, layer, count(*) FILTER (NOT stays) AS edges,
+    SELECT class_pathway, family, layer, count(*) FILTER (NOT stays) AS edges,
         sum(CASE WHEN stays THEN given ELSE weight END) AS weight
     FROM own GROUP BY ALL
 ), class AS (
     SELECT n.pathway, n.class_pathway, l.layer, l.edges - coalesce(o.edges, 0) AS edges,
         CASE WHEN l.edges = coalesce(o.edges, 0) THEN 0 ELSE l.weight - coalesce(o.weight, 0) END AS weight
     FROM now n JOIN class_layers l USING (class_pathway)
-    LEFT JOIN lost o ON o.class_pathway = n.class_pathway AND o.sample = n.sample AND o.layer = l.layer
+    LEFT JOIN lost o ON o.class_pathway = n.class_pathway AND o.family = n.family AND o.layer = l.layer
 ), both_have AS (
     SELECT n.pathway, n.class_pathway, e.layer, e.weight AS left_weight,
         k.weight - coalesce(o.given, 0) AS right_weight
     FROM now n JOIN theirs e USING (pathway)
     JOIN all_class_edges k ON k.class_pathway = n.class_pathway AND k.source = e.source
         AND k.target = e.target
-    LEFT JOIN own o ON o.class_pathway = n.class_pathway AND o.sample = n.sample
+    LEFT JOIN own o ON o.class_pathway = n.class_pathway AND o.family = n.family
         AND o.source = e.source AND o.target = e.target
     WHERE coalesce(o.stays, true)
 ), shares AS (

@@ -78,7 +78,7 @@ def export(session: Session, shop: Workshop, comparable: str) -> None:
     view("stored_predictions", PREDICTION, of_runs)
     keys = classes["class_pathway"].to_pylist() or [NO_KEY]
     view("stored_class_edges", CLASS_EDGE, [{"key": key} for key in keys])
-    view("stored_edges", EDGE, _ranges(facts))
+    view("stored_edges", EDGE, ranges(facts))
     know(shop)
 
 
@@ -100,8 +100,10 @@ def _blocks(trace: Trace) -> list[dict[str, object]]:
     ]
 
 
-def _ranges(facts: pa.Table) -> Iterator[dict[str, object]]:
-    """Ranges of pathway ids of about ``EDGES`` edges each; one that holds nothing when there are none."""
+def ranges(facts: pa.Table) -> Iterator[dict[str, object]]:
+    """Ranges of ids of ``facts`` (columns pathway, edges) with about ``EDGES`` edges each, for ``EDGE``; one
+    that holds nothing when there are none.
+    """
     if not facts.num_rows:
         yield {"first": NO_KEY, "last": NO_KEY}
         return

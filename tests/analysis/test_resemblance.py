@@ -13,6 +13,9 @@ from graphpath.analysis import outside_class, resemblance
 from graphpath.errors import RunNotFound
 from graphpath.record import Trace
 from graphpath.stores import Store, open_store
+from tests.queries.answers import ANSWERS
+from tests.queries.facts import Facts
+from tests.queries.test_answers import assert_same
 from tests.synthetic import write_trace
 
 SHARES = ["in_first", "in_second", "weighted_first", "weighted_second"]
@@ -58,17 +61,21 @@ def test_it_is_what_the_query_says(held: tuple[Store, Store, Trace, Trace], run:
 
 
 def test_edges_outside_are_those_that_the_class_lacks(held: tuple[Store, Store, Trace, Trace]) -> None:
-    one, two, _, attacked = held
+    one, two, clean, attacked = held
     found = outside_class(one, attacked, "clean")
-    classes = two.query("categories/class_edges", run="clean", limit=10**6)
+    parents = attacked.samples().to_table().to_pandas().set_index("sample").parent
     edges = attacked.edges().to_table().to_pandas()
     pathways = attacked.pathways().to_table().to_pandas().set_index("sample").pathway
     named = attacked.categories().to_table().to_pandas().set_index("category").name
     predictions = attacked.predictions().to_table().to_pandas()
     first = predictions[predictions["rank"] == 1].set_index("sample").category.map(named)
-    on = classes.groupby(["source", "target"]).category.agg(lambda names: sorted(set(names)))
+    members = members_of(clean, named)
+    least = int(one.query("categories/class_edges", run="clean").min_support[0])
     assert set(found["sample"]) <= set(pathways.index)
     for sample, pathway in pathways.items():
+        others = members[members["sample"] != parents[sample]].groupby(["name", "source", "target"]).size()
+        kept = others[others >= least].reset_index()
+        on = kept.groupby(["source", "target"]).name.agg(lambda names: sorted(set(names)))
         mine = edges[edges.pathway == pathway]
         where = [on.get((e.source, e.target), []) for e in mine.itertuples()]
         lacking = mine[[first[sample] not in names for names in where]]
@@ -84,6 +91,51 @@ def test_edges_outside_are_those_that_the_class_lacks(held: tuple[Store, Store, 
     assert (found.target_name == found.target.map(neurons)).all()
     few = outside_class(one, attacked, "clean", [int(found["sample"].iloc[0])], limit=2)
     pd.testing.assert_frame_equal(few, found.head(2))
+
+
+def members_of(trace: Trace, named: pd.Series) -> pd.DataFrame:
+    """The edges of the class pathways' members: sample, name (of the class), source, target."""
+    tables = {
+        name: getattr(trace, name)().to_table().to_pandas() for name in ("samples", "pathways", "edges")
+    }
+    predictions = trace.predictions().to_table().to_pandas()
+    first = predictions[predictions["rank"] == 1].set_index("sample").category
+    frame = tables["pathways"].merge(tables["samples"][["sample", "label"]], on="sample")
+    categories = trace.categories().to_table().to_pandas().set_index("label").category
+    frame = frame[(frame.target == frame.label) & (frame["sample"].map(first) == frame.label.map(categories))]
+    frame["name"] = frame.label.map(categories).map(named)
+    return tables["edges"][["pathway", "source", "target"]].merge(frame[["pathway", "sample", "name"]])
+
+
+def family_of_three(folder: Path) -> list[Trace]:
+    """An original, two attacks on it, and an attack on the first of these: each a run of its own."""
+    size = {"edges_per_pathway": 40, "layers": 5, "side": 2}
+    clean = write_trace(folder / "clean", run="clean", samples=8, **size)
+    first = write_trace(folder / "first", run="first", seed=1, adversarial_of=clean, **size)
+    again = write_trace(folder / "again", run="again", seed=2, adversarial_of=first, **size)
+    return [clean, first, again]
+
+
+def test_all_that_derives_from_one_original_is_left_out(tmp_path: Path) -> None:
+    """Whatever is loaded first, but an attack on attacked images after these; and of a trace not loaded."""
+    clean, first, again = family_of_three(tmp_path)
+    facts = Facts((clean, first, again), 1)
+    expected = ANSWERS["adversarial/class_similarity"](facts, references=["clean"])
+    orders = [
+        order for order in permutations((clean, first, again)) if order.index(first) < order.index(again)
+    ]
+    for number, order in enumerate(orders):
+        with open_store(tmp_path / f"{number}.lbdb") as store:
+            for trace in order:
+                store.load(trace, min_support=1)
+            answer = store.query("adversarial/class_similarity", references=["clean"])
+            assert_same(answer, expected, f"order {number}")
+            if number == 0:
+                own = expected.set_index(["pathway", "layer"])
+                for trace in (first, again):
+                    here = resemblance(store, trace, "clean").set_index(["pathway", "layer"])
+                    wanted = own.reindex(here.index)
+                    np.testing.assert_allclose(here[SHARES].fillna(0), wanted[SHARES].fillna(0), atol=1e-9)
 
 
 def test_a_reference_that_is_not_there_is_named(

@@ -379,11 +379,20 @@ def class_similarity(facts, layers=None, references=None):
     return pd.DataFrame(rows)
 
 
+def oldest(facts: Facts, sample: int) -> int:
+    """The sample that this one derives from in the end: itself where it is an original."""
+    known = facts.samples.parent.dropna().astype(int)
+    while sample in known.index:
+        sample = int(known[sample])
+    return sample
+
+
 def _inside(facts: Facts, path, reference: str, category: int, layers: list[int] | None) -> pd.DataFrame:
-    """The pathway against the class, from which its sample is taken out first."""
+    """The pathway against the class, from which all that derives from its sample's original goes first."""
     mine = facts.edges[facts.edges.pathway == path.pathway]
     others = facts.members[(facts.members.run == reference) & (facts.members.variant == "original")]
-    others = others[(others.category == category) & (others["sample"] != path.sample)]
+    family = {sample for sample in facts.samples.index if oldest(facts, sample) == oldest(facts, path.sample)}
+    others = others[(others.category == category) & ~others["sample"].isin(family)]
     grouped = others.groupby(["layer", *EDGE])
     theirs = grouped[["weight"]].sum().assign(support=grouped["sample"].nunique())
     theirs = theirs[theirs.support >= facts.min_support].reset_index()
