@@ -8,7 +8,7 @@
 // param derived int: the derived sample's id (adversarial/pairs lists both)
 // param layers list<int> = []: only edges into these layers; [] = all
 // param runs list<string> = []: the runs that hold both sides; [] = all (Python fills in those traced alike)
-// param limit count = 1000: at most so many rows
+// param limit limit = 1000: at most so many rows
 // returns: layer int, source int, target int, source_name string, target_name string, flow float,
 //   score float, classes set<string>
 // :params {original: 0, derived: 0, layers: [], runs: [], limit: 1000}

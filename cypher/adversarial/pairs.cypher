@@ -6,7 +6,7 @@
 // the original's pathway was traced for.
 //
 // param runs list<string> = []: the runs that hold both sides; [] = all (Python fills in those traced alike)
-// param limit count = 10000: at most so many rows
+// param limit limit = 10000: at most so many rows
 // returns: derived int, original int, variant string, attack string, epsilon float, label string,
 //   original_target int, derived_target int, predicted string, confidence float, fooled bool
 // :params {runs: [], limit: 10000}

@@ -1,7 +1,7 @@
 // The categories of a run with their class pathways
 //
 // param run string: the run
-// param limit count = 200: at most so many
+// param limit limit = 200: at most so many
 // returns: c node, r relationship, k node
 // :params {run: "", limit: 200}
 

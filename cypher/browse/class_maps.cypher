@@ -1,7 +1,7 @@
 // One category's class pathway between feature maps, its heaviest edges first
 //
 // param class_pathway int: the class pathway's id (browse/categories shows a run's)
-// param limit count = 200: at most so many edges
+// param limit limit = 200: at most so many edges
 // returns: a node, r relationship, b node
 // :params {class_pathway: 0, limit: 200}
 

@@ -1,7 +1,7 @@
 // One category's class pathway, its best supported edges first
 //
 // param class_pathway int: the class pathway's id (browse/categories shows a run's)
-// param limit count = 120: at most so many edges
+// param limit limit = 120: at most so many edges
 // returns: a node, r relationship, b node
 // :params {class_pathway: 0, limit: 120}
 

@@ -10,7 +10,7 @@
 // param derived int: the derived sample's id (adversarial/pairs lists both)
 // param change "both"|"gained"|"lost" = "both": which edges
 // param runs list<string> = []: the runs that hold both sides; [] = all (Python fills in those traced alike)
-// param limit count = 100: at most so many edges
+// param limit limit<r> = 100: at most so many edges
 // returns: a node, r relationship, b node, change string, p node, v relationship
 // :params {original: 0, derived: 0, change: "both", runs: [], limit: 100}
 
@@ -28,9 +28,9 @@ WHERE (n1 = 0 AND $change <> 'lost') OR (n2 = 0 AND $change <> 'gained')
 UNWIND edges AS e
 WITH a, b, e.edge AS r, e.weight AS weight, e.pathway AS pathway,
   CASE WHEN n1 = 0 THEN 'gained' ELSE 'lost' END AS change
-ORDER BY weight DESC, a.id, b.id
+ORDER BY weight DESC, a.id, b.id, pathway
 LIMIT $limit
 MATCH (p:Pathway)-[v:VISITS]->(b)
 WHERE p.id = pathway AND (p.sample = $original OR p.sample = $derived)
 RETURN a, r, b, change, p, v
-ORDER BY weight DESC, a.id, b.id
+ORDER BY weight DESC, a.id, b.id, pathway

@@ -1,7 +1,7 @@
 // One pathway, its strongest edges first
 //
 // param pathway int: the pathway's id (pathways/of_sample lists a sample's)
-// param limit count = 120: at most so many edges
+// param limit limit = 120: at most so many edges
 // returns: a node, r relationship, b node
 // :params {pathway: 0, limit: 120}
 

@@ -3,7 +3,7 @@
 // The first page to look at: from here to browse/pathway and browse/class_pathway. Of complete runs.
 //
 // param sample int: the sample's id
-// param limit count = 50: at most so many resemblances
+// param limit limit = 50: at most so many resemblances
 // returns: s node, o relationship, p node, m relationship, c node, f relationship, k node
 // :params {sample: 0, limit: 50}
 

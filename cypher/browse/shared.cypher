@@ -6,7 +6,7 @@
 // param run string: the run
 // param variant string = "original": of the samples behind the class pathways
 // param min_categories count = 2: the least number of categories
-// param limit count = 100: at most so many pairs of neurons
+// param limit limit<a,b> = 100: at most so many pairs of neurons
 // returns: a node, r relationship, b node, categories int
 // :params {run: "", variant: "original", min_categories: 2, limit: 100}
 
@@ -23,4 +23,4 @@ MATCH (a)-[r:CLASS_FLOWS_TO]->(b)
 MATCH (c:ClassPathway)
 WHERE c.id = r.class_pathway AND c.run = $run AND c.variant = $variant
 RETURN a, r, b, categories
-ORDER BY categories DESC, a.id, b.id, r.class_pathway
+ORDER BY categories DESC, support DESC, a.id, b.id, r.class_pathway

@@ -3,7 +3,7 @@
 // Of complete runs, largest abs(score) at the neuron first.
 //
 // param neuron int: the neuron's id
-// param limit count = 50: at most so many pathways
+// param limit limit = 50: at most so many pathways
 // returns: n node, v relationship, p node, o relationship, s node, l relationship, k node
 // :params {neuron: 0, limit: 50}
 

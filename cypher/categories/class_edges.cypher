@@ -8,7 +8,7 @@
 // param variant string = "original": of the samples behind the class pathways
 // param labels list<int> = []: only the classes with these labels; [] = all
 // param layers list<int> = []: only edges into these layers; [] = all
-// param limit count = 1000: at most so many rows
+// param limit limit = 1000: at most so many rows
 // returns: category string, label int, layer int, source int, target int, source_name string,
 //   target_name string, support int, samples int, min_support int, score float, weight float
 // :params {run: "", variant: "original", labels: [], layers: [], limit: 1000}

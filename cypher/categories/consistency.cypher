@@ -10,7 +10,7 @@
 // param variant string = "original": of the samples
 // param layers list<int> = []: only edges into these layers, -1 then being these together; [] = all
 // param weights "normalised"|"raw" = "normalised": of the weighted J
-// param max_samples count = 200: refuse runs of more samples, for every pair is compared
+// param max_samples limit = 200: refuse runs of more samples, for every pair is compared
 // guard pathways/samples.samples <= max_samples: raise max_samples, or compute it from the trace with
 //   graphpath.analysis.consistency, which needs no engine
 // returns: layer int, pairs_within int, pairs_between int, J_within float, J_between float,

@@ -9,7 +9,7 @@
 // param variant string = "original": of the samples behind the class pathways
 // param min_categories count = 2: the least number of categories
 // param layers list<int> = []: only edges into these layers; [] = all
-// param limit count = 1000: at most so many rows
+// param limit limit = 1000: at most so many rows
 // returns: layer int, source int, target int, source_name string, target_name string, categories int,
 //   support int, share float, score float, weight float
 // :params {run: "", variant: "original", min_categories: 2, layers: [], limit: 1000}

@@ -9,7 +9,7 @@
 // param variant string = "original": of the samples behind the class pathways
 // param min_categories count = 2: the least number of categories
 // param layers list<int> = []: only neurons in these layers; [] = all
-// param limit count = 1000: at most so many rows
+// param limit limit = 1000: at most so many rows
 // returns: layer int, neuron int, name string, channel int, y int, x int, categories int, support int,
 //   score_in float, score_out float
 // :params {run: "", variant: "original", min_categories: 2, layers: [], limit: 1000}

@@ -13,7 +13,7 @@
 // param layers list<int> = []: only neurons of these layers; [] = all
 // param sources count = 0: from so many neurons only, where all take too long; 0 = from all
 // param seed count = 0: of their draw
-// param limit count = 100: at most so many rows
+// param limit top = 100: at most so many rows
 // returns: layer int, neuron int, name string, channel int, y int, x int, score float
 // :params {run: "", categories: [], variant: "original", layers: [], sources: 0, seed: 0, limit: 100}
 

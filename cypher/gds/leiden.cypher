@@ -11,7 +11,7 @@
 // param variant string = "original": of the samples behind the class pathways
 // param gamma float = 1.0: the resolution; larger ones give more and smaller communities
 // param seed count = 0: of what is drawn at random
-// param limit count = 10000: at most so many rows
+// param limit limit = 10000: at most so many rows
 // returns: community int, size int, layer int, neuron int, name string, channel int, y int, x int
 // :params {run: "", categories: [], variant: "original", gamma: 1.0, seed: 0, limit: 10000}
 

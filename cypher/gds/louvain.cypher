@@ -9,7 +9,7 @@
 // param run string: the run
 // param categories list<int> = []: only these categories' class pathways; [] = all together
 // param variant string = "original": of the samples behind the class pathways
-// param limit count = 10000: at most so many rows
+// param limit limit = 10000: at most so many rows
 // returns: community int, size int, layer int, neuron int, name string, channel int, y int, x int
 // :params {run: "", categories: [], variant: "original", limit: 10000}
 

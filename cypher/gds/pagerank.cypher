@@ -14,7 +14,7 @@
 // param along bool = false: along the edges, not against them
 // param damping float = 0.85: the share of a neuron's rank that it hands on
 // param layers list<int> = []: only neurons of these layers; [] = all
-// param limit count = 100: at most so many rows
+// param limit top = 100: at most so many rows
 // returns: layer int, neuron int, name string, channel int, y int, x int, score float
 // :params {run: "", categories: [], variant: "original", along: false, damping: 0.85, layers: [], limit: 100}
 

@@ -7,7 +7,7 @@
 // param variants list<string> = []: only samples of these variants; [] = all
 // param layers list<int> = []: only these layers; [] = all
 // param with_ends bool = false: also the input's and the logits' neurons
-// param limit count = 100: at most so many rows
+// param limit top = 100: at most so many rows
 // returns: layer int, neuron int, name string, channel int, y int, x int, pathways int, share float,
 //   activation float, score float
 // :params {run: "", variants: [], layers: [], with_ends: false, limit: 100}

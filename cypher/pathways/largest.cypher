@@ -5,7 +5,7 @@
 // pathway; its contribution is sign * 10^log10_abs.
 //
 // param sample int: the sample's id
-// param k count = 10: how many routes
+// param k top<route> = 10: how many routes
 // param runs list<string> = []: the pathways' runs; [] = all (Python fills in those traced alike)
 // returns: route int, pathway int, rank int, sign int, log10_abs float, position int, neuron int,
 //   name string, layer int, channel int, y int, x int

@@ -10,7 +10,7 @@
 // param k count = 10: how many routes of each pathway
 // param by "relation"|"categories" = "relation": what a row stands for
 // param variant string = "original": of the samples
-// param max_samples count = 200: refuse runs of more samples, for every pair is compared
+// param max_samples limit = 200: refuse runs of more samples, for every pair is compared
 // guard pathways/samples.samples <= max_samples: raise max_samples, or compute it from the trace with
 //   graphpath.analysis.largest_overlap, which needs no engine
 // returns: what string, relation string, category1 string, category2 string, pairs int, shared float,

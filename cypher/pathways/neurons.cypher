@@ -5,7 +5,7 @@
 //
 // param pathway int: the pathway's id (pathways/of_sample lists a sample's)
 // param layers list<int> = []: only these layers; [] = all
-// param limit count = 10000: at most so many rows
+// param limit limit = 10000: at most so many rows
 // returns: layer int, neuron int, name string, channel int, y int, x int, activation float, score float
 // :params {pathway: 0, layers: [], limit: 10000}
 

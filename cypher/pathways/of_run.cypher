@@ -5,7 +5,7 @@
 //
 // param run string: the run
 // param variants list<string> = []: only samples of these variants; [] = all
-// param limit count = 10000: at most so many rows
+// param limit limit = 10000: at most so many rows
 // returns: pathway int, sample int, position int, variant string, label int, label_name string,
 //   predicted string, confidence float, target int, target_name string, correct bool, neurons int,
 //   edges int, coverage float, logit float

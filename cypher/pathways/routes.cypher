@@ -7,7 +7,7 @@
 // param pixels list<int> = []: only routes that begin at these neurons (their ids); [] = anywhere
 // param maps list<int> = []: only routes through one of these feature maps (their ids); [] = all
 // param variants list<string> = []: only samples of these variants; [] = all
-// param limit count = 1000: at most so many rows
+// param limit limit = 1000: at most so many rows
 // returns: route int, pathway int, sample int, variant string, label int, target int, rank int, sign int,
 //   log10_abs float, pixel int, pixel_name string, neurons int
 // :params {run: "", pixels: [], maps: [], variants: [], limit: 1000}

@@ -4,7 +4,7 @@
 //
 // param neuron int: the neuron's id
 // param variants list<string> = []: only samples of these variants; [] = all
-// param limit count = 1000: at most so many rows
+// param limit limit = 1000: at most so many rows
 // returns: pathway int, run string, sample int, variant string, label int, target int, target_name string,
 //   activation float, score float
 // :params {neuron: 0, variants: [], limit: 1000}

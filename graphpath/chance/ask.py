@@ -18,7 +18,7 @@ from graphpath.chance.rows import Rows, Tested, by_draws, by_formula, of_edges
 from graphpath.chance.sets import SETS, Runs, Sets, passing
 from graphpath.chance.shuffles import SWEEPS
 from graphpath.errors import QueryParameterError
-from graphpath.queries import find, settled
+from graphpath.queries import find, settled, whole
 from graphpath.record import Trace
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def significance(
             categories that pass its busier end. The column ``overlap`` is what is then tested.
         correction: of q: "bh" (Benjamini and Hochberg, the false discovery rate), "holm" (any false one).
         progress: called with (draws done, draws of all layers), where any are drawn.
-        parameters: the query's own.
+        parameters: the query's own. All of the answer is taken unless ``limit`` is given; ``attrs`` says
+            whether it was reached, as of ``store.query``.
 
     Raises:
         QueryParameterError: the query compares no sets of edges, or an option is unknown.
@@ -79,7 +80,7 @@ def significance(
     _check(chosen, null, draws, sweeps, hubs, hub_share, correction)
     law = Null(null, draws, sweeps, seed, progress)
     with _stored(source) as store:
-        table = store.query(chosen, **parameters)
+        table = whole(store, chosen, **parameters)
         if table.empty:
             tested, comparisons = Tested.nothing(0), 0
         else:

@@ -42,7 +42,10 @@ def graphml(directory: Directory, out: Out, pathway: PathwayId = None, limit: Li
     chosen = _pathway(trace, pathway)
     graph = to_networkx(trace, chosen, limit=limit)
     to_graphml(graph, out)
-    say(f"{out}: pathway {chosen} of {trace.id}, {len(graph):,} nodes, {graph.number_of_edges():,} edges")
+    say(
+        f"{out}: pathway {chosen} of {trace.id}, {len(graph):,} nodes, {graph.number_of_edges():,} edges"
+        + _cut(trace, chosen, limit)
+    )
 
 
 def neuronpedia(directory: Directory, out: Out, pathway: PathwayId = None, limit: Limit = None) -> None:
@@ -53,7 +56,16 @@ def neuronpedia(directory: Directory, out: Out, pathway: PathwayId = None, limit
     trace = Trace(directory)
     chosen = _pathway(trace, pathway)
     to_neuronpedia(trace, chosen, out, limit=limit)
-    say(f"{out}: pathway {chosen} of {trace.id}")
+    say(f"{out}: pathway {chosen} of {trace.id}{_cut(trace, chosen, limit)}")
+
+
+def _cut(trace: Trace, pathway: int, limit: int | None) -> str:
+    """What ``limit`` left out of a pathway."""
+    import pyarrow.compute as pc
+
+    edges = trace.pathways().to_table(columns=["edges"], filter=pc.field("pathway") == pathway)["edges"]
+    whole = int(edges[0].as_py())
+    return f" (the {limit:,} strongest of {whole:,} edges)" if limit is not None and limit < whole else ""
 
 
 def _pathway(trace: Trace, asked: int | None) -> int:

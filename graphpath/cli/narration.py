@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from graphpath.cli.output import show_table
 from graphpath.cli.progress import bar
 from graphpath.cli.say import console, styled
+from graphpath.queries.limits import said
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +43,8 @@ class Narration:
     def table(self, frame: pd.DataFrame, command: str) -> None:
         self._console.print(styled((f"$ {command}", "dim")))
         show_table(frame)
+        if cut := said(frame.attrs):
+            self._console.print(styled((f"{cut}\n", "dim")))
 
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 import os
 import sys
@@ -49,16 +50,30 @@ class Output:
         elif self.csv:
             _write_csv(harmless(frame) if self.spreadsheet else frame)
         elif self.json:
-            text = frame.to_json(orient="records", indent=2, double_precision=15)
-            say(text.replace("\x7f", "\\u007f"))
+            say(_json(frame))
         else:
             show_table(frame if columns is None else frame[columns])
+
+    def show_answer(self, query: str, frame: pd.DataFrame) -> None:
+        """Show the answer of a named query, and say on stderr, in JSON in the answer, what a limit cut."""
+        from graphpath.queries import limits
+
+        if self.json:
+            reached = json.dumps(bool(frame.attrs.get(limits.REACHED)))
+            say(f'{{"query": {json.dumps(query)}, "limit_reached": {reached}, "rows": {_json(frame)}}}')
+        else:
+            self.show(frame)
+        if said := limits.said(frame.attrs):
+            say(f"{query}: {said}", err=True)
 
 
 _OPTIONS: dict[str, tuple[Any, Any]] = {
     "table": (Annotated[bool, typer.Option("--table", help="A table (the default).")], False),
     "csv": (Annotated[bool, typer.Option("--csv", help="Comma-separated values.")], False),
-    "json": (Annotated[bool, typer.Option("--json", help="A JSON list of objects.")], False),
+    "json": (
+        Annotated[bool, typer.Option("--json", help='JSON: a list of objects, of a query in "rows".')],
+        False,
+    ),
     "parquet": (Annotated[Path | None, typer.Option("--parquet", help="Write this Parquet file.")], None),
     "spreadsheet": (
         Annotated[
@@ -103,6 +118,10 @@ def _told(name: object) -> Iterator[None]:
         raise GraphpathError(f"{name} cannot be written: {said}.") from error
 
 
+def _json(frame: pd.DataFrame) -> str:
+    return frame.to_json(orient="records", indent=2, double_precision=15).replace("\x7f", "\\u007f")
+
+
 def show_table(frame: pd.DataFrame, limit: int = SHOWN) -> None:
     """``frame`` as a rich table: numbers to the right, floats rounded, null as a dash."""
     from rich import box
@@ -117,7 +136,8 @@ def show_table(frame: pd.DataFrame, limit: int = SHOWN) -> None:
         table.add_row(*map(cell, row))
     shown.print(table)
     if len(frame) > limit:
-        shown.print(f"... and {len(frame) - limit:,} more rows; --csv, --json or --parquet give all.")
+        rest = f"{len(frame) - limit:,} more rows of {len(frame):,}"
+        shown.print(f"... and {rest}; --csv, --json or --parquet give them.")
     elif frame.empty:
         shown.print("(no rows)")
 

@@ -61,9 +61,12 @@ def command(
         if "node" in found.returns.values():
             from graphpath.export import to_frame
 
-            output.show(to_frame(kept.graph(found.name, **parameters)))
+            graph = kept.graph(found.name, **parameters)
+            answer = to_frame(graph)
+            answer.attrs.update(graph.graph)
         else:
-            output.show(chance.table(kept, found.name, parameters))
+            answer = chance.table(kept, found.name, parameters)
+    output.show_answer(found.name, answer)
 
 
 def extra_parameters(words: list[str]) -> dict[str, str]:

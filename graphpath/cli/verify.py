@@ -97,8 +97,12 @@ def command(
 
 
 def _show(verdict: Verdict, output: Output) -> None:
+    from graphpath.queries.limits import said
+
     if output.csv or output.json or output.parquet:
         output.show(verdict.table)
+        if cut := said(verdict.table.attrs):
+            say(f"{verdict.query}: {cut}", err=True)
         return
     output.show(_readable(verdict.table))
     say(verdict.words)

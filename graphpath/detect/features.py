@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from graphpath.analysis.resemblance import EVERY, resemblance
+from graphpath.analysis.resemblance import resemblance
+from graphpath.queries import whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,5 +53,5 @@ def samples_of(store: Store, runs: Sequence[str]) -> pd.DataFrame:
     """One row a pathway of the runs, as ``pathways/of_run`` has them, with the run."""
     import pandas as pd
 
-    asked = [store.query("pathways/of_run", run=run, limit=EVERY).assign(run=run) for run in runs]
+    asked = [whole(store, "pathways/of_run", run=run).assign(run=run) for run in runs]
     return pd.concat(asked, ignore_index=True)

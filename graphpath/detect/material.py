@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from graphpath.analysis.resemblance import EVERY, members
+from graphpath.analysis.resemblance import members
 from graphpath.detect import features
 from graphpath.errors import RunNotFound, StoreError
+from graphpath.queries import whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -192,7 +193,7 @@ def _clean(store: Store, runs: Runs, facts: pd.DataFrame) -> npt.NDArray[np.int6
 
 def _fooled(store: Store, runs: Runs, clean: npt.NDArray[np.int64]) -> pd.DataFrame:
     """The attacked samples of these originals that the network takes for another class."""
-    pairs = store.query("adversarial/pairs", runs=list(runs.others), limit=EVERY)
+    pairs = whole(store, "adversarial/pairs", runs=list(runs.others))
     pairs = pairs[(pairs.variant == "adversarial") & pairs.fooled & pairs.original.isin(clean)]
     if pairs.empty:
         raise StoreError(

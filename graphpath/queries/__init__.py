@@ -11,7 +11,7 @@ queries.graph(store, "browse/pathway", pathway=7)
 from graphpath.queries.files import Query, catalogue, find, read_folder, root
 from graphpath.queries.header import Guard, Header
 from graphpath.queries.parameters import Parameter
-from graphpath.queries.runner import cypher, explain, graph, query, settled
+from graphpath.queries.runner import cypher, explain, graph, query, settled, whole
 
 __all__ = [
     "Guard",
@@ -27,4 +27,5 @@ __all__ = [
     "read_folder",
     "root",
     "settled",
+    "whole",
 ]

@@ -57,6 +57,16 @@ def node_key(cell: Cell) -> Hashable:
     return key if label == "Neuron" else (label, key)
 
 
+def edge_key(cell: Cell) -> Hashable:
+    """A relationship's ends, type, and what tells it from others between the same ends."""
+    ends = (_engine_id(cell["_SRC"]), _engine_id(cell["_DST"]))
+    return (*ends, *_apart(cell))
+
+
+def _apart(cell: Cell) -> tuple[Hashable, ...]:
+    return (str(cell["_LABEL"]), *(cell.get(name) for name in _APART))
+
+
 def _cells(frame: pd.DataFrame, names: list[str]) -> Iterator[Cell]:
     for name in names:
         yield from (cell for cell in frame[name] if _present(cell))
@@ -69,8 +79,7 @@ def _add(
     if None in ends:
         raise QueryFailed(f"Query {query} returned a {cell['_LABEL']} without its end nodes.")
     properties = _properties(cell)
-    key = (cell["_LABEL"], *(properties.get(name) for name in _APART))
-    made.add_edge(*ends, key=key, type=cell["_LABEL"], **{**more, **properties})
+    made.add_edge(*ends, key=_apart(cell), type=cell["_LABEL"], **{**more, **properties})
 
 
 def _properties(cell: Cell) -> dict[str, Any]:

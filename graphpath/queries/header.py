@@ -39,7 +39,7 @@ COLUMNS: Final = frozenset(
         "relationship",
     }
 )
-_PARAM = re.compile(r'param (\w+) ((?:"[^"]*"\|?)+|[\w<>]+)(?: = (\[.*?\]|"[^"]*"|[^:\s]+))?: (\S.*)')
+_PARAM = re.compile(r'param (\w+) ((?:"[^"]*"\|?)+|[\w<>,]+)(?: = (\[.*?\]|"[^"]*"|[^:\s]+))?: (\S.*)')
 _GUARD = re.compile(r"guard ([\w/]+)\.(\w+) <= (\w+): (\S.*)")
 _COLUMN = re.compile(r"(\w+) (\S+)")
 _KEYWORDS: Final = ("param", "returns", "guard", "engine", ":params")
@@ -107,6 +107,7 @@ def parse(text: str, path: Path) -> Header:
     returns = _returns(found.get("returns"), path)
     engine = _engine(found.get("engine"), path)
     _check_params_line(found.get(":params"), parameters, path)
+    _check_limits(parameters, returns, path)
     title = items[0][1]
     return Header(title, "\n".join(prose).strip(), parameters, returns, tuple(guards), engine)
 
@@ -186,3 +187,12 @@ def _check_params_line(found: tuple[int, str] | None, parameters: dict[str, Para
     line, item = found or (1, "")
     if item != expected and (parameters or found):
         raise QueryFileError(f"{path}:{line}: the line for Neo4j Browser must be // {expected}")
+
+
+def _check_limits(parameters: dict[str, Parameter], returns: dict[str, str], path: Path) -> None:
+    for parameter in parameters.values():
+        for column in parameter.parsed.per:
+            if column not in returns:
+                raise QueryFileError(
+                    f"{path}:1: {parameter.name} counts values of {column}, which the query does not return."
+                )

@@ -1,8 +1,10 @@
 """Typed query parameters: what a header declares, and the values bound to it.
 
 Types: ``int``, ``count`` (an int of at least 0), ``float``, ``string``, ``bool``, ``list<T>`` of one of
-these, and a choice of strings, ``"a"|"b"``. A value is never null. Strings, as a command line gives them,
-are read by the declared type; a list is comma-separated or JSON.
+these, a choice of strings, ``"a"|"b"``, and ``limit`` or ``top``: a count, or "all" (in Python also None).
+A ``limit`` says how much of the answer is wanted on one page, a ``top`` how much of a ranking, which is part
+of the question; ``limit<a,b>`` counts distinct values of the columns a and b, not rows. No other value is
+null. Strings, as a command line gives them, are read by the declared type; a list is comma-separated or JSON.
 """
 
 from __future__ import annotations
@@ -22,16 +24,24 @@ Scalar = int | float | str | bool
 Value = Scalar | list[Scalar]
 
 SCALARS: Final = ("int", "count", "float", "string", "bool")
+LIMITS: Final = ("limit", "top")
+ALL: Final = 1 << 40
+"""What "all" is for an engine: more rows than any store holds."""
 _LIST = re.compile(r"list<(\w+)>")
+_LIMIT = re.compile(rf"({'|'.join(LIMITS)})(?:<(\w+(?:,\w+)*)>)?")
 _CHOICE = re.compile(r'"[^"|]+"(\|"[^"|]+")+')
 _TRUE: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_EMPTY: Final[dict[str, Scalar]] = {"int": 0, "count": 0, "float": 0.0, "string": "", "bool": False}
+_EMPTY: Final[dict[str, Scalar]] = {
+    "int": 0, "count": 0, "float": 0.0, "string": "", "bool": False, "limit": 0, "top": 0
+}  # fmt: skip
 _SAID: Final = {
     "int": ("a whole number", "whole numbers"),
     "count": ("a whole number of at least 0", "whole numbers of at least 0"),
     "float": ("a number", "numbers"),
     "string": ("a string", "strings"),
     "bool": ("true or false", "true or false"),
+    "limit": ("a whole number of at least 0, or all", ""),
+    "top": ("a whole number of at least 0, or all", ""),
 }
 _INT64: Final = 1 << 63
 
@@ -56,18 +66,30 @@ class Parameter:
         assert found is not None, self.kind
         return found
 
+    @property
+    def limits(self) -> bool:
+        """Whether it says how much of the answer is wanted."""
+        return self.parsed.element in LIMITS
+
+    def spoken(self, value: Value) -> Value:
+        """``value`` as it is given: "all" where it stands for everything."""
+        return "all" if self.limits and value == ALL else value
+
     def __str__(self) -> str:
-        return self.name if self.required else f"{self.name}={literal(self.default)}"
+        return self.name if self.default is None else f"{self.name}={literal(self.spoken(self.default))}"
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A parsed type: ``element`` is a scalar type or "choice"; ``many`` says that it is a list of it."""
+    """A parsed type: ``element`` is a scalar type, "choice", "limit" or "top"; ``many`` says that it is a
+    list of it, ``per`` what columns a limit counts, none where it counts rows.
+    """
 
     text: str
     element: str
     many: bool = False
     choices: tuple[str, ...] = field(default=())
+    per: tuple[str, ...] = field(default=())
 
     @classmethod
     def parse(cls, text: str) -> Kind | None:
@@ -76,6 +98,8 @@ class Kind:
             return cls(text, text)
         if _CHOICE.fullmatch(text):
             return cls(text, "choice", choices=tuple(part.strip('"') for part in text.split("|")))
+        if limit := _LIMIT.fullmatch(text):
+            return cls(text, limit[1], per=tuple(limit[2].split(",")) if limit[2] else ())
         found = _LIST.fullmatch(text)
         return cls(text, found[1], many=True) if found and found[1] in SCALARS else None
 
@@ -188,6 +212,12 @@ def _count(value: object) -> int:
     return number
 
 
+def _limit(value: object) -> int:
+    if value is None or (isinstance(value, str) and value.strip().lower() == "all"):
+        return ALL
+    return min(_count(value), ALL)
+
+
 def _float(value: object) -> float:
     if not isinstance(value, str | numbers.Real) or isinstance(value, bool):
         raise TypeError("not a number")
@@ -224,6 +254,8 @@ def _choice(value: object, choices: tuple[str, ...]) -> str:
 _READERS: Final[dict[str, Callable[[object], Scalar]]] = {
     "int": _int,
     "count": _count,
+    "limit": _limit,
+    "top": _limit,
     "float": _float,
     "string": _string,
     "bool": _bool,

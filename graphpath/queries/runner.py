@@ -14,6 +14,7 @@ from graphpath.errors import QueryFailed, QueryParameterError, RunNotFound
 from graphpath.queries.files import Query, find
 from graphpath.queries.frame import to_frame
 from graphpath.queries.graph import to_graph
+from graphpath.queries.limits import cut, one_more, unlimited
 from graphpath.queries.parameters import Value, bind, coerce, params_line, placeholders
 
 
@@ -32,7 +33,9 @@ def query(store: Queryable, name: str, /, **parameters: object) -> pd.DataFrame:
     """The answer of the named query as a data frame with the columns that its header promises.
 
     ``run`` is filled in where the store holds exactly one complete run, and ``runs`` with every complete
-    run where all were traced alike (same model and method).
+    run where all were traced alike (same model and method). ``attrs["limit_reached"]`` of the frame says
+    whether there is more than a limit of the query let through, and ``attrs["limits"]`` which one; such a
+    parameter can be "all" (or None).
 
     Raises:
         QueryFileError: there is no such query.
@@ -40,16 +43,26 @@ def query(store: Queryable, name: str, /, **parameters: object) -> pd.DataFrame:
         RunNotFound: the run is not in the store, or its load never finished.
         QueryFailed: the engine refused, lacks what the query needs, or answered with other columns.
     """
-    found = find(name)
-    return to_frame(_execute(store, found, parameters), found.returns, found.name)
+    return _ask(store, find(name), parameters)
+
+
+def whole(store: Queryable, name: str, /, **parameters: object) -> pd.DataFrame:
+    """As ``query``, but all of the answer: no limit cuts it that was not given.
+
+    How much of a ranking is asked for (the ten largest routes) belongs to the question and stays.
+    """
+    return _ask(store, find(name), unlimited(find(name), parameters))
 
 
 def settled(store: Queryable, name: str, /, **parameters: object) -> dict[str, Value]:
-    """Every parameter of the named query as ``query`` would bind it, ``run`` and ``runs`` filled in.
+    """Every parameter of the named query as ``query`` would bind it, ``run`` and ``runs`` filled in; a limit
+    that lets everything through is "all".
 
     Raises: as ``query``.
     """
-    return _settled(store, find(name), parameters)
+    found = find(name)
+    bound = _settled(store, found, parameters)
+    return {name: found.parameters[name].spoken(value) for name, value in bound.items()}
 
 
 def graph(store: Queryable, name: str, /, **parameters: object) -> nx.MultiDiGraph:
@@ -57,7 +70,8 @@ def graph(store: Queryable, name: str, /, **parameters: object) -> nx.MultiDiGra
 
     A neuron's key is its id; any other node's is (label, id). Nodes and edges carry ``type`` (Neuron,
     FLOWS_TO, ...) and their properties (layer, channel, y, x, name; flow, score, rank, ...), edges also what
-    else the query returns in the row.
+    else the query returns in the row. The graph's own ``graph`` has "limit_reached" and "limits", as the
+    ``attrs`` of ``query``'s frame.
 
     Raises: as ``query``, and QueryParameterError for a query that returns no nodes.
     """
@@ -66,8 +80,10 @@ def graph(store: Queryable, name: str, /, **parameters: object) -> nx.MultiDiGra
         raise QueryParameterError(
             f"Query {found.name} returns a table, not a graph; the queries browse/* do."
         )
-    table = _execute(store, found, parameters)
-    return to_graph(to_frame(table, found.returns, found.name), found.returns, found.name)
+    frame = _ask(store, found, parameters)
+    made = to_graph(frame, found.returns, found.name)
+    made.graph.update(frame.attrs)
+    return made
 
 
 def explain(store: Queryable, name: str, /, **parameters: object) -> str:
@@ -86,11 +102,12 @@ def cypher(name: str, dialect: str, /, **parameters: object) -> str:
     return f"{params_line(values)}\n\n{found.text_for(dialect)}"
 
 
-def _execute(store: Queryable, found: Query, parameters: Mapping[str, object]) -> pa.Table:
+def _ask(store: Queryable, found: Query, parameters: Mapping[str, object]) -> pd.DataFrame:
     _check_engine(store, found)
     bound = _settled(store, found, parameters)
     _check_guards(store, found, bound)
-    return store.execute(found.text_for(store.dialect), bound)
+    table = store.execute(found.text_for(store.dialect), one_more(found, bound))
+    return cut(to_frame(table, found.returns, found.name), found, bound)
 
 
 def _settled(store: Queryable, found: Query, parameters: Mapping[str, object]) -> dict[str, Value]:

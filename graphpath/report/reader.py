@@ -6,6 +6,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from graphpath.errors import RunNotFound
+from graphpath.queries import find
+from graphpath.queries.limits import unlimited
 from graphpath.report.captions import layer_name
 from graphpath.report.rows import rows
 from graphpath.report.source import Source
@@ -42,7 +44,8 @@ class Reader:
             raise RunNotFound(f"There is no run {self.run!r} in {store.uri}; it holds: {known}.")
 
     def ask(self, query: str, **parameters: object) -> Source:
-        """The answer of a named query, with the question; asked once."""
+        """The answer of a named query, whole unless a limit is given, with the question; asked once."""
+        parameters = unlimited(find(query), parameters)
         key = (query, repr(sorted(parameters.items())))
         if key not in self._asked:
             frame = self.store.query(query, **parameters)
@@ -124,7 +127,7 @@ class Reader:
         """Likeness of every two class pathways of ``classes``, layer by layer."""
         if len(self.every_class) <= MOST_CLASSES:
             return self.ask("categories/similarity", run=self.run)
-        nodes = self.graph("browse/categories", run=self.run, limit=100_000)
+        nodes = self.graph("browse/categories", run=self.run, limit="all")
         shown = [
             int(data["id"])
             for _, data in nodes.nodes(data=True)

@@ -126,7 +126,11 @@ class Store(ABC):
         return pd.DataFrame(rows)
 
     def query(self, name: str, **parameters: object) -> pd.DataFrame:
-        """The answer of the named query ``name``; see :mod:`graphpath.queries`."""
+        """The answer of the named query ``name``; see :mod:`graphpath.queries`.
+
+        ``attrs["limit_reached"]`` says whether a limit of the query held something back; ``limit="all"``
+        lifts it.
+        """
         from graphpath.queries import runner
 
         return runner.query(self, name, **parameters)

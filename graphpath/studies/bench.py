@@ -20,6 +20,8 @@ from graphpath.errors import StudyError
 from graphpath.ids import digest
 from graphpath.models import LoadedModel, predicted
 from graphpath.network.lowering import evaluating
+from graphpath.queries import find
+from graphpath.queries.limits import unlimited
 from graphpath.record import Trace
 from graphpath.record.files import write_atomically
 from graphpath.report.source import command_line
@@ -138,7 +140,8 @@ class Bench:
         return open_store(path)
 
     def ask(self, query: str, **parameters: Any) -> pd.DataFrame:
-        """The answer of a named query of ``store``."""
+        """The answer of a named query of ``store``, whole unless a limit is given."""
+        parameters = unlimited(find(query), parameters)
         self.asked.append(command_line(query, str(self.store.uri), parameters))
         return self.store.query(query, **parameters)
 

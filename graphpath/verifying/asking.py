@@ -12,7 +12,7 @@ import pandas as pd
 from graphpath import ids
 from graphpath.errors import AnswerError, QueryParameterError
 from graphpath.network import Network
-from graphpath.queries import find, runner
+from graphpath.queries import find, limits, runner
 from graphpath.queries.text import bare, parameters
 from graphpath.stores import models
 from graphpath.stores.sandbox import plain
@@ -58,6 +58,8 @@ class Told:
     pathways: pd.Series[int]
     models: dict[int, str]
     query: str = ""
+    cut: str = ""
+    """What a limit has kept from it, in a sentence."""
 
 
 def ask(store: Store, question: Question, model: int, samples: Ints) -> Told:
@@ -90,14 +92,25 @@ def ask(store: Store, question: Question, model: int, samples: Ints) -> Told:
         )
     named = {int(row["id"]): str(row["name"]) for row in models.models(store) if row["id"] != model}
     samples_of = known.set_index("pathway")["sample"]
-    return Told(frame, text, bound, _runs(bound, frame, known, runs), samples_of, named, question.query or "")
+    return Told(
+        frame,
+        text,
+        bound,
+        _runs(bound, frame, known, runs),
+        samples_of,
+        named,
+        question.query or "",
+        limits.said(frame.attrs),
+    )
 
 
 def _once(
     store: Store, question: Question, given: Mapping[str, object]
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     if question.query is not None:
-        return store.query(question.query, **given), dict(runner.settled(store, question.query, **given))
+        asked = limits.unlimited(find(question.query), given)
+        frame = store.query(question.query, **asked)
+        return frame, dict(runner.settled(store, question.query, **asked))
     assert question.cypher is not None
     named: dict[str, Any] = plain(given)
     return store.cypher(question.cypher, **named), named
@@ -118,7 +131,9 @@ def _one_by_one(
     asked = [_once(store, question, {**question.parameters, own: int(key)}) for key in keys]
     frames = [frame.assign(**{own: key}) for (frame, _), key in zip(asked, keys, strict=True)]
     bound = {name: value for name, value in asked[0][1].items() if name != own}
-    return pd.concat(frames, ignore_index=True), bound
+    whole = pd.concat(frames, ignore_index=True)
+    whole.attrs = next((frame.attrs for frame in frames if limits.said(frame.attrs)), {})
+    return whole, bound
 
 
 def _text(store: Store, question: Question) -> str:

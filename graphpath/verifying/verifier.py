@@ -66,8 +66,9 @@ def verify(
     Args:
         model, images, labels: the network that was traced, and images, as :func:`graphpath.trace` takes them.
         store, query, cypher, parameters: whom to ask what: a named query, or read-only Cypher, with its
-            parameters. The answer's columns are ``source`` and ``target`` (edges), ``neuron``, or ``map``
-            (all neurons of a feature map): ids.
+            parameters. All of a named query's answer is taken, unless they limit it: then the verdict says
+            that it was cut. The answer's columns are ``source`` and ``target`` (edges), ``neuron``, or
+            ``map`` (all neurons of a feature map): ids.
         answer: such a data frame, instead of all these.
         by: "sample": each image is ablated by its own rows, those with its ``sample`` or ``pathway``, or what
             the query returns for that parameter. "answer": every image by all rows. By default, by sample if
@@ -159,6 +160,7 @@ def _verdict(
     case: _Case, given: Told, found: Answer, plan: Plan, measure: str, outcomes: Outcomes
 ) -> Verdict:
     table = tabled(outcomes, plan.mode, plan.seed)
+    table.attrs = dict(given.frame.attrs)
     finding = judged(table, plan.mode, measure, outcomes.images, plan.draws)
     what = "edges" if found.edges else "neurons"
     return Verdict(
@@ -184,10 +186,16 @@ def _verdict(
         seed=plan.seed,
         decision=finding.decision,
         direction=finding.direction,
-        words=told(table, finding, plan.mode, what, measure, outcomes.images, plan.draws),
+        words=" ".join(
+            [*_cut(given), told(table, finding, plan.mode, what, measure, outcomes.images, plan.draws)]
+        ),
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         table=table,
     )
+
+
+def _cut(given: Told) -> list[str]:
+    return [f"Of the query's answer only a part was ablated: {given.cut}"] if given.cut else []
 
 
 def _check_options(mode: str, baseline: str, measure: str, by: str | None) -> None:

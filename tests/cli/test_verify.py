@@ -44,9 +44,10 @@ def test_a_named_query_is_verified_and_kept(call, work) -> None:
     header, *_, words = result.stdout.strip().splitlines()
     assert header.split("  ")[0].strip() == "set"
     assert " live " in result.stdout and "Removing 30 neurons of each image" in words
+    assert words.startswith("Of the query's answer only a part was ablated: limit=30 was reached")
     assert words.endswith("Verdict: cannot tell: 2 draws are too few: at least 19 are needed.")
     shown = call("query", "verdicts/all", "--store", work.store, "--json")
-    kept = json.loads(shown.stdout)
+    kept = json.loads(shown.stdout)["rows"]
     assert [(row["query"], row["words"], row["runs"]) for row in kept] == [
         ("pathways/hubs", words, [work.run])
     ]

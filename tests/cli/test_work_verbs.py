@@ -75,7 +75,7 @@ def test_the_pathways_of_pixels(call, model, tmp_path) -> None:
     assert bright.exit_code == 0, bright.output
     assert call("load", tmp_path / "b", "--store", tmp_path / "s.lbdb").exit_code == 0
     counted = call("query", "pathways/counts", "--store", tmp_path / "s.lbdb", "--by", "sample", "--json")
-    pixels = sum(row["pixels"] for row in json.loads(counted.stdout))
+    pixels = sum(row["pixels"] for row in json.loads(counted.stdout)["rows"])
     large = [row for row in Trace(tmp_path / "b").crosses().to_table().to_pylist() if row["rank"] <= 5]
     assert pixels == len(large) > 0
 

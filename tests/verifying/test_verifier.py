@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 import graphpath as gp
+from graphpath import queries
 from graphpath.data import TensorImages
 from graphpath.errors import AnswerError, MethodError, QueryFileError, QueryParameterError
 from graphpath.network import Network, masked, take_apart
@@ -117,7 +118,7 @@ def test_a_named_query_is_asked_with_its_parameters_and_kept_with_them(case: Sim
     assert verdict.kind == "edges" and verdict.by == "answer"
     assert row(verdict)["size"] == len(edges)
     assert verdict.parameters == {
-        "run": run, "variant": "original", "min_categories": 1, "layers": [], "limit": 1000,
+        "run": run, "variant": "original", "min_categories": 1, "layers": [], "limit": "all",
     }  # fmt: skip
     assert verdict.runs == (run,)
     kept = case.store.query("verdicts/all", query="categories/shared_edges")
@@ -366,3 +367,23 @@ def test_an_open_store_stays_open_and_a_path_is_opened(case: SimpleNamespace) ->
     two = asked(case, **options, store=case.store.path)
     assert one.id == two.id and isinstance(case.store, Store)
     assert str(one) == one.words
+
+
+def test_all_of_a_query_is_ablated_and_a_limit_of_the_user_is_told(
+    case: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The header's default of 1,000 rows is for reading a page: it once decided what was ablated."""
+    given = {"run": case.traces["ways"].id, "min_categories": 1}
+    query = "categories/shared_edges"
+    every = case.store.query(query, **given, limit="all")
+    whole = asked(case, query=query, parameters=given)
+    monkeypatch.setitem(queries.find(query).parameters["limit"].__dict__, "default", 5)
+    assert len(every) > 5 and row(asked(case, query=query, parameters=given))["size"] == row(whole)["size"]
+    assert row(whole)["size"] == len(every) and "part" not in whole.words
+    assert whole.parameters["limit"] == "all" and whole.table.attrs["limit_reached"] is False
+    cut = asked(case, query=query, parameters={**given, "limit": 7})
+    assert row(cut)["size"] == 7 and cut.table.attrs["limit_reached"] is True
+    assert cut.words.startswith("Of the query's answer only a part was ablated: limit=7 was reached")
+    ranked = {"k": 1, "runs": [case.traces["ways"].id]}
+    each = asked(case, query="pathways/largest", by="sample", parameters=ranked)
+    assert "k=1 was reached" in each.words and each.by == "sample"

@@ -1,0 +1,83 @@
+"""Answers that end at a limit: one more is asked for than is wanted, so that it is known whether all came."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from graphpath.queries.files import Query
+from graphpath.queries.graph import edge_key, node_key
+from graphpath.queries.parameters import ALL, Parameter, Value
+
+REACHED = "limit_reached"
+"""Under this name a frame's ``attrs`` (a graph's ``graph``) say whether there was more than was asked for."""
+LIMITS = "limits"
+"""Under this, which parameters cut the answer, with their values."""
+
+
+def cutting(query: Query) -> dict[str, Parameter]:
+    """The parameters that say how much of the answer is wanted; those of a guard refuse instead."""
+    guards = {guard.limit for guard in query.guards}
+    return {
+        name: parameter
+        for name, parameter in query.parameters.items()
+        if parameter.limits and name not in guards
+    }
+
+
+def unlimited(query: Query, given: Mapping[str, object]) -> dict[str, object]:
+    """``given``, with every ``limit`` that it leaves open at "all"; a ``top`` is part of the question."""
+    pages = [name for name, parameter in cutting(query).items() if parameter.parsed.element == "limit"]
+    return {**dict.fromkeys(pages, "all"), **given}
+
+
+def one_more(query: Query, bound: Mapping[str, Value]) -> dict[str, Value]:
+    """What the engine is asked with."""
+    return {**bound, **{name: _number(bound[name]) + 1 for name in cutting(query)}}
+
+
+def cut(frame: pd.DataFrame, query: Query, bound: Mapping[str, Value]) -> pd.DataFrame:
+    """What was wanted of an answer to ``one_more``; its ``attrs`` say whether there was more."""
+    reached: dict[str, Value] = {}
+    for name, parameter in cutting(query).items():
+        most = _number(bound[name])
+        if most >= ALL:
+            continue
+        place = _places(frame, query, parameter.parsed.per)
+        if (place >= most).any():
+            reached[name] = most
+            frame = frame[(place < most).to_numpy()].reset_index(drop=True)
+    frame.attrs.update({REACHED: bool(reached), LIMITS: reached})
+    return frame
+
+
+def said(attrs: Mapping[Any, Any]) -> str:
+    """What a limit has cut, in a sentence; empty where it cut nothing."""
+    if not attrs.get(REACHED):
+        return ""
+    limits: Mapping[str, object] = attrs.get(LIMITS, {})
+    names = " and ".join(f"{name}={value}" for name, value in limits.items())
+    return f"{names} was reached: there is more than this answer holds ({next(iter(limits))}=all for all)."
+
+
+def _number(value: Value) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def _places(frame: pd.DataFrame, query: Query, per: tuple[str, ...]) -> pd.Series[int]:
+    """The place, from 0, of each row in what a limit counts: rows, or values of the columns ``per``."""
+    if not per:
+        return pd.Series(range(len(frame)), dtype="int64")
+    columns = [[_key(value, query.returns[name]) for value in frame[name]] for name in per]
+    keys = pd.Series(list(zip(*columns, strict=True)), dtype="object")
+    return pd.Series(pd.factorize(keys)[0], dtype="int64")
+
+
+def _key(value: Any, kind: str) -> Hashable:
+    if kind == "node":
+        return node_key(value)
+    key: Hashable = edge_key(value) if kind == "relationship" else value
+    return key
