@@ -19,17 +19,16 @@ from graphpath.attacks.methods import (
     LeastChange,
     Settings,
     attack_named,
-    evaluating,
     perturb,
     settings,
     start_seed,
 )
 from graphpath.attacks.staging import Batch, Staging
-from graphpath.data.base import Images
+from graphpath.data import Given, Images, Labels, as_images
 from graphpath.data.rows import categories_of, sample_rows
 from graphpath.errors import DataError, MethodError, ModelError, RecordError
 from graphpath.ids import digest
-from graphpath.models.loaded import LoadedModel, as_loaded
+from graphpath.models import BY_NAME, LoadedModel, as_loaded, evaluating, meeting
 from graphpath.record.imageset import ImagePart, ImageSet, is_image_set, write_image_set
 
 Target = int | str | None
@@ -38,7 +37,7 @@ LEAST_LIKELY = "least_likely"
 
 def attack(
     model: LoadedModel | nn.Module,
-    images: Images,
+    images: Given,
     name: str = "pgd",
     epsilon: float | None = None,
     *,
@@ -48,6 +47,8 @@ def attack(
     targeted: Target = None,
     seed: int = 0,
     batch: int | None = None,
+    labels: Labels = None,
+    matching: str = BY_NAME,
     progress: Callable[[int, int], None] | None = None,
     **options: float,
 ) -> ImageSet:
@@ -60,24 +61,27 @@ def attack(
     (``overshoot=0.02``; ``confidence=0.0``, ...: ``DeepFool``, ``CarliniWagner``). Each sample has
     its original as ``parent``, and in ``detail`` the attack, its strength, the model and ``predicted``,
     the model's prediction on the original. ``seed`` starts PGD at the same point for the same image,
-    whatever the batch. ``progress(done, total)`` is called after every batch.
+    whatever the batch. ``images``, ``labels`` and ``matching`` are as ``graphpath.trace`` takes them; the
+    image set has the classes of the model where it names any. ``progress(done, total)`` is called after
+    every batch.
 
     Batches are kept as they finish: attacking again after an interruption goes on from there, and a
     finished ``out`` of the same attack is returned as it is. ``success_rate`` tells how often it worked.
     """
     loaded = as_loaded(model)
+    source = meeting(loaded, as_images(images, labels), matching)
     push = settings(name, epsilon, steps, step_size, **options)
     _check_target(name, targeted)
-    run = _Run(loaded, images, name, push, targeted, seed)
+    run = _Run(loaded, source, name, push, targeted, seed)
     path, key = Path(out), digest(run.provenance())
     if path.exists():
         return _finished(path, key)
     staging = Staging(path, key)
     with evaluating(loaded.module):
-        while staging.done < len(images):
-            staging.append(run.batch(staging.done, staging.done + (batch or _batch_size(images))))
+        while staging.done < len(source):
+            staging.append(run.batch(staging.done, staging.done + (batch or _batch_size(source))))
             if progress is not None:
-                progress(staging.done, len(images))
+                progress(staging.done, len(source))
     made = _assemble(path, run, staging, key)
     staging.remove()
     return made

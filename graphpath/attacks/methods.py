@@ -214,15 +214,3 @@ def _without_captum_remarks() -> Iterator[None]:
 def start_seed(seed: int, sample: int) -> int:
     """The seed of one sample's random start."""
     return int(digest("attack", seed, sample)[:15], 16)
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """``module`` in eval mode; every part's own training flag is put back."""
-    flags = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, training in flags:
-            part.training = training

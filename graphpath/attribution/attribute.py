@@ -6,19 +6,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from graphpath.attribution import baselines
 from graphpath.attribution.pathway import pathway_gradient
-from graphpath.data import Images
+from graphpath.data import Given, Labels, as_images
 from graphpath.errors import MethodError
-from graphpath.models import LoadedModel, as_loaded
-from graphpath.record import ImageSet
+from graphpath.models import BY_NAME, LoadedModel, as_loaded, meeting
 from graphpath.tracing.batch import Batch, Selection
-from graphpath.tracing.batches import Batches, as_images, settled
+from graphpath.tracing.batches import Batches, settled
 from graphpath.tracing.borrowed import borrowed
 from graphpath.tracing.registry import NEURON_METHODS, Method
 from graphpath.tracing.targets import Target
@@ -40,14 +37,15 @@ ATTRIBUTIONS: dict[str, Method[Selection | Tensor]] = {
 
 def attribute(
     model: nn.Module | LoadedModel,
-    images: Tensor | DataLoader[Any] | ImageSet | Images,
-    labels: Tensor | np.ndarray | list[int] | None = None,
+    images: Given,
+    labels: Labels = None,
     *,
     method: str = "neuron_mct",
     target: Target = "predicted",
     seed: int = 0,
     device: str | torch.device | None = None,
     batch: int | None = None,
+    matching: str = BY_NAME,
     **options: Any,
 ) -> Tensor:
     """What the pixels of images count for a target.
@@ -57,7 +55,7 @@ def attribute(
     ``"integrated_gradients"``, ``"grad_cam"`` and ``"guided_backprop"`` are captum's, for comparison.
 
     Args:
-        model, images, labels, target, seed, device, batch: as :func:`graphpath.trace` takes them.
+        model, images, labels, target, seed, device, batch, matching: as :func:`graphpath.trace` takes them.
         method: a name of ``graphpath.ATTRIBUTIONS``; its options follow by name (``sparsity=0.9``).
 
     Returns (N, C, H, W) on the CPU, in the model's dtype; (N, 1, H, W) of ``"grad_cam"``.
@@ -68,7 +66,8 @@ def attribute(
         raise MethodError(f"There is no attribution {method!r}; there are {', '.join(ATTRIBUTIONS)}.")
     chosen = ATTRIBUTIONS[method]
     given = chosen.settled(options)
-    loaded, source = as_loaded(model), as_images(images, labels)
+    loaded = as_loaded(model)
+    source = meeting(loaded, as_images(images, labels), matching)
     target = settled(target, loaded, source)
     with borrowed(loaded.module, device):
         batches = Batches(loaded, source, target, seed)

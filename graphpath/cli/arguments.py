@@ -32,6 +32,14 @@ Data = Annotated[
         help="digits, mnist, cifar10, m2nist, an image folder, a tar or zip of one, or an image set.",
     ),
 ]
+Labels = Annotated[
+    str,
+    typer.Option(
+        "--labels",
+        help="by-name: where the model names its classes, the images' are found among them by name; "
+        "by-position: class 0 of the images is the model's class 0, and so on.",
+    ),
+]
 Root = Annotated[Path | None, typer.Option("--root", help="Where data lie on disk, in torchvision's layout.")]
 Split = Annotated[str, typer.Option("--split", help="train or test, where there is a choice.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many images, evenly by class.")]

@@ -10,7 +10,7 @@ import typer
 from graphpath.cli import arguments as a
 from graphpath.cli.progress import bar
 from graphpath.cli.say import say
-from graphpath.cli.work import Work, work_options
+from graphpath.cli.work import Work, said, work_options
 
 INTERRUPTED = "the finished batches are kept, and the same command goes on from there"
 
@@ -46,7 +46,7 @@ def command(
 
     loaded, images = work.open()
     aim = int(targeted) if targeted is not None and targeted.isdigit() else targeted
-    with bar("attacking") as shown:
+    with bar("attacking", words=said(loaded, images)) as shown:
         made = perturb(
             loaded,
             images,

@@ -15,7 +15,7 @@ from graphpath.cli.failures import guarded
 from graphpath.cli.output import Output, output_options
 from graphpath.cli.progress import bar
 from graphpath.cli.say import say
-from graphpath.cli.work import Work, work_options
+from graphpath.cli.work import Work, said, work_options
 
 if TYPE_CHECKING:
     from graphpath.detect import Detector, Explanation
@@ -155,7 +155,7 @@ def _traced(work: Work, detector: Detector, store: Store, out: Path) -> Trace:
     options: dict[str, Any] = {
         name: value for name, value in asked.parameters.items() if name not in ("target", "routes")
     }
-    with bar("tracing") as shown:
+    with bar("tracing", words=said(loaded, images)) as shown:
         return trace(
             loaded,
             images,

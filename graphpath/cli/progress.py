@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -41,9 +41,14 @@ class Bar:
 
     progress: Progress
     task: TaskID
+    words: Sequence[str] = ()
 
     def to(self, done: int, total: int) -> None:
-        """Move to ``done`` of ``total``."""
+        """Move to ``done`` of ``total``. With the first step, the bar's words are said."""
+        for line in self.words:
+            text = printable(line, lines=True)
+            self.progress.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        self.words = ()
         self.progress.update(self.task, completed=done, total=total)
 
     def stage(self, name: str, done: int, total: int) -> None:
@@ -52,8 +57,11 @@ class Bar:
 
 
 @contextmanager
-def bar(title: str, unit: str = "images", silent: bool = False) -> Iterator[Bar]:
-    """A bar that is removed when the block ends; none if ``silent``."""
+def bar(title: str, unit: str = "images", silent: bool = False, words: Sequence[str] = ()) -> Iterator[Bar]:
+    """A bar that is removed when the block ends; none if ``silent``.
+
+    ``words`` are said on stderr when the work has begun, not where it is refused.
+    """
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -61,9 +69,9 @@ def bar(title: str, unit: str = "images", silent: bool = False) -> Iterator[Bar]
         MofNCompleteColumn(),
         _Rate(unit),
         TimeElapsedColumn(),
-        TextColumn("left"),
+        TextColumn("left", markup=False),
         TimeRemainingColumn(),
     )
     disabled = silent or not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=disabled) as progress:
-        yield Bar(progress, progress.add_task(printable(title), total=None))
+        yield Bar(progress, progress.add_task(printable(title), total=None), () if silent else words)

@@ -11,7 +11,7 @@ from graphpath.cli import arguments as a
 from graphpath.cli import target as asked
 from graphpath.cli.progress import bar
 from graphpath.cli.say import say
-from graphpath.cli.work import Work, work_options
+from graphpath.cli.work import Work, said, work_options
 from graphpath.errors import MethodError
 
 INTERRUPTED = "the finished parts are kept, and the same command goes on from there"
@@ -59,7 +59,7 @@ def command(
     if speaks:
         a.fresh(out, resume)
     loaded, images = work.open()
-    with bar("tracing", silent=not speaks) as shown:
+    with bar("tracing", silent=not speaks, words=said(loaded, images)) as shown:
         traced = trace(
             loaded,
             images,

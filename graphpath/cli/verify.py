@@ -11,7 +11,7 @@ from graphpath.cli import target as asked
 from graphpath.cli.output import Output, cell, output_options
 from graphpath.cli.progress import bar
 from graphpath.cli.say import say
-from graphpath.cli.work import Work, work_options
+from graphpath.cli.work import Work, said, work_options
 from graphpath.errors import QueryParameterError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def command(
     parameters = _parameters(param or [], name)
     with a.open_store(store, database) as kept:
         loaded, images = work.open()
-        with bar("verifying", unit="passes") as shown:
+        with bar("verifying", unit="passes", words=said(loaded, images)) as shown:
             verdict = verify(
                 loaded,
                 images,

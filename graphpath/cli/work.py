@@ -10,7 +10,7 @@ from graphpath.cli import arguments as a
 from graphpath.cli.shared import REQUIRED, in_place_of
 
 if TYPE_CHECKING:
-    from graphpath.data.base import BaseImages
+    from graphpath.data import Matched
     from graphpath.models import LoadedModel
 
 
@@ -29,10 +29,14 @@ class Work:
     batch: int | None
     seed: int
     exif: bool
+    labels: str
 
-    def open(self) -> tuple[LoadedModel, BaseImages]:
-        """The network, and the images at the size that it was made for. Raises ModelError, DataError."""
-        from graphpath.models import load_model
+    def open(self) -> tuple[LoadedModel, Matched]:
+        """The network, and the images at the size that it was made for, with their labels in its numbers.
+
+        Raises ModelError, DataError.
+        """
+        from graphpath.models import load_model, meeting
         from graphpath.tracing.ranks import Rank
 
         device = Rank.here().device(self.device)
@@ -47,7 +51,12 @@ class Work:
             size=self.size,
             exif=self.exif,
         )
-        return loaded, images
+        return loaded, meeting(loaded, images, self.labels)
+
+
+def said(model: LoadedModel, images: Matched) -> tuple[str, ...]:
+    """What a user should know: the model's preprocessing and classes, and how labels became its."""
+    return model.words(), images.numbered.words
 
 
 _OPTIONS: dict[str, tuple[Any, Any]] = {
@@ -62,6 +71,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "batch": (a.Batch, None),
     "seed": (a.Seed, 0),
     "exif": (a.Exif, False),
+    "labels": (a.Labels, "by-name"),
 }
 
 work_options = in_place_of("work", _OPTIONS, Work)

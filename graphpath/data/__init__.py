@@ -5,7 +5,19 @@ from graphpath.extras import needed_by
 with needed_by("graphpath.data", "trace"):
     from graphpath.data.arrays import TensorImages
     from graphpath.data.base import BaseImages, Images
+    from graphpath.data.given import Given, Labels, as_images
     from graphpath.data.loader import LoaderImages
+    from graphpath.data.matched import Matched
     from graphpath.data.open import open_images
 
-__all__ = ["BaseImages", "Images", "LoaderImages", "TensorImages", "open_images"]
+__all__ = [
+    "BaseImages",
+    "Given",
+    "Images",
+    "Labels",
+    "LoaderImages",
+    "Matched",
+    "TensorImages",
+    "as_images",
+    "open_images",
+]

@@ -80,7 +80,13 @@ class TensorImages(ArrayImages):
                 f"images of {dataset}: expected a tensor (N, C, H, W), "
                 f"got {images.dtype} {tuple(images.shape)}"
             )
+        if images.dtype != torch.uint8 and not images.is_floating_point():
+            raise DataError(
+                f"images of {dataset}: {images.dtype} has no known range; expected uint8, or floats in [0, 1]"
+            )
         held = images.detach().cpu()
+        if held.dtype == torch.bfloat16:
+            held = held.float()  # numpy, which digests them, knows no bfloat16
         if held.is_floating_point() and not bool(torch.isfinite(held).all()):
             raise DataError(f"images of {dataset}: some pixels are not finite")
         known = labels.detach().cpu().numpy() if isinstance(labels, torch.Tensor) else labels

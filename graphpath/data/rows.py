@@ -40,7 +40,7 @@ def sample_rows(
     count = len(index)
     numbers = [int(i) for i in index]
     texts = ["{}"] * count if details is None else [detail_text(d) for d in details]
-    known = np.full(count, UNLABELLED, np.int32) if labels is None else np.asarray(labels, dtype=np.int32)
+    known = np.full(count, UNLABELLED, np.int32) if labels is None else _checked(labels, dataset)
     for name, values in (("labels", known), ("details", texts), ("parents", parents)):
         if values is not None and len(values) != count:
             raise DataError(f"{name}: {len(values)} given for {count} images of {dataset}")
@@ -56,6 +56,23 @@ def sample_rows(
         "detail": texts,
     }
     return pa.table(columns, schema=TABLES["samples"])
+
+
+def _checked(labels: npt.ArrayLike, dataset: str) -> npt.NDArray[np.int32]:
+    """``labels`` as int32. Raises DataError for what is no number of a class, or -1."""
+    given = np.asarray(labels)
+    whole = given.size == 0 or (given.dtype.kind in "iuf" and bool((given == np.floor(given)).all()))
+    if given.ndim != 1 or not whole:
+        raise DataError(
+            f"labels of {dataset}: expected a list of whole numbers, one an image, "
+            f"got {given.dtype} {given.shape}"
+        )
+    if given.size and not (given.min() >= UNLABELLED and given.max() <= np.iinfo(np.int32).max):
+        raise DataError(
+            f"labels of {dataset}: they go from {given.min()} to {given.max()}; expected numbers from 0 to "
+            f"{np.iinfo(np.int32).max:,}, or -1 where there is none"
+        )
+    return given.astype(np.int32)
 
 
 def categories_of(scheme: str, classes: Sequence[str]) -> pa.Table:

@@ -12,6 +12,9 @@ from graphpath.data.base import BaseImages, Positions
 from graphpath.errors import DataError
 from graphpath.record.imageset import ImageSet
 
+MOST_CLASSES = 1 << 20
+"""No image set may name more."""
+
 
 class StoredImages(BaseImages):
     """An image set's images; their ids, parents and details are the stored ones.
@@ -32,7 +35,7 @@ class StoredImages(BaseImages):
         super().__init__(
             samples["dataset"][0].as_py(),
             samples["split"][0].as_py(),
-            categories["name"].to_pylist(),
+            _names(stored, categories),
             (channels, height, width),
             scheme,
         )
@@ -56,6 +59,18 @@ class StoredImages(BaseImages):
             within = positions[chosen] - (self._ends[number - 1] if number else 0)
             pixels[torch.from_numpy(chosen)] = self._part(int(number))[torch.from_numpy(within)]
         return pixels
+
+
+def _names(stored: ImageSet, categories: pa.Table) -> list[str]:
+    """The classes by label; one that the table leaves out is called by its number."""
+    names = dict(zip(categories["label"].to_pylist(), categories["name"].to_pylist(), strict=True))
+    most = max(names, default=-1)
+    if min(names, default=0) < 0 or most >= MOST_CLASSES:
+        raise DataError(
+            f"{stored.path}: its categories go up to class {most:,}; expected labels from 0 to "
+            f"{MOST_CLASSES - 1:,}"
+        )
+    return [names.get(label, str(label)) for label in range(most + 1)]
 
 
 def open_stored(path: Path) -> StoredImages:

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
 
+from graphpath.errors import ModelError
+from graphpath.models.normalize import Normalize
+
+SHOWN = 3
+"""Classes named in a sentence."""
+
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A network in eval mode, its name, and what is known of its input and classes."""
+    """A network in eval mode, its name, and what is known of its input and classes.
+
+    Raises ModelError where ``module`` is no module, or one of its weights is not a finite number.
+    """
 
     module: nn.Module
     name: str
@@ -21,6 +31,48 @@ class LoadedModel:
     """(channels, height, width) that it was made for."""
     scheme: str | None = None
     """Name of the class scheme: "digits", "imagenet", ..."""
+    wnids: tuple[str, ...] | None = None
+    """The classes' WordNet ids, where they have such."""
+    origin: str | None = None
+    """Whose preprocessing and classes these are: "the weights IMAGENET1K_V1 of torchvision", ..."""
+
+    def __post_init__(self) -> None:
+        check_module(self.module)
+        check_finite(self.module, self.name)
+
+    @property
+    def normalisation(self) -> Normalize | None:
+        """The normalisation that is the network's first step, None where pixels go in as they are."""
+        first = next(self.module.children(), None) if isinstance(self.module, nn.Sequential) else None
+        return first if isinstance(first, Normalize) else None
+
+    def described(self) -> dict[str, object]:
+        """What run.json says of it: name, weights, preprocessing and classes."""
+        done = self.normalisation
+        return {
+            "name": self.name,
+            "sha256": self.sha256,
+            "preprocessing": {
+                "normalize": None if done is None else {"mean": done.means, "std": done.stds},
+                "size": None if self.shape is None else list(self.shape[1:]),
+            },
+            "classes": None if self.classes is None else len(self.classes),
+            "scheme": self.scheme,
+            "origin": self.origin,
+        }
+
+    def words(self) -> str:
+        """The same in a sentence, for a screen."""
+        done = self.normalisation
+        pixels = "pixels in [0, 1] go in as they are"
+        if done is not None:
+            pixels = f"pixels are normalised by the mean {_listed(done.means)} and std {_listed(done.stds)}"
+        named = "its classes have no names"
+        if self.classes is not None:
+            some = ", ".join(self.classes[:SHOWN])
+            named = f"{len(self.classes):,} classes ({some}{', ...' if len(self.classes) > SHOWN else ''})"
+        source = "" if self.origin is None else f" Both are those of {self.origin}."
+        return f"Model {self.name}: {pixels}; {named}.{source}"
 
 
 def weights_digest(module: nn.Module) -> str:
@@ -37,7 +89,44 @@ def weights_digest(module: nn.Module) -> str:
 
 
 def as_loaded(model: nn.Module | LoadedModel) -> LoadedModel:
-    """``model`` with the facts about it; a plain module is named after its class."""
+    """``model`` with the facts about it; a plain module is named after its class.
+
+    Raises ModelError where it is none, or not of finite weights.
+    """
     if isinstance(model, LoadedModel):
         return model
+    check_module(model)
     return LoadedModel(model, type(model).__name__, weights_digest(model))
+
+
+def check_module(model: object) -> None:
+    """Refuse with ModelError what is no ``nn.Module``."""
+    if isinstance(model, nn.Module):
+        return
+    if isinstance(model, str | Path):
+        raise ModelError(
+            f"model={str(model)!r} is a name; graphpath.models.load_model({str(model)!r}) gives the network."
+        )
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        raise ModelError(f"model is the class {model.__name__}; expected a network: {model.__name__}(...).")
+    raise ModelError(
+        f"model is a {type(model).__name__}, expected a torch.nn.Module; a function has no layers to trace: "
+        "make it the forward of a module."
+    )
+
+
+def check_finite(module: nn.Module, name: str) -> None:
+    """Refuse with ModelError a network of which a weight is NaN or infinite."""
+    for place, value in module.state_dict().items():
+        if not isinstance(value, torch.Tensor) or not value.is_floating_point() or value.is_meta:
+            continue
+        if not bool(torch.isfinite(value).all()):
+            wrong = int((~torch.isfinite(value)).sum())
+            raise ModelError(
+                f"{name}: {wrong:,} of {value.numel():,} weights of {place} are NaN or infinite, so that its "
+                "logits mean nothing; use a checkpoint from before that, or train again with a smaller rate."
+            )
+
+
+def _listed(values: list[float]) -> str:
+    return ", ".join(f"{value:.4g}" for value in values)

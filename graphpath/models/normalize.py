@@ -26,5 +26,15 @@ class Normalize(nn.Module):
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1))
 
+    @property
+    def means(self) -> list[float]:
+        """Each channel's mean."""
+        return [round(value, 7) for value in self.mean.flatten().tolist()]
+
+    @property
+    def stds(self) -> list[float]:
+        """Each channel's standard deviation."""
+        return [round(value, 7) for value in self.std.flatten().tolist()]
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return (x - self.mean) / self.std

@@ -18,7 +18,7 @@ from graphpath.data import BaseImages, TensorImages, open_images
 from graphpath.data.rows import balanced
 from graphpath.errors import StudyError
 from graphpath.ids import digest
-from graphpath.models import LoadedModel, predicted
+from graphpath.models import LoadedModel, meeting, predicted
 from graphpath.network.lowering import evaluating
 from graphpath.queries import find
 from graphpath.queries.limits import unlimited
@@ -55,8 +55,8 @@ class Bench:
 
     @cached_property
     def test(self) -> BaseImages:
-        """All labelled test images."""
-        return self.setting.images()
+        """All labelled test images, with the numbers that their classes have for the network."""
+        return meeting(self.model, self.setting.images())
 
     def images(self, count: int) -> BaseImages:
         """``count`` test images, as evenly from all classes as they allow, others for every seed."""

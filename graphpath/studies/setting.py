@@ -14,7 +14,15 @@ from graphpath.data import BaseImages, open_images
 from graphpath.data.composed import ComposedImages, composed
 from graphpath.errors import StudyError
 from graphpath.ids import digest
-from graphpath.models import LoadedModel, evaluate, load_model, read_checkpoint, train, weights_digest
+from graphpath.models import (
+    LoadedModel,
+    evaluate,
+    load_model,
+    meeting,
+    read_checkpoint,
+    train,
+    weights_digest,
+)
 from graphpath.record.files import read_json, write_json
 from graphpath.studies.conditions import TRAINED
 
@@ -81,7 +89,8 @@ class Setting:
         """The share of test images that the trained network of a seed classifies as labelled; made once."""
         if not self.models:
             return float(read_checkpoint(self._checkpoint(seed))["accuracy"])
-        model, images = self._given(seed), self.images()
+        model = self._given(seed)
+        images = meeting(model, self.images())
         file = self.folder / "networks" / f"accuracy-{digest(model.sha256, images.fingerprint)[:12]}.json"
         if not file.is_file():
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -179,7 +188,7 @@ def drawn_anew(model: LoadedModel, seed: int) -> LoadedModel:
         for part in module.modules():
             _reset(part)
     name = f"{model.name}-random-weights"
-    return LoadedModel(module, name, weights_digest(module), model.classes, model.shape, model.scheme)
+    return replace(model, module=module, name=name, sha256=weights_digest(module))
 
 
 def _reset(part: nn.Module) -> None:

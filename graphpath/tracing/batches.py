@@ -11,15 +11,12 @@ import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
-from graphpath.data import Images, LoaderImages, TensorImages
-from graphpath.data.stored import StoredImages
-from graphpath.errors import DataError
+from graphpath.data import Matched
+from graphpath.errors import NetworkError
 from graphpath.ids import digest
 from graphpath.models import LoadedModel
 from graphpath.network import hold, take_apart
-from graphpath.record import ImageSet
 from graphpath.tracing.batch import Batch, Wiring
 from graphpath.tracing.fitting import Fitted
 from graphpath.tracing.registry import Method
@@ -37,7 +34,7 @@ class Batches:
     """The images of a set held for a target, some at a time; the model is where and as it shall run."""
 
     model: LoadedModel
-    images: Images
+    images: Matched
     target: Target
     seed: int
 
@@ -55,7 +52,7 @@ class Batches:
         rows = self.rows.slice(start, stop - start)
         pixels = self.images.batch(start, stop).to(device=network.device, dtype=network.dtype)
         labels = torch.from_numpy(rows["label"].to_numpy().astype(np.int64)).to(network.device)
-        originals = torch.tensor(originals_of(rows), device=network.device)
+        originals = torch.from_numpy(originals_of(rows, self.images)).to(network.device)
         asked = Asked(labels, originals, slice(start, stop))
         targets = torch.empty(0, dtype=torch.int64)
 
@@ -65,8 +62,17 @@ class Batches:
             return weights
 
         held = hold(network, pixels, seed, self.goal)
+        self._check_finite(held.logits, start)
         seeds = tuple(int(digest(self.seed, sample)[:15], 16) for sample in rows["sample"].to_pylist())
         return Batch(self.wiring, pixels, held, seeds), targets.cpu().numpy(), rows
+
+    def _check_finite(self, logits: Tensor, start: int) -> None:
+        wrong = (~torch.isfinite(logits).all(1)).nonzero().flatten().tolist()
+        if wrong:
+            raise NetworkError(
+                f"{self.model.name}: the logits of image {start + wrong[0]} are NaN or infinite; look at its "
+                "pixels and at the size of the network's weights, or trace in float64 (model.double())."
+            )
 
     def examples(self, size: int) -> Iterator[tuple[Batch, Tensor]]:
         """All images, ``size`` at a time, with their labels (N,), -1 for none."""
@@ -98,23 +104,7 @@ class Batches:
         return max(1, min(64, MEMORY // values))
 
 
-def as_images(
-    images: Tensor | DataLoader[Any] | ImageSet | Images,
-    labels: Tensor | np.ndarray | list[int] | None,
-    dataset: str | None = None,
-    classes: list[str] | tuple[str, ...] | None = None,
-) -> Images:
-    """Any of the kinds of images that ``trace`` takes, as one of graphpath's sets.
-
-    Raises DataError where there are none, or where labels come twice.
-    """
-    found = _as_images(images, labels, dataset, classes)
-    if len(found) == 0:
-        raise DataError("There are no images to trace.")
-    return found
-
-
-def settled(target: Target, model: LoadedModel, images: Images) -> Target:
+def settled(target: Target, model: LoadedModel, images: Matched) -> Target:
     """The target, checked; what points into the network does so by the layer's name."""
     checked(target, len(images))
     if not isinstance(target, At):
@@ -122,24 +112,13 @@ def settled(target: Target, model: LoadedModel, images: Images) -> Target:
     return replace(target, layer=goal_of(target, take_apart(model.module, images.shape)).name)
 
 
-def originals_of(rows: pa.Table) -> list[int]:
-    """For each sample the network's prediction on the original that it derives from, -1 where none is."""
+def originals_of(rows: pa.Table, images: Matched) -> np.ndarray:
+    """For each sample the prediction on the original that it derives from, -1 where none is: (N,) int64.
+
+    It is in the numbers of the set that an attack wrote; those of the model at hand may be others.
+    """
     details = zip(rows["parent"].to_pylist(), rows["detail"].to_pylist(), strict=True)
-    return [
+    known = [
         -1 if parent is None else int(json.loads(detail).get("predicted", -1)) for parent, detail in details
     ]
-
-
-def _as_images(
-    images: Tensor | DataLoader[Any] | ImageSet | Images,
-    labels: Tensor | np.ndarray | list[int] | None,
-    dataset: str | None,
-    classes: list[str] | tuple[str, ...] | None,
-) -> Images:
-    if isinstance(images, Tensor):
-        return TensorImages(images, labels, dataset=dataset or "tensor", classes=classes or ())
-    if labels is not None:
-        raise DataError("labels= is for a tensor of images; a DataLoader or a set of images carries its own.")
-    if isinstance(images, DataLoader):
-        return LoaderImages(images, dataset=dataset, classes=classes)
-    return StoredImages(images) if isinstance(images, ImageSet) else images
+    return images.numbered.of(np.array(known, np.int64))

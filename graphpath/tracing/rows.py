@@ -66,14 +66,14 @@ class Numbering:
             "offset": self.neurons + np.array([site.offset for site in sites]),
         }
 
-    def categories(self, names: list[str]) -> Rows:
+    def categories(self, names: Mapping[int, str]) -> Rows:
         """The categories table, for the classes by label."""
-        labels = np.arange(len(names), dtype=np.int32)
+        labels = np.array(list(names), dtype=np.int32)
         return {
             "category": [category_id(self.scheme, int(label)) for label in labels],
             "scheme": [self.scheme] * len(names),
             "label": labels,
-            "name": list(names),
+            "name": list(names.values()),
         }
 
     def part(

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch import nn
 
-from graphpath.data import Images
+from graphpath.data import Given, Labels, Matched, as_images
 from graphpath.errors import MethodError
 from graphpath.ids import digest
-from graphpath.models import LoadedModel, as_loaded
+from graphpath.models import BY_NAME, LoadedModel, as_loaded, meeting
 from graphpath.network.reach import Reach
-from graphpath.record import ImageSet, Trace, TraceWriter
-from graphpath.tracing.batches import Batches, as_images, settled
+from graphpath.record import Trace, TraceWriter
+from graphpath.tracing.batches import Batches, settled
 from graphpath.tracing.borrowed import borrowed
 from graphpath.tracing.fitting import Fitted
 from graphpath.tracing.lending import lending
@@ -44,8 +42,8 @@ EDGE = 80
 
 def trace(
     model: nn.Module | LoadedModel,
-    images: Tensor | DataLoader[Any] | ImageSet | Images,
-    labels: Tensor | np.ndarray | list[int] | None = None,
+    images: Given,
+    labels: Labels = None,
     *,
     method: str = "effective_path",
     target: Target = "predicted",
@@ -54,7 +52,8 @@ def trace(
     max_edges: int | None = BUDGET,
     out: str | Path,
     dataset: str | None = None,
-    classes: list[str] | tuple[str, ...] | None = None,
+    classes: Sequence[str] | None = None,
+    matching: str = BY_NAME,
     device: str | torch.device | None = None,
     batch: int | None = None,
     progress: Progress | None = None,
@@ -65,7 +64,8 @@ def trace(
 
     Args:
         model: any CNN that torch.fx can trace; it is run in evaluation mode and left as it was.
-        images: (N, C, H, W) tensor, DataLoader, a set of images of graphpath's, or what an attack made.
+        images: (N, C, H, W) tensor or array, a list of images, a Dataset or DataLoader, a set of images of
+            graphpath's, or what an attack made.
         labels: the images' classes (N,), where ``images`` does not carry them.
         method: a name of ``graphpath.METHODS``; its options follow by name (``theta=0.5``).
         target: the question asked of each image: ``"predicted"`` (for a derived image, the prediction on
@@ -79,6 +79,8 @@ def trace(
         out: a directory; an interrupted trace in it is finished, a finished one is returned. Processes that
             torchrun starts share the work on one directory, which all of them must see.
         dataset, classes: names for a tensor's or DataLoader's images and classes.
+        matching: ``"by-name"``: where the model names its classes too, labels are brought to its numbers by
+            name; ``"by-position"``: class k of the images is the model's class k, whatever the names.
         device: where to run; by default where the model is. "cuda" is, under torchrun, each process's own.
         batch: images at a time; by default what fits about one GiB.
         progress: called with (images done, images in all) after every batch.
@@ -94,7 +96,7 @@ def trace(
     chosen_method = method_named(method)
     chosen_options = chosen_method.settled(options)
     loaded = as_loaded(model)
-    source = as_images(images, labels, dataset, classes)
+    source = meeting(loaded, as_images(images, labels, dataset, classes), matching)
     _check_counts(routes, max_edges, batch)
     target = settled(target, loaded, source)
     lender = None if fitted_on is None else lending(fitted_on, chosen_method, chosen_options, loaded)
@@ -185,12 +187,13 @@ class _Tracer:
             return map_pathways(taken.batch, taken.selection, self.max_edges)
         return pathways(taken.batch, taken.selection, self.max_edges, self.routes)
 
-    def _class_names(self) -> list[str]:
+    def _class_names(self) -> dict[int, str]:
+        """The name of each class: of all outputs, and of the labels beyond them that occur."""
         batches = self.batches
-        names = list(batches.images.classes or batches.model.classes or ())
-        labels = batches.rows["label"].to_numpy()
-        count = max(batches.wiring.sites[-1].size, int(labels.max(initial=-1)) + 1)
-        return names + [str(label) for label in range(len(names), count)]
+        names = batches.images.classes or batches.model.classes or ()
+        labels = {int(label) for label in batches.images.labels if label >= 0}
+        numbers = labels.union(range(max(batches.wiring.sites[-1].size, len(names))))
+        return {label: names[label] if label < len(names) else str(label) for label in sorted(numbers)}
 
 
 def _check_counts(routes: int, max_edges: int | None, batch: int | None) -> None:
@@ -206,7 +209,7 @@ def _check_counts(routes: int, max_edges: int | None, batch: int | None) -> None
 
 def _describe(
     model: LoadedModel,
-    images: Images,
+    images: Matched,
     method: Method[Any],
     options: dict[str, Any],
     target: Target,
@@ -224,8 +227,9 @@ def _describe(
         "id": f"{method.name}-{images.dataset}-{key[:10]}",
         "method": method.name,
         "parameters": parameters,
-        "model": {"name": model.name, "sha256": model.sha256},
+        "model": model.described(),
         "dataset": {"name": images.dataset, "split": images.split, "images": len(images)},
+        "labels": images.numbered.described(),
         "seeds": {"seed": seed},
         "versions": {name: _version(name) for name in ("graphpath", "torch", "torchvision")},
         "device": str(next(model.module.parameters()).device),

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphpath.data import Images
+from graphpath.data import Matched
 from graphpath.data.base import BaseImages
 from graphpath.network import Network
 from graphpath.network.edits import Circuit
@@ -45,7 +45,7 @@ class Ablation:
     """An answer, the images it is of, and the network that they run through."""
 
     network: Network
-    images: Images
+    images: Matched
     answer: Answer
     plan: Plan
     batch: int | None
@@ -110,9 +110,8 @@ class Ablation:
             target = target.cpu()[torch.from_numpy(images)]
         device = logits.device
         labels = torch.from_numpy(self.labels[images]).to(device)
-        return chosen(
-            target, logits, Asked(labels, torch.tensor(originals_of(rows), device=device), slice(None))
-        )
+        originals = torch.from_numpy(originals_of(rows, self.images)).to(device)
+        return chosen(target, logits, Asked(labels, originals, slice(None)))
 
     def _keys(self, images: Ints) -> list[object]:
         """What an image's draws depend on; one for all where the answer is the same for all."""

@@ -7,21 +7,17 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
-from graphpath.data import Images
+from graphpath.data import Given, Labels, Matched, as_images
 from graphpath.errors import MethodError, QueryParameterError
-from graphpath.models import LoadedModel, as_loaded
+from graphpath.models import BY_NAME, LoadedModel, as_loaded, meeting
 from graphpath.network import Network, take_apart
-from graphpath.record import ImageSet
 from graphpath.stores import Store, open_store
-from graphpath.tracing.batches import as_images
 from graphpath.tracing.borrowed import borrowed
 from graphpath.tracing.rows import first_neuron
 from graphpath.tracing.targets import Class, checked, described
@@ -36,8 +32,8 @@ from graphpath.verifying.verdict import Verdict, judged, told
 
 def verify(
     model: nn.Module | LoadedModel,
-    images: Tensor | DataLoader[Any] | ImageSet | Images,
-    labels: Tensor | np.ndarray | list[int] | None = None,
+    images: Given,
+    labels: Labels = None,
     *,
     store: Store | str | Path | None = None,
     query: str | None = None,
@@ -55,6 +51,7 @@ def verify(
     device: str | torch.device | None = None,
     batch: int | None = None,
     record: bool = True,
+    matching: str = BY_NAME,
     progress: Progress | None = None,
 ) -> Verdict:
     """Ablate the neurons or edges that a query found, and hold what happens against chance.
@@ -84,7 +81,7 @@ def verify(
         measure: which change decides: "logit", "confidence", "flipped" (predictions), or "accuracy".
         draws: of each control.
         seed: of the draws, the resampling and the intervals. They do not depend on ``batch``.
-        device, batch: as of :func:`graphpath.trace`.
+        device, batch, matching: as of :func:`graphpath.trace`.
         record: keep the verdict in the store.
         progress: called with (passes done, passes in all), counted in images.
 
@@ -96,7 +93,8 @@ def verify(
     Raises AnswerError where the answer is empty, no neurons or edges, or of another network; MethodError for
     an option that is unknown; QueryParameterError, QueryFailed ... as queries do; NetworkError, DataError.
     """
-    loaded, source = as_loaded(model), as_images(images, labels)
+    loaded = as_loaded(model)
+    source = meeting(loaded, as_images(images, labels), matching)
     _check_options(mode, baseline, measure, by)
     _check_counts(draws, batch)
     _check_target(target, measure, source)
@@ -128,7 +126,7 @@ class _Case:
 
     network: Network
     model: LoadedModel
-    images: Images
+    images: Matched
 
     @property
     def first(self) -> int:
@@ -216,7 +214,7 @@ def _check_counts(draws: int, batch: int | None) -> None:
         )
 
 
-def _check_target(target: Class | Tensor, measure: str, images: Images) -> None:
+def _check_target(target: Class | Tensor, measure: str, images: Matched) -> None:
     if not isinstance(target, str | int | Tensor):
         raise MethodError(f"target={target!r}: verify watches the logit of a class; expected one class each.")
     checked(target, len(images))

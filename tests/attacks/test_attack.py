@@ -18,10 +18,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from graphpath.attacks import ATTACKS, attack, success_rate
-from graphpath.attacks.methods import Attack, evaluating, perturb, start_seed, strength
+from graphpath.attacks.methods import Attack, perturb, start_seed, strength
 from graphpath.data import TensorImages, open_images
 from graphpath.errors import DataError, MethodError, RecordError
-from graphpath.models import LoadedModel, as_loaded
+from graphpath.models import LoadedModel, as_loaded, evaluating
 from graphpath.record.imageset import ImageSet
 
 Digits = Callable[[int], LoadedModel]

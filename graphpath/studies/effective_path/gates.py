@@ -19,6 +19,7 @@ from graphpath.detect.features import ALL
 from graphpath.detect.fit import split
 from graphpath.detect.learners import learn
 from graphpath.detect.material import chosen_runs, gathered
+from graphpath.models import meeting
 from graphpath.studies.bench import Bench
 from graphpath.tracing.batches import Batches
 from graphpath.tracing.borrowed import borrowed
@@ -61,7 +62,7 @@ def learned(bench: Bench, images: BaseImages) -> pd.DataFrame:
     recipe, parts = dgr.RECIPES[RECIPE], []
     bench.asked.append(f"graphpath.tracing dgr recipe={RECIPE!r}, its gates as they are")
     with borrowed(bench.model.module, bench.setting.device):
-        batches = Batches(bench.model, images, "own", bench.seed)
+        batches = Batches(bench.model, meeting(bench.model, images), "own", bench.seed)
         for batch, _ in batches.examples(batches.fitting(NEURON_METHODS["dgr"], {"recipe": RECIPE})):
             parts.append(dgr.gates(Units.of(batch), recipe).double().cpu())
             bench.tell("learning gates", sum(map(len, parts)), len(images))

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from graphpath.data import BaseImages, TensorImages
 from graphpath.ids import digest
-from graphpath.models import train
+from graphpath.models import meeting, train
 from graphpath.record.files import read_json, write_json
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
@@ -43,7 +43,7 @@ METHODS = (*PATHWAYS, *BASELINES, RANDOM_PIXELS)
 
 def measure(bench: Bench) -> Measured:
     """Accuracies by method and share of pixels; and what more is lost by pathways than by others."""
-    learned = bench.setting.images("train", int(bench.options["train_images"]))
+    learned = meeting(bench.model, bench.setting.images("train", int(bench.options["train_images"])))
     tested = bench.images(int(bench.options["test_images"]))
     fill, rows = mean_colour(learned), []
     mean = dict.fromkeys(METHODS, 0.0)

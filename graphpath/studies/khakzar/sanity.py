@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -67,10 +68,7 @@ def cascade(model: LoadedModel, seed: int) -> Iterator[tuple[str, LoadedModel]]:
                 parameter.copy_(drawn)
         found = copy.deepcopy(module)
         told = f"{model.name}-anew-from-{name}"
-        yield (
-            name,
-            LoadedModel(found, told, weights_digest(found), model.classes, model.shape, model.scheme),
-        )
+        yield name, replace(model, module=found, name=told, sha256=weights_digest(found))
 
 
 def own(part: nn.Module) -> list[nn.Parameter]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphpath.data import Images
-from graphpath.models import LoadedModel
+from graphpath.models import LoadedModel, meeting
 from graphpath.report.captions import layer_name
 from graphpath.tracing.batch import Batch, Selection
 from graphpath.tracing.batches import Batches, settled
@@ -78,9 +78,10 @@ def selecting(
     """Images batch by batch, with what the method selects of them."""
     chosen = NEURON_METHODS[method]
     given = chosen.settled(options)
-    target = settled(target, model, images)
+    source = meeting(model, images)
+    target = settled(target, model, source)
     with borrowed(model.module, device):
-        batches = Batches(model, images, target, seed)
+        batches = Batches(model, source, target, seed)
         size = batches.fitting(chosen, given)
         select: Callable[[Batch], Selection] = partial(
             chosen.knowing(batches.learned(chosen, size, given)), **given

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from graphpath.data import Given, Labels, as_images
 from graphpath.errors import DataError, MethodError
-from graphpath.models import LoadedModel, as_loaded
+from graphpath.models import BY_NAME, LoadedModel, as_loaded, meeting
 from graphpath.network import Network, Site, take_apart
 from graphpath.network.live import Pass
-from graphpath.tracing.batches import as_images
 from graphpath.tracing.borrowed import borrowed
 from graphpath.tracing.targets import site_called
 
@@ -33,14 +33,15 @@ Progress = Callable[[int, int], None]
 
 def key_maps(
     model: nn.Module | LoadedModel,
-    images: Any,
-    labels: Tensor | np.ndarray | list[int] | None = None,
+    images: Given,
+    labels: Labels = None,
     *,
     layers: Sequence[str | int] | None = None,
     share: float = 0.1,
     least: int = 4,
     batch: int = 256,
     device: str | torch.device | None = None,
+    matching: str = BY_NAME,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """What setting each feature map to 0 does to each class, and which are the class's key maps.
@@ -49,7 +50,7 @@ def key_maps(
     its images, those classified as it; of the others, those that are not.
 
     Args:
-        model, images, labels: as :func:`graphpath.trace` takes them; every image needs a label.
+        model, images, labels, matching: as :func:`graphpath.trace` takes them; every image needs a label.
         layers: layers of feature maps by name or number; by default all of them.
         share, least: a class's key maps are this share of a layer's maps, and not fewer than ``least``.
         batch: images at a time.
@@ -66,7 +67,8 @@ def key_maps(
         raise MethodError(
             f"share={share}, least={least}, batch={batch}: expected 0 < share <= 1, others above 0."
         )
-    loaded, source = as_loaded(model), as_images(images, labels)
+    loaded = as_loaded(model)
+    source = meeting(loaded, as_images(images, labels), matching)
     known = source.rows()["label"].to_numpy().astype(np.int64)
     if (known < 0).any():
         raise DataError("key_maps needs a label for every image; pass labels=.")

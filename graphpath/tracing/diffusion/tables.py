@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from graphpath.models import LoadedModel, as_loaded
+from graphpath.data import as_images
+from graphpath.models import BY_POSITION, LoadedModel, as_loaded, meeting
 from graphpath.network import Held, Network
 from graphpath.tracing.batch import as_array
-from graphpath.tracing.batches import Batches, as_images
+from graphpath.tracing.batches import Batches
 from graphpath.tracing.borrowed import borrowed
 from graphpath.tracing.diffusion import pixels as choice
 from graphpath.tracing.diffusion.chains import Chains, chains_of
@@ -119,7 +120,8 @@ class _Sent:
 def _images(
     model: nn.Module | LoadedModel, images: Any, device: str | torch.device | None
 ) -> Iterator[Batches]:
-    loaded, source = as_loaded(model), as_images(images, None)
+    loaded = as_loaded(model)
+    source = meeting(loaded, as_images(images), BY_POSITION)  # no label is asked for
     with borrowed(loaded.module, device):
         yield Batches(loaded, source, "own", 0)
 

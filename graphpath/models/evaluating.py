@@ -1,0 +1,33 @@
+"""A caller's module run in evaluation mode, and left as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """``module`` in eval mode; every part's own training flag is put back."""
+    flags = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in flags:
+            part.training = training
+
+
+def outputs_of(module: nn.Module, shape: tuple[int, int, int]) -> int | None:
+    """How many logits ``module`` gives for an image of ``shape``; None where it gives none for such a one."""
+    like = next(module.parameters(), torch.empty(0))
+    try:
+        with evaluating(module), torch.no_grad():
+            logits = module(torch.zeros(1, *shape, device=like.device, dtype=like.dtype))
+    # What a network says of images that it cannot take is told, with its place, where it is taken apart.
+    except Exception:
+        return None
+    return int(logits.shape[1]) if isinstance(logits, torch.Tensor) and logits.ndim == 2 else None
