@@ -35,7 +35,10 @@ Out = Annotated[
     typer.Option("--out", help="The trace's directory [default: named after the run]", show_default=False),
 ]
 Names = Annotated[
-    Path | None, typer.Option("--names", help="The classes' names: one a line, or JSON by number.")
+    Path | None,
+    typer.Option(
+        "--names", help="The classes' names: one a line, JSON by number, or CSV with a column name."
+    ),
 ]
 
 
@@ -98,7 +101,7 @@ def _told(trace: Trace, store: str | None, database: str | None) -> None:
         f"edge{'s' * (edges != 1)} as the trace {trace.id}"
     )
     for note in trace.run["imported"].get("read", ()):
-        typer.echo(note)
+        say(note)
     if least := trace.run.get("min_support"):
         say(f"min_support is {least} where it is not asked for: support counts the graphs that have an edge.")
     if store is None:

@@ -40,9 +40,9 @@ def documents(paths: Sequence[Path]) -> Iterator[Document]:
         DataError: nothing there, a damaged or unsafe archive, or a file that is no JSON object.
     """
     for path in paths:
-        found = 0
+        found = False
         for where, name, data in _texts(path):
-            found += 1
+            found = True
             if PurePosixPath(name).name != LIST_OF_GRAPHS:
                 yield _document(where, bare_stem(name), data)
         if not found:
@@ -129,12 +129,17 @@ def natural(name: str) -> tuple[object, ...]:
 def member_of(value: Mapping[str, Any], key: str, kind: type[Any], where: str | Callable[[], str]) -> Any:
     """``value[key]``, which must be a ``kind``. Raises DataError that names ``where`` and the key."""
     found = value.get(key)
-    if isinstance(found, kind):
+    if isinstance(found, kind) and not (isinstance(found, str) and halved(found)):
         return found
     named = where if isinstance(where, str) else where()
     if key not in value:
         raise DataError(f"{named} lacks the key {key!r}.")
     raise DataError(f"{named}: {key!r} should be a JSON {_JSON[kind]}, not {json.dumps(found)[:40]}.")
+
+
+def halved(text: str) -> bool:
+    """Whether ``text`` has half of a character, as JSON may and no file may."""
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 _JSON: dict[type[Any], str] = {dict: "object", list: "list", str: "text"}

@@ -23,6 +23,7 @@ from graphpath.ids import digest
 from graphpath.imports.listed import Listed, listed, read
 from graphpath.imports.mapping import COLUMNS, ENDS, WRITTEN, EdgeMapping
 from graphpath.imports.numbered import Channels, ordered
+from graphpath.imports.packed import given
 from graphpath.imports.published import Published
 from graphpath.imports.recorded import record
 from graphpath.imports.rows import WEIGHT, Rows, whole_numbers
@@ -33,7 +34,7 @@ MOST_CELLS = 1 << 27
 
 
 def import_edges(
-    files: Sequence[str | Path],
+    files: Sequence[str | Path] | str | Path,
     mapping: EdgeMapping | Mapping[str, Any] | str | Path,
     *,
     out: str | Path | None = None,
@@ -54,7 +55,7 @@ def import_edges(
         RecordError: ``out`` holds something else, or cannot be written.
     """
     told = _mapping(mapping)
-    paths = [Path(file) for file in files]
+    paths = given(files)
     found = listed(paths)
     parts = [read(one, told) for one in found]
     edges = _Edges.of(parts)

@@ -3,35 +3,54 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from graphpath.errors import DataError
+from graphpath.imports.delimited import Delimited
+from graphpath.imports.documents import no_number
+from graphpath.imports.packed import bare, decoded, opened
+from graphpath.imports.rows import WHOLE
+
+SEPARATED = {".csv": ",;\t", ".tsv": "\t"}
+LABELS = ("index", "label", "class", "id")
+"""What the column of labels is called beside that of names, in order of preference."""
 
 
 def class_names(path: str | Path) -> dict[int, str]:
     """Names by label: of a text file with one a line (the first is class 0), or of a JSON list or object.
 
     An object's keys are labels; its values are names, or lists that end in the name, as Keras gives
-    ImageNet's (``{"0": ["n01440764", "tench"]}``).
+    ImageNet's (``{"0": ["n01440764", "tench"]}``). A ``.csv`` has a column ``name``, and its labels in
+    ``index``, ``label``, ``class`` or ``id``, or by its rows.
 
     Raises:
-        DataError: the file cannot be read, or is neither.
+        DataError: the file cannot be read, or is none of these; or it names a class twice.
     """
     path = Path(path)
+    kind = Path(bare(path.name)).suffix
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from error
-    if not text.lstrip().startswith(("{", "[")):
-        return {label: line.strip() for label, line in enumerate(text.splitlines()) if line.strip()}
-    try:
-        found = json.loads(text)
-        pairs = found.items() if isinstance(found, dict) else enumerate(found)
-        return {int(label): _name(value) for label, value in pairs}
+        if kind in SEPARATED:
+            return _by_label(path, _separated(path, SEPARATED[kind]))
+        with opened(path) as file:
+            text = decoded(file.read())
+        if not text.lstrip().startswith(("{", "[")):
+            lines = enumerate(text.splitlines())
+            return {label: line.strip() for label, line in lines if line.strip()}
+        return _by_label(path, _objects(text))
+    except UnicodeError as error:
+        raise DataError(f"{path} should be UTF-8 text: {error}.") from error
     except (ValueError, TypeError, RecursionError) as error:
         raise DataError(
             f'{path} should hold names by label, one a line or as JSON ({{"0": "tench"}}): {error}.'
         ) from error
+
+
+def _objects(text: str) -> Iterable[tuple[str, str]]:
+    found = json.loads(text, parse_constant=no_number, object_pairs_hook=list)
+    pairs = found if text.lstrip().startswith("{") else enumerate(found)
+    return [(str(label), _name(value)) for label, value in pairs]
 
 
 def _name(value: object) -> str:
@@ -39,3 +58,24 @@ def _name(value: object) -> str:
     if not isinstance(last, str):
         raise TypeError(f"{json.dumps(value)[:40]} is no name")
     return last
+
+
+def _separated(path: Path, separators: str) -> Iterable[tuple[str, str]]:
+    file = Delimited.of(path, ["name"], None, separators)
+    label = next((name for name in LABELS if name in file.header), None)
+    if file.header.count("name") != 1:
+        raise ValueError(f"of the columns {', '.join(file.header)[:200]} one should be 'name'")
+    wanted = {"name": "name"} if label is None else {"name": "name", "label": label}
+    found = {key: column.to_pylist() for key, column in file.columns(wanted).items()}
+    return zip(found.get("label", map(str, range(len(found["name"])))), found["name"], strict=True)
+
+
+def _by_label(path: Path, pairs: Iterable[tuple[str, str]]) -> dict[int, str]:
+    """Names by labels that are whole numbers from 0, each once."""
+    found: dict[int, str] = {}
+    for text, name in pairs:
+        if not re.fullmatch(WHOLE, text) or int(text) < 0:
+            raise ValueError(f"{text[:40]!r} is no label, which is a whole number from 0")
+        if found.setdefault(int(text), name) != name:
+            raise DataError(f"{path} calls class {text} {found[int(text)]!r} and {name!r}.")
+    return {label: name for label, name in found.items() if name.strip()}

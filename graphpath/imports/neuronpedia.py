@@ -26,7 +26,8 @@ import pyarrow as pa
 
 from graphpath.errors import DataError
 from graphpath.ids import digest
-from graphpath.imports.documents import Document, columns, documents, member_of
+from graphpath.imports.documents import Document, columns, documents, halved, member_of
+from graphpath.imports.packed import given
 from graphpath.imports.published import Published, Sites
 from graphpath.imports.recorded import record
 from graphpath.record import Trace
@@ -39,7 +40,7 @@ PREDICTIONS = 5
 FLOAT32 = float(np.finfo(np.float32).max)
 
 
-def import_neuronpedia(files: Sequence[str | Path], *, out: str | Path | None = None) -> Trace:
+def import_neuronpedia(files: Sequence[str | Path] | str | Path, *, out: str | Path | None = None) -> Trace:
     """Attribution graphs of one model as a trace in the directory ``out``, a sample and pathway a prompt.
 
     Args:
@@ -52,7 +53,11 @@ def import_neuronpedia(files: Sequence[str | Path], *, out: str | Path | None = 
         DataError: a file that is no such graph; the message names it and the key.
         RecordError: ``out`` holds something else.
     """
-    graphs = [_Graph.of(document) for document in documents([Path(file) for file in files])]
+    graphs = [_Graph.of(document) for document in documents(given(files))]
+    if not graphs:
+        raise DataError(
+            f"{given(files)[0]} holds no graph, but the list of those in its folder: import the folder."
+        )
     _check_together(graphs)
     nodes = pd.concat([one.nodes.assign(graph=place) for place, one in enumerate(graphs)], ignore_index=True)
     links = pd.concat([one.links.assign(graph=place) for place, one in enumerate(graphs)], ignore_index=True)
@@ -147,7 +152,7 @@ def _nodes(rows: list[Any], where: str) -> pd.DataFrame:
     found = columns(rows, NODE, lambda place: f"{where}: nodes[{place}]")
     for place, row in enumerate(rows):
         layer = row.get("layer")
-        if not isinstance(layer, str | int) or isinstance(layer, bool):
+        if not isinstance(layer, str | int) or isinstance(layer, bool) or halved(str(layer)):
             raise DataError(f"{where}: nodes[{place}] should have a 'layer' that is a text or whole number.")
     numbers = {
         name: [_number(row.get(key), f"{where}: nodes[{place}]", key) for place, row in enumerate(rows)]

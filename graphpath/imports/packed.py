@@ -9,7 +9,7 @@ import lzma
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
@@ -47,6 +47,14 @@ def decoded(data: bytes) -> str:
 def marked(head: bytes) -> str | None:
     """The encoding that a byte order mark tells."""
     return next((encoding for mark, encoding in MARKS.items() if head.startswith(mark)), None)
+
+
+def given(files: Sequence[str | Path] | str | Path) -> list[Path]:
+    """The paths that somebody gave: several, or one. Raises DataError for none."""
+    paths = [Path(files)] if isinstance(files, str | Path) else [Path(file) for file in files]
+    if not paths:
+        raise DataError("No file was given to import.")
+    return paths
 
 
 def check_plain(path: Path) -> None:

@@ -17,6 +17,8 @@ Ints = npt.NDArray[np.int64]
 
 MOST_NEURONS = 1 << 32
 """Neurons that the ids of one model have room for."""
+MOST_IN_A_LAYER = 1 << 31
+"""Channels, or positions of one, that the record has room for."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Sites:
     """A digest of what the channels are, where they are not their publisher's numbers."""
 
     def __post_init__(self) -> None:
-        if self.size >= MOST_NEURONS:
+        if self.size >= MOST_NEURONS or max((*self.channels, *self.widths), default=0) >= MOST_IN_A_LAYER:
             raise DataError(f"The layers have {self.size:,} places, more than a model has room for.")
 
     @property

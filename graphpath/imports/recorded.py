@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,16 @@ import pandas as pd
 
 from graphpath.errors import RecordError
 from graphpath.ids import block, category_id, sample_id
+from graphpath.imports.building import building
 from graphpath.imports.published import Ints, Published
 from graphpath.record import Trace, TraceWriter
 from graphpath.record.files import rename
 
 Columns = dict[str, Any]
+KEY = 11
+"""Characters at the end of a run's id that tell runs apart, with the hyphen before them."""
+LONGEST = 160
+"""Bytes of a directory's name: less than file systems take, with room for what is built beside it."""
 
 
 def record(graph: Published, out: str | Path | None = None) -> Trace:
@@ -27,22 +31,48 @@ def record(graph: Published, out: str | Path | None = None) -> Trace:
     already holds this run, nothing is done.
 
     Raises:
-        RecordError: ``out`` holds something else.
+        RecordError: ``out`` holds something else, or cannot be written.
     """
-    path = Path(graph.run if out is None else out)
-    if (path / "run.json").is_file():
-        return _there(path, graph.run)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise RecordError(f"{path} is not empty and holds no trace: choose another output directory (--out).")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    building = path.with_name(f".{path.name}.{os.getpid()}")
-    shutil.rmtree(building, ignore_errors=True)
+    path = Path(_folder(graph.run) if out is None else out)
     try:
-        _fill(TraceWriter.open(building, _described(graph)), graph)
-        rename(building, path)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    return Trace(path)
+        if _taken(path):
+            return _there(path, graph.run)
+        with building(path) as place:
+            _fill(TraceWriter.open(place, _described(graph)), graph)
+            _moved(place, path)
+    except OSError as error:
+        raise RecordError(
+            f"{path} cannot be written: {error.strerror or error}. Nothing half imported is left; the same "
+            "command imports it when that is mended."
+        ) from error
+    return _there(path, graph.run)
+
+
+def _folder(run: str) -> str:
+    """A name for the directory of ``run``, parts of which its publisher chose: one level, not too long."""
+    name = re.sub(r"[^\w.+-]+", "-", run)
+    return name if len(name.encode()) <= LONGEST else f"{name[: LONGEST // 4]}{name[-KEY:]}"
+
+
+def _taken(path: Path) -> bool:
+    """Whether ``path`` holds a trace already. Raises RecordError where it holds something else."""
+    if (path / "run.json").is_file():
+        return True
+    for folder in (path, *path.parents):
+        if folder.exists() and not folder.is_dir():
+            raise RecordError(f"{folder} is a file; a trace is a directory: choose another name (--out).")
+    if path.exists() and any(path.iterdir()):
+        raise RecordError(f"{path} is not empty and holds no trace: choose another output directory (--out).")
+    return False
+
+
+def _moved(place: Path, path: Path) -> None:
+    """Move a finished trace to its place, unless another process was first."""
+    try:
+        rename(place, path)
+    except OSError:
+        if not _taken(path):
+            raise
 
 
 def _there(path: Path, run: str) -> Trace:

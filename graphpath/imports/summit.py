@@ -28,6 +28,7 @@ from graphpath.errors import DataError
 from graphpath.ids import digest
 from graphpath.imports.documents import Document, columns, documents, member_of
 from graphpath.imports.names import class_names
+from graphpath.imports.packed import given
 from graphpath.imports.published import Ints, Published, Sites
 from graphpath.imports.recorded import record
 from graphpath.record import Trace
@@ -50,7 +51,10 @@ EDGE = {"prev_channel": pa.int64(), "inf": pa.int64()}
 
 
 def import_summit(
-    files: Sequence[str | Path], *, out: str | Path | None = None, names: str | Path | None = None
+    files: Sequence[str | Path] | str | Path,
+    *,
+    out: str | Path | None = None,
+    names: str | Path | None = None,
 ) -> Trace:
     """Summit's class graphs as a trace in the directory ``out``, one sample and pathway a class. Returns it.
 
@@ -67,7 +71,9 @@ def import_summit(
         RecordError: ``out`` holds something else.
     """
     named = {} if names is None else class_names(names)
-    graphs = [_Graph.of(document) for document in documents([Path(file) for file in files])]
+    graphs = [_Graph.of(document) for document in documents(given(files))]
+    if not graphs:
+        raise DataError(f"{given(files)[0]} holds no class graph of Summit.")
     _check_together(graphs)
     nodes, edges = _tables(graphs)
     _check(graphs, nodes, edges)
