@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from graphpath.queries.tokens import tokens
+
 _LITERAL = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""", re.DOTALL)
-_PARAMETER = re.compile(r"\$(\w+)")
 
 
 def bare(text: str) -> str:
@@ -16,9 +17,9 @@ def bare(text: str) -> str:
 def parameters(text: str) -> dict[str, int]:
     """The ``$names`` that ``text`` uses outside comments and strings, each with its first line (from 1)."""
     found: dict[str, int] = {}
-    stripped = bare(text)
-    for match in _PARAMETER.finditer(stripped):
-        found.setdefault(match.group(1), line_at(stripped, match.start()))
+    for token in tokens(text):
+        if token.kind == "parameter":
+            found.setdefault(token.name, line_at(text, token.start))
     return found
 
 

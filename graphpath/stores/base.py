@@ -73,12 +73,26 @@ class Store(ABC):
 
     @abstractmethod
     def cypher(
-        self, text: str, /, *, write: bool = False, timeout: float | None = 60.0, **parameters: object
+        self,
+        text: str,
+        given: Mapping[str, object] | None = None,
+        /,
+        *,
+        write: bool = False,
+        timeout: float | None = 60.0,
+        **parameters: object,
     ) -> pd.DataFrame:
         """The rows that the user's own Cypher returns; it may change the graph only with ``write=True``.
 
+        Every ``$name`` of the text is given by its name, or in the mapping ``given`` (there also one called
+        "write" or "timeout"). The text is one statement of clauses that ask the graph (or change it), and
+        calls only what :mod:`graphpath.queries.vocabulary` lists: it reaches no file, network, extension or
+        setting. At most ``timeout`` seconds (None: no limit).
+
         Raises:
-            QueryFailed: the engine refused it, gave up on it, or took longer than ``timeout`` seconds.
+            QueryParameterError: a parameter of the text is not given, or one is given that it has not.
+            QueryFailed: the text holds what it may not; or the engine refused it, gave up on it, or took
+                longer.
         """
 
     @abstractmethod
@@ -154,3 +168,16 @@ class Store(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def admitted(
+    store: Store, text: str, parameters: Mapping[str, object], *, write: bool
+) -> tuple[str, dict[str, object]]:
+    """The user's ``text`` as it goes to the engine of ``store``, and its parameters as plain values.
+
+    Raises: QueryFailed and QueryParameterError as :meth:`Store.cypher`.
+    """
+    from graphpath.queries.admission import admit
+    from graphpath.stores.given import plain
+
+    return admit(text, store.dialect, parameters, write=write), plain(parameters)

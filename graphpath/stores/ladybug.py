@@ -17,7 +17,7 @@ from graphpath.errors import QueryFailed, RecordError, RunNotFound, StoreError, 
 from graphpath.record import Trace
 from graphpath.schema import SCHEMA_VERSION
 from graphpath.stores import seal, verdicts
-from graphpath.stores.base import LoadReport, Progress, Store
+from graphpath.stores.base import LoadReport, Progress, Store, admitted
 from graphpath.stores.engine import (
     BUFFER,
     BYTES_PER_ROW,
@@ -129,9 +129,17 @@ class LadybugStore(Store):
         return not self._fixed and 2 * buffer <= total_memory() // 2
 
     def cypher(
-        self, text: str, /, *, write: bool = False, timeout: float | None = 60.0, **parameters: object
+        self,
+        text: str,
+        given: Mapping[str, object] | None = None,
+        /,
+        *,
+        write: bool = False,
+        timeout: float | None = 60.0,
+        **parameters: object,
     ) -> pd.DataFrame:
         """See :meth:`Store.cypher`. Runs in a process of its own, since some queries crash the engine."""
+        text, parameters = admitted(self, text, {**(given or {}), **parameters}, write=write)
         limits = Limits(timeout, self.buffer_bytes)
         if not write:
             self._reader()  # says what is wrong with the file, if anything

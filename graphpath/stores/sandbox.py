@@ -1,25 +1,29 @@
 """The user's own Cypher, in a process of its own with limits on time and memory.
 
-Some queries crash the embedded engine; then a child is lost, and the caller gets a QueryFailed. The child
-is a fresh interpreter that imports the engine and Arrow, nothing else.
+Some queries crash the embedded engine; then a child is lost, and the caller gets a QueryFailed. The child is
+a fresh interpreter that imports the engine and Arrow, nothing else. What it is told comes as JSON, what it
+answers as an Arrow stream. Where it only reads, it opens the file read-only under a name in a directory of
+its own, where whatever the engine would leave beside it stays, and the system lets it write no file at all.
+It ends with its parent, however that ends.
 """
 
 from __future__ import annotations
 
 import json
-import pickle
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from graphpath.errors import GraphpathError, QueryFailed, QueryParameterError
+from graphpath.errors import GraphpathError, QueryFailed
+from graphpath.stores.given import decoded, encoded, plain
 
 GRACE = 10.0
 """Seconds beyond the time limit for starting up and giving up; then the child is killed."""
@@ -30,6 +34,8 @@ sys.path[:] = json.loads(sys.argv[1])
 from graphpath.stores.sandbox import main
 main()
 """
+ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+"""Of the child: allocators that reserve no gigabytes of addresses before anybody asks for them."""
 
 
 @dataclass(frozen=True)
@@ -51,107 +57,147 @@ def run_apart(
 
     Raises:
         QueryFailed: the engine refused it, crashed, or went beyond a limit.
+        QueryParameterError: a parameter is no value that Cypher knows.
     """
+    job = {
+        "text": text,
+        "parameters": encoded(plain(parameters)),
+        "limits": asdict(limits),
+        "write": write,
+        "parent": os.getpid(),
+    }
     with tempfile.TemporaryDirectory(prefix="graphpath-") as directory:
-        answer = Path(directory) / "answer.arrow"
-        job = {"path": path, "text": text, "parameters": plain(parameters), "limits": limits}
-        paths = json.dumps([entry for entry in sys.path if isinstance(entry, str)])
-        limit = None if limits.seconds is None else limits.seconds + GRACE
-        try:
-            done = subprocess.run(  # noqa: S603 - our own interpreter and text
-                [sys.executable, "-c", BOOT, paths],
-                input=pickle.dumps({**job, "write": write, "answer": answer}),
-                capture_output=True,
-                timeout=limit,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise QueryFailed(
-                f"The query took longer than {limits.seconds:g} seconds and was stopped."
-            ) from error
-        return _answer(done, answer, limits)
+        file = path.absolute()
+        if not write:
+            file = Path(directory) / "store.lbdb"
+            file.symlink_to(path.resolve())
+        return _ask(job | {"path": str(file)}, limits)
 
 
-def plain(parameters: Mapping[str, object]) -> dict[str, object]:
-    """``parameters`` with numpy scalars and arrays as plain Python values."""
-    found: dict[str, object] = {}
-    for name, value in parameters.items():
-        value = value.tolist() if hasattr(value, "tolist") else value
-        if isinstance(value, tuple | set | frozenset):
-            value = list(value)
-        try:
-            pickle.dumps(value)
-        except Exception as error:
-            raise QueryParameterError(
-                f"Parameter {name!r} is no value that Cypher knows: {value!r}."
-            ) from error
-        found[name] = value
-    return found
+def _ask(job: Mapping[str, object], limits: Limits) -> pa.Table:
+    paths = json.dumps([entry for entry in sys.path if isinstance(entry, str)])
+    watched, held = os.pipe()  # the child sees its end close when this process ends
+    try:
+        with subprocess.Popen(  # noqa: S603 - our own interpreter and text
+            [sys.executable, "-c", BOOT, paths],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **ENVIRONMENT},
+            pass_fds=[watched],
+            start_new_session=True,  # an interruption is this process's to tell
+        ) as child:
+            try:
+                limit = None if limits.seconds is None else limits.seconds + GRACE
+                asked = json.dumps({**job, "watched": watched}).encode()
+                answer, told = child.communicate(asked, timeout=limit)
+            except subprocess.TimeoutExpired as error:
+                child.kill()
+                raise _late(limits) from error
+            except BaseException:
+                child.kill()
+                raise
+        return _answer(child.returncode, answer, told.decode(errors="replace").strip(), limits)
+    finally:
+        os.close(watched)
+        os.close(held)
 
 
-def _answer(done: subprocess.CompletedProcess[bytes], answer: Path, limits: Limits) -> pa.Table:
-    message = done.stderr.decode(errors="replace").strip()
-    if done.returncode == 0 and answer.exists():
-        with pa.ipc.open_file(answer) as file:
-            return file.read_all()
-    if done.returncode == REFUSED:
-        if "Interrupted" in message and limits.seconds is not None:
-            raise QueryFailed(f"The query took longer than {limits.seconds:g} seconds and was stopped.")
-        raise QueryFailed(message)
-    if done.returncode < 0:
-        name = signal.Signals(-done.returncode).name
+def _answer(status: int, answer: bytes, told: str, limits: Limits) -> pa.Table:
+    if status == 0:
+        with pa.ipc.open_stream(answer) as stream:
+            return stream.read_all()
+    if status == REFUSED:
+        raise _late(limits) if "Interrupted" in told and limits.seconds is not None else QueryFailed(told)
+    if status < 0:
+        name = signal.Signals(-status).name
         raise QueryFailed(
             f"The query crashed the engine ({name}); the store is unharmed. Phrase it otherwise."
         )
-    last = message.splitlines()[-1] if message else f"exit status {done.returncode}"
+    last = told.splitlines()[-1] if told else f"exit status {status}"
     raise QueryFailed(f"The query's process failed: {last}")
+
+
+def _late(limits: Limits) -> QueryFailed:
+    return QueryFailed(f"The query took longer than {limits.seconds:g} seconds and was stopped.")
 
 
 REFUSED = 3
 
 
 def main() -> None:
-    """The child: read the job from standard input, write the rows as an Arrow file."""
-    job = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
+    """The child: read the job from standard input, write the rows to standard output."""
+    job = json.load(sys.stdin)
+    from graphpath.stores.orphans import end_with
+
+    end_with(job["parent"], job["watched"])
+    rows = os.dup(1)
+    os.dup2(2, 1)  # what a library prints is no row
     try:
-        _run(job)
+        table = _run(job)
     except GraphpathError as error:
         sys.stderr.write(str(error))
         sys.exit(REFUSED)
     except MemoryError:
         sys.stderr.write("The query ran out of memory.")
         sys.exit(REFUSED)
+    with os.fdopen(rows, "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
 
 
-def _run(job: dict[str, Any]) -> None:
+def _run(job: dict[str, Any]) -> pa.Table:
     from graphpath.stores.engine import Session
 
-    limits: Limits = job["limits"]
-    space = _address_space(job["path"], write=job["write"])
-    _limit_memory(space + limits.buffer_bytes + limits.headroom)
+    path, write, limits = Path(job["path"]), bool(job["write"]), Limits(**job["limits"])
+    space, buffer = _sizes(path, limits, write=write)
+    _limit(space + buffer + limits.headroom, write=write)
     session = Session(
-        job["path"],
-        read_only=not job["write"],
-        buffer_bytes=limits.buffer_bytes,
+        path,
+        read_only=not write,
+        buffer_bytes=buffer,
         max_bytes=space,
         timeout=limits.seconds,
     )
     with session:
-        table = session.execute(job["text"], job["parameters"])
-        if job["write"]:
+        table = session.execute(job["text"], decoded(job["parameters"]))
+        if write:
             session.checkpoint()
-    with pa.OSFile(str(job["answer"]), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
+    return table
 
 
-def _address_space(path: Path, *, write: bool) -> int:
-    """The power of two of bytes that the engine may map for the file: room to grow when it is written."""
-    needed = max(path.stat().st_size * (8 if write else 2), 1 << 30)
-    return 1 << (needed - 1).bit_length()
+def _sizes(path: Path, limits: Limits, *, write: bool) -> tuple[int, int]:
+    """Bytes that the engine may map for the file, a power of two, and for its buffer pool.
+
+    A file that is written gets room to grow. Where this process may have few addresses (``ulimit -v``), both
+    are as small as will do.
+    """
+    size = max(path.stat().st_size * (8 if write else 1), 1 << 30)
+    space, buffer = 1 << (size - 1).bit_length(), limits.buffer_bytes
+    if (most := _most()) is not None:
+        buffer = max(SMALLEST, min(buffer, most - space - OWN))
+    return space, buffer
 
 
-def _limit_memory(size: int) -> None:
-    """Let the system refuse this process more than ``size`` bytes of address space."""
+OWN = 768 << 20
+"""Bytes of addresses that the interpreter, the engine's code and Arrow take."""
+SMALLEST = 64 << 20
+
+
+def _most() -> int | None:
+    """Bytes of addresses that this process was given; None: no limit."""
     import resource
 
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def _limit(size: int, *, write: bool) -> None:
+    """Let the system refuse this process more than ``size`` bytes of addresses, and, unless it is to
+    ``write``, any byte of a file."""
+    import resource
+
+    size = min(size, _most() or size)
     resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    if not write:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

@@ -15,7 +15,7 @@ from graphpath.network import Network
 from graphpath.queries import find, limits, runner
 from graphpath.queries.text import bare, parameters
 from graphpath.stores import models
-from graphpath.stores.sandbox import plain
+from graphpath.stores.given import plain
 from graphpath.verifying.answer import OWNERS, Ints, integers, kind_of
 
 if TYPE_CHECKING:

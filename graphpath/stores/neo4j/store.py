@@ -16,7 +16,7 @@ from graphpath.errors import QueryFailed, RunNotFound, StoreConflict, StoreError
 from graphpath.record import Trace
 from graphpath.schema import NODES, SCHEMA_VERSION
 from graphpath.stores import verdicts
-from graphpath.stores.base import LoadReport, Progress, Store
+from graphpath.stores.base import LoadReport, Progress, Store, admitted
 from graphpath.stores.load import is_loaded, load_run
 from graphpath.stores.neo4j.address import Address
 from graphpath.stores.neo4j.batches import BYTES
@@ -137,11 +137,19 @@ class Neo4jStore(Store):
         return self._asked(text, parameters or {})
 
     def cypher(
-        self, text: str, /, *, write: bool = False, timeout: float | None = 60.0, **parameters: object
+        self,
+        text: str,
+        given: Mapping[str, object] | None = None,
+        /,
+        *,
+        write: bool = False,
+        timeout: float | None = 60.0,
+        **parameters: object,
     ) -> pd.DataFrame:
         """See :meth:`Store.cypher`. Read-only text runs in a read transaction: the server refuses changes."""
         import pandas as pd
 
+        text, parameters = admitted(self, text, {**(given or {}), **parameters}, write=write)
         session = self.session(write=write)
         by_itself = write and IN_TRANSACTIONS.search(text)
         ask = session.alone if by_itself else session.columns
