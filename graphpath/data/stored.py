@@ -31,7 +31,8 @@ class StoredImages(BaseImages):
         self._held: tuple[int, torch.Tensor] | None = None
         categories = stored.categories().sort_by("label")
         scheme = categories["scheme"][0].as_py() if categories.num_rows else None
-        channels, height, width = self._part(0).shape[1:]
+        first = int(np.flatnonzero(stored.sizes)[0])
+        channels, height, width = self._part(first).shape[1:]
         super().__init__(
             samples["dataset"][0].as_py(),
             samples["split"][0].as_py(),
@@ -48,7 +49,13 @@ class StoredImages(BaseImages):
 
     def _part(self, number: int) -> torch.Tensor:
         if self._held is None or self._held[0] != number:
-            self._held = number, torch.from_numpy(self._stored.pixels(number))
+            pixels = torch.from_numpy(self._stored.pixels(number))
+            if self._held is not None and tuple(pixels.shape[1:]) != self.shape:
+                raise DataError(
+                    f"{self._stored.path}: images of {tuple(pixels.shape[1:])} in part {number}, "
+                    f"the first are {self.shape}"
+                )
+            self._held = number, pixels
         return self._held[1]
 
     def read(self, positions: Positions) -> torch.Tensor:

@@ -1,16 +1,21 @@
 """Image sets: images as float32 with their samples and categories (DESIGN §5).
 
 What ``attack`` writes and ``--data`` takes. Pixels stay float32, since eight bits would destroy
-perturbations.
+perturbations. ``image_set.json`` holds the SHA-256 of every other file and of itself: damage is noticed.
 """
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +27,9 @@ from graphpath.record.schema import IMAGES, SCHEMA_VERSION, TABLES
 from graphpath.record.table import Columns, Table, conform
 
 DESCRIPTION = "image_set.json"
+_SAMPLES, _CATEGORIES = "samples.parquet", "categories.parquet"
+_KINDS: dict[str, type] = {"images": int, "parts": int, "provenance": dict, "files": dict, "digest": str}
+_number = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -54,15 +62,37 @@ def write_image_set(
     path = Path(path)
     if path.exists():
         raise RecordError(f"{path} exists already: choose another output directory (--out), or delete it.")
-    building = path.with_name(f".{path.name}.{os.getpid()}")
-    shutil.rmtree(building, ignore_errors=True)
+    _sweep(path)
+    building = path.with_name(f".{path.name}.{os.getpid()}.{next(_number)}")
     try:
         (building / "images").mkdir(parents=True)
         _fill(building, parts, categories, provenance or {})
         rename(building, path)
+    except OSError as error:
+        raise RecordError(f"{path} cannot be written: {error.strerror or error}.") from error
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return ImageSet(path)
+
+
+def _sweep(path: Path) -> None:
+    """Removes what killed processes left of this image set."""
+    with suppress(OSError):
+        for left in path.parent.iterdir():
+            name, _, rest = left.name.removeprefix(".").rpartition(f"{path.name}.")
+            process = rest.partition(".")[0]
+            if left.name.startswith(".") and not name and process.isdecimal() and not _runs(int(process)):
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _fill(
@@ -71,16 +101,33 @@ def _fill(
     samples = [TABLES["samples"].empty_table()]
     for number, part in enumerate(parts):
         rows = Table.of("samples", part.samples).data
-        write_parquet(path / "images" / f"part-{number:05d}.parquet", _images(rows, part.pixels))
+        write_parquet(path / _part_file(number), _images(rows, part.pixels))
         samples.append(rows)
-    write_parquet(path / "samples.parquet", pa.concat_tables(samples))
-    write_parquet(path / "categories.parquet", Table.of("categories", categories).data)
-    described = {
+    write_parquet(path / _SAMPLES, pa.concat_tables(samples))
+    write_parquet(path / _CATEGORIES, Table.of("categories", categories).data)
+    names = [*(_part_file(number) for number in range(len(samples) - 1)), _SAMPLES, _CATEGORIES]
+    described: dict[str, object] = {
         "schema": SCHEMA_VERSION,
         "images": sum(table.num_rows for table in samples),
         "parts": len(samples) - 1,
+        "provenance": dict(provenance),
+        "files": {name: _sha256((path / name).read_bytes()) for name in names},
     }
-    write_json(path / DESCRIPTION, {**described, "provenance": dict(provenance)})
+    write_json(path / DESCRIPTION, {**described, "digest": _digest(described)})
+
+
+def _part_file(number: int) -> str:
+    return f"images/part-{number:05d}.parquet"
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _digest(described: Mapping[str, object]) -> str:
+    """The SHA-256 of all that ``image_set.json`` says but this."""
+    rest = {name: value for name, value in described.items() if name != "digest"}
+    return _sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode())
 
 
 def _images(samples: pa.Table, pixels: np.ndarray) -> pa.Table:
@@ -98,22 +145,20 @@ class ImageSet:
     """The image set in ``path``, opened: every file's footer is checked, no pixel is read.
 
     Raises:
-        RecordError: no image set, or a file that is missing, truncated or of another schema.
+        RecordError: no image set, or a file that is missing, damaged or of another schema.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         if not is_image_set(self.path):
             raise RecordError(f"{path} is no image set: it has no {DESCRIPTION}.")
-        described = read_json(self.path / DESCRIPTION)
-        check_version(self.path / DESCRIPTION, described.get("schema"))
-        self.provenance: dict[str, object] = dict(described.get("provenance", {}))
-        self._files = [
-            self.path / "images" / f"part-{part:05d}.parquet" for part in range(int(described["parts"]))
-        ]
-        self._rows = [check_parquet(file, IMAGES) for file in self._files]
-        samples = check_parquet(self.path / "samples.parquet", TABLES["samples"])
-        check_parquet(self.path / "categories.parquet", TABLES["categories"])
+        described = _described(self.path / DESCRIPTION)
+        self.provenance: dict[str, object] = described["provenance"]
+        self._digests: Mapping[str, object] | None = described["files"]
+        # One after the other: a damaged number of parts ends at the first that is missing.
+        self._rows = [_checked(self.path / _part_file(part), IMAGES) for part in range(described["parts"])]
+        samples = _checked(self.path / _SAMPLES, TABLES["samples"])
+        _checked(self.path / _CATEGORIES, TABLES["categories"])
         if not samples == sum(self._rows) == described["images"]:
             raise RecordError(f"{path} holds {sum(self._rows)} images and {samples} samples: it is damaged.")
 
@@ -127,22 +172,36 @@ class ImageSet:
 
     def pixels(self, part: int) -> np.ndarray:
         """float32 (n, C, H, W): the images of one part. Raises RecordError for a damaged one."""
-        return _pixels(self._files[part])
+        name = _part_file(part)
+        return _pixels(self.path / name, self._table(name))
 
     def samples(self) -> pa.Table:
-        """The samples table, one row per image in order."""
-        return pq.read_table(self.path / "samples.parquet")
+        """The samples table, one row per image in order. Raises RecordError where it is damaged."""
+        return self._table(_SAMPLES)
 
     def categories(self) -> pa.Table:
-        """The categories table."""
-        return pq.read_table(self.path / "categories.parquet")
+        """The categories table. Raises RecordError where it is damaged."""
+        return self._table(_CATEGORIES)
 
     def parts(self) -> Iterator[ImagePart]:
         """The images, part by part. Raises RecordError for a damaged part."""
         samples, start = self.samples(), 0
-        for file, rows in zip(self._files, self._rows, strict=True):
-            yield ImagePart(samples.slice(start, rows), _pixels(file))
+        for part, rows in enumerate(self._rows):
+            yield ImagePart(samples.slice(start, rows), self.pixels(part))
             start += rows
+
+    def _table(self, name: str) -> pa.Table:
+        file = self.path / name
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise RecordError(f"{file} cannot be read: {error.strerror}.") from error
+        if self._digests is not None and self._digests.get(name) != _sha256(data):
+            raise _damaged(file, "it is not what was written, by its digest")
+        try:
+            return pq.read_table(pa.BufferReader(data))
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(file, str(error)) from error
 
 
 def is_image_set(path: str | Path) -> bool:
@@ -150,15 +209,49 @@ def is_image_set(path: str | Path) -> bool:
     return (Path(path) / DESCRIPTION).is_file()
 
 
-def _pixels(file: Path) -> np.ndarray:
-    """The images of one part as float32 (n, C, H, W)."""
+def _described(file: Path) -> dict[str, Any]:
+    """What ``image_set.json`` says, with entries of their kinds."""
+    described = read_json(file)
+    check_version(file, described.get("schema"))
+    told: dict[str, Any] = {"provenance": {}, "files": None, "digest": None, **described}
+    if unknown := told.keys() - _KINDS.keys() - {"schema"}:
+        raise _damaged(file, f"it has the unknown entry {sorted(unknown)[0]!a}")
+    for name, kind in _KINDS.items():
+        if name not in told:
+            raise _damaged(file, f"it lacks {name}")
+        optional = name in ("files", "digest") and "files" not in described and "digest" not in described
+        if not optional and (not isinstance(told[name], kind) or isinstance(told[name], bool)):
+            raise _damaged(file, f"{name} is a {type(told[name]).__name__}, expected {kind.__name__}")
+    if told["digest"] not in (None, _digest(described)):
+        raise _damaged(file, "it is not what was written, by its own digest")
+    return told
+
+
+def _checked(file: Path, schema: pa.Schema) -> int:
+    """How many rows ``file`` has, whose columns must be those of ``schema``."""
     try:
-        table = pq.read_table(file)
-        shapes = {tuple(shape) for shape in table["shape"].to_pylist()}
-        if len(shapes) > 1:
-            raise RecordError(f"{file} mixes images of the shapes {sorted(shapes)}; a part has one shape.")
+        return check_parquet(file, schema)
+    except ValueError as error:  # names in a damaged footer that are no UTF-8
+        raise _damaged(file, str(error)) from error
+
+
+def _damaged(file: Path, why: str) -> RecordError:
+    return RecordError(f"{file} is damaged: {why}. Make the image set anew, in a new directory.")
+
+
+def _pixels(file: Path, table: pa.Table) -> np.ndarray:
+    """The images of one part as float32 (n, C, H, W)."""
+    shapes = {tuple(shape) for shape in table["shape"].to_pylist()}
+    if len(shapes) > 1:
+        raise RecordError(f"{file} mixes images of the shapes {sorted(shapes)}; a part has one shape.")
+    shape = next(iter(shapes), (0, 0, 0))
+    if len(shape) != 3 or min(shape) < 0:
+        raise _damaged(file, f"its images have the shape {shape}, expected (channels, height, width)")
+    try:
         flat = np.frombuffer(b"".join(table["pixels"].to_pylist()), dtype="<f4")
-        shape = next(iter(shapes), (0, 0, 0))
-        return flat.reshape(table.num_rows, *shape).astype(np.float32)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise RecordError(f"{file} is damaged: {error}.") from error
+        pixels = flat.reshape(table.num_rows, *shape).astype(np.float32)
+    except ValueError as error:
+        raise _damaged(file, str(error)) from error
+    if not np.isfinite(pixels).all():
+        raise _damaged(file, "some of its pixels are not finite")
+    return pixels
