@@ -97,6 +97,8 @@ def _check(path: Path, member: tarfile.TarInfo) -> None:
 
 
 def _check_name(path: Path, name: str) -> None:
+    if not name:
+        raise DataError(f"{path}: refused, one of its members has no name")
     if name.startswith("/") or ".." in PurePosixPath(name).parts or "\\" in name:
         raise DataError(f"{path}: refused, its member {name!a} points outside of the archive")
 

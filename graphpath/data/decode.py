@@ -8,6 +8,7 @@ or cut, are scaled by what they declare (``ranges``).
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -52,6 +53,9 @@ _TURNS: dict[int, Callable[[Values], Values]] = {
     8: np.rot90,
 }
 """By EXIF orientation, what brings an image (H, W, ...) upright (Exif 2.32, 4.6.4.A)."""
+
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # its remarks name no file; ours are the notes
 
 
 def decode(

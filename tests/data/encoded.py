@@ -91,3 +91,19 @@ def with_chunk(png: bytes, kind: bytes, content: bytes) -> bytes:
     """``png`` with another chunk after its header."""
     body = kind + content
     return png[:33] + struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body)) + png[33:]
+
+
+def deep() -> Iterator[bytes]:
+    """Grey images of more than eight bits."""
+    values = RNG.integers(0, 4096, (5, 7), dtype=np.uint16)
+    yield tiff(values, MaxSampleValue=4095)
+    yield tiff(values, SMinSampleValue=0, SMaxSampleValue=4095)
+    yield tiff(values * 16, white=0)
+    yield tiff(values.astype(np.int16), SMinSampleValue=-1024, SMaxSampleValue=4095)
+    yield tiff(values.astype(np.int32), SMaxSampleValue=8190)
+    yield tiff(values.astype(np.uint32), SMaxSampleValue=4095)
+    yield tiff((values / 4095).astype(np.float32))
+    yield tiff(values.astype(np.float32), SMinSampleValue=0, SMaxSampleValue=5000)
+    yield saved(Image.fromarray(values * 16), "png")
+    yield with_chunk(saved(Image.fromarray(values), "png"), b"sBIT", b"\x0c")
+    yield b"P5 7 5 4095\n" + values.astype(">u2").tobytes()

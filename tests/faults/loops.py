@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults import headers
+from tests.faults import archives, headers, images
 from tests.faults.harness import Loop
 
-LOOPS: dict[str, Loop] = {**headers.LOOPS}
+LOOPS: dict[str, Loop] = {**headers.LOOPS, **images.LOOPS, **archives.LOOPS}
