@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from graphpath.errors import GraphpathError
+from graphpath.printable import printable
 from graphpath.record.files import write_atomically
 
 if TYPE_CHECKING:
@@ -57,15 +58,20 @@ def _plain(graph: nx.MultiDiGraph) -> nx.MultiDiGraph:
     nodes, edges = list(graph.nodes(data=True)), list(graph.edges(data=True))
     made = nx.MultiDiGraph(**_typed([graph.graph])[0])
     made.add_nodes_from(
-        zip((node_name(node) for node, _ in nodes), _typed([data for _, data in nodes]), strict=True)
+        zip((_name(node) for node, _ in nodes), _typed([data for _, data in nodes]), strict=True)
     )
     made.add_edges_from(
-        (node_name(start), node_name(end), f"e{number}", data)
+        (_name(start), _name(end), f"e{number}", data)
         for number, ((start, end, _), data) in enumerate(
             zip(edges, _typed([data for _, _, data in edges]), strict=True)
         )
     )
     return made
+
+
+def _name(key: Hashable) -> str:
+    """A node's key as text that XML may hold, another for each."""
+    return _NOT_XML.sub(lambda sign: printable(sign.group()), node_name(key))
 
 
 def _typed(rows: list[Mapping[str, Any]]) -> list[Attributes]:
@@ -79,7 +85,7 @@ def _typed(rows: list[Mapping[str, Any]]) -> list[Attributes]:
 
 
 def _cleaned(row: Mapping[str, Any]) -> Attributes:
-    values = ((str(name), _value(value)) for name, value in row.items())
+    values = ((_name(str(name)), _value(value)) for name, value in row.items())
     return {name: value for name, value in values if value is not None}
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from graphpath.printable import printable
 from graphpath.report.source import Source
 from graphpath.report.standalone import style
 
@@ -77,9 +78,10 @@ def render(page: Page) -> str:
     )
     environment.filters["svg"] = Markup  # our own drawing, whose texts were escaped when it was made
     environment.filters["file"] = _file
-    return environment.get_template("report.html").render(
+    html = environment.get_template("report.html").render(
         page=page, style=style(), made=datetime.now(UTC).date().isoformat()
     )
+    return printable(html, lines=True)  # names are escaped above, which leaves control characters
 
 
 def _file(words: Iterable[str]) -> str:

@@ -42,7 +42,8 @@ class Source:
     @property
     def csv(self) -> str:
         """The rows as a data URI."""
-        encoded = base64.b64encode(self.frame.to_csv(index=False, float_format="%.7g").encode()).decode()
+        text = self.frame.to_csv(index=False, float_format="%.7g")
+        encoded = base64.b64encode(text.encode(errors="backslashreplace")).decode()
         return f"data:text/csv;base64,{encoded}"
 
     @property

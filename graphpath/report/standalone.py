@@ -7,12 +7,15 @@ from functools import cache
 from html import escape
 from importlib.resources import files
 
+from graphpath.printable import printable
+
 
 def standalone(drawing: str, about: str = "") -> str:
     """``drawing`` with its name space, its style sheet and, as its description, what it is ``about``."""
     start, rest = drawing.split(">", maxsplit=1)
     told = f"<desc>{escape(about, quote=False)}</desc>" if about else ""
-    return f'{start} xmlns="http://www.w3.org/2000/svg"><style>{style()}</style>{told}{rest}'
+    made = f'{start} xmlns="http://www.w3.org/2000/svg"><style>{style()}</style>{told}{rest}'
+    return printable(made, lines=True)  # XML knows no control characters
 
 
 @cache

@@ -118,3 +118,14 @@ def test_a_file_is_whole_or_not_there(pathway, tmp_path, monkeypatch) -> None:
 def test_a_folder_that_is_not_there_is_named(pathway, tmp_path) -> None:
     with pytest.raises(GraphpathError, match="cannot be written"):
         to_graphml(pathway, tmp_path / "none" / "a.graphml")
+
+
+def test_names_that_xml_cannot_hold_are_written_by_number(tmp_path) -> None:
+    graph = nx.MultiDiGraph()
+    names = ["a\x1b<&\"'>\ud800", "a\x00<&\"'>", "]]>\ufffe"]
+    for name in names:
+        graph.add_node(("Run", name), **{name: name, "type": "Run"})
+    graph.add_edge(("Run", names[0]), ("Run", names[1]), **{names[2]: names[2]})
+    read = nx.read_graphml(to_graphml(graph, tmp_path / "a.graphml"), force_multigraph=True)
+    assert list(read) == ["Run a\\x1b<&\"'>\\ud800", "Run a\\x00<&\"'>", "Run ]]>\\ufffe"]
+    assert read.number_of_edges() == 1
