@@ -11,5 +11,7 @@ SHUFFLED = "shuffled labels"
 """The same, with class labels dealt to other images."""
 AREA = "active area"
 """The same, with feature maps ranked by how much of them is not zero instead of by pathways."""
+LEFT_OUT = "left out"
+"""A layer where the quantity cannot but be what no effect gives: no verdict rests on it, and it is named."""
 
 ALL_LAYERS = -1

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from graphpath.report.figures import Curve, Point, curves, forest
-from graphpath.studies.conditions import ALL_LAYERS, MEASURED, RANDOM, TRAINED
+from graphpath.studies.conditions import ALL_LAYERS, LEFT_OUT, MEASURED, RANDOM, TRAINED
+from graphpath.studies.intervals import interval
 from graphpath.studies.study import Claim
-from graphpath.studies.verdicts import by_condition, interval
+from graphpath.studies.verdicts import by_condition
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +20,8 @@ def claim_figure(claim: Claim, effects: pd.DataFrame) -> str:
     grid = by_condition(effects, claim.quantity)
     shown = [MEASURED, *claim.controls, *claim.beside]
     wanted = {name: grid[name] for name in shown if name in grid}
-    names = effects[effects.quantity == claim.quantity].drop_duplicates("layer").sort_values("layer")
+    known = effects[(effects.quantity == claim.quantity) & (effects.condition != LEFT_OUT)]
+    names = known.drop_duplicates("layer").sort_values("layer")
     steps = [(int(layer), str(name)) for layer, name in zip(names.layer, names["name"], strict=True)]
     label = claim.unit or claim.quantity
     if [layer for layer, _ in steps] == [ALL_LAYERS]:

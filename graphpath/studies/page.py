@@ -13,6 +13,7 @@ from graphpath.report.source import Computed, about
 from graphpath.report.standalone import standalone
 from graphpath.studies import drawings, verdicts
 from graphpath.studies.conditions import MEASURED
+from graphpath.studies.intervals import seeded
 from graphpath.studies.published import TITLE, WHAT, in_words
 from graphpath.studies.study import Claim, Drawing, Option, Study
 
@@ -54,7 +55,7 @@ def write_page(
     told = [
         ("Paper", study.paper),
         ("Images", str(facts["data"])),
-        ("Networks", f"{facts['network']}; {verdicts.seeded(facts['seeds'])}"),
+        ("Networks", f"{facts['network']}; {seeded(facts['seeds'])}"),
         ("Accuracy", ", ".join(f"{share:.1%}" for share in facts["accuracy"])),
         ("Options", ", ".join(f"{name} = {value}" for name, value in options.items()) or "none"),
         ("Files", str(folder)),

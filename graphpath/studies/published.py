@@ -14,9 +14,9 @@ import numpy as np
 
 from graphpath.report.rows import rows
 from graphpath.studies.conditions import TRAINED
+from graphpath.studies.intervals import Interval, interval
 from graphpath.studies.study import Printed, Study, Tables
 from graphpath.studies.units import facts_of
-from graphpath.studies.verdicts import Interval, interval
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from graphpath.studies.conditions import ALL_LAYERS, RANDOM, TRAINED
+from graphpath.studies.conditions import ALL_LAYERS, LEFT_OUT, RANDOM, TRAINED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,8 +20,9 @@ Option = int | float | str | bool
 class Claim:
     """One statement of a paper, and the quantity that is larger than ``null`` if it is true.
 
-    It *holds* if the quantity exceeds ``null``, and every control, by more than the 95 % interval over seeds;
-    a claim that a control fulfils as well says nothing about what it is a control of.
+    It *holds* if the quantity exceeds ``null``, and every control, by more than the 95 % interval over seeds,
+    in every layer or on their mean; a claim that a control fulfils as well says nothing about what it is a
+    control of.
     """
 
     text: str
@@ -33,8 +34,8 @@ class Claim:
     """Conditions that it must exceed."""
     beside: tuple[str, ...] = ()
     """Conditions that are shown beside it and decide nothing."""
-    over: Literal["worst", "mean"] = "worst"
-    """Whether it must be so in every layer (the worst counts), or on the layers' mean."""
+    over: Literal["every", "mean"] = "every"
+    """Whether it must be so in every layer, each by itself, or on the layers' mean."""
     layers: str = "layers"
     """What the layers of the effects are, where they are no layers."""
     unit: str = ""
@@ -137,6 +138,10 @@ class Effects:
         """A value for each layer."""
         for layer, value in values.items():
             self.add(quantity, condition, value, layer=layer, name=names[layer])
+
+    def leave_out(self, quantity: str, layer: int, name: str) -> None:
+        """A layer where the quantity cannot but be what no effect gives: verdicts name it, and do without."""
+        self.add(quantity, LEFT_OUT, float("nan"), layer=layer, name=name)
 
     def frame(self) -> pd.DataFrame:
         """The rows."""

@@ -13,9 +13,10 @@ from graphpath.report.rows import rows
 from graphpath.report.source import Computed
 from graphpath.studies import published
 from graphpath.studies.board import board
+from graphpath.studies.intervals import Interval, number, seeded
 from graphpath.studies.tables import write_table
 from graphpath.studies.units import facts_of
-from graphpath.studies.verdicts import FAILS, HOLDS, UNSURE, Interval, number, seeded
+from graphpath.studies.verdicts import FAILS, HOLDS, UNSURE
 
 if TYPE_CHECKING:
     import pandas as pd

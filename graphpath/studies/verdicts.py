@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from graphpath.studies.conditions import MEASURED, RANDOM, TRAINED
+from graphpath.studies.conditions import LEFT_OUT, MEASURED, RANDOM, TRAINED
+from graphpath.studies.intervals import Floats, Interval, bounds, least, number, seeded
 from graphpath.studies.study import Claim, Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
 HOLDS, FAILS, UNSURE = "holds", "does not hold here", "cannot tell"
-LEVEL = 0.95
-OVER = {"worst": "in the worst", "mean": "on the mean"}
-
-
-@dataclass(frozen=True)
-class Interval:
-    """The mean over seeds, and Student's interval about it: NaN ends where there is one seed only."""
-
-    mean: float
-    low: float
-    high: float
-    seeds: int
-
-    def __str__(self) -> str:
-        ends = "" if math.isnan(self.low) else f" [{number(self.low)}, {number(self.high)}]"
-        return f"{number(self.mean)}{ends}"
+Grid = Mapping[str, "pd.DataFrame"]
+"""By condition, the values of a quantity: a row a seed, a column a layer."""
 
 
 @dataclass(frozen=True)
@@ -49,23 +36,6 @@ class Verdict:
     why: str
 
 
-def interval(values: Sequence[float] | np.ndarray) -> Interval:
-    """The mean with its 95 % interval, from Student's t with n - 1 degrees of freedom.
-
-    A value that is NaN makes all of it NaN: a seed that could not be measured is not left out in silence.
-    """
-    from scipy import stats
-
-    known = np.asarray(values, float)
-    if len(known) == 0:
-        return Interval(math.nan, math.nan, math.nan, 0)
-    mean = float(known.mean())
-    if len(known) == 1:
-        return Interval(mean, math.nan, math.nan, 1)
-    half = float(stats.t.ppf(0.5 + LEVEL / 2, len(known) - 1) * known.std(ddof=1) / math.sqrt(len(known)))
-    return Interval(mean, mean - half, mean + half, len(known))
-
-
 def conditions(effects: pd.DataFrame) -> pd.DataFrame:
     """The effects that claims are judged by: the trained networks', and the random ones' as a control.
 
@@ -80,27 +50,41 @@ def conditions(effects: pd.DataFrame) -> pd.DataFrame:
 def judge(claim: Claim, effects: pd.DataFrame, part: str = "") -> Verdict:
     """The verdict on a claim, by the rows of :func:`conditions` (one part's, all seeds').
 
-    It holds if the interval of the quantity lies above null and that of its difference from every control,
-    taken seed by seed, above 0; it does not if one of them lies wholly at or below; else one cannot tell.
+    Compared are the quantity with null, and with every control seed by seed. A claim about every layer holds
+    if each layer's own interval lies above, in every comparison; it does not where one layer's interval,
+    corrected for the number of layers and comparisons, lies wholly at or below (``intervals.least`` gives
+    both ends); else one cannot tell. A claim about the layers' mean is judged likewise, as one layer.
+    Layers of the condition ``LEFT_OUT`` are left out, and named.
     """
     grid = by_condition(effects, claim.quantity)
-    own = _together(claim, grid.get(MEASURED))
-    found = interval(own)
-    ahead = {"": interval(own - claim.null)}
-    ahead |= {control: _lead(claim, grid, control) for control in claim.controls}
-    word = _word(list(ahead.values()))
-    why = _why(claim, found, ahead, grid)
+    names = _names(effects[effects.quantity == claim.quantity])
+    compared = _compared(claim, grid)
+    found, *leads = (least(values, len(compared)) for values in compared.values())
+    ahead = dict(zip(claim.controls, leads, strict=True))
+    own = Interval(found.mean - claim.null, found.low - claim.null, found.high - claim.null, found.seeds)
+    word = word_of([own, *leads])
+    why = _why(claim, found, ahead, grid, names) + _where(claim, word, compared, grid, names)
     return Verdict(claim.text, part, word, found.mean, found.low, found.high, claim.null, found.seeds, why)
 
 
-def by_condition(effects: pd.DataFrame, quantity: str) -> dict[str, pd.DataFrame]:
-    """By condition, the values of a quantity: a row a seed, a column a layer."""
+def word_of(leads: Sequence[Interval]) -> str:
+    """The verdict, from how far the quantity lies above null and above each control."""
+    if all(lead.low > 0 for lead in leads):
+        return HOLDS
+    return FAILS if any(lead.high <= 0 for lead in leads) else UNSURE
+
+
+def by_condition(effects: pd.DataFrame, quantity: str) -> Grid:
+    """By condition, the values of a quantity: a row a seed, a column a layer. ``LEFT_OUT`` layers are out of
+    all others."""
     chosen = effects[effects.quantity == quantity]
+    out = chosen.condition == LEFT_OUT
+    judged = chosen[~chosen.layer.isin(chosen[out].layer)]
     return {
         str(condition): some.pivot_table(
             index="seed", columns="layer", values="value", aggfunc="mean", dropna=False
         )
-        for condition, some in chosen.groupby("condition", sort=False)
+        for condition, some in judged.groupby("condition", sort=False)
     }
 
 
@@ -115,38 +99,80 @@ def table(study: Study, effects: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame([{"study": study.name, **asdict(one)} for one in found])
 
 
-def _together(claim: Claim, values: pd.DataFrame | None) -> np.ndarray:
-    """A value a seed: of the worst layer, or the layers' mean. NaN stays NaN."""
-    if values is None:
-        return np.empty(0)
-    array = values.to_numpy(float)
-    result: np.ndarray = array.min(1) if claim.over == "worst" else array.mean(1)
-    return result
+def _compared(claim: Claim, grid: Grid) -> dict[str, Floats]:
+    """What must exceed null ("", the quantity itself) or 0 (its lead over a control): (seeds, layers)."""
+    nothing = np.empty((0, 0))
+    if MEASURED not in grid:
+        return dict.fromkeys(("", *claim.controls), nothing)
+    own = grid[MEASURED]
+    found = {"": _together(claim, own)}
+    for control in claim.controls:
+        found[control] = _together(claim, own - grid[control]) if control in grid else nothing
+    return found
 
 
-def _lead(claim: Claim, grid: dict[str, pd.DataFrame], control: str) -> Interval:
-    if MEASURED not in grid or control not in grid:
-        return interval([])
-    return interval(_together(claim, grid[MEASURED] - grid[control]))
+def _together(claim: Claim, values: pd.DataFrame) -> Floats:
+    """A column a layer, or one of the layers' mean. NaN stays NaN."""
+    array: Floats = values.to_numpy(float)
+    return array if claim.over == "every" else array.mean(1, keepdims=True)
 
 
-def _word(leads: Sequence[Interval]) -> str:
-    if all(lead.low > 0 for lead in leads):
-        return HOLDS
-    return FAILS if any(lead.high <= 0 for lead in leads) else UNSURE
+def _names(rows: pd.DataFrame) -> dict[str, dict[int, str]]:
+    """By condition, the layers' names."""
+    return {
+        str(condition): dict(zip(some.layer, some["name"], strict=True))
+        for condition, some in rows.groupby("condition", sort=False)
+    }
 
 
-def _why(claim: Claim, found: Interval, ahead: dict[str, Interval], grid: dict[str, pd.DataFrame]) -> str:
+def _why(
+    claim: Claim,
+    found: Interval,
+    ahead: Mapping[str, Interval],
+    grid: Grid,
+    names: Mapping[str, Mapping[int, str]],
+) -> str:
     """The sentence that says what the verdict rests on."""
     if not found.seeds:
         return "It was not measured."
-    many = grid[MEASURED].shape[1] > 1
-    where = f" {OVER[claim.over]} of its {claim.layers}" if many else ""
+    where = _lowest(claim, grid[MEASURED], names[MEASURED])
     said = [f"{found} over {seeded(found.seeds)}{where}, against {number(claim.null)} for no effect"]
-    for control, lead in ahead.items():
-        if control:
-            said.append(f"{_relation(lead)} {control} (by {lead})")
+    said += [f"{_relation(lead)} {control} (by {lead})" for control, lead in ahead.items()]
+    if left := names.get(LEFT_OUT):
+        said.append(f"{', '.join(left.values())} left out, where it cannot but be {number(claim.null)}")
     return "; ".join(said) + "."
+
+
+def _lowest(claim: Claim, values: pd.DataFrame, names: Mapping[int, str]) -> str:
+    """Of which layers the number is."""
+    many = values.shape[1]
+    if many == 1:
+        return ""
+    if claim.over == "mean":
+        return f" on the mean of its {claim.layers}"
+    means = values.mean().to_numpy()
+    lowest = "" if np.isnan(means).all() else f" in {names[int(values.columns[int(np.nanargmin(means))])]},"
+    return f"{lowest} the lowest of its {many} {claim.layers}"
+
+
+def _where(
+    claim: Claim,
+    word: str,
+    compared: Mapping[str, Floats],
+    grid: Grid,
+    names: Mapping[str, Mapping[int, str]],
+) -> str:
+    """In which layers a claim about all of several does not hold."""
+    if word != FAILS or claim.over == "mean" or grid[MEASURED].shape[1] == 1:
+        return ""
+    layers, found = [int(layer) for layer in grid[MEASURED].columns], dict[str, None]()
+    for control, values in compared.items():
+        # Each layer alone, with the correction for all of them.
+        alone = values.T[:, :, None]
+        high = bounds(alone, len(layers) * len(compared))[2] if values.size else np.empty(0)
+        below = np.flatnonzero(high <= (0 if control else claim.null))
+        found |= dict.fromkeys(names[MEASURED][layers[place]] for place in below)
+    return f" Not so in {', '.join(found)}."
 
 
 def _relation(lead: Interval) -> str:
@@ -155,13 +181,3 @@ def _relation(lead: Interval) -> str:
     if lead.low > 0:
         return "above"
     return "no more than" if lead.high <= 0 else "not told apart from"
-
-
-def seeded(count: int) -> str:
-    """How many seeds, in words."""
-    return "1 seed" if count == 1 else f"{count} seeds"
-
-
-def number(value: float) -> str:
-    """Three digits, or a dash where it is not known."""
-    return "–" if math.isnan(value) else f"{value:.3g}"

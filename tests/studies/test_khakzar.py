@@ -116,6 +116,9 @@ def test_methods_overlap_as_measured_on_the_toy(setting: Setting, seed: int) -> 
     assert (dead.dead[["NeuronMCT", "NeuronIntGrad"]] == 0).all() and effect(found, "live") == 1
     assert dead.kept["greedy"] > 0.6 and dead.dead["greedy"] > dead.base["greedy"]
     assert dead.dead["random"] == pytest.approx(dead.base["random"], abs=0.03)
+    controls = [effect(found, "J", f"{name} with DGR") for name in ("NeuronMCT", "NeuronIntGrad")]
+    assert controls == [whole.J[name, "DGR"] for name in ("NeuronMCT", "NeuronIntGrad")]
+    assert effect(found, "greedy above chance") > effect(found, "greedy above chance", "random neurons")
 
 
 # shuffled labels

@@ -22,6 +22,7 @@ from graphpath.data import BaseImages  # noqa: E402
 from graphpath.errors import StudyError  # noqa: E402
 from graphpath.record import Trace  # noqa: E402
 from graphpath.studies import AREA, MEASURED, SHUFFLED, STUDIES, Bench, Setting, run_study  # noqa: E402
+from graphpath.studies.conditions import LEFT_OUT  # noqa: E402
 from graphpath.studies.lyu import (  # noqa: E402
     attacked,
     causal,
@@ -313,6 +314,24 @@ def test_only_the_mover_moves(setting: Setting) -> None:
             assert torch.equal(after[place, 0][still], whole[start, 0][still])
             shifted = after[place, 0].numpy()[ys + down, xs + right]
             np.testing.assert_array_equal(shifted, whole[start, 0].numpy()[ys, xs])
+
+
+def test_what_moves_is_not_asked_of_the_first_convolution(setting: Setting) -> None:
+    """There a pixel's pathways depend on the pixel alone: what is moved keeps them, but at the border."""
+    with Bench(
+        setting.paired(),
+        0,
+        "trained",
+        setting.paired().network("trained", 0),
+        {"images": 6, "top": TOP, "steps": 2},
+        part="signed",
+    ) as bench:
+        found = movement.measure(bench)
+    asked = found.effects[found.effects.quantity == "mover over still"].set_index("layer")
+    changes = found.tables["changes"].set_index(["layer", "whose"]).change
+    first = changes.index.levels[0].min()
+    assert asked.condition[first] == LEFT_OUT and np.isnan(asked.value[first])
+    assert (asked.condition.drop(first) == "measured").all() and len(asked) > 1
 
 
 def test_a_given_network_sees_two_small_objects(setting: Setting, tmp_path: Path) -> None:

@@ -53,9 +53,11 @@ def measure(bench: Bench) -> Measured:
             accuracy = retrained(bench, *both, percent)
             rows.append({"method": method, "percent": percent, "accuracy": accuracy})
             mean[method] += accuracy / len(PERCENT)
-    found, best = Effects(), max(mean[method] for method in PATHWAYS)
+    found = Effects()
     for other in (RANDOM_PIXELS, *BASELINES):
-        found.add(f"lost beside {other}", MEASURED, mean[other] - best)
+        for place, method in enumerate(PATHWAYS):
+            more = mean[other] - mean[method]
+            found.add(f"lost beside {other}", MEASURED, more, layer=place, name=method)
     return Measured(found.frame(), {"accuracies": framed(rows)})
 
 
@@ -138,6 +140,7 @@ def _claim(text: str, other: str) -> Claim:
     return Claim(
         text,
         quantity=f"lost beside {other}",
+        layers="methods",
         null=0.0,
         unit=f"accuracy without {other} less that without the pathway's pixels, mean over 10 to 90 %",
     )

@@ -1,0 +1,84 @@
+"""Intervals over seeds: of a mean, and of the least of several layers' means. Needs no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+LEVEL = 0.95
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over seeds, and an interval about it; ends that are not known are NaN."""
+
+    mean: float
+    low: float
+    high: float
+    seeds: int
+
+    def __str__(self) -> str:
+        known = not (math.isnan(self.low) and math.isnan(self.high))
+        ends = f" [{number(self.low)}, {number(self.high)}]" if known else ""
+        return f"{number(self.mean)}{ends}"
+
+
+def interval(values: Sequence[float] | np.ndarray) -> Interval:
+    """The mean with its 95 % interval, from Student's t with n - 1 degrees of freedom.
+
+    A value that is NaN makes all of it NaN: a seed that could not be measured is not left out in silence.
+    """
+    return least(np.asarray(values, float)[:, None])
+
+
+def least(values: Floats, comparisons: int = 1) -> Interval:
+    """The least of the layers' means, from ``values`` (seeds, layers), with an interval about it.
+
+    What the interval is to hold is the least of the *true* means. Its lower end is the least of the layers'
+    own lower ends, at 97.5 % each: the true least lies below only if its own layer's does. Its upper end is
+    the least of their upper ends at 1 - .025 / (layers * ``comparisons``) each (Bonferroni), for any of them
+    may be the one that is too low. So it holds the true least in 95 % of all cases or more, however the
+    layers hang together, and of one layer it is Student's interval.
+
+    So also for tests: that the lower end is above a bound says that *every* layer is, at 2.5 % (Berger 1982,
+    intersection-union: no correction is needed where all must pass); that the upper end is below it says that
+    *some* layer is, at 2.5 % for all layers, and for ``comparisons`` of such intervals together.
+    """
+    if not values.size:
+        return Interval(math.nan, math.nan, math.nan, 0)
+    mean, low, high = bounds(values, comparisons)
+    return Interval(float(mean), float(low), float(high), values.shape[0])
+
+
+def bounds(values: Floats, comparisons: int = 1) -> tuple[Floats, Floats, Floats]:
+    """Mean, lower and upper end of :func:`least`, of ``values`` (..., seeds, layers) at once: (...) each.
+
+    A layer that is NaN leaves the lower end open; the others may still set the upper one.
+    """
+    from scipy import stats
+
+    seeds, layers = values.shape[-2:]
+    mean = values.mean(-2)
+    if seeds == 1:
+        nothing = np.full(mean.shape[:-1], np.nan)
+        return np.fmin.reduce(mean, -1), nothing, nothing
+    error = values.std(-2, ddof=1) / math.sqrt(seeds)
+    tail = (1 - LEVEL) / 2
+    low = mean - stats.t.isf(tail, seeds - 1) * error
+    high = mean + stats.t.isf(tail / (layers * comparisons), seeds - 1) * error
+    return np.fmin.reduce(mean, -1), low.min(-1), np.fmin.reduce(high, -1)
+
+
+def number(value: float) -> str:
+    """Three digits, or a dash where it is not known."""
+    return "–" if math.isnan(value) else f"{value:.3g}"
+
+
+def seeded(count: int) -> str:
+    """How many seeds, in words."""
+    return "1 seed" if count == 1 else f"{count} seeds"
