@@ -4,7 +4,7 @@ asking               the question, and the store's answer
 answer, sets         ids as neurons or edges of the network, image by image
 controls, baselines  what they are held against, and what stands in for them
 ablation             the network run without them
-outcomes, statistics what that changes, with intervals and p-values
+outcomes             what that changes; estimates, statistics: its intervals and p-values
 verdict              what it means, in words
 """
 

@@ -82,7 +82,8 @@ class Ablation:
         clean, answer, *draws = (Outcome.joined(column) for column in columns)
         count = self.plan.draws
         controls = {kind: tuple(draws[i * count : (i + 1) * count]) for i, kind in enumerate(CONTROLS)}
-        return Outcomes(clean, answer, controls, self.labels[self.used])
+        shared = self.answer.image is None
+        return Outcomes(clean, answer, controls, self.labels[self.used], shared)
 
     def _batch(self, images: Ints, base: Baseline) -> Iterator[Outcome]:
         """The outcomes of one batch: untouched, the answer's, then each control's draws."""

@@ -12,9 +12,21 @@ import pandas as pd
 from torch import Tensor
 
 from graphpath.verifying.controls import NULLS
-from graphpath.verifying.statistics import Floats, Interval, bootstrap, p_value, wilson
+from graphpath.verifying.estimates import (
+    Estimate,
+    Floats,
+    Interval,
+    difference,
+    of_draws,
+    of_images,
+    share,
+    student,
+)
+from graphpath.verifying.statistics import p_value
 
 MEASURES: Final = ("logit", "confidence", "flipped", "accuracy")
+COUNTED: Final = MEASURES[2:]
+"""Those that are shares of the images."""
 ANSWER: Final = "answer"
 
 
@@ -46,13 +58,14 @@ class Outcome:
 class Outcomes:
     """Of N images: untouched, with the answer ablated, and with each draw of each control.
 
-    ``labels`` (N,), -1 for none.
+    ``labels`` (N,), -1 for none. ``shared`` says that a draw is the same for all images, as the answer is.
     """
 
     clean: Outcome
     answer: Outcome
     controls: dict[str, tuple[Outcome, ...]]
     labels: npt.NDArray[np.int64]
+    shared: bool
 
     @property
     def images(self) -> int:
@@ -69,15 +82,36 @@ class Outcomes:
         if measure == "flipped":
             return np.asarray(ablated.predicted != self.clean.predicted, dtype=np.float64)
         if measure == "accuracy":
-            right = [(one.predicted == self.labels).astype(np.float64) for one in (ablated, self.clean)]
-            return np.asarray(right[0] - right[1])
+            return self.right(ablated) - self.right(self.clean)
         return np.asarray(getattr(ablated, measure) - getattr(self.clean, measure))
 
-    def interval(self, change: Floats, measure: str, seed: int) -> Interval:
-        """The 95 % interval of the mean of changes (N,)."""
-        if measure == "flipped" and set(np.unique(change)) <= {0.0, 1.0}:
-            return wilson(int(change.sum()), self.images)
-        return bootstrap(change, seed)
+    def right(self, outcome: Outcome) -> Floats:
+        """Which images are classified as labelled (N,): 1 or 0."""
+        return np.asarray(outcome.predicted == self.labels, dtype=np.float64)
+
+    def estimate(self, values: Floats) -> Estimate:
+        """The mean of values (N,), or of those of draws (draws, N), and how far off it may be."""
+        if values.ndim == 1:
+            return of_images(values)
+        return of_draws(values) if self.shared else of_images(values.mean(0))
+
+    def interval(self, change: Floats, ablated: Sequence[Outcome], measure: str) -> Interval:
+        """The 95 % interval of the mean of changes (N,) or (draws, N), which are those of ``ablated``."""
+        if measure == "flipped":
+            return share(self.estimate(change))
+        if measure == "accuracy":
+            after = np.stack([self.right(one) for one in ablated]).reshape(change.shape)
+            return difference(self.estimate(after), of_images(self.right(self.clean)))
+        return student(self.estimate(change))
+
+    def interval_of_more(self, answer: Floats, drawn: Floats, measure: str, *, kept: bool) -> Interval:
+        """The 95 % interval of how much larger the answer's changes (N,) are than those of draws (draws, N),
+        or how much smaller where sets are ``kept``; no change is below 0.
+        """
+        if measure not in COUNTED:
+            return student(self.estimate((drawn - answer) if kept else (answer - drawn)))
+        pair = (self.estimate(answer), self.estimate(drawn))
+        return difference(*(reversed(pair) if kept else pair))
 
 
 @dataclass(frozen=True)
@@ -85,9 +119,10 @@ class Row:
     """One line of a verdict's table.
 
     ``change`` is the mean change of the measure over images, and of a control over its draws, with its 95 %
-    interval; ``size`` the mean number of neurons or edges. The ``p`` of a control that is a null is the share
-    of draws that change the measure as much as the answer does, or where sets are kept as little, by the mean
-    absolute change, and ``more`` by how much more (kept: less) the answer does, with its interval.
+    interval, as of other images and other draws; ``size`` the mean number of neurons or edges. The ``p`` of a
+    control that is a null is the share of draws that change the measure as much as the answer does, or where
+    sets are kept as little, by the mean absolute change, and ``more`` by how much more (kept: less) the
+    answer does, with its interval.
     """
 
     set: str
@@ -102,37 +137,33 @@ class Row:
     more_high: float = float("nan")
 
 
-def tabled(outcomes: Outcomes, mode: str, seed: int) -> pd.DataFrame:
+def tabled(outcomes: Outcomes, mode: str) -> pd.DataFrame:
     """The table of a verdict: a :class:`Row` for each set and measure."""
-    rows = [_answered(outcomes, measure, seed) for measure in outcomes.measures]
+    rows = [_answered(outcomes, measure) for measure in outcomes.measures]
     for control in outcomes.controls:
-        rows += [_held_against(outcomes, control, measure, mode, seed) for measure in outcomes.measures]
+        rows += [_held_against(outcomes, control, measure, mode) for measure in outcomes.measures]
     return pd.DataFrame([vars(row) for row in rows])
 
 
-def _answered(outcomes: Outcomes, measure: str, seed: int) -> Row:
+def _answered(outcomes: Outcomes, measure: str) -> Row:
     change = outcomes.change(outcomes.answer, measure)
-    interval = outcomes.interval(change, measure, seed)
+    interval = outcomes.interval(change, [outcomes.answer], measure)
     return Row(ANSWER, measure, float(outcomes.answer.size.mean()), float(change.mean()), *interval)
 
 
-def _held_against(outcomes: Outcomes, control: str, measure: str, mode: str, seed: int) -> Row:
+def _held_against(outcomes: Outcomes, control: str, measure: str, mode: str) -> Row:
     draws = outcomes.controls[control]
     change = np.stack([outcomes.change(draw, measure) for draw in draws])  # (draws, N)
-    answer = np.abs(outcomes.change(outcomes.answer, measure))
+    answer, drawn = np.abs(outcomes.change(outcomes.answer, measure)), np.abs(change)
     kept = mode == "keep"
-    drawn = np.abs(change).mean(1)
-    p = p_value(float(answer.mean()), drawn, less=kept) if control in NULLS else float("nan")
-    more = (answer - np.abs(change).mean(0)) * (-1 if kept else 1)
-    size = float(np.mean([draw.size.mean() for draw in draws]))
-    mean = change.mean(0)
+    p = p_value(float(answer.mean()), drawn.mean(1), less=kept) if control in NULLS else float("nan")
     return Row(
         control,
         measure,
-        size,
-        float(mean.mean()),
-        *outcomes.interval(mean, measure, seed),
+        float(np.mean([draw.size.mean() for draw in draws])),
+        float(change.mean()),
+        *outcomes.interval(change, draws, measure),
         p,
-        float(more.mean()),
-        *bootstrap(more, seed),
+        float(drawn.mean() - answer.mean()) if kept else float(answer.mean() - drawn.mean()),
+        *outcomes.interval_of_more(answer, drawn, measure, kept=kept),
     )

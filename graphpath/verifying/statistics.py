@@ -1,44 +1,15 @@
-"""What the figures of a verdict stand on: intervals over images, and p-values against draws."""
+"""What the decision of a verdict stands on: p-values against draws."""
 
 from __future__ import annotations
 
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
+from scipy import stats
 
-Floats = npt.NDArray[np.float64]
-Interval = tuple[float, float]
+from graphpath.verifying.estimates import LEVEL, Floats
 
-LEVEL: Final = 0.95
-Z: Final = 1.959963984540054
-"""The standard normal's quantile at (1 + LEVEL) / 2."""
 ALPHA: Final = 1 - LEVEL
-REPEATS: Final = 2_000
-PIECE: Final = 1 << 22
-"""Counts drawn at once for the bootstrap."""
-
-
-def bootstrap(values: Floats, seed: int) -> Interval:
-    """The 95 % percentile interval of the mean of ``values`` (N,), images being drawn with replacement."""
-    images, random = len(values), np.random.default_rng(seed)
-    share = np.full(images, 1 / images)
-    rows = max(1, PIECE // images)
-    means = [
-        random.multinomial(images, share, size=min(rows, REPEATS - start)) @ values / images
-        for start in range(0, REPEATS, rows)
-    ]
-    low, high = np.quantile(np.concatenate(means), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
-
-
-def wilson(successes: int, images: int) -> Interval:
-    """The 95 % score interval of a share (Wilson 1927)."""
-    share, z2 = successes / images, Z**2 / images
-    middle = (share + z2 / 2) / (1 + z2)
-    reach = Z / (1 + z2) * np.sqrt(share * (1 - share) / images + z2 / images / 4)
-    low = 0.0 if successes == 0 else float(middle - reach)  # where rounding leaves something else
-    return low, 1.0 if successes == images else float(middle + reach)
 
 
 def p_value(found: float, draws: Floats, *, less: bool) -> float:
@@ -50,3 +21,13 @@ def p_value(found: float, draws: Floats, *, less: bool) -> float:
     alike = np.isclose(draws, found, rtol=1e-6, atol=0)
     extreme = alike | (draws < found if less else draws > found)
     return float((1 + extreme.sum()) / (1 + len(draws)))
+
+
+def surely_above(p: float, draws: int, tests: int) -> bool:
+    """Whether so many of the draws are as extreme that their share is above ``ALPHA`` in truth.
+
+    The exact binomial test at ``ALPHA`` for all ``tests`` together: a p-value above it alone says no more
+    than that one cannot tell.
+    """
+    extreme = round(p * (1 + draws)) - 1
+    return bool(stats.binom.sf(extreme - 1, draws, ALPHA) <= ALPHA / tests)

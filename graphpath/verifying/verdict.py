@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from graphpath.ids import digest
 from graphpath.schema import NODE
 from graphpath.verifying.controls import CONTROLS, NULLS
 from graphpath.verifying.outcomes import ANSWER
-from graphpath.verifying.statistics import ALPHA
+from graphpath.verifying.statistics import ALPHA, surely_above
 
 MATTERS: Final = "matters"
 NO_MORE: Final = "does not matter more than chance"
@@ -112,15 +113,18 @@ def judged(table: pd.DataFrame, mode: str, measure: str, images: int, draws: int
     """The judgement of a verdict's table by one of its measures.
 
     An answer matters if p <= .05 against both controls, and the interval of what it does more lies above 0
-    for both.
+    for both. It does not matter more than chance if, of one of them, surely more than one draw in twenty does
+    as much; if perhaps so many, one cannot tell.
     """
     if images < LEAST_IMAGES:
         return Finding(UNKNOWN, "", f"{images} images are too few: at least {LEAST_IMAGES} are needed")
     if draws < LEAST_DRAWS:
         return Finding(UNKNOWN, "", f"{draws} draws are too few: at least {LEAST_DRAWS} are needed")
     rows = {name: _row(table, name, measure) for name in NULLS}
-    if like := [name for name, row in rows.items() if row.p > ALPHA + 1e-12]:
+    if like := [name for name, row in rows.items() if surely_above(row.p, draws, len(rows))]:
         return Finding(NO_MORE, "", f"{_many(like)} do as much")
+    if like := [name for name, row in rows.items() if row.p > ALPHA + 1e-12]:
+        return Finding(UNKNOWN, "", f"some {_many(like)} do as much: more than {draws} draws would tell")
     if unsure := [name for name, row in rows.items() if row.more_low <= 0]:
         return Finding(UNKNOWN, "", f"{images} images are too few to tell it from {_many(unsure)}")
     return _directed(table, mode)
@@ -145,11 +149,12 @@ def told(
     verb = "Removing" if mode == "remove" else "Keeping only"
     size = _row(table, ANSWER, measure)["size"]
     logit = _row(table, ANSWER, "logit")
+    changed = f"{logit.change:+.3g}{_ends(logit.low, logit.high, '+.3g')}"
     p = " and ".join(f"{_row(table, name, measure).p:.3f}" for name in NULLS)
     others = ", ".join(f"{WORDS[name]} {_share(table, name)}" for name in CONTROLS)
     return (
-        f"{verb} {_count(size)} {what} of each image changes the target's logit by {logit.change:+.3g} "
-        f"[{logit.low:+.3g}, {logit.high:+.3g}] and flips {_share(table, ANSWER)} of {images:,} predictions; "
+        f"{verb} {_count(size)} {what} of each image changes the target's logit by {changed} and flips "
+        f"{_share(table, ANSWER)} of {images:,} predictions; "
         f"as many in each layer, {others} (p = {p} against the first two by {measure}, {draws} draws each). "
         f"Verdict: {finding.decision}{_and(finding)}."
     )
@@ -166,7 +171,12 @@ def _and(finding: Finding) -> str:
 
 def _share(table: pd.DataFrame, name: str) -> str:
     row = _row(table, name, "flipped")
-    return f"{row.change:.1%} [{row.low:.1%}, {row.high:.1%}]"
+    return f"{row.change:.1%}{_ends(row.low, row.high, '.1%')}"
+
+
+def _ends(low: float, high: float, how: str) -> str:
+    """An interval, or nothing where it is not known."""
+    return "" if math.isnan(low) else f" [{low:{how}}, {high:{how}}]"
 
 
 def _many(names: list[str]) -> str:

@@ -79,8 +79,8 @@ def verify(
         target: whose logit and confidence are watched: "predicted", "own", "label", a class, or a
             tensor (N,).
         measure: which change decides: "logit", "confidence", "flipped" (predictions), or "accuracy".
-        draws: of each control.
-        seed: of the draws, the resampling and the intervals. They do not depend on ``batch``.
+        draws: of each control. Intervals are for other draws as well as for other images.
+        seed: of the draws and the resampling, which do not depend on ``batch``.
         device, batch, matching: as of :func:`graphpath.trace`.
         record: keep the verdict in the store.
         progress: called with (passes done, passes in all), counted in images.
@@ -157,7 +157,7 @@ class _Case:
 def _verdict(
     case: _Case, given: Told, found: Answer, plan: Plan, measure: str, outcomes: Outcomes
 ) -> Verdict:
-    table = tabled(outcomes, plan.mode, plan.seed)
+    table = tabled(outcomes, plan.mode)
     table.attrs = dict(given.frame.attrs)
     finding = judged(table, plan.mode, measure, outcomes.images, plan.draws)
     what = "edges" if found.edges else "neurons"

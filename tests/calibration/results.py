@@ -11,6 +11,8 @@ COVERED = (0.90, 0.99)
 """How often an interval that is said to be of 95 % may hold the truth."""
 SIMULTANEOUS = (0.90, 1.0)
 """The same where one interval must do for the least of many layers, whichever that is: it may hold more."""
+SELDOM = (0.90, 1.0)
+"""The same where fewer than five of the images are expected to change: hardly any interval can miss."""
 WRONG = (0.0, 0.05)
 """How often a verdict may be wrong."""
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from graphpath.verifying.statistics import bootstrap, p_value, wilson
+from graphpath.verifying.estimates import difference, of_draws, of_images, score, share, student
+from graphpath.verifying.statistics import p_value, surely_above
+from tests.calibration import verifying as calibration
 
 
 @pytest.mark.parametrize(
@@ -14,30 +17,84 @@ from graphpath.verifying.statistics import bootstrap, p_value, wilson
 )
 def test_wilson_as_published(successes: int, images: int, low: float, high: float) -> None:
     """81 of 263 and 1 of 29: Newcombe 1998, table I, method 3; the ends from the formula's closed form."""
-    assert wilson(successes, images) == pytest.approx((low, high), abs=5e-5)
+    assert score(successes / images, images) == pytest.approx((low, high), abs=5e-5)
 
 
 @pytest.mark.parametrize(("share", "images"), [(0.1, 40), (0.5, 15)])
 def test_wilson_bounds_are_the_shares_that_a_score_test_just_rejects(share: float, images: int) -> None:
     successes = round(share * images)
-    for bound in wilson(successes, images):
-        score = abs(successes / images - bound) / np.sqrt(bound * (1 - bound) / images)
-        assert score == pytest.approx(1.96, abs=1e-3)
+    for bound in score(successes / images, images):
+        tested = abs(successes / images - bound) / np.sqrt(bound * (1 - bound) / images)
+        assert tested == pytest.approx(1.96, abs=1e-3)
 
 
-def test_a_bootstrap_of_one_value_is_that_value_and_otherwise_lies_around_the_mean() -> None:
-    assert bootstrap(np.full(7, 2.5), seed=0) == pytest.approx((2.5, 2.5))
-    values = np.random.default_rng(0).normal(3, 2, size=400)
-    low, high = bootstrap(values, seed=1)
-    assert (low, high) == bootstrap(values, seed=1) != bootstrap(values, seed=2)
-    reach = 1.96 * values.std(ddof=1) / np.sqrt(400)
-    assert (low, high) == pytest.approx((values.mean() - reach, values.mean() + reach), abs=0.1 * reach)
+@pytest.mark.parametrize(
+    ("both", "first", "second", "neither", "low", "high"),
+    [(36, 12, 2, 0, 0.0569, 0.3404), (0, 30, 0, 0, 0.8395, 1.0)],
+)
+def test_newcombe_s_as_published(
+    both: int, first: int, second: int, neither: int, low: float, high: float
+) -> None:
+    """Newcombe 1998, "Improved confidence intervals for the difference [...] based on paired data", method
+    10; without correlation, where each share is 0 or 1, the square root of both squares."""
+    one = np.repeat([1.0, 1.0, 0.0, 0.0], [both, first, second, neither])
+    two = np.repeat([1.0, 0.0, 1.0, 0.0], [both, first, second, neither])
+    assert difference(of_images(one), of_images(two)) == pytest.approx((low, high), abs=2e-3)
 
 
-def test_nineteen_of_twenty_bootstrap_intervals_hold_the_mean() -> None:
-    random = np.random.default_rng(3)
-    held = [low <= 1 <= high for low, high in (bootstrap(random.exponential(1, 60), 0) for _ in range(300))]
-    assert 0.9 < np.mean(held) < 0.98  # of a skewed distribution
+def test_of_images_alone_a_mean_has_student_s_interval() -> None:
+    values = np.random.default_rng(0).normal(3, 2, size=40)
+    expected = stats.t.interval(0.95, 39, loc=values.mean(), scale=stats.sem(values))
+    assert student(of_images(values)) == pytest.approx(expected)
+    assert student(of_images(np.full(7, 2.5))) == (2.5, 2.5)
+    assert np.isnan(student(of_images(np.ones(1)))).all()
+
+
+def test_of_draws_and_images_the_variance_is_that_of_the_two_way_layout() -> None:
+    """Unbiased over experiments; and one draw, that all images share, tells nothing of others."""
+    random, found, means = np.random.default_rng(1), [], []
+    for _ in range(3_000):
+        draw, image, rest = (random.normal(size=size) for size in ((8, 1), (1, 12), (8, 12)))
+        estimate = of_draws(1 + 0.7 * draw + 0.5 * image + rest)
+        found.append(estimate.variance)
+        means.append(estimate.mean)
+    assert np.mean(found) == pytest.approx(0.49 / 8 + 0.25 / 12 + 1 / 96, rel=0.05)
+    assert np.mean(found) == pytest.approx(np.var(means), rel=0.1)
+    assert np.isnan(student(of_draws(np.ones((1, 30))))).all()
+
+
+def test_no_flip_of_any_draw_is_no_proof_of_none() -> None:
+    low, high = share(of_draws(np.zeros((20, 100))))
+    assert low == 0 and 0.03 < high < 0.1
+    assert share(of_images(np.zeros(100))) == score(0, 100)
+
+
+def test_draws_that_all_images_share_are_resampled_too() -> None:
+    """Random controls' intervals held the truth in 12 to 20 % of cases when draws were averaged first."""
+    toy, random, held = calibration.Toy(0.7, 0.3, of_draw=0.4), np.random.default_rng(2), []
+    truth = toy.truth(random)["random", "flipped", "change"]
+    for _ in range(150):
+        made = toy.outcomes(random, 100, 20)
+        change = np.stack([made.change(draw, "flipped") for draw in made.controls["random"]])
+        low, high = share(made.estimate(change))
+        held.append(low <= truth <= high)
+    assert np.mean(held) > 0.88
+
+
+@pytest.mark.parametrize("rate", (0.01, 0.3))
+def test_every_row_holds_the_truth(rate: float) -> None:
+    """A few rounds of ``python -m tests.calibration``, which has the table."""
+    found = list(calibration.rows(np.random.default_rng(3), 20, (rate,)))
+    assert not [row for row in found if not row.good]
+    assert {row.what for row in found if row.what.startswith("random")} == {
+        f"random, {column} of {measure}" for column in ("change", "more") for measure in calibration.MEASURES
+    }
+
+
+def test_more_than_one_in_twenty_is_said_only_where_it_is_sure() -> None:
+    """Of 20 draws four as extreme: a probability of .016 at .05 each; three, of .075."""
+    assert surely_above(5 / 21, 20, tests=2) and not surely_above(4 / 21, 20, tests=2)
+    assert not surely_above(1 / 21, 20, tests=2) and surely_above(1.0, 19, tests=2)
 
 
 def test_p_values_count_ties_against_the_answer() -> None:
