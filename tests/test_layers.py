@@ -93,7 +93,7 @@ OWNERS = {
     "torchvision": {"models", "data", "network"},
     "captum": {"attacks", "attribution"},
     "sklearn": {"data", "detect", "studies"},
-    "scipy": {"report", "studies"},
+    "scipy": {"report", "studies", "verifying"},
     "ladybug": {"stores"},
     "duckdb": {"sql", "stores"},
     "neo4j": {"stores"},
