@@ -201,8 +201,8 @@ def _check_unique(edges: pd.DataFrame, rows: pd.DataFrame, found: _Edges, each: 
     row = rows.iloc[number]
     ends = " -> ".join(f"{row[layer]} [{row[channel]}]" for layer, channel in (ENDS[:2], ENDS[2:]))
     raise DataError(
-        f"{found.place(number)} has the edge {ends} of {each} {row[each]!r} again: sum such rows, or map "
-        f"the column that tells them apart ({', '.join(COLUMNS)})."
+        f"{found.place(number)} has the edge {ends} of {each} {str(row[each])!r} again: sum such rows, or "
+        f"map the column that tells them apart ({', '.join(COLUMNS)})."
     )
 
 

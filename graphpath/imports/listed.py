@@ -55,9 +55,14 @@ def listed(paths: Sequence[Path]) -> list[Listed]:
     """The files of ``paths``, and those within the folders among them, in natural order.
 
     Raises:
-        DataError: a path that is not there or of no kind that is known, or a folder without files.
+        DataError: a path that is not there, of no kind that is known, or there twice, or an empty folder.
     """
-    return [one for path in paths for one in (_within(path) if path.is_dir() else [_file(path)])]
+    found = [one for path in paths for one in (_within(path) if path.is_dir() else [_file(path)])]
+    places = [one.path.resolve() for one in found]
+    if len(set(places)) < len(places):
+        number = next(number for number, place in enumerate(places) if place in places[:number])
+        raise DataError(f"{found[number].path} is given twice.")
+    return found
 
 
 def _file(path: Path) -> Listed:

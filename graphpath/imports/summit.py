@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -94,9 +94,21 @@ def import_summit(
         classes={label: named.get(label, str(label)) for label in labels.tolist()},
         sha256=digest(sorted(graph.document.sha256 for graph in graphs)),
         min_support=1,
-        notes={"files": len(graphs)},
+        notes={"files": len(graphs), **_unnamed(names, named, labels)},
     )
     return record(published, out)
+
+
+def _unnamed(path: str | Path | None, named: Mapping[int, str], labels: Ints) -> dict[str, list[str]]:
+    """What to say of classes that the file of names leaves out."""
+    lacking = [label for label in labels.tolist() if label not in named]
+    if path is None or not lacking:
+        return {}
+    return {
+        "read": [
+            f"{path} has no name for {len(lacking):,} of {len(labels):,} classes, the first {lacking[0]}."
+        ]
+    }
 
 
 @dataclass(frozen=True, eq=False)

@@ -266,9 +266,15 @@ def test_summit_with_names_in_a_csv(tmp_path: Path) -> None:
     (tmp_path / "names.csv").write_text("index,wnid,name\n0,n01,tench\n2,n02,NA\n")
     trace = import_summit(files, out=tmp_path / "trace", names=tmp_path / "names.csv")
     assert trace.categories().to_table()["name"].to_pylist() == ["tench", "NA"]
+    assert "read" not in trace.run["imported"]
+    (tmp_path / "less.txt").write_text("tench\n")
+    trace = import_summit(files, out=tmp_path / "less", names=tmp_path / "less.txt")
+    assert trace.run["imported"]["read"][0].endswith("less.txt has no name for 1 of 2 classes, the first 2.")
 
 
 def test_one_path_is_a_list_of_one_and_none_is_refused(listed: Path, tmp_path: Path) -> None:
     assert import_edges(str(listed), MAPPING, out=tmp_path / "trace").counts["edges"] == 4
     with pytest.raises(DataError, match="No file was given"):
         import_neuronpedia([])
+    with pytest.raises(DataError, match=r"edges\.csv is given twice"):
+        import_edges([listed, tmp_path], MAPPING, out=tmp_path / "twice")
