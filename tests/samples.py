@@ -78,7 +78,7 @@ def sections(store: Store, *, gds: bool = False) -> str:
 
     ``gds`` gives the topic that only a server with Graph Data Science answers instead of all others.
     """
-    known = _anchors(store)
+    known = anchors(store)
     found = [query for query in queries.catalogue().values() if query.needs_gds == gds]
     blocks = [
         _block(topic, [_answer(store, query, known) for query in group])
@@ -136,7 +136,7 @@ def _table(frame: pd.DataFrame) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _anchors(store: Store) -> Parameters:
+def anchors(store: Store) -> Parameters:
     """Values for the parameters without a default; those of one sample, its pathway and its attack."""
     pair = store.query("adversarial/pairs", limit=1).iloc[0]
     sample = int(pair.original)

@@ -11,7 +11,8 @@ from pathlib import Path
 from graphpath.data.index import Index, is_plain, read_index, scanned, unpacked, write_index
 from graphpath.errors import DataError
 from graphpath.ids import digest
-from graphpath.record.files import write_atomically
+from graphpath.record.files import TEMPORARY, write_atomically
+from graphpath.record.processes import runs
 from graphpath.tars import unreadable
 
 LIMIT_GIB = 20.0
@@ -59,6 +60,10 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{folder}: the cache cannot be made there; set GRAPHPATH_CACHE") from error
+    for left in folder.glob(f"{TEMPORARY}*"):  # of processes that were killed
+        process = left.name.removeprefix(TEMPORARY).partition("-")[0]
+        if process.isdecimal() and not runs(int(process)):
+            left.unlink(missing_ok=True)
 
 
 def _unpack(path: Path, plain: Path) -> Index:

@@ -62,7 +62,10 @@ class LoaderImages(BaseImages):
                 f"{name}: item {item} is a {type(image).__name__}, expected a tensor (C, H, W); "
                 "give the data set transform=torchvision.transforms.ToTensor()"
             )
-        return as_pixels(image), label
+        pixels = as_pixels(image)
+        if not bool(torch.isfinite(pixels).all()):
+            raise DataError(f"{name}: some pixels of item {item} are not finite")
+        return pixels, label
 
     def _rows(self) -> pa.Table:
         labels, details = [], []

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from graphpath.errors import RecordError
 from graphpath.record.files import check_parquet, check_version, read_json, rename, write_json, write_parquet
+from graphpath.record.processes import runs
 from graphpath.record.schema import IMAGES, SCHEMA_VERSION, TABLES
 from graphpath.record.table import Columns, Table, conform
 
@@ -81,18 +82,8 @@ def _sweep(path: Path) -> None:
         for left in path.parent.iterdir():
             name, _, rest = left.name.removeprefix(".").rpartition(f"{path.name}.")
             process = rest.partition(".")[0]
-            if left.name.startswith(".") and not name and process.isdecimal() and not _runs(int(process)):
+            if left.name.startswith(".") and not name and process.isdecimal() and not runs(int(process)):
                 shutil.rmtree(left, ignore_errors=True)
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _fill(

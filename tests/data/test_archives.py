@@ -203,3 +203,13 @@ def test_a_full_disk_is_told(tmp_path: Path, own_cache: Path, monkeypatch: pytes
     with pytest.raises(DataError, match=r"cannot be unpacked to the cache .*\(No space left on device\)"):
         open_images(tarred(tmp_path / "a.tar.gz", CONTENTS))
     assert list(own_cache.iterdir()) == []
+
+
+def test_what_a_killed_process_left_in_the_cache_goes(tmp_path: Path, own_cache: Path) -> None:
+    own_cache.mkdir()
+    mine = [own_cache / f".tmp-{os.getpid()}-0-a.tar", own_cache / f".tmp-{os.getpid()}-a.tar"]
+    dead = [own_cache / f".tmp-{2**22 + 1}-0-b.tar", own_cache / f".tmp-{2**22 + 1}-b.tar"]
+    for left in (*mine, *dead):
+        left.write_bytes(b"half")
+    open_images(tarred(tmp_path / "c.tar.gz", CONTENTS))
+    assert sorted(own_cache.glob(".tmp-*")) == sorted(mine)

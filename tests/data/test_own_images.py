@@ -104,6 +104,15 @@ def test_loaders_that_cannot_be_read_again_are_refused() -> None:
         LoaderImages(DataLoader([("no tensor", 1)]))  # type: ignore[arg-type]
 
 
+def test_a_loaders_pixels_are_finite() -> None:
+    pixels = PIXELS.clone()
+    pixels[4, 0, 0, 0] = float("inf")
+    images = LoaderImages(DataLoader(TensorDataset(pixels, LABELS)))
+    assert images.batch(0, 4).shape[0] == 4
+    with pytest.raises(DataError, match="item 4 are not finite"):
+        images.batch(4, 5)
+
+
 def stored_set(path: Path) -> None:
     rows = sample_rows("mine", "test", LABELS.numpy(), index=list(range(10)))
     parts = [ImagePart(rows.slice(a, b - a), PIXELS[a:b].numpy()) for a, b in ((0, 4), (4, 5), (5, 10))]

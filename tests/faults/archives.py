@@ -95,4 +95,4 @@ def _zipped(random: Random) -> bytes:
     return buffer.getvalue()
 
 
-LOOPS = {"archives": Loop("tars and zips, damaged or with hostile members", _prepare, 300)}
+LOOPS = {"archives": Loop("tars and zips, damaged or with hostile members", _prepare, 200)}

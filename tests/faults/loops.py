@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from tests.faults import archives, headers, images
+from tests.faults import archives, headers, images, imagesets, parameters
 from tests.faults.harness import Loop
 
-LOOPS: dict[str, Loop] = {**headers.LOOPS, **images.LOOPS, **archives.LOOPS}
+LOOPS: dict[str, Loop] = {
+    **headers.LOOPS,
+    **parameters.LOOPS,
+    **images.LOOPS,
+    **archives.LOOPS,
+    **imagesets.LOOPS,
+}

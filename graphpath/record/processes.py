@@ -1,0 +1,16 @@
+"""Whether a process that a name speaks of still runs."""
+
+from __future__ import annotations
+
+import os
+
+
+def runs(process: int) -> bool:
+    """Whether there is a process of that number on this machine, ours or not."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
