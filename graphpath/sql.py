@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import glob
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,14 +14,43 @@ if TYPE_CHECKING:
     import duckdb
 
 
-def connected(settings: dict[str, str], path: Path | None = None) -> duckdb.DuckDBPyConnection:
-    """A database with these settings, in memory or in the file ``path``; closed as a context manager."""
+def connected(
+    settings: dict[str, str], path: Path | None = None, *, spill: Path | None = None
+) -> duckdb.DuckDBPyConnection:
+    """A database with these settings, in memory or in the file ``path``; closed as a context manager.
+
+    What does not fit in memory goes to the directory ``spill``.
+    """
     import duckdb
 
-    connection = duckdb.connect(":memory:" if path is None else str(path), config=settings)
+    links: list[Path] = []
+    file = ":memory:" if path is None else str(_plain(path, links))
+    places = {} if spill is None else {"temp_directory": str(_plain(spill, links))}
+    connection = duckdb.connect(file, config={**settings, **places})
+    for link in links:
+        weakref.finalize(connection, shutil.rmtree, link, ignore_errors=True)
     # Of what takes seconds it would print how far it is, to standard output, where answers go.
     connection.execute("SET enable_progress_bar = false")
     return connection
+
+
+def _plain(path: Path, links: list[Path]) -> Path:
+    """``path``, or the same through a link in a folder, which ``links`` gets, where DuckDB would misread it.
+
+    What follows a ``?`` is no name to it, and a backslash is a slash.
+    """
+    folder = path.parent.resolve()
+    if not set("?\\") & set(str(folder)):
+        return path
+    links.append(Path(tempfile.mkdtemp(prefix="graphpath-")))
+    link = links[-1] / "work"
+    link.symlink_to(folder, target_is_directory=True)
+    return link / path.name
+
+
+def listed(paths: Iterable[Path]) -> str:
+    """``paths`` as SQL lists them for ``read_parquet``, which reads ``*``, ``?`` and ``[`` as patterns."""
+    return ", ".join(quoted(glob.escape(str(path))) for path in paths)
 
 
 def quoted(value: object) -> str:

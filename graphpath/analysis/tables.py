@@ -10,7 +10,7 @@ from typing import Any
 
 from graphpath.errors import QueryParameterError
 from graphpath.record import Trace
-from graphpath.sql import connected, quoted
+from graphpath.sql import connected, listed, quoted
 
 _VIEWS = (
     "layers",
@@ -33,11 +33,11 @@ def opened(trace: Trace | str | Path, memory: str | None = None) -> Iterator[Any
         RecordError: the trace is damaged or unfinished.
     """
     trace = trace if isinstance(trace, Trace) else Trace(trace)
-    with TemporaryDirectory() as spill, connected({"temp_directory": spill}) as connection:
+    with TemporaryDirectory() as spill, connected({}, spill=Path(spill)) as connection:
         if memory is not None:
             connection.execute(f"SET memory_limit = {quoted(memory)}")
         for name in _VIEWS:
-            if files := ", ".join(quoted(str(file)) for file in trace.files(name)):
+            if files := listed(trace.files(name)):
                 connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}])")
         yield connection
 

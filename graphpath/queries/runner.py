@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sized
-from typing import Protocol
+import math
+from collections.abc import Callable, Mapping, Sized
+from typing import Final, Protocol, TypeVar
 
 import networkx as nx
 import pandas as pd
@@ -17,6 +18,19 @@ from graphpath.queries.graph import to_graph
 from graphpath.queries.limits import cut, one_more, unlimited
 from graphpath.queries.parameters import Value, bind, coerce, params_line, placeholders
 
+TIMEOUT: Final = 600.0
+"""Seconds that a named query may take, all its statements together, when nobody says otherwise."""
+Answer = TypeVar("Answer")
+
+
+class State(Protocol):
+    """A store at one moment: all statements see what was there then."""
+
+    @property
+    def dialect(self) -> str: ...
+
+    def execute(self, text: str, parameters: Mapping[str, object]) -> pa.Table: ...
+
 
 class Queryable(Protocol):
     """What the runner needs of a store."""
@@ -24,18 +38,18 @@ class Queryable(Protocol):
     @property
     def dialect(self) -> str: ...
 
-    def execute(self, text: str, parameters: Mapping[str, object]) -> pa.Table: ...
+    def read(self, work: Callable[[State], Answer], *, timeout: float | None = None) -> Answer: ...
 
     def offers(self, library: str) -> bool: ...
 
 
-def query(store: Queryable, name: str, /, **parameters: object) -> pd.DataFrame:
+def query(store: Queryable, name: str, /, *, timeout: object = TIMEOUT, **parameters: object) -> pd.DataFrame:
     """The answer of the named query as a data frame with the columns that its header promises.
 
     ``run`` is filled in where the store holds exactly one complete run, and ``runs`` with every complete
     run where all were traced alike (same model and method). ``attrs["limit_reached"]`` of the frame says
     whether there is more than a limit of the query let through, and ``attrs["limits"]`` which one; such a
-    parameter can be "all" (or None).
+    parameter can be "all" (or None). ``timeout`` is in seconds; None: no limit.
 
     Raises:
         QueryFileError: there is no such query.
@@ -43,15 +57,15 @@ def query(store: Queryable, name: str, /, **parameters: object) -> pd.DataFrame:
         RunNotFound: the run is not in the store, or its load never finished.
         QueryFailed: the engine refused, lacks what the query needs, or answered with other columns.
     """
-    return _ask(store, find(name), parameters)
+    return _ask(store, find(name), parameters, timeout)
 
 
-def whole(store: Queryable, name: str, /, **parameters: object) -> pd.DataFrame:
+def whole(store: Queryable, name: str, /, *, timeout: object = TIMEOUT, **parameters: object) -> pd.DataFrame:
     """As ``query``, but all of the answer: no limit cuts it that was not given.
 
     How much of a ranking is asked for (the ten largest routes) belongs to the question and stays.
     """
-    return _ask(store, find(name), unlimited(find(name), parameters))
+    return _ask(store, find(name), unlimited(find(name), parameters), timeout)
 
 
 def settled(store: Queryable, name: str, /, **parameters: object) -> dict[str, Value]:
@@ -61,11 +75,13 @@ def settled(store: Queryable, name: str, /, **parameters: object) -> dict[str, V
     Raises: as ``query``.
     """
     found = find(name)
-    bound = _settled(store, found, parameters)
+    bound = store.read(lambda state: _settled(state, found, parameters), timeout=TIMEOUT)
     return {name: found.parameters[name].spoken(value) for name, value in bound.items()}
 
 
-def graph(store: Queryable, name: str, /, **parameters: object) -> nx.MultiDiGraph:
+def graph(
+    store: Queryable, name: str, /, *, timeout: object = TIMEOUT, **parameters: object
+) -> nx.MultiDiGraph:
     """The nodes and relationships that a named query returns (``browse/*``) as a networkx graph.
 
     A neuron's key is its id; any other node's is (label, id). Nodes and edges carry ``type`` (Neuron,
@@ -80,7 +96,7 @@ def graph(store: Queryable, name: str, /, **parameters: object) -> nx.MultiDiGra
         raise QueryParameterError(
             f"Query {found.name} returns a table, not a graph; the queries browse/* do."
         )
-    frame = _ask(store, found, parameters)
+    frame = _ask(store, found, parameters, timeout)
     made = to_graph(frame, found.returns, found.name)
     made.graph.update(frame.attrs)
     return made
@@ -102,16 +118,35 @@ def cypher(name: str, dialect: str, /, **parameters: object) -> str:
     return f"{params_line(values)}\n\n{found.text_for(dialect)}"
 
 
-def _ask(store: Queryable, found: Query, parameters: Mapping[str, object]) -> pd.DataFrame:
+def _ask(store: Queryable, found: Query, parameters: Mapping[str, object], timeout: object) -> pd.DataFrame:
+    """The answer; that the runs are there, that it is not too much and the rows are all of one moment."""
     _check_engine(store, found)
-    bound = _settled(store, found, parameters)
-    _check_guards(store, found, bound)
-    table = store.execute(found.text_for(store.dialect), one_more(found, bound))
+
+    def work(state: State) -> tuple[pa.Table, dict[str, Value]]:
+        bound = _settled(state, found, parameters)
+        _check_guards(state, found, bound)
+        return state.execute(found.text_for(state.dialect), one_more(found, bound)), bound
+
+    table, bound = store.read(work, timeout=_seconds(timeout))
     return cut(to_frame(table, found.returns, found.name), found, bound)
 
 
-def _settled(store: Queryable, found: Query, parameters: Mapping[str, object]) -> dict[str, Value]:
-    runs = _answer(store, "runs/all", {})
+def _seconds(timeout: object) -> float | None:
+    if timeout is None:
+        return None
+    try:
+        seconds = float(timeout)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise QueryParameterError(
+            f"A query's timeout is a number of seconds above 0, or None for no limit; not {timeout!r}."
+        )
+    return seconds
+
+
+def _settled(state: State, found: Query, parameters: Mapping[str, object]) -> dict[str, Value]:
+    runs = _answer(state, "runs/all", {})
     bound = bind(found.name, found.parameters, _with_run(found, parameters, runs))
     _check_runs(found, bound, runs)
     return bound
@@ -127,11 +162,11 @@ def _check_engine(store: Queryable, found: Query) -> None:
     )
 
 
-def _answer(store: Queryable, name: str, bound: Mapping[str, Value]) -> pd.DataFrame:
+def _answer(state: State, name: str, bound: Mapping[str, Value]) -> pd.DataFrame:
     """The answer of a query that the runner itself asks."""
     found = find(name)
     own = {parameter: bound[parameter] for parameter in found.parameters}
-    return to_frame(store.execute(found.text_for(store.dialect), own), found.returns, found.name)
+    return to_frame(state.execute(found.text_for(state.dialect), own), found.returns, found.name)
 
 
 def _with_run(found: Query, parameters: Mapping[str, object], runs: pd.DataFrame) -> dict[str, object]:
@@ -201,9 +236,9 @@ def _owners(bound: Mapping[str, Value], state: Mapping[str, bool]) -> list[str]:
     return [blocks[start] for start in starts if start in blocks]
 
 
-def _check_guards(store: Queryable, found: Query, bound: Mapping[str, Value]) -> None:
+def _check_guards(state: State, found: Query, bound: Mapping[str, Value]) -> None:
     for guard in found.guards:
-        size = int(_answer(store, guard.query, bound)[guard.column].sum())
+        size = int(_answer(state, guard.query, bound)[guard.column].sum())
         limit = bound[guard.limit]
         if isinstance(limit, int) and size > limit:
             raise QueryParameterError(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
 from graphpath.schema import NODES, RELATIONSHIPS
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:  # each is slow to import, and a load needs none of them
 
     from graphpath.record import Trace
 
+Answer = TypeVar("Answer")
+TIMEOUT: Final = 600.0
+"""Seconds that a named query may take, all its statements together, when nobody says otherwise."""
 Progress = Callable[[str, int, int], None]
 """Called with (stage, steps done, steps in all) while a trace is loaded."""
 
@@ -46,6 +49,17 @@ class LoadReport:
         return self.counts.get("FLOWS_TO", 0) / taken if taken else 0.0
 
 
+class State(Protocol):
+    """A store at one moment: all statements see what was there then."""
+
+    @property
+    def dialect(self) -> str: ...
+
+    def execute(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
+        """The rows that ``text``, a trusted read-only query, returns. Raises QueryFailed."""
+        ...
+
+
 class Store(ABC):
     """Traces as a graph that answers Cypher; a context manager. ``open_store`` makes it."""
 
@@ -70,6 +84,17 @@ class Store(ABC):
     @abstractmethod
     def execute(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
         """The rows that ``text``, a trusted read-only query, returns. Raises QueryFailed."""
+
+    @abstractmethod
+    def read(self, work: Callable[[State], Answer], *, timeout: float | None = None) -> Answer:
+        """What ``work`` returns, all of whose statements see one state of the store.
+
+        It may be done again, from its beginning, where it did not fit in memory or the runs changed in
+        between, so it must bear repetition. ``timeout`` is of all statements together, in seconds.
+
+        Raises:
+            QueryFailed: the engine refused a statement, or gave up on it; or the time was over.
+        """
 
     @abstractmethod
     def cypher(
@@ -139,15 +164,15 @@ class Store(ABC):
                 rows.append({**row, "property": name, "type": kind, "key": False})
         return pd.DataFrame(rows)
 
-    def query(self, name: str, **parameters: object) -> pd.DataFrame:
+    def query(self, name: str, *, timeout: object = TIMEOUT, **parameters: object) -> pd.DataFrame:
         """The answer of the named query ``name``; see :mod:`graphpath.queries`.
 
         ``attrs["limit_reached"]`` says whether a limit of the query held something back; ``limit="all"``
-        lifts it.
+        lifts it. ``timeout`` is in seconds, 600 unless told otherwise; None: as long as it takes.
         """
         from graphpath.queries import runner
 
-        return runner.query(self, name, **parameters)
+        return runner.query(self, name, timeout=timeout, **parameters)
 
     def explain(self, name: str, **parameters: object) -> str:
         """The Cypher of the named query ``name`` as this engine runs it; see :mod:`graphpath.queries`."""
@@ -155,11 +180,11 @@ class Store(ABC):
 
         return runner.explain(self, name, **parameters)
 
-    def graph(self, name: str, **parameters: object) -> nx.MultiDiGraph:
+    def graph(self, name: str, *, timeout: object = TIMEOUT, **parameters: object) -> nx.MultiDiGraph:
         """The nodes and relationships that the named query ``name`` returns."""
         from graphpath.queries import runner
 
-        return runner.graph(self, name, **parameters)
+        return runner.graph(self, name, timeout=timeout, **parameters)
 
     def __enter__(self) -> Self:
         return self

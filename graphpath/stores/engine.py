@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import glob
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,8 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graphpath.errors import QueryFailed, StoreError, StoreUnavailable
-from graphpath.schema import NODES, RELATIONSHIPS, SCHEMA_VERSION
+from graphpath.schema import NODES, RELATIONSHIP, RELATIONSHIPS, SCHEMA_VERSION
 from graphpath.stores.session import RECORDED
+from graphpath.stores.slices import slices
 
 VERSION = str(ladybug.__version__)
 BUFFER = 512 << 20
@@ -25,12 +28,29 @@ BYTES_PER_STORED_ROW = 128
 """What a stored one takes while others join it: the engine rewrites the ends' whole node groups."""
 
 
-PIECE = 1 << 16
-"""Rows of a file that is cut are read so many at a time."""
+ROOM_TO_READ = 1 << 26
+ROOM_TO_WRITE = 1 << 30
+"""Bytes of addresses that the engine reserves at least for a file (by itself it reserves 8 TiB)."""
+GROWTH = 8
+"""What a file may become, in multiples of what it is, before a write is tried again with more room."""
 
 
 class BufferFullError(StoreError):
     """The buffer pool is too small for a load or a query; it is tried again with a larger one."""
+
+
+class RoomFullError(StoreError):
+    """The file has grown beyond the addresses that were reserved for it; it is tried again with more."""
+
+
+class TimedOutError(QueryFailed):
+    """A query ran into its time limit."""
+
+
+def room(size: int, *, read_only: bool) -> int:
+    """Bytes of addresses for a file of ``size`` bytes: a power of two, as the engine wants it."""
+    needed = max(2 * size, ROOM_TO_READ) if read_only else max(GROWTH * size, ROOM_TO_WRITE)
+    return 1 << (needed - 1).bit_length()
 
 
 def ddl() -> dict[str, str]:
@@ -47,7 +67,10 @@ def ddl() -> dict[str, str]:
 
 
 class Session:
-    """A connection to the database file ``path``."""
+    """A connection to the database file ``path``, for one thread at a time.
+
+    ``max_bytes``, a power of two, is what the file may become; by default what ``room`` says.
+    """
 
     def __init__(
         self,
@@ -59,19 +82,32 @@ class Session:
         timeout: float | None = None,
     ) -> None:
         self.buffer_bytes = buffer_bytes
+        self.max_bytes = max_bytes or room(_size(path), read_only=read_only)
         self._before: dict[str, int] = {}
+        self._owned = True
         try:
             self._database = ladybug.Database(
-                path, read_only=read_only, buffer_pool_size=buffer_bytes, max_db_size=max_bytes
+                path.absolute(),  # of ":memory:" the engine would make none
+                read_only=read_only,
+                buffer_pool_size=buffer_bytes,
+                max_db_size=self.max_bytes,
             )
             self._connection = ladybug.Connection(self._database)
-        except (RuntimeError, OSError) as error:
-            raise StoreUnavailable(
-                f"{path} cannot be opened as an embedded store by ladybug {VERSION}: {_first_line(error)} "
-                "If another version made it, load its traces again into a new file."
-            ) from error
-        if timeout is not None:
-            self._connection.set_query_timeout(int(timeout * 1000))
+        except (RuntimeError, OSError, MemoryError) as error:
+            raise _unopened(path, error, self.max_bytes + buffer_bytes) from error
+        self.limit(timeout)
+
+    def another(self) -> Session:
+        """Another connection to the file as it is opened here; to be closed before this one."""
+        made = copy.copy(self)
+        made._before, made._owned = {}, False
+        made._connection = ladybug.Connection(self._database)
+        return made
+
+    def limit(self, seconds: float | None) -> None:
+        """Let every statement from now on take so many seconds at most; None: as long as it will."""
+        self._seconds = seconds
+        self._connection.set_query_timeout(0 if seconds is None else max(1, int(seconds * 1000)))
 
     def create(self) -> None:
         """Make the tables of an empty file, and the node that says what made them."""
@@ -100,9 +136,17 @@ class Session:
                 raise QueryFailed("One statement at a time, please: the text holds several.")
             return _plain(result.get_as_arrow(1 << 16))
         except (RuntimeError, MemoryError, TypeError, ValueError) as error:
-            if "buffer pool is full" in str(error):
-                raise BufferFullError(_first_line(error)) from error
-            raise QueryFailed(f"The engine refused the query: {_first_line(error)}") from error
+            raise self._refused(error) from error
+
+    def _refused(self, error: BaseException) -> StoreError:
+        text = _first_line(error)
+        if "buffer pool is full" in text:
+            return BufferFullError(text)
+        if "Maximum database size" in text:
+            return RoomFullError(text)
+        if text == "Interrupted." and self._seconds is not None:
+            return TimedOutError(f"The query took longer than {self._seconds:g} seconds and was stopped.")
+        return QueryFailed(f"The engine refused the query: {text}")
 
     def column(self, text: str, parameters: Mapping[str, object] | None = None) -> list[Any]:
         """The first column of the rows of ``text``."""
@@ -129,8 +173,8 @@ class Session:
         The engine holds what one ``COPY`` brings in its buffer pool, so a load goes in slices that fit.
         """
         limit = self.buffer_bytes // BYTES_PER_ROW
-        for group, rows in _groups(files, limit, scratch):
-            names = ", ".join(f"'{_quoted(file)}'" for file in group)
+        for group, rows in slices(files, limit, scratch):
+            names = ", ".join(f"'{_pattern(file)}'" for file in group)
             try:
                 self.execute(f"COPY {name} FROM [{names}]")
             except QueryFailed as error:
@@ -166,7 +210,11 @@ class Session:
         self.execute("MATCH (r:Run) WHERE r.id = $id SET r.complete = true", {"id": run})
 
     def _recorded(self) -> dict[str, int]:
-        texts = {name: f"MATCH ()-[r:{name}]->() RETURN count(*)" for name in RECORDED}
+        # Of a property: count(*) and count(r) are read from statistics, which a removal does not change.
+        texts = {
+            name: f"MATCH ()-[r:{name}]->() RETURN count(r.{next(iter(RELATIONSHIP[name].properties))})"
+            for name in RECORDED
+        }
         return {name: int(self.column(text)[0]) for name, text in texts.items()}
 
     def checkpoint(self) -> None:
@@ -175,7 +223,8 @@ class Session:
 
     def close(self) -> None:
         self._connection.close()
-        self._database.close()
+        if self._owned:
+            self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -189,57 +238,6 @@ def total_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _groups(files: Iterable[Path], limit: int, scratch: Path) -> Iterator[tuple[list[Path], int]]:
-    """``files`` in groups of at most ``limit`` rows; a larger file is cut into ``scratch`` first."""
-    group: list[Path] = []
-    held = 0
-    for file, rows, temporary in _pieces(files, limit, scratch):
-        if group and held + rows > limit:
-            yield group, held
-            group, held = [], 0
-        group.append(file)
-        held += rows
-        if temporary:  # only one piece at a time lies on disk
-            yield group, held
-            file.unlink()
-            group, held = [], 0
-    if group:
-        yield group, held
-
-
-def _pieces(files: Iterable[Path], limit: int, scratch: Path) -> Iterator[tuple[Path, int, bool]]:
-    for file in files:
-        rows = int(pq.read_metadata(file).num_rows)
-        if rows <= limit:
-            if rows:
-                yield file, rows, False
-            continue
-        yield from _cut(file, limit, scratch / "piece.parquet")
-
-
-def _cut(file: Path, limit: int, piece: Path) -> Iterator[tuple[Path, int, bool]]:
-    with pq.ParquetFile(file) as source:
-        batches = source.iter_batches(batch_size=PIECE)
-        rest: list[pa.RecordBatch] = []
-        while rest := _some(batches, limit):
-            with pq.ParquetWriter(piece, source.schema_arrow, compression="snappy") as writer:
-                for batch in rest:
-                    writer.write_batch(batch)
-            yield piece, sum(batch.num_rows for batch in rest), True
-
-
-def _some(batches: Iterator[pa.RecordBatch], limit: int) -> list[pa.RecordBatch]:
-    taken: list[pa.RecordBatch] = []
-    rows = 0
-    while rows + PIECE <= max(limit, PIECE):
-        batch = next(batches, None)
-        if batch is None:
-            break
-        taken.append(batch)
-        rows += batch.num_rows
-    return taken
-
-
 def _plain(table: pa.Table) -> pa.Table:
     """``table`` with the engine's 128-bit integer sums as int64: what every other engine returns."""
     fields = [
@@ -249,8 +247,35 @@ def _plain(table: pa.Table) -> pa.Table:
     return table.cast(pa.schema(fields))
 
 
-def _quoted(path: Path) -> str:
-    return str(path.resolve()).replace("\\", "\\\\").replace("'", "\\'")
+def _pattern(path: Path) -> str:
+    """``path`` as ``COPY`` takes it, which reads ``*``, ``?`` and ``[`` as a pattern of several files."""
+    return glob.escape(str(path.resolve())).replace("\\", "\\\\").replace("'", "\\'")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _unopened(path: Path, error: BaseException, wanted: int) -> StoreUnavailable:
+    """Why the engine could not open a file, and what mends it."""
+    text = _first_line(error)
+    if "Mmap" in text or isinstance(error, MemoryError):
+        return StoreUnavailable(
+            f"{path} cannot be opened: the system gives this process no {wanted >> 20} MiB of addresses more "
+            "for it. Raise the limit (ulimit -v), close other stores, or open it with a smaller buffer pool "
+            "(buffer_bytes=...)."
+        )
+    if "Too many open files" in text:
+        return StoreUnavailable(
+            f"{path} cannot be opened: this process has too many files open. Close other stores, or raise "
+            "the limit (ulimit -n)."
+        )
+    if "ermission denied" in text:
+        return StoreUnavailable(f"{path} cannot be opened: permission denied.")
+    return StoreUnavailable(
+        f"{path} cannot be opened as an embedded store by ladybug {VERSION}: {text} "
+        "If another version made it, load its traces again into a new file."
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,6 +1,7 @@
 """The embedded store: one LadybugDB file, no server.
 
-The file is read through one read-only connection, opened again when another process has replaced it.
+The file is read by any number of threads, and opened anew when it has been replaced; who is asking then goes
+on with the one that was there (:mod:`graphpath.stores.handles`).
 Every change is made on a copy that then replaces the file (:mod:`graphpath.stores.staging`), so readers
 never wait, and a kill or a crash of the engine at any moment leaves the file as it was.
 """
@@ -8,29 +9,34 @@ never wait, and a kill or a crash of the engine at any moment leaves the file as
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphpath.errors import QueryFailed, RecordError, RunNotFound, StoreError, StoreUnavailable
 from graphpath.record import Trace
-from graphpath.schema import SCHEMA_VERSION
-from graphpath.stores import seal, verdicts
-from graphpath.stores.base import LoadReport, Progress, Store, admitted
+from graphpath.stores import verdicts
+from graphpath.stores.base import Answer, LoadReport, Progress, State, Store, admitted
 from graphpath.stores.engine import (
     BUFFER,
     BYTES_PER_ROW,
     BYTES_PER_STORED_ROW,
-    VERSION,
+    GROWTH,
     BufferFullError,
+    RoomFullError,
     Session,
+    room,
     total_memory,
 )
+from graphpath.stores.handles import Kept, Lease
 from graphpath.stores.load import is_loaded, load_run
+from graphpath.stores.place import generation, settled
 from graphpath.stores.prepare import MEMORY
 from graphpath.stores.remove import remove_run
 from graphpath.stores.sandbox import Limits, run_apart
+from graphpath.stores.snapshot import Snapshot
 from graphpath.stores.staging import staged
 
 if TYPE_CHECKING:
@@ -61,12 +67,12 @@ class LadybugStore(Store):
     def __init__(
         self, path: str | Path, *, buffer_bytes: int | None = None, memory_bytes: int = MEMORY
     ) -> None:
-        self.path = Path(path)
+        self.path = Path(path).absolute()
         self.uri = str(path)
         self.buffer_bytes, self.memory_bytes = buffer_bytes or BUFFER, memory_bytes
         self._fixed = buffer_bytes is not None
-        self._session: Session | None = None
-        self._opened: tuple[int, int] | None = None
+        self._kept = Kept()
+        weakref.finalize(self, self._kept.release)  # nobody has to close it
 
     def load(
         self, trace: Trace | str | Path, *, min_support: int | None = None, progress: Progress | None = None
@@ -75,12 +81,13 @@ class LadybugStore(Store):
         trace = trace if isinstance(trace, Trace) else Trace(trace)
         if min_support is not None and min_support < 1:
             raise StoreError(f"min_support counts samples and is at least 1, not {min_support}.")
-        if self.path.exists() and is_loaded(self._reader(), trace, min_support):
+        if self._exists() and self.read(lambda state: is_loaded(state, trace, min_support)):
             return LoadReport(trace.id, False)
         buffer = self._wanted(trace, stored=self._stored_edges())
+        more = 1
         while True:
             try:
-                with self._changed(buffer_bytes=buffer) as (session, work):
+                with self._changed(buffer_bytes=buffer, more=more) as (session, work):
                     return load_run(
                         session,
                         trace,
@@ -89,6 +96,8 @@ class LadybugStore(Store):
                         memory=self.memory_bytes,
                         progress=progress,
                     )
+            except RoomFullError:
+                more *= GROWTH
             except BufferFullError as error:
                 if not self._can_grow(buffer):
                     raise StoreUnavailable(
@@ -106,23 +115,28 @@ class LadybugStore(Store):
         return max(self.buffer_bytes, min(wanted, total_memory() // 2))
 
     def _stored_edges(self) -> int:
-        if not self.path.exists():
+        if not self._exists():
             return 0
         return int(self.execute("MATCH (p:Pathway) RETURN sum(p.edges) AS n")["n"][0].as_py() or 0)
 
     def execute(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
         """See :meth:`Store.execute`."""
+        return self.read(lambda state: state.execute(text, parameters))
+
+    def read(self, work: Callable[[State], Answer], *, timeout: float | None = None) -> Answer:
+        """See :meth:`Store.read`."""
         while True:
+            buffer = self.buffer_bytes
             try:
-                return self._reader().execute(text, parameters)
+                with self._leased(buffer) as lease, lease.session() as session:
+                    return work(Snapshot(session, self.dialect, timeout))
             except BufferFullError as error:
-                if not self._can_grow(self.buffer_bytes):
+                if not self._can_grow(buffer):
                     raise QueryFailed(
-                        f"The query needs a buffer pool of more than {self.buffer_bytes >> 20} MiB: ask for "
+                        f"The query needs a buffer pool of more than {buffer >> 20} MiB: ask for "
                         "less (layers, categories ...), or open the store with more (buffer_bytes=...)."
                     ) from error
-                self.buffer_bytes *= 2
-                self.close()
+                self.buffer_bytes = max(self.buffer_bytes, 2 * buffer)
 
     def _can_grow(self, buffer: int) -> bool:
         """Whether a pool of twice ``buffer`` bytes is allowed."""
@@ -142,8 +156,8 @@ class LadybugStore(Store):
         text, parameters = admitted(self, text, {**(given or {}), **parameters}, write=write)
         limits = Limits(timeout, self.buffer_bytes)
         if not write:
-            self._reader()  # says what is wrong with the file, if anything
-            rows = run_apart(self.path, text, parameters, limits, write=False)
+            with self._leased() as lease:  # says what is wrong with the file, if anything
+                rows = run_apart(lease.key.path, text, parameters, limits, write=False)
         else:
             with self._staged() as work:
                 rows = run_apart(work / "store.lbdb", text, parameters, limits, write=True)
@@ -194,56 +208,56 @@ class LadybugStore(Store):
 
         Tables that the schema has got since are made, where the file can be changed now.
         """
-        if self.path.exists() and self._reader().missing():
+        if not self._exists():
+            return
+        with self._leased() as lease, lease.session() as session:
+            missing = session.missing()
+        if missing:
             with suppress(StoreUnavailable), self._changed():
                 pass
 
     def close(self) -> None:
-        """See :meth:`Store.close`."""
-        session, self._session, self._opened = self._session, None, None
-        if session:
-            session.close()
+        """See :meth:`Store.close`. Queries that are under way end as if it had not been called."""
+        self._kept.release()
 
-    def _reader(self) -> Session:
-        """The read-only session, opened anew when the file has been replaced."""
+    def _exists(self) -> bool:
+        return generation(settled(self.path)) is not None
+
+    @contextmanager
+    def _leased(self, buffer_bytes: int | None = None) -> Iterator[Lease]:
+        """A lease of the file as it is now."""
+        lease = self._kept.lease(settled(self.path), buffer_bytes or self.buffer_bytes)
         try:
-            status = self.path.stat()
-        except OSError as error:
-            self.close()
-            raise StoreUnavailable(
-                f"There is no store at {self.path}: `graphpath load DIR --store {self.path}` makes it."
-            ) from error
-        found = (status.st_ino, status.st_mtime_ns)
-        if self._session is None or self._opened != found:
-            self.close()
-            _check_seal(self.path)
-            session = Session(self.path, read_only=True, buffer_bytes=self.buffer_bytes)
-            try:
-                _check_version(session, self.path)
-            except BaseException:
-                session.close()
-                raise
-            self._session, self._opened = session, found
-        return self._session
+            yield lease
+        finally:
+            lease.release()
 
     @contextmanager
     def _staged(self, *, empty: bool = False) -> Iterator[Path]:
         """A directory with a copy of the file, which replaces it when the block succeeds."""
-        if self.path.exists() and not empty:
-            self._reader()
-        with staged(self.path, empty=empty) as work:
-            yield work
+        if self._exists() and not empty:
+            with self._leased():  # says what is wrong with the file, if anything
+                pass
             self.close()
+        with staged(settled(self.path), empty=empty) as work:
+            yield work
 
     @contextmanager
     def _changed(
-        self, *, empty: bool = False, buffer_bytes: int | None = None
+        self, *, empty: bool = False, buffer_bytes: int | None = None, more: int = 1
     ) -> Iterator[tuple[Session, Path]]:
-        """A session on a copy of the file, and a directory for intermediate files."""
+        """A session on a copy of the file, and a directory for intermediate files.
+
+        ``more`` times the usual room is reserved for what the file becomes.
+        """
         with self._staged(empty=empty) as work:
             file = work / "store.lbdb"
             new = not file.exists()
-            with Session(file, read_only=False, buffer_bytes=buffer_bytes or self.buffer_bytes) as session:
+            found = generation(settled(self.path))
+            size = more * room(found.size if found else 0, read_only=False)
+            with Session(
+                file, read_only=False, buffer_bytes=buffer_bytes or self.buffer_bytes, max_bytes=size
+            ) as session:
                 if new:
                     session.create()
                 else:
@@ -281,28 +295,3 @@ def _traces(rows: list[dict[str, Any]]) -> list[tuple[Trace, int]] | None:
 def _verdicts(session: Session) -> list[dict[str, Any]]:
     """The verdicts of a file, which may be older than they are."""
     return [] if "Verdict" in session.missing() else verdicts.recorded(session)
-
-
-def _check_seal(path: Path) -> None:
-    """Refuse a damaged file."""
-    try:
-        seal.check(path)
-    except OSError as error:
-        raise StoreUnavailable(f"{path} cannot be opened as an embedded store: {error.strerror}.") from error
-
-
-def _check_version(session: Session, path: Path) -> None:
-    """Refuse a file that another version of the schema or the engine made."""
-    try:
-        rows = session.execute(
-            "MATCH (m:GraphpathMeta) RETURN m.schema AS schema, m.engine AS engine"
-        ).to_pylist()
-    except StoreError as error:
-        raise StoreUnavailable(f"{path} is a LadybugDB file, but no graphpath store.") from error
-    found = rows[0] if rows else {"schema": "none", "engine": "unknown"}
-    if (found["schema"], found["engine"]) != (SCHEMA_VERSION, f"ladybug {VERSION}"):
-        raise StoreUnavailable(
-            f"{path} was made with schema {found['schema']!r} by {found['engine']}; this is schema "
-            f"{SCHEMA_VERSION!r} and ladybug {VERSION}. Rebuild it from its traces "
-            f"(graphpath.open({str(path)!r}, rebuild=True)), or load them into a new file."
-        )

@@ -16,6 +16,7 @@ from graphpath.ids import digest
 from graphpath.record import Trace
 from graphpath.schema import NODES, RELATIONSHIPS
 from graphpath.stores.base import LoadReport, Progress
+from graphpath.stores.models import Asked
 from graphpath.stores.prepare import MEMORY, Workshop, prepare
 from graphpath.stores.remove import remove_run
 from graphpath.stores.resembles import compare
@@ -44,13 +45,13 @@ class _Clock:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
 
 
-def is_loaded(session: Session, trace: Trace, min_support: int | None) -> bool:
+def is_loaded(store: Asked, trace: Trace, min_support: int | None) -> bool:
     """Whether the store holds ``trace`` as it would be loaded now.
 
     Raises:
         StoreConflict: it holds another trace under the same run id.
     """
-    rows = session.execute(
+    rows = store.execute(
         "MATCH (r:Run) WHERE r.id = $id RETURN r.counts AS counts, r.parameters AS parameters, "
         "r.min_support AS min_support, r.complete AS complete, r.path AS path",
         {"id": trace.id},

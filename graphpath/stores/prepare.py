@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from graphpath.errors import RecordError, StoreError
 from graphpath.record import Trace
-from graphpath.sql import connected, quoted
+from graphpath.sql import connected, listed, quoted
 
 MEMORY = 1 << 30
 """Bytes that DuckDB may hold when nobody says otherwise; beyond them it spills to disk."""
@@ -37,19 +37,19 @@ class Workshop:
     def __post_init__(self) -> None:
         settings = {
             "memory_limit": f"{self.memory >> 20}MiB",
-            "temp_directory": str(self.directory / "spill"),
             "preserve_insertion_order": "false",
             "autoinstall_known_extensions": "false",
         }
-        self._connection = connected(settings, self.directory / "prepare.duckdb")
+        self._connection = connected(
+            settings, self.directory / "prepare.duckdb", spill=self.directory / "spill"
+        )
         for name in self.trace.counts:
             if files := self.trace.files(name):
                 self.view(name, files)
 
     def view(self, name: str, files: Sequence[Path]) -> None:
         """Let SQL read Parquet ``files`` as ``name``."""
-        listed = ", ".join(map(quoted, files))
-        self.run(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet([{listed}])")
+        self.run(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet([{listed(files)}])")
 
     def table(self, name: str, sql: str) -> None:
         """Keep the rows of ``sql`` as table ``name``."""

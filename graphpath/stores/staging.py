@@ -15,6 +15,7 @@ from pathlib import Path
 from graphpath.errors import StoreUnavailable
 from graphpath.locks import locked
 from graphpath.record.files import rename
+from graphpath.stores.place import check_alone
 from graphpath.stores.seal import seal, unseal
 
 
@@ -25,7 +26,8 @@ def staged(path: Path, *, empty: bool = False) -> Iterator[Path]:
     When the block ends without an error the copy replaces ``path``. One writer at a time.
 
     Raises:
-        StoreUnavailable: another process is changing the store, or the directory cannot be written.
+        StoreUnavailable: another process is changing the store, or the directory cannot be written; the
+            store is as it was.
     """
 
     def taken(holder: str) -> StoreUnavailable:
@@ -34,9 +36,11 @@ def staged(path: Path, *, empty: bool = False) -> Iterator[Path]:
         )
 
     def refused(error: OSError) -> StoreUnavailable:
-        return StoreUnavailable(f"{path} cannot be changed: {error}.")
+        reason = os.strerror(error.errno).lower() if error.errno else str(error).rstrip(".")
+        return StoreUnavailable(f"{path} cannot be changed, and is as it was: {reason}.")
 
     with locked(path.with_name(f".{path.name}.lock"), taken, refused):
+        check_alone(path)
         work = path.with_name(f".{path.name}.staging")
         shutil.rmtree(work, ignore_errors=True)
         try:
@@ -46,6 +50,8 @@ def staged(path: Path, *, empty: bool = False) -> Iterator[Path]:
                 unseal(work / "store.lbdb")
             yield work
             _install(work / "store.lbdb", path)
+        except OSError as error:
+            raise refused(error) from error
         finally:
             shutil.rmtree(work, ignore_errors=True)
 

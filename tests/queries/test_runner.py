@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 from graphpath import ids, queries
 from graphpath.errors import QueryFailed, QueryFileError, QueryParameterError, RunNotFound
 from graphpath.queries.frame import to_frame
+from graphpath.queries.runner import Answer, State
 from graphpath.record import Trace
 from graphpath.stores import Store, open_store
 from tests.queries.facts import Facts
@@ -37,6 +38,9 @@ class Answering:
             )
         self.asked.append(parameters)
         return self.answer if self.answer is not None else pa.table({})
+
+    def read(self, work: Callable[[State], Answer], *, timeout: float | None = None) -> Answer:
+        return work(self)
 
     def query(self, name: str, **parameters: object) -> pd.DataFrame:
         return queries.query(self, name, **parameters)

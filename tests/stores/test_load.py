@@ -13,7 +13,7 @@ import pytest
 
 from graphpath.errors import QueryFailed, RecordError, StoreConflict, StoreError, StoreUnavailable
 from graphpath.record import Trace
-from graphpath.stores import engine, ladybug, open_store
+from graphpath.stores import engine, ladybug, open_store, slices
 from graphpath.stores.engine import BufferFullError, Session
 from graphpath.stores.staging import staged
 from tests.stores.contents import assert_same, contents, frame
@@ -250,7 +250,7 @@ def test_a_damaged_trace_is_refused_by_name(empty, tmp_path):
 
 def test_large_files_are_cut_to_fit_the_buffer(empty, small, undisturbed, monkeypatch):
     monkeypatch.setattr(engine, "BYTES_PER_ROW", (128 << 20) // 70)
-    monkeypatch.setattr(engine, "PIECE", 32)
+    monkeypatch.setattr(slices, "PIECE", 32)
     load_all(empty, small)
     assert_same(contents(empty), undisturbed)
 

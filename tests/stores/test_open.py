@@ -6,7 +6,7 @@ import pytest
 
 from graphpath.errors import MissingExtra, StoreUnavailable
 from graphpath.schema import NODES, RELATIONSHIPS, SCHEMA_VERSION
-from graphpath.stores import ladybug, open_store
+from graphpath.stores import engine, open_store
 from tests.stores.contents import assert_same, contents
 from tests.synthetic import write_trace
 
@@ -76,7 +76,7 @@ def test_a_server_needs_the_driver(uri, monkeypatch):
 
 def test_meta_names_schema_and_engine(loaded):
     rows = loaded.execute("MATCH (m:GraphpathMeta) RETURN m.schema AS s, m.engine AS e").to_pylist()
-    assert rows == [{"s": SCHEMA_VERSION, "e": f"ladybug {ladybug.VERSION}"}]
+    assert rows == [{"s": SCHEMA_VERSION, "e": f"ladybug {engine.VERSION}"}]
 
 
 def test_schema_lists_every_property(loaded):

@@ -27,6 +27,23 @@ class TooLargeError(StoreError):
     """A transaction did not fit in the server's memory; a smaller one may."""
 
 
+class UnreachableError(StoreUnavailable):
+    """The server does not answer."""
+
+
+@contextmanager
+def going_on(address: Address, doing: str) -> Iterator[None]:
+    """Say of a server that stops answering within the block that ``doing`` goes on when it is back."""
+    try:
+        yield
+    except UnreachableError as error:
+        cause = error.__cause__ or error
+        raise StoreUnavailable(
+            f"The server at {address.uri} went away while {doing} ({_reason(cause)}). What it had stored by "
+            "then is kept: start it again and give the same command, which goes on from there."
+        ) from error
+
+
 @contextmanager
 def told(address: Address, timeout: float | None = None) -> Iterator[None]:
     """Raise what the driver raises within the block as one of graphpath's errors."""
@@ -110,7 +127,7 @@ def _of_driver(error: BaseException, address: Address) -> StoreError:
         return StoreUnavailable(f"{address.uri} cannot be used: {first_line(error)}")
     if isinstance(error, bolt.ResultError | bolt.TransactionError):
         return QueryFailed(f"The query did not end as it should: {first_line(error)}")
-    return StoreUnavailable(
+    return UnreachableError(
         f"No answer from a Neo4j server at {address.uri} ({_reason(error)}): is it running, is the "
         "address right? `graphpath neo4j start` runs one on this machine."
     )

@@ -14,7 +14,7 @@ from typing import Final
 from graphpath.errors import StoreConflict
 from graphpath.record import Trace
 from graphpath.schema import NODE, RELATIONSHIP
-from graphpath.sql import quoted
+from graphpath.sql import listed, quoted
 from graphpath.stores.base import Progress
 from graphpath.stores.load import write_row
 from graphpath.stores.neo4j.statements import columns
@@ -110,9 +110,9 @@ class Gathering:
         return False
 
     def _view(self, shop: Workshop, runs: Iterable[str]) -> None:
-        listed = ", ".join(map(quoted, runs)) or "NULL"
+        some = ", ".join(map(quoted, runs)) or "NULL"
         for view, (name, wanted, rows) in STORED.items():
-            condition = f"WHERE {rows.format(runs=listed)}" if rows else ""
+            condition = f"WHERE {rows.format(runs=some)}" if rows else ""
             files = self.files.get(name)
             source = select(name, files) if files else _nothing(name)
             shop.run(f"CREATE OR REPLACE VIEW stored_{view} AS SELECT {wanted} FROM {source} {condition}")
@@ -154,7 +154,7 @@ def gather(
 
 def select(name: str, files: Iterable[Path]) -> str:
     """The rows of ``files`` as a source in SQL: the schema's columns, ends ``start`` and ``stop``."""
-    sources = [quoted(path) for path in files]
+    sources = [listed([path]) for path in files]
     # Only the record's own files call their columns alike.
     groups = [", ".join(sources)] if name in RECORDED else sources
     rows = " UNION ALL ".join(f"SELECT * FROM read_parquet([{group}])" for group in groups)

@@ -82,14 +82,13 @@ def convert(files: Files, directory: Path, memory: int) -> ImportFiles:
     directory.mkdir(parents=True, exist_ok=True)
     settings = {
         "memory_limit": f"{memory >> 20}MiB",
-        "temp_directory": str(directory / "spill"),
         "preserve_insertion_order": "false",
     }
     parts: dict[str, list[Path]] = {}
     counts: dict[str, int] = {}
     numbers: Numbers = {}
     multiline = False
-    with connected(settings) as connection:
+    with connected(settings, spill=directory / "spill") as connection:
         for name in (*(node.label for node in NODES), *(item.name for item in RELATIONSHIPS)):
             found = files.get(name, [])
             rows = sum(int(pq.read_metadata(file).num_rows) for file in found)

@@ -50,9 +50,11 @@ class BoltSession:
         self._run = ""
         self._holder = uuid.uuid4().hex
 
-    def execute(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
+    def execute(
+        self, text: str, parameters: Mapping[str, object] | None = None, *, timeout: float | None = PATIENCE
+    ) -> pa.Table:
         """See :meth:`graphpath.stores.session.Session.execute`."""
-        return to_table(self.columns(text, parameters))
+        return to_table(self.columns(text, parameters, timeout=timeout))
 
     def columns(
         self, text: str, parameters: Mapping[str, object] | None = None, *, timeout: float | None = PATIENCE

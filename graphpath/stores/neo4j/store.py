@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,12 +17,13 @@ from graphpath.errors import QueryFailed, RunNotFound, StoreConflict, StoreError
 from graphpath.record import Trace
 from graphpath.schema import NODES, SCHEMA_VERSION
 from graphpath.stores import verdicts
-from graphpath.stores.base import LoadReport, Progress, Store, admitted
+from graphpath.stores.base import Answer, LoadReport, Progress, State, Store, admitted
 from graphpath.stores.load import is_loaded, load_run
 from graphpath.stores.neo4j.address import Address
 from graphpath.stores.neo4j.batches import BYTES
 from graphpath.stores.neo4j.bulk import BulkReport, bulk_load
-from graphpath.stores.neo4j.failures import TooLargeError, told
+from graphpath.stores.neo4j.failures import TooLargeError, going_on, told
+from graphpath.stores.neo4j.moment import Moment
 from graphpath.stores.neo4j.session import BoltSession
 from graphpath.stores.neo4j.values import to_table
 from graphpath.stores.prepare import MEMORY
@@ -41,6 +43,7 @@ SETTINGS: Final[dict[str, Any]] = {
     "notifications_min_severity": "OFF",
 }
 IN_TRANSACTIONS: Final = re.compile(r"\bIN\s+(\S+\s+CONCURRENT\s+)?TRANSACTIONS\b", re.IGNORECASE)
+ATTEMPTS: Final = 3
 FUNCTIONS: Final = "SHOW FUNCTIONS YIELD name WHERE name STARTS WITH $prefix RETURN count(*) AS n"
 META: Final = "MATCH (m:GraphpathMeta) RETURN m.schema AS schema, m.engine AS engine"
 
@@ -80,6 +83,7 @@ class Neo4jStore(Store):
         self.batch_bytes, self.memory_bytes = batch_bytes, memory_bytes
         self._settings = {**SETTINGS, **(driver or {})}
         self._driver: neo4j.Driver | None = None
+        self._lock = threading.Lock()
 
     def check(self) -> None:
         """Connect, and refuse a server or a graph of another version. Raises StoreUnavailable."""
@@ -102,9 +106,10 @@ class Neo4jStore(Store):
             return LoadReport(trace.id, False)
         work = Path(tempfile.mkdtemp(prefix="graphpath-load-"))
         try:
-            return load_run(
-                session, trace, work, min_support=min_support, memory=self.memory_bytes, progress=progress
-            )
+            with going_on(self.address, f"{trace.path} was loaded"):
+                return load_run(
+                    session, trace, work, min_support=min_support, memory=self.memory_bytes, progress=progress
+                )
         except TooLargeError as error:
             raise StoreUnavailable(str(error)) from error
         finally:
@@ -135,6 +140,20 @@ class Neo4jStore(Store):
     def execute(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
         """See :meth:`Store.execute`. Runs in a read transaction, so that the server refuses any change."""
         return self._asked(text, parameters or {})
+
+    def read(self, work: Callable[[State], Answer], *, timeout: float | None = None) -> Answer:
+        """See :meth:`Store.read`. A server shows each statement what is there then: where a run has come or
+        gone in between, the work is done again.
+        """
+        for _ in range(ATTEMPTS):
+            moment = Moment(self.session(), timeout)
+            before = moment.runs()
+            answer = work(moment)
+            if moment.runs() == before:
+                return answer
+        raise QueryFailed(
+            f"Runs at {self.uri} came or went each of {ATTEMPTS} times that this was asked: ask again."
+        )
 
     def cypher(
         self,
@@ -172,8 +191,9 @@ class Neo4jStore(Store):
         session = self.session(write=True)
         if not session.column("MATCH (r:Run) WHERE r.id = $run RETURN r.id", {"run": run}):
             raise RunNotFound(f"{self.uri} holds no run {run!r}; `runs` lists the ones it has.")
-        session.forget(run)
-        remove_run(session, run)
+        with going_on(self.address, f"run {run!r} was deleted"):
+            session.forget(run)
+            remove_run(session, run)
 
     def record_verdict(self, verdict: Mapping[str, object], runs: Sequence[str]) -> None:
         """See :meth:`Store.record_verdict`."""
@@ -183,7 +203,8 @@ class Neo4jStore(Store):
 
     def close(self) -> None:
         """See :meth:`Store.close`."""
-        driver, self._driver = self._driver, None
+        with self._lock:
+            driver, self._driver = self._driver, None
         if driver:
             driver.close()
 
@@ -213,19 +234,23 @@ class Neo4jStore(Store):
         return BoltSession(self._connected(), self.address, write=write, batch_bytes=self.batch_bytes)
 
     def _connected(self) -> neo4j.Driver:
-        if self._driver is None:
-            password = self.address.password
-            auth = None if password is None else (self.address.user, password)
-            with told(self.address):
-                driver = neo4j.GraphDatabase.driver(self.uri, auth=auth, **self._settings)
-                try:
-                    driver.verify_connectivity()
-                except BaseException:
-                    driver.close()
-                    raise
-            self._driver = driver
-            weakref.finalize(self, driver.close)  # as for other stores, nobody has to close it
-        return self._driver
+        with self._lock:  # the driver itself is for all threads
+            if self._driver is None:
+                self._driver = self._connect()
+            return self._driver
+
+    def _connect(self) -> neo4j.Driver:
+        password = self.address.password
+        auth = None if password is None else (self.address.user, password)
+        with told(self.address):
+            driver = neo4j.GraphDatabase.driver(self.uri, auth=auth, **self._settings)
+            try:
+                driver.verify_connectivity()
+            except BaseException:
+                driver.close()
+                raise
+        weakref.finalize(self, driver.close)  # as for other stores, nobody has to close it
+        return driver
 
 
 def _check_server(agent: str, uri: str) -> None:
