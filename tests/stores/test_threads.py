@@ -16,7 +16,7 @@ from graphpath.stores import handles, ladybug, open_store
 from graphpath.stores.engine import BufferFullError, Session
 from tests.synthetic import write_trace
 
-SLOW = f"MATCH {', '.join(f'({name}:Neuron)' for name in 'abcdefg')} RETURN sum(a.x * g.y + c.x) AS n"
+SLOW = f"MATCH (a:Neuron){'-[:FLOWS_TO]-(:Neuron)' * 12}-[:FLOWS_TO]-(z:Neuron) RETURN sum(a.x * z.y) AS n"
 
 
 @pytest.fixture(scope="module")
