@@ -23,29 +23,26 @@ def connected(
     """
     import duckdb
 
-    links: list[Path] = []
-    file = ":memory:" if path is None else str(_plain(path, links))
-    places = {} if spill is None else {"temp_directory": str(_plain(spill, links))}
+    folders: list[Path] = []
+    file = ":memory:" if path is None else str(_plain(path, folders))
+    places = {} if spill is None else {"temp_directory": str(_plain(spill, folders))}
     connection = duckdb.connect(file, config={**settings, **places})
-    for link in links:
-        weakref.finalize(connection, shutil.rmtree, link, ignore_errors=True)
+    for folder in folders:
+        weakref.finalize(connection, shutil.rmtree, folder, ignore_errors=True)
     # Of what takes seconds it would print how far it is, to standard output, where answers go.
     connection.execute("SET enable_progress_bar = false")
     return connection
 
 
-def _plain(path: Path, links: list[Path]) -> Path:
-    """``path``, or the same through a link in a folder, which ``links`` gets, where DuckDB would misread it.
+def _plain(path: Path, folders: list[Path]) -> Path:
+    """``path``, or one in a temporary folder, which ``folders`` gets, where DuckDB would misread it.
 
-    What follows a ``?`` is no name to it, and a backslash is a slash.
+    What follows a ``?`` is no name to it, and a backslash is a slash; it sees through links.
     """
-    folder = path.parent.resolve()
-    if not set("?\\") & set(str(folder)):
+    if not set("?\\") & set(str(path.parent.resolve())):
         return path
-    links.append(Path(tempfile.mkdtemp(prefix="graphpath-")))
-    link = links[-1] / "work"
-    link.symlink_to(folder, target_is_directory=True)
-    return link / path.name
+    folders.append(Path(tempfile.mkdtemp(prefix="graphpath-")))
+    return folders[-1] / path.name
 
 
 def listed(paths: Iterable[Path]) -> str:

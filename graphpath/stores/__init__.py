@@ -29,7 +29,7 @@ def open_store(uri: str | Path, *, rebuild: bool = False, **options: Any) -> Sto
     from graphpath.stores.ladybug import LadybugStore
 
     store = LadybugStore(uri, **options)
-    if rebuild and store.path.exists():
+    if rebuild and store.exists():
         store.rebuild()
     store.check()
     return store

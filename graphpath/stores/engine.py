@@ -29,7 +29,7 @@ BYTES_PER_STORED_ROW = 128
 
 
 ROOM_TO_READ = 1 << 26
-ROOM_TO_WRITE = 1 << 30
+ROOM_TO_WRITE = 1 << 28
 """Bytes of addresses that the engine reserves at least for a file (by itself it reserves 8 TiB)."""
 GROWTH = 8
 """What a file may become, in multiples of what it is, before a write is tried again with more room."""

@@ -32,7 +32,7 @@ from graphpath.stores.engine import (
 )
 from graphpath.stores.handles import Kept, Lease
 from graphpath.stores.load import is_loaded, load_run
-from graphpath.stores.place import generation, settled
+from graphpath.stores.place import check_alone, generation, settled
 from graphpath.stores.prepare import MEMORY
 from graphpath.stores.remove import remove_run
 from graphpath.stores.sandbox import Limits, run_apart
@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+RUNS = "MATCH (r:Run) RETURN r.id AS run, r.path AS path, r.min_support AS support ORDER BY run"
+GONE = "sum(CASE WHEN p.run = $run THEN p.edges ELSE 0 END) AS gone"
+SIZES = f"MATCH (p:Pathway) RETURN {GONE}, sum(p.edges) AS edges"
 REBUILD_ABOVE = 0.1
 """Share of the store's edges beyond which a deletion rebuilds the file instead."""
 
@@ -81,7 +84,7 @@ class LadybugStore(Store):
         trace = trace if isinstance(trace, Trace) else Trace(trace)
         if min_support is not None and min_support < 1:
             raise StoreError(f"min_support counts samples and is at least 1, not {min_support}.")
-        if self._exists() and self.read(lambda state: is_loaded(state, trace, min_support)):
+        if self.exists() and self.read(lambda state: is_loaded(state, trace, min_support)):
             return LoadReport(trace.id, False)
         buffer = self._wanted(trace, stored=self._stored_edges())
         more = 1
@@ -115,7 +118,7 @@ class LadybugStore(Store):
         return max(self.buffer_bytes, min(wanted, total_memory() // 2))
 
     def _stored_edges(self) -> int:
-        if not self._exists():
+        if not self.exists():
             return 0
         return int(self.execute("MATCH (p:Pathway) RETURN sum(p.edges) AS n")["n"][0].as_py() or 0)
 
@@ -166,18 +169,14 @@ class LadybugStore(Store):
 
     def delete(self, run: str) -> None:
         """See :meth:`Store.delete`. Rebuilds the file from the other runs' traces when that is cheaper."""
-        rows = self.execute(
-            "MATCH (p:Pathway) RETURN sum(CASE WHEN p.run = $run THEN p.edges ELSE 0 END) AS gone, "
-            "sum(p.edges) AS edges",
-            {"run": run},
-        ).to_pylist()
-        others = self.execute("MATCH (r:Run) RETURN r.id AS run, r.path AS path, r.min_support AS support")
-        if run not in others["run"].to_pylist():
+        [sizes], runs = self.read(
+            lambda state: (state.execute(SIZES, {"run": run}).to_pylist(), state.execute(RUNS).to_pylist())
+        )
+        if run not in (row["run"] for row in runs):
             raise RunNotFound(f"{self.path} holds no run {run!r}; `runs` lists the ones it has.")
-        kept = [row for row in others.to_pylist() if row["run"] != run]
-        large = (rows[0]["gone"] or 0) > REBUILD_ABOVE * (rows[0]["edges"] or 0)
-        if large and (traces := _traces(kept)) is not None:
-            self._rebuild(traces)
+        large = (sizes["gone"] or 0) > REBUILD_ABOVE * (sizes["edges"] or 0)
+        if large and (traces := _traces([row for row in runs if row["run"] != run])) is not None:
+            self._rebuild(traces, runs)
             return
         with self._changed() as (session, _):
             remove_run(session, run)
@@ -188,15 +187,13 @@ class LadybugStore(Store):
         Raises:
             StoreError: a trace is no longer there.
         """
-        with Session(self.path, read_only=True, buffer_bytes=self.buffer_bytes) as session:
-            rows = session.execute(
-                "MATCH (r:Run) RETURN r.id AS run, r.path AS path, r.min_support AS support"
-            )
-        traces = _traces(rows.to_pylist())
+        with self._as_it_is() as session:
+            runs = session.execute(RUNS).to_pylist()
+        traces = _traces(runs)
         if traces is None:
-            missing = ", ".join(row["path"] for row in rows.to_pylist())
+            missing = ", ".join(row["path"] for row in runs)
             raise StoreError(f"{self.path} cannot be rebuilt: not all of its traces are there ({missing}).")
-        self._rebuild(traces)
+        self._rebuild(traces, runs)
 
     def record_verdict(self, verdict: Mapping[str, object], runs: Sequence[str]) -> None:
         """See :meth:`Store.record_verdict`."""
@@ -208,7 +205,7 @@ class LadybugStore(Store):
 
         Tables that the schema has got since are made, where the file can be changed now.
         """
-        if not self._exists():
+        if not self.exists():
             return
         with self._leased() as lease, lease.session() as session:
             missing = session.missing()
@@ -220,7 +217,8 @@ class LadybugStore(Store):
         """See :meth:`Store.close`. Queries that are under way end as if it had not been called."""
         self._kept.release()
 
-    def _exists(self) -> bool:
+    def exists(self) -> bool:
+        """Whether there is a file. Raises StoreUnavailable where it is something else."""
         return generation(settled(self.path)) is not None
 
     @contextmanager
@@ -235,7 +233,7 @@ class LadybugStore(Store):
     @contextmanager
     def _staged(self, *, empty: bool = False) -> Iterator[Path]:
         """A directory with a copy of the file, which replaces it when the block succeeds."""
-        if self._exists() and not empty:
+        if self.exists() and not empty:
             with self._leased():  # says what is wrong with the file, if anything
                 pass
             self.close()
@@ -258,18 +256,29 @@ class LadybugStore(Store):
             with Session(
                 file, read_only=False, buffer_bytes=buffer_bytes or self.buffer_bytes, max_bytes=size
             ) as session:
-                if new:
-                    session.create()
-                else:
-                    session.migrate()
+                session.create() if new else session.migrate()
                 yield session, work
                 session.checkpoint()
 
-    def _rebuild(self, traces: list[tuple[Trace, int]]) -> None:
-        with Session(self.path, read_only=True, buffer_bytes=self.buffer_bytes) as session:
-            kept = _verdicts(session)
+    @contextmanager
+    def _as_it_is(self) -> Iterator[Session]:
+        """A session to read the file, whichever version made it."""
+        path = settled(self.path)
+        generation(path)
+        check_alone(path)
+        with Session(path, read_only=True, buffer_bytes=self.buffer_bytes) as session:
+            yield session
+
+    def _rebuild(self, traces: list[tuple[Trace, int]], runs: list[dict[str, Any]]) -> None:
+        """Make the file anew from ``traces``, if it still holds ``runs``; its verdicts stay."""
         buffer = self._wanted(*(trace for trace, _ in traces))
         with self._changed(empty=True, buffer_bytes=buffer) as (session, work):
+            with self._as_it_is() as old:
+                if old.execute(RUNS).to_pylist() != runs:
+                    raise StoreUnavailable(
+                        f"{self.path} was changed by another process meanwhile: try again."
+                    )
+                kept = _verdicts(old)
             for number, (trace, support) in enumerate(traces):
                 directory = work / f"load-{number}"
                 directory.mkdir()

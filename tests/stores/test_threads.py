@@ -32,6 +32,13 @@ def two(tmp_path_factory):
     return root, clean, attacked
 
 
+@pytest.fixture
+def opened() -> Callable[[], int]:
+    """How many files are open that were not before the test."""
+    before = handles.open_handles()
+    return lambda: handles.open_handles() - before
+
+
 def replace(path, by) -> None:
     """As a load does at its end."""
     shutil.copyfile(by, path.with_suffix(".new"))
@@ -58,7 +65,7 @@ def asked_by_threads(threads: int, ask: Callable[[], None], meanwhile: Callable[
         return sum(one.result() for one in going)
 
 
-def test_eight_threads_see_fifty_replacements(two, tmp_path) -> None:
+def test_eight_threads_see_fifty_replacements(opened, two, tmp_path) -> None:
     """Each answer is of one state of the file: a run that comes and goes is whole, or not there."""
     root, _, _ = two
     path = tmp_path / "s.lbdb"
@@ -83,11 +90,11 @@ def test_eight_threads_see_fifty_replacements(two, tmp_path) -> None:
         assert asked_by_threads(8, ask, meanwhile) > 8
         ask()
         assert seen == {6, "none"}
-        assert handles.open_handles() == 1
-    assert handles.open_handles() == 0
+        assert opened() == 1
+    assert opened() == 0
 
 
-def test_threads_ask_while_their_own_store_loads_and_closes(two, tmp_path) -> None:
+def test_threads_ask_while_their_own_store_loads_and_closes(opened, two, tmp_path) -> None:
     root, _, attacked = two
     path = tmp_path / "s.lbdb"
     replace(path, root / "one.lbdb")
@@ -103,10 +110,10 @@ def test_threads_ask_while_their_own_store_loads_and_closes(two, tmp_path) -> No
 
         assert asked_by_threads(6, ask, meanwhile) > 6
         assert len(store.runs()) == 2
-    assert handles.open_handles() == 0
+    assert opened() == 0
 
 
-def test_the_buffer_grows_under_others(two, monkeypatch) -> None:
+def test_the_buffer_grows_under_others(opened, two, monkeypatch) -> None:
     root, _, _ = two
     original = Session.execute
 
@@ -124,43 +131,43 @@ def test_the_buffer_grows_under_others(two, monkeypatch) -> None:
         )
         assert set(counted) == {117}
         assert store.buffer_bytes == 1 << 30
-        assert handles.open_handles() == 1
+        assert opened() == 1
 
 
-def test_sixty_stores_are_open_in_one_process(two, tmp_path) -> None:
+def test_sixty_stores_are_open_in_one_process(opened, two, tmp_path) -> None:
     root, _, _ = two
     stores = []
     for number in range(60):
         shutil.copyfile(root / "one.lbdb", tmp_path / f"{number}.lbdb")
         stores.append(open_store(tmp_path / f"{number}.lbdb"))
-    assert handles.open_handles() == 60
+    assert opened() == 60
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(lambda store: len(store.runs()), stores)) == {1}
     for store in stores:
         store.close()
-    assert handles.open_handles() == 0
+    assert opened() == 0
 
 
-def test_stores_of_one_file_share_its_handle(two, tmp_path) -> None:
+def test_stores_of_one_file_share_its_handle(opened, two, tmp_path) -> None:
     root, _, _ = two
     (tmp_path / "link.lbdb").symlink_to(root / "one.lbdb")
     with open_store(root / "one.lbdb") as first, open_store(tmp_path / "link.lbdb") as second:
         assert len(first.runs()) == len(second.runs()) == 1
-        assert handles.open_handles() == 1
+        assert opened() == 1
         first.close()
         assert len(second.runs()) == 1
 
 
-def test_a_store_that_nobody_closes_is_closed_when_it_goes(two) -> None:
+def test_a_store_that_nobody_closes_is_closed_when_it_goes(opened, two) -> None:
     root, _, _ = two
     store = open_store(root / "one.lbdb")
-    assert handles.open_handles() == 1
+    assert opened() == 1
     del store
-    assert handles.open_handles() == 0
+    assert opened() == 0
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_process_opens_its_own(two) -> None:
+def test_a_forked_process_opens_its_own(opened, two) -> None:
     root, _, _ = two
     with open_store(root / "one.lbdb") as store:
         assert len(store.runs()) == 1
