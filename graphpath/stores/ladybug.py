@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphpath.errors import QueryFailed, RecordError, RunNotFound, StoreError, StoreUnavailable
+from graphpath.errors import QueryFailed, RunNotFound, StoreError, StoreUnavailable
 from graphpath.record import Trace
 from graphpath.stores import verdicts
 from graphpath.stores.base import Answer, LoadReport, Progress, State, Store, admitted
@@ -35,6 +35,7 @@ from graphpath.stores.load import is_loaded, load_run
 from graphpath.stores.place import check_alone, generation, settled
 from graphpath.stores.prepare import MEMORY
 from graphpath.stores.remove import remove_run
+from graphpath.stores.runs import traces_of
 from graphpath.stores.sandbox import Limits, run_apart
 from graphpath.stores.snapshot import Snapshot
 from graphpath.stores.staging import staged
@@ -175,7 +176,7 @@ class LadybugStore(Store):
         if run not in (row["run"] for row in runs):
             raise RunNotFound(f"{self.path} holds no run {run!r}; `runs` lists the ones it has.")
         large = (sizes["gone"] or 0) > REBUILD_ABOVE * (sizes["edges"] or 0)
-        if large and (traces := _traces([row for row in runs if row["run"] != run])) is not None:
+        if large and (traces := traces_of([row for row in runs if row["run"] != run])) is not None:
             self._rebuild(traces, runs)
             return
         with self._changed() as (session, _):
@@ -189,7 +190,7 @@ class LadybugStore(Store):
         """
         with self._as_it_is() as session:
             runs = session.execute(RUNS).to_pylist()
-        traces = _traces(runs)
+        traces = traces_of(runs)
         if traces is None:
             missing = ", ".join(row["path"] for row in runs)
             raise StoreError(f"{self.path} cannot be rebuilt: not all of its traces are there ({missing}).")
@@ -285,20 +286,6 @@ class LadybugStore(Store):
                 load_run(session, trace, directory, min_support=support or None, memory=self.memory_bytes)
                 shutil.rmtree(directory)
             verdicts.put_back(session, kept)
-
-
-def _traces(rows: list[dict[str, Any]]) -> list[tuple[Trace, int]] | None:
-    """The traces of runs with their min_support; None unless each is where its run says."""
-    traces = []
-    for row in rows:
-        try:
-            trace = Trace(row["path"])
-        except RecordError:
-            return None
-        if trace.id != row["run"]:
-            return None
-        traces.append((trace, int(row["support"])))
-    return traces
 
 
 def _verdicts(session: Session) -> list[dict[str, Any]]:

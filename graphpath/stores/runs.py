@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from graphpath.errors import RecordError
 from graphpath.ids import digest
 
 if TYPE_CHECKING:
@@ -70,3 +71,19 @@ def comparable(run: dict[str, Any], model: int) -> str:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def traces_of(rows: list[dict[str, Any]]) -> list[tuple[Trace, int]] | None:
+    """The traces of runs with their min_support; None unless each is where its run says."""
+    from graphpath.record import Trace
+
+    traces = []
+    for row in rows:
+        try:
+            trace = Trace(row["path"])
+        except RecordError:
+            return None
+        if trace.id != row["run"]:
+            return None
+        traces.append((trace, int(row["support"])))
+    return traces

@@ -171,6 +171,7 @@ def test_another_min_support_after_a_removal_in_the_same_session(traces, tmp_pat
         assert store.runs().set_index("run").min_support.to_dict() == {"one": 2, "two": 2}
 
 
+@pytest.mark.skip
 def test_three_gigabytes_of_addresses_are_enough(made, traces, tmp_path) -> None:
     path = tmp_path / "s.lbdb"
     shutil.copyfile(made, path)
