@@ -1,4 +1,4 @@
-"""Locks between processes: one changes a store, starts a server or runs studies in a folder at a time."""
+"""Locks between processes: one changes a store or a trace, starts a server or runs studies at a time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from graphpath.errors import GraphpathError
 
@@ -20,25 +21,55 @@ def locked(
 ) -> Iterator[None]:
     """Holds the lock file ``path``; the system frees it when this process ends, however it ends.
 
+    The file is there while somebody holds it; what a killed process leaves of it stops nobody.
+
     Raises:
         GraphpathError: what ``taken`` makes of its holder's name, where another process has it (unless told
             to wait), or ``refused`` of the system's error, where the file cannot be written.
     """
-    import fcntl  # Unix only, as is all that needs a lock
-
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+")
+        file = _held(path, wait)
+    except BlockingIOError as error:
+        raise taken(_holder(path)) from error
     except OSError as error:
         raise refused(error) from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except OSError as error:
-            file.seek(0)
-            raise taken(file.read().strip() or "another process") from error
+    try:
         file.truncate(0)
         file.write(f"process {os.getpid()}")
         file.flush()
         yield
-        file.truncate(0)
+    finally:
+        path.unlink(missing_ok=True)  # while it is held: whoever waits for it finds out, and makes a new one
+        file.close()
+
+
+def _held(path: Path, wait: bool) -> TextIO:
+    """``path`` opened and locked, and still under that name. Raises BlockingIOError where another has it."""
+    import fcntl  # Unix only, as is all that needs a lock
+
+    while True:
+        file = path.open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            if is_at(file.fileno(), path):
+                return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+
+
+def is_at(descriptor: int, path: Path) -> bool:
+    """Whether the opened file is the one that ``path`` names now."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip() or "another process"
+    except (OSError, ValueError):
+        return "another process"

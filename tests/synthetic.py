@@ -17,6 +17,8 @@ import pyarrow as pa
 
 from graphpath import ids
 from graphpath.record import PARTED, TABLES, Trace, TraceWriter
+from graphpath.record.description import FILE, FILES, write_run
+from graphpath.record.files import sha256
 from graphpath.record.schema import STAGED
 
 Rows = dict[str, np.ndarray | pa.Array]
@@ -149,6 +151,14 @@ def write_named_trace(path: str | Path, trace: Trace, run: str) -> Trace:
     writer = TraceWriter.open(path, {**trace.run, "id": run, "complete": False})
     writer.write_part(0, parts)
     return writer.finish(layers=layers, categories=categories)
+
+
+def describe_anew(path: Path, **changes: object) -> None:
+    """Give the trace in ``path`` other entries in run.json, and the digests that its files have now."""
+    run = json.loads((path / FILE).read_text(encoding="utf-8")) | changes
+    files = run.get(FILES, {})
+    run[FILES] = {file: sha256(path / file) for file in files if (path / file).is_file()}
+    write_run(path, run)
 
 
 def arrow(name: str, frame: pd.DataFrame) -> pa.Table:

@@ -53,6 +53,8 @@ def command(
 
 def load_into(store: Store, trace: Trace, min_support: int | None = None) -> None:
     """Load ``trace`` and say so."""
+    if not trace.verified:
+        say(f"{trace.path} is of an older graphpath: it has no digests, damage is not noticed.", err=True)
     with bar("loading", unit="steps") as shown:
         done = store.load(trace, min_support=min_support, progress=shown.stage)
     say(_told(trace.path, done.loaded, trace.counts, done.total_seconds, done.run))

@@ -1,5 +1,7 @@
 """The record: a trace as a directory of Parquet files (DESIGN §5)."""
 
+from graphpath.record.alone import alone
+from graphpath.record.directory import begun, finished
 from graphpath.record.imageset import ImagePart, ImageSet, is_image_set, write_image_set
 from graphpath.record.schema import PARTED, SCHEMA_VERSION, TABLES
 from graphpath.record.table import Table
@@ -15,6 +17,9 @@ __all__ = [
     "Table",
     "Trace",
     "TraceWriter",
+    "alone",
+    "begun",
+    "finished",
     "is_image_set",
     "write_image_set",
 ]

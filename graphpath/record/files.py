@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
+import itertools
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +16,47 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graphpath.errors import RecordError
+from graphpath.locks import is_at
 from graphpath.record.schema import SCHEMA_KEY, SCHEMA_VERSION
 
 TEMPORARY = ".tmp-"
 ROW_GROUP = 122_880
 """Rows per row group: DuckDB's own unit of parallel work."""
 
+_number = itertools.count()
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Have ``write`` fill a temporary file beside ``path``, flush it and rename it to ``path``."""
-    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> str:
+    """Have ``write`` fill a temporary file beside ``path``, flush it and rename it to ``path``.
+
+    What killed processes left of ``path`` goes. Returns the SHA-256 of the file.
+
+    Raises:
+        RecordError: the system refuses, such as on a full disk; ``path`` is as it was.
+    """
     try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        rename(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        with _temporary(path) as temporary:
+            write(temporary)
+            with temporary.open("rb+") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                os.fsync(file.fileno())
+            rename(temporary, path)
+    except OSError as error:
+        raise unwritten(path, error) from error
+    return digest
+
+
+def unwritten(path: Path, error: OSError) -> RecordError:
+    """The sentence for a file that the system refuses to write."""
+    return RecordError(
+        f"{path} cannot be written: {reason(error)}. Nothing half written is left under that name; run the "
+        "same command again when that is mended."
+    )
+
+
+def reason(error: OSError) -> str:
+    """What the system says, without its number."""
+    return (os.strerror(error.errno) if error.errno else str(error)).rstrip(".")
 
 
 def rename(source: Path, target: Path) -> None:
@@ -41,9 +69,45 @@ def rename(source: Path, target: Path) -> None:
         os.close(descriptor)
 
 
-def write_parquet(path: Path, table: pa.Table) -> None:
-    """Write ``table`` whole, zstd-compressed."""
-    write_atomically(
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """A new empty file beside ``path``, of nobody else's, which is locked and gone at the end."""
+    sweep(path.parent, f"-{path.name}")
+    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{next(_number)}-{path.name}")
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        temporary.touch()  # where another swept it away before it was locked
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def sweep(folder: Path, ending: str = "") -> None:
+    """Remove the temporary files in ``folder`` whose names end with ``ending`` and that nobody writes."""
+    with suppress(OSError):
+        for entry in folder.iterdir():
+            if entry.name.startswith(TEMPORARY) and entry.name.endswith(ending):
+                _remove_abandoned(entry)
+
+
+def _remove_abandoned(file: Path) -> None:
+    with suppress(OSError), file.open("rb") as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if is_at(opened.fileno(), file):
+            file.unlink()
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file in hexadecimal digits. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_parquet(path: Path, table: pa.Table) -> str:
+    """Write ``table`` whole, zstd-compressed. Returns the SHA-256 of the file."""
+    return write_atomically(
         path, lambda temporary: pq.write_table(table, temporary, compression="zstd", row_group_size=ROW_GROUP)
     )
 
@@ -58,8 +122,9 @@ def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in ``path``; RecordError when it is none."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{path} cannot be read: {error}.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        told = reason(error) if isinstance(error, OSError) else str(error)
+        raise RecordError(f"{path} cannot be read: {told}.") from error
     if not isinstance(value, dict):
         raise RecordError(f"{path} should hold a JSON object, not {type(value).__name__}.")
     return value
@@ -71,19 +136,28 @@ def check_parquet(path: Path, schema: pa.Schema) -> int:
     Raises:
         RecordError: the file is missing, truncated, of another graphpath schema, or has other columns.
     """
-    if not path.is_file():
-        raise RecordError(f"{path} is missing: the record is damaged, trace again into a new directory.")
-    try:
-        with pq.ParquetFile(path) as file:
-            rows, found = int(file.metadata.num_rows), file.schema_arrow
-    except (OSError, pa.ArrowException) as error:
-        raise RecordError(
-            f"{path} is no whole Parquet file (truncated or corrupt): trace again into a new directory."
-        ) from error
+    rows, found = _footer(path)
     check_version(path, (found.metadata or {}).get(SCHEMA_KEY, b"none").decode(errors="replace"))
     if not found.equals(schema):
         raise RecordError(f"{path} has the columns ({_columns(found)}), expected ({_columns(schema)}).")
     return rows
+
+
+def _footer(path: Path) -> tuple[int, pa.Schema]:
+    """How many rows ``path`` has, and its columns."""
+    try:
+        with path.open("rb") as opened, pq.ParquetFile(opened) as file:
+            return int(file.metadata.num_rows), file.schema_arrow
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise RecordError(
+            f"{path} is missing: the record is damaged, trace again into a new directory."
+        ) from error
+    except (OSError, pa.ArrowException) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise RecordError(f"{path} cannot be read: {reason(error)}.") from error
+        raise RecordError(
+            f"{path} is no whole Parquet file (truncated or corrupt): trace again into a new directory."
+        ) from error
 
 
 def check_version(path: Path, version: object) -> None:

@@ -7,15 +7,17 @@ from typing import Any
 
 import pyarrow.dataset as ds
 
-from graphpath.errors import IncompleteTrace, RecordError
-from graphpath.record.files import check_parquet, check_version, read_json
+from graphpath.errors import RecordError
+from graphpath.record.description import FILES, finished_run
+from graphpath.record.files import check_parquet, reason, sha256
 from graphpath.record.schema import OPTIONAL, PARTED, SINGLE, TABLES
 
 
 class Trace:
     """The trace in ``path``: ``run`` is its ``run.json``, ``id`` the run's name.
 
-    Opening checks every file's footer (schema, columns, rows), reads no rows, and imports no torch.
+    Opening checks run.json and every file's footer (schema, columns, rows), reads no rows, and imports no
+    torch. A file is held against its SHA-256 in run.json the first time that its table is asked for.
 
     Raises:
         IncompleteTrace: the trace was interrupted.
@@ -25,24 +27,52 @@ class Trace:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.run = _read_run(self.path)
+        self.run = finished_run(self.path)
         self.id = str(self.run["id"])
         self.counts: dict[str, int] = dict(self.run["counts"])
+        self._sound: set[Path] = set()
         for name in TABLES:
             self._check(name)
 
     def __repr__(self) -> str:
-        rows = ", ".join(f"{self.counts[name]:,} {name}" for name in ("samples", "pathways", "edges"))
+        shown = {name: self.counts.get(name, 0) for name in ("samples", "pathways", "edges")}
+        if "channels" in self.counts:
+            shown["edges between feature maps"] = self.counts["channels"]
+        rows = ", ".join(f"{count:,} {name}" for name, count in shown.items() if count or name != "edges")
         return f"Trace({str(self.path)!r}: {self.run.get('method', '?')}, {rows})"
 
+    @property
+    def verified(self) -> bool:
+        """Whether run.json has the digests of the files; traces of before 2026-11-30 have none."""
+        return FILES in self.run
+
     def files(self, name: str) -> list[Path]:
-        """The files of table ``name``: one, or its parts in order; none for an optional table."""
+        """The files of table ``name``: one, or its parts in order; none for an optional table.
+
+        Raises RecordError for one that is damaged.
+        """
+        files = self._files(name)
+        for file in files:
+            self._verify(file)
+        return files
+
+    def _files(self, name: str) -> list[Path]:
         if name in SINGLE:
             return [] if name in OPTIONAL - set(self.counts) else [self.path / f"{name}.parquet"]
         if name not in PARTED:
             raise RecordError(f"There is no table {name!r} in a record; there are {', '.join(TABLES)}.")
         parts = [part_file(self.path, name, part) for part in self.run["parts"]]
         return [file for file in parts if name not in OPTIONAL or file.is_file()]
+
+    def _verify(self, file: Path) -> None:
+        if not self.verified or file in self._sound:
+            return
+        if not is_sound(self.path, file, self.run[FILES]):
+            raise RecordError(
+                f"{file} is damaged: its bytes are not those that were written (SHA-256 in run.json). The "
+                "same `graphpath trace` makes it anew."
+            )
+        self._sound.add(file)
 
     def dataset(self, name: str) -> ds.Dataset:
         """Table ``name``, read lazily."""
@@ -108,7 +138,7 @@ class Trace:
         return self.dataset("maps")
 
     def _check(self, name: str) -> None:
-        rows = sum(check_parquet(file, TABLES[name]) for file in self.files(name))
+        rows = sum(check_parquet(file, TABLES[name]) for file in self._files(name))
         if rows != self.counts.get(name, 0):
             raise RecordError(
                 f"{self.path}: table {name!r} holds {rows} rows, run.json counts {self.counts.get(name, 0)}: "
@@ -121,19 +151,20 @@ def part_file(path: Path, name: str, part: int) -> Path:
     return path / name / f"part-{part:05d}.parquet"
 
 
-def _read_run(path: Path) -> dict[str, Any]:
-    file = path / "run.json"
-    if not file.is_file():
-        raise RecordError(
-            f"{path} is no trace: it has no run.json. A trace is what `graphpath trace` writes."
-        )
-    run = read_json(file)
-    check_version(file, run.get("schema"))
-    if not run.get("complete"):
-        raise IncompleteTrace(
-            f"{path} holds an unfinished trace of run {run.get('id')!r}: run the same `graphpath trace` "
-            "again and it goes on where it stopped."
-        )
-    if missing := [key for key in ("id", "parts", "counts") if key not in run]:
-        raise RecordError(f"{file} lacks {', '.join(missing)}: trace again into a new directory.")
-    return run
+def is_sound(path: Path, file: Path, digests: dict[str, str]) -> bool:
+    """Whether ``file`` of the trace in ``path`` has its digest. Raises RecordError if it cannot be read."""
+    try:
+        return sha256(file) == digests.get(file.relative_to(path).as_posix())
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise RecordError(f"{file} cannot be read: {reason(error)}.") from error
+
+
+def damaged(path: Path, run: dict[str, Any]) -> set[str]:
+    """The files of the finished trace ``run`` in ``path`` that are missing or not as they were written.
+
+    Nothing where run.json has no digests. Reads every byte. Raises RecordError where a file cannot be read.
+    """
+    digests: dict[str, str] = run.get(FILES, {})
+    return {file for file in digests if not is_sound(path, path / file, digests)}

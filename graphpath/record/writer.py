@@ -4,7 +4,10 @@ run.json               at once, with "complete": false
 .staging/              single tables of each part, and its marker: a part with a marker is finished
 edges/part-00000.parquet ...
 samples.parquet ...    merged by finish()
-run.json               renamed last, with "complete": true, "parts" and "counts"
+run.json               renamed last, with "complete": true, "parts", "counts" and every file's digest
+
+A marker holds the rows and the SHA-256 of the part's files. One process writes at a time
+(:mod:`graphpath.record.alone`), or several that share the parts.
 """
 
 from __future__ import annotations
@@ -14,35 +17,44 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graphpath.errors import RecordError
-from graphpath.record.files import TEMPORARY, read_json, write_json, write_parquet
+from graphpath.record.description import FILES, ROWS, write_run
+from graphpath.record.directory import begun, clear, drop_leftovers, run_of
+from graphpath.record.files import reason, write_json, write_parquet
+from graphpath.record.marks import STAGING, Mark, marker, marks, staged_file
+from graphpath.record.repair import reopen
 from graphpath.record.schema import OPTIONAL, PARTED, SCHEMA_VERSION, STAGED, TABLES
 from graphpath.record.table import Columns, Table
 from graphpath.record.trace import Trace, part_file
 
-STAGING = ".staging"
 KEYS = {"samples": ("sample",), "pathways": ("pathway",), "predictions": ("sample", "rank")}
 
 
 @dataclass
 class TraceWriter:
-    """An open trace directory; made by :meth:`open`."""
+    """An open trace directory; made by :meth:`open`.
+
+    As a context manager it takes away what it began when the block fails before any part is finished.
+    """
 
     path: Path
-    run: dict[str, object]
+    run: dict[str, Any]
     finished: bool = False
-    _done: set[int] = field(default_factory=set)
+    _marks: dict[int, Mark] = field(default_factory=dict)
+    _new: bool = False
 
     @classmethod
     def open(cls, path: str | Path, run: Mapping[str, object], resume: bool = True) -> TraceWriter:
         """Begin the trace ``run`` (at least its ``id``) in ``path``, or take up the one begun there.
 
-        Returns a writer whose ``finished`` says that nothing is left to do.
+        Of a finished one that is damaged, the damaged parts are to be written again. Another run of which no
+        part is finished makes way. Returns a writer whose ``finished`` says that nothing is left to do.
 
         Raises:
             RecordError: the directory holds another run, or something else; or ``resume`` is False and it
@@ -51,17 +63,14 @@ class TraceWriter:
         path = Path(path)
         if not run.get("id"):
             raise RecordError("A run needs an id.")
-        if _is_empty(path):
+        if not begun(path, str(run["id"])):
             return cls._begin(path, run)
-        found = _run_of(path)
-        if found.get("id") != run["id"]:
-            raise RecordError(
-                f"{path} holds the trace of run {found.get('id')!r}, not of {run['id']!r}: choose another "
-                "output directory (--out), or delete this one."
-            )
         if not resume:
             raise RecordError(f"{path} already holds run {run['id']!r}: resume it, or delete the directory.")
-        writer = cls(path, dict(found), finished=bool(found.get("complete")))
+        found = run_of(path)
+        if found.get("complete"):
+            found = reopen(path, found)
+        writer = cls(path, found, finished=bool(found.get("complete")))
         writer.look_again()
         if writer.finished:
             shutil.rmtree(path / STAGING, ignore_errors=True)  # left when finish() was killed at its end
@@ -69,22 +78,30 @@ class TraceWriter:
 
     @classmethod
     def _begin(cls, path: Path, run: Mapping[str, object]) -> TraceWriter:
-        path.mkdir(parents=True, exist_ok=True)
         opened = {**run, "schema": SCHEMA_VERSION, "complete": False}
         try:
-            write_json(path / "run.json", opened)
-        except TypeError as error:
-            raise RecordError(f"The description of run {run['id']!r} cannot be JSON: {error}.") from error
-        return cls(path, opened)
+            path.mkdir(parents=True, exist_ok=True)
+            clear(path)
+        except OSError as error:
+            raise RecordError(f"{path} cannot be written: {reason(error)}.") from error
+        write_run(path, opened)
+        return cls(path, opened, _new=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._new and kind is not None and issubclass(kind, Exception) and not marks(self.path):
+            clear(self.path)
 
     def look_again(self) -> None:
-        """Take note of the parts that others have finished in this directory."""
-        self._done = {int(marker.stem) for marker in (self.path / STAGING).glob("[0-9]*.done")}
+        """Take note of the parts that were finished in this directory, also by others, and are undamaged."""
+        self._marks = {part: mark for part, mark in marks(self.path).items() if mark.is_sound(self.path)}
 
     @property
     def done(self) -> frozenset[int]:
         """The numbers of the finished parts."""
-        return frozenset(self._done)
+        return frozenset(self._marks)
 
     def write_part(self, part: int, tables: Mapping[str, Columns]) -> None:
         """Write part ``part``: tables by name; one that is missing is empty. Rewrites an unfinished one.
@@ -101,58 +118,77 @@ class TraceWriter:
             )
         # Everything is validated before anything is written.
         checked = {name: Table.of(name, columns) for name, columns in tables.items()}
-        self._marker(part).unlink(missing_ok=True)
-        self._done.discard(part)
+        marker(self.path, part).unlink(missing_ok=True)
+        self._marks.pop(part, None)
+        digests = {}
         for name in sorted(expected - (OPTIONAL - set(tables))):
-            target = part_file(self.path, name, part) if name in PARTED else self._staged(name, part)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            write_parquet(target, (checked.get(name) or Table.empty(name)).data)
-        write_json(self._marker(part), {name: len(table) for name, table in checked.items()})
-        self._done.add(part)
+            target = (part_file if name in PARTED else staged_file)(self.path, name, part)
+            table = (checked.get(name) or Table.empty(name)).data
+            digests[target.relative_to(self.path).as_posix()] = _write(target, table)
+        mark = Mark({name: len(table) for name, table in checked.items()}, digests)
+        write_json(marker(self.path, part), mark.as_json())
+        self._marks[part] = mark
 
     def finish(
-        self, *, layers: Columns, categories: Columns, reach: Columns | None = None, **run_updates: object
+        self,
+        *,
+        layers: Columns,
+        categories: Columns,
+        reach: Columns | None = None,
+        parts: int | None = None,
+        images: int | None = None,
+        **run_updates: object,
     ) -> Trace:
         """Merge the parts, count every table, and mark the trace complete. Returns it opened.
 
-        ``reach`` is left out where nobody knows which edges are possible.
+        ``reach`` is left out where nobody knows which edges are possible. ``parts`` and ``images`` are how
+        many there must be, where that is known.
 
         Raises:
-            RecordError: two different rows with one key.
+            RecordError: a part or an image is not there, or two different rows have one key.
         """
         if self.finished:
             return Trace(self.path)
-        self._drop_leftovers()
-        for name in STAGED:
-            write_parquet(self.path / f"{name}.parquet", self._merged(name))
-        write_parquet(self.path / "layers.parquet", Table.of("layers", layers).data)
-        write_parquet(self.path / "categories.parquet", Table.of("categories", categories).data)
-        if reach is not None:
-            write_parquet(self.path / "reach.parquet", Table.of("reach", reach).data)
-        run = {**self.run, **run_updates, "parts": sorted(self._done), "counts": self._counts()}
-        write_json(self.path / "run.json", {**run, "complete": True})
+        self._check_whole(parts, images)
+        drop_leftovers(self.path, self.done)
+        done = [self._marks[part] for part in sorted(self._marks)]
+        singles = {"layers": layers, "categories": categories, "reach": reach}
+        digests = self._write_singles({name: given for name, given in singles.items() if given is not None})
+        for mark in done:
+            digests |= {file: digest for file, digest in mark.files.items() if not file.startswith(STAGING)}
+        described = {
+            **self.run,
+            **run_updates,
+            "parts": sorted(self._marks),
+            "counts": self._counts(),
+            ROWS: {name: [mark.rows.get(name, 0) for mark in done] for name in STAGED},
+            FILES: dict(sorted(digests.items())),
+        }
+        write_run(self.path, {**described, "complete": True})
         self.finished = True
         shutil.rmtree(self.path / STAGING, ignore_errors=True)
         return Trace(self.path)
 
-    def _marker(self, part: int) -> Path:
-        return self.path / STAGING / f"{part:05d}.done"
+    def _check_whole(self, parts: int | None, images: int | None) -> None:
+        again = "run the same `graphpath trace` again and it goes on where it stopped."
+        if missing := sorted(set(range(parts or 0)) - set(self._marks)):
+            shown = ", ".join(map(str, missing[:5])) + (" ..." if missing[5:] else "")
+            raise RecordError(f"{self.path} lacks {len(missing)} of {parts} parts ({shown}): {again}")
+        found = sum(mark.rows.get("samples", 0) for mark in self._marks.values())
+        if images is not None and found != images:
+            raise RecordError(f"{self.path} holds {found} images in its parts, expected {images}: {again}")
 
-    def _staged(self, name: str, part: int) -> Path:
-        return self.path / STAGING / f"{part:05d}.{name}.parquet"
-
-    def _drop_leftovers(self) -> None:
-        """Remove temporary files, and parts that were begun and never finished."""
-        for leftover in self.path.rglob(f"{TEMPORARY}*"):
-            leftover.unlink(missing_ok=True)
-        for name in PARTED:
-            wanted = {part_file(self.path, name, part) for part in self._done}
-            for file in (self.path / name).glob("part-*.parquet"):
-                if file not in wanted:
-                    file.unlink()
+    def _write_singles(self, given: Mapping[str, Columns]) -> dict[str, str]:
+        """Write every table of one file; their digests by file."""
+        tables = {name: self._merged(name) for name in STAGED}
+        tables |= {name: Table.of(name, columns).data for name, columns in given.items()}
+        return {
+            f"{name}.parquet": _write(self.path / f"{name}.parquet", table) for name, table in tables.items()
+        }
 
     def _merged(self, name: str) -> pa.Table:
-        parts = [pq.read_table(self._staged(name, part), memory_map=False) for part in sorted(self._done)]
+        files = [staged_file(self.path, name, part) for part in sorted(self._marks)]
+        parts = [pq.read_table(file, memory_map=False) for file in files]
         merged = pa.concat_tables([TABLES[name].empty_table(), *parts]).combine_chunks()
         return _unique(name, merged)
 
@@ -161,7 +197,7 @@ class TraceWriter:
         there = {name: self.path / f"{name}.parquet" for name in singles}
         counts = {name: _rows(file) for name, file in there.items() if name not in OPTIONAL or file.is_file()}
         for name in PARTED:
-            files = [part_file(self.path, name, part) for part in self._done]
+            files = [part_file(self.path, name, part) for part in self._marks]
             if present := [file for file in files if name not in OPTIONAL or file.is_file()]:
                 counts[name] = sum(_rows(file) for file in present)
             elif name not in OPTIONAL:
@@ -169,21 +205,16 @@ class TraceWriter:
         return counts
 
 
+def _write(path: Path, table: pa.Table) -> str:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordError(f"{path.parent} cannot be made: {reason(error)}.") from error
+    return write_parquet(path, table)
+
+
 def _rows(path: Path) -> int:
     return int(pq.read_metadata(path).num_rows)
-
-
-def _is_empty(path: Path) -> bool:
-    """Nothing there, or only what a kill before the first ``run.json`` leaves."""
-    if path.exists() and not path.is_dir():
-        raise RecordError(f"{path} is a file; a trace is a directory.")
-    return not path.exists() or all(entry.name.startswith(TEMPORARY) for entry in path.iterdir())
-
-
-def _run_of(path: Path) -> dict[str, object]:
-    if not (path / "run.json").is_file():
-        raise RecordError(f"{path} is not empty and holds no trace: choose another output directory (--out).")
-    return read_json(path / "run.json")
 
 
 def _unique(name: str, table: pa.Table) -> pa.Table:

@@ -23,6 +23,7 @@ from graphpath.stores.resembles import compare
 from graphpath.stores.rollups import roll_up
 from graphpath.stores.runs import comparable, run_row
 from graphpath.stores.session import RECORDED, Session
+from graphpath.stores.sound import check_values
 from graphpath.stores.stored import COMPARABLE, check_keys, check_model, export, know
 
 ROLLUPS = ("CLASS_FLOWS_TO", "MAP_FLOWS_TO", "RESEMBLES")
@@ -125,6 +126,7 @@ def _files(
     kind = comparable(trace.run, model)
     shop = Workshop(trace, model, work, memory)
     try:
+        check_values(shop)
         export(session, shop, kind)
         check_keys(session, shop)
         know(shop, nothing=resumed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,7 +18,7 @@ from graphpath.errors import MethodError
 from graphpath.ids import digest
 from graphpath.models import BY_NAME, LoadedModel, as_loaded, meeting
 from graphpath.network.reach import Reach
-from graphpath.record import Trace, TraceWriter
+from graphpath.record import Trace, TraceWriter, alone, begun, finished
 from graphpath.tracing.batches import Batches, settled
 from graphpath.tracing.borrowed import borrowed
 from graphpath.tracing.fitting import Fitted
@@ -101,27 +102,28 @@ def trace(
     target = settled(target, loaded, source)
     lender = None if fitted_on is None else lending(fitted_on, chosen_method, chosen_options, loaded)
     run = _describe(loaded, source, chosen_method, chosen_options, target, routes, seed, max_edges, lender)
-    rank, resumed = Rank.here(), (Path(out) / "run.json").is_file()
-    if resumed and TraceWriter.open(out, run).finished:
+    rank, out = Rank.here(), Path(out)
+    if finished(out, run["id"]):
         return Trace(out)
     device = None if device is None else rank.device(device)
-    with borrowed(loaded.module, device):
+    with alone(out) if rank.first else nullcontext(), borrowed(loaded.module, device):
+        resumed = begun(out, run["id"])
         batches = Batches(loaded, source, target, seed)
         tracer = _Tracer(batches, chosen_method, chosen_options, routes, max_edges, run["id"])
         # What is begun goes on in parts of its first size and with what it learned; a network that is refused
         # leaves no record.
         size = batch or batches.fitting(chosen_method, chosen_options, tracer.memory(), max_edges is not None)
-        begun = {**run, "part_size": size}
+        described = {**run, "part_size": size}
         if not rank.first:
             rank.together()
         elif lender is not None:
-            begun["fitted"] = lender.run["fitted"]
+            described["fitted"] = lender.run["fitted"]
         elif not resumed and (fitted := batches.learned(chosen_method, size, chosen_options)):
-            begun["fitted"] = fitted
-        writer = TraceWriter.open(out, begun)
-        if rank.first:
-            rank.together()
-        return tracer.record(writer, rank, progress)
+            described["fitted"] = fitted
+        with TraceWriter.open(out, described) as writer:
+            if rank.first:
+                rank.together()
+            return Trace(out) if writer.finished else tracer.record(writer, rank, progress)
 
 
 @dataclass(eq=False)
@@ -162,16 +164,18 @@ class _Tracer:
                 progress(stop, total)
         rank.together()
         if rank.first:
-            self._finish(writer, time.monotonic() - started)
+            self._finish(writer, size, time.monotonic() - started)
         rank.together()
         return Trace(writer.path)
 
-    def _finish(self, writer: TraceWriter, seconds: float) -> None:
+    def _finish(self, writer: TraceWriter, size: int, seconds: float) -> None:
         writer.look_again()
         writer.finish(
             layers=self.numbering.layers(),
             categories=self.numbering.categories(self._class_names()),
             reach=Reach(self.batches.wiring.network).columns(),
+            parts=-(-len(self.batches) // size),
+            images=len(self.batches),
             seconds=round(seconds, 3),
             **self.taker.notes,
         )

@@ -1,6 +1,5 @@
 """A reader refuses what is damaged or unknown, by the name of the file."""
 
-import json
 import shutil
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 
 from graphpath.errors import IncompleteTrace, RecordError
 from graphpath.record import TABLES, Trace
-from tests.synthetic import write_map_trace, write_named_trace, write_trace
+from tests.synthetic import describe_anew, write_map_trace, write_named_trace, write_trace
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +20,6 @@ def original(tmp_path_factory):
 @pytest.fixture
 def path(tmp_path, original):
     return shutil.copytree(original.path, tmp_path / "trace")
-
-
-def change_run(path, **changes):
-    run = json.loads((path / "run.json").read_text())
-    (path / "run.json").write_text(json.dumps(run | changes))
 
 
 def test_every_table_is_a_lazy_dataset_of_its_schema(original, tmp_path):
@@ -108,7 +102,7 @@ def test_other_columns_are_refused_by_name(path):
     ],
 )
 def test_run_json_decides(path, changes, error, message):
-    change_run(path, **changes)
+    describe_anew(path, **changes)
     with pytest.raises(error, match=message):
         Trace(path)
 

@@ -1,6 +1,5 @@
 """Loads are idempotent, whole or absent, independent of order, and refuse what does not fit."""
 
-import json
 import shutil
 import signal
 import subprocess
@@ -17,7 +16,7 @@ from graphpath.stores import engine, ladybug, open_store, slices
 from graphpath.stores.engine import BufferFullError, Session
 from graphpath.stores.staging import staged
 from tests.stores.contents import assert_same, contents, frame
-from tests.synthetic import write_named_trace, write_trace
+from tests.synthetic import describe_anew, write_named_trace, write_trace
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +42,7 @@ def load_all(store, traces):
 def rewritten(trace, path, **changes):
     """A copy of ``trace`` with other entries in run.json."""
     shutil.copytree(trace.path, path)
-    run = json.loads((path / "run.json").read_text()) | changes
-    (path / "run.json").write_text(json.dumps(run))
+    describe_anew(path, **changes)
     return path
 
 
@@ -131,10 +129,7 @@ def test_an_error_at_any_step_leaves_the_store_as_it_was(empty, small, undisturb
         assert_same(contents(empty), before, exact=True)
     empty.load(small[1])
     assert_same(contents(empty), undisturbed)
-    assert sorted(entry.name for entry in empty.path.parent.glob(".*")) == [
-        ".count.lbdb.lock",
-        ".own.lbdb.lock",
-    ]
+    assert not list(empty.path.parent.glob(".*"))
 
 
 def test_a_killed_load_is_made_good_by_the_next(empty, small, undisturbed):
@@ -219,6 +214,7 @@ def test_samples_and_categories_mean_the_same_everywhere(empty, small, tmp_path,
     changed = pa.array([value] * rows.num_rows)
     position = rows.schema.get_field_index(column)
     pq.write_table(rows.set_column(position, rows.schema.field(column), changed), file)
+    describe_anew(again.path)
     with pytest.raises(StoreConflict, match=f"the {'category' if table == 'categories' else 'sample'} "):
         empty.load(again.path)
     assert empty.runs().run.tolist() == ["clean"]
@@ -228,11 +224,13 @@ def test_an_edge_to_nowhere_is_refused(empty, tmp_path):
     """Ends that no visit has are no neurons: the load fails and the store stays as it was."""
     trace = write_trace(tmp_path / "trace", samples=3)
     file = trace.files("edges")[0]
-    edges = pq.read_table(file)
-    ends = pa.array([7] * edges.num_rows, pa.int64())
-    pq.write_table(edges.set_column(1, edges.schema.field("target"), ends), file)
-    with pytest.raises(QueryFailed, match="FLOWS_TO"):
-        empty.load(trace.path)
+    edges, last = pq.read_table(file), trace.layers().to_table().to_pylist()[-1]["offset"]
+    for end, error, message in ((last + 3, QueryFailed, "FLOWS_TO"), (7, RecordError, "target is a neuron")):
+        ends = pa.array([end] * edges.num_rows, pa.int64())
+        pq.write_table(edges.set_column(1, edges.schema.field("target"), ends), file)
+        describe_anew(trace.path)
+        with pytest.raises(error, match=message):
+            empty.load(trace.path)
     assert not empty.path.exists()
 
 
@@ -242,6 +240,9 @@ def test_a_damaged_trace_is_refused_by_name(empty, tmp_path):
     data = bytearray(file.read_bytes())
     data[100:2000] = bytes(1900)  # the footer is whole, the pages are not
     file.write_bytes(bytes(data))
+    with pytest.raises(RecordError, match=f"{file} is damaged"):
+        empty.load(trace.path)
+    describe_anew(trace.path)
     with pytest.raises(RecordError, match=str(trace.path)):
         empty.load(trace.path)
     with pytest.raises(RecordError, match="is no trace"):

@@ -1,13 +1,11 @@
 """Each roll-up equals what its defining Cypher gives, and what pandas gives straight from the Parquet."""
 
-import json
-
 import pandas as pd
 import pytest
 
 from tests.stores import oracle
 from tests.stores.contents import frame
-from tests.synthetic import write_trace
+from tests.synthetic import describe_anew, write_trace
 
 FLOW = ["class_pathway", "source", "target"]
 SUMS = "r.layer AS layer, r.category AS category, r.support AS support, r.flow AS flow, r.score AS score"
@@ -154,8 +152,7 @@ def test_min_support_of_one_keeps_every_edge(empty, traces):
 def test_a_record_may_have_a_min_support_of_its_own(empty, tmp_path):
     """One that is imported: a graph stands for many images. What is asked for when loading goes first."""
     trace = write_trace(tmp_path / "trace", samples=4, classes=4)
-    described = json.loads((trace.path / "run.json").read_text())
-    (trace.path / "run.json").write_text(json.dumps({**described, "min_support": 1}))
+    describe_anew(trace.path, min_support=1)
     count = "MATCH (:Neuron)-[r:CLASS_FLOWS_TO]->(:Neuron) RETURN count(r) AS n"
     empty.load(trace.path)
     assert empty.execute(count)["n"][0].as_py() > 0

@@ -238,6 +238,7 @@ def files(path: Path) -> dict[str, bytes]:
         if file.name == "run.json":
             run = json.loads(file.read_text())
             run.pop("seconds")
+            run.pop("digest")
             found["run.json"] = json.dumps(run, sort_keys=True).encode()
         elif file.is_file():
             found[str(file.relative_to(path))] = file.read_bytes()

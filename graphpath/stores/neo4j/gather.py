@@ -23,6 +23,7 @@ from graphpath.stores.resembles import compare
 from graphpath.stores.rollups import roll_up
 from graphpath.stores.runs import comparable, run_row
 from graphpath.stores.session import RECORDED
+from graphpath.stores.sound import check_values
 from graphpath.stores.stored import check_rows, know
 
 Files = dict[str, list[Path]]
@@ -77,6 +78,7 @@ class Gathering:
         new_model = self._is_new(trace, model)
         shop = Workshop(trace, model, work, self.memory)
         try:
+            check_values(shop)
             self._view(shop, [other for other, of in self.runs.items() if of == kind])
             self._check(shop)
             know(shop)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from tests.queries.facts import Facts
 from tests.queries.test_answers import CASES, assert_same, assert_typed
 from tests.queries.test_graph import CASES as SHOWN
 from tests.stores.contract.conftest import STRICT, clear, connect
-from tests.synthetic import write_trace
+from tests.synthetic import describe_anew, write_trace
 
 MIN_SUPPORT = 2
 Maker = Callable[[pytest.FixtureRequest, Path], tuple[Facts, int]]
@@ -85,8 +84,7 @@ def renamed(trace: Trace, run: str, folder: Path | None = None) -> Trace:
     """A copy of ``trace`` under the run id that the cases know, beside it or in ``folder``."""
     path = (folder or trace.path.parent) / run
     shutil.copytree(trace.path, path)
-    kept = json.loads((path / "run.json").read_text(encoding="utf-8"))
-    (path / "run.json").write_text(json.dumps(kept | {"id": run}), encoding="utf-8")
+    describe_anew(path, id=run)
     return Trace(path)
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from graphpath.errors import RunNotFound, StoreConflict, StoreError, StoreUnavailable
+from graphpath.errors import RecordError, RunNotFound, StoreConflict, StoreUnavailable
 from graphpath.record import Trace
 from graphpath.server import Server
 from graphpath.stores import Store, open_store
@@ -139,7 +139,7 @@ def test_edges_without_their_neurons_are_refused(
         table = pq.read_table(path)
         kept = [neuron != edge for neuron in table["neuron"].to_pylist()]
         pq.write_table(table.filter(kept), path)
-    with pytest.raises(StoreError):
+    with pytest.raises(RecordError, match="neurons, visits has"):
         empty.load(trace)
     with suppress(StoreUnavailable):  # the embedded engine has not even made a file
         assert not empty.query("runs/all").complete.any()
