@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -21,12 +21,14 @@ def locked(
 ) -> Iterator[None]:
     """Holds the lock file ``path``; the system frees it when this process ends, however it ends.
 
-    The file is there while somebody holds it; what a killed process leaves of it stops nobody.
+    The file is there while somebody holds it, and folders that were made for it alone; what a killed process
+    leaves of it stops nobody.
 
     Raises:
         GraphpathError: what ``taken`` makes of its holder's name, where another process has it (unless told
             to wait), or ``refused`` of the system's error, where the file cannot be written.
     """
+    made = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = _held(path, wait)
@@ -42,6 +44,9 @@ def locked(
     finally:
         path.unlink(missing_ok=True)  # while it is held: whoever waits for it finds out, and makes a new one
         file.close()
+        with suppress(OSError):  # what is not empty stays
+            for folder in made:
+                folder.rmdir()
 
 
 def _held(path: Path, wait: bool) -> TextIO:

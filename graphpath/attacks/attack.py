@@ -29,6 +29,7 @@ from graphpath.data.rows import categories_of, sample_rows
 from graphpath.errors import DataError, MethodError, ModelError, RecordError
 from graphpath.ids import digest
 from graphpath.models import BY_NAME, LoadedModel, as_loaded, evaluating, meeting
+from graphpath.record.building import alone_beside
 from graphpath.record.imageset import ImagePart, ImageSet, is_image_set, write_image_set
 
 Target = int | str | None
@@ -76,14 +77,16 @@ def attack(
     path, key = Path(out), digest(run.provenance())
     if path.exists():
         return _finished(path, key)
-    staging = Staging(path, key)
-    with evaluating(loaded.module):
+    with alone_beside(path, "attack"), evaluating(loaded.module):
+        if path.exists():  # another process has just finished it
+            return _finished(path, key)
+        staging = Staging(path, key)
         while staging.done < len(source):
             staging.append(run.batch(staging.done, staging.done + (batch or _batch_size(source))))
             if progress is not None:
                 progress(staging.done, len(source))
-    made = _assemble(path, run, staging, key)
-    staging.remove()
+        made = _assemble(path, run, staging, key)
+        staging.remove()
     return made
 
 
@@ -231,6 +234,5 @@ def _assemble(path: Path, run: _Run, staging: Staging, key: str) -> ImageSet:
             yield ImagePart(run.samples(start, batch.predicted), batch.pixels)
             start += len(batch)
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     provenance = {**run.provenance(), "key": key, "success": staging.success()}
     return write_image_set(path, parts(), categories_of(run.images.scheme, run.images.classes), provenance)

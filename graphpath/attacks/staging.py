@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphpath.errors import RecordError
-from graphpath.record.files import read_json, write_atomically, write_json
+from graphpath.record.files import unwritten, write_atomically
 
 
 @dataclass(frozen=True)
@@ -30,35 +30,50 @@ class Batch:
 
 
 class Staging:
-    """Batches in order, one file each, for one attack that ``key`` identifies."""
+    """Batches in order, one file each, for one attack that ``key`` identifies; each says whose it is.
+
+    Raises:
+        RecordError: batches of an attack with another key are there.
+    """
 
     def __init__(self, out: Path, key: str) -> None:
-        self.path = out.with_name(f".{out.name}.attack")
-        mark = self.path / "attack.json"
-        if mark.is_file() and (found := read_json(mark).get("key")) != key:
-            raise RecordError(
-                f"{out}: an unfinished attack with other settings is there "
-                f"({str(found)[:12]}, this one is {key[:12]}); "
-                f"choose another output directory, or delete {self.path}"
-            )
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_json(mark, {"key": key})
+        self.path, self.key = out.with_name(f".{out.name}.attack"), key
+        self._check()
         self.done = self._count()
 
     def _file(self, start: int) -> Path:
         return self.path / f"from-{start:08d}.npz"
 
+    def _check(self) -> None:
+        """Refuse another attack's batches; what is damaged, or of an attack that is not known, goes."""
+        for file in sorted(self.path.glob("from-*.npz")):
+            found = _key_of(file)
+            if found is None:
+                file.unlink()
+            elif found != self.key:
+                raise RecordError(
+                    f"{self.path} holds finished batches of an unfinished attack with other settings "
+                    f"({found[:12]}, this one is {self.key[:12]}): choose another output directory, or "
+                    "delete that folder"
+                )
+
     def _count(self) -> int:
-        """How many images are done, from the first on without a gap."""
+        """How many images are done, from the first on without a gap or a damaged batch."""
         done = 0
         while self._file(done).is_file():
-            done += len(self.read(done))
+            try:
+                done += len(self.read(done))
+            except RecordError:
+                break
         return done
 
     def append(self, batch: Batch) -> None:
         """Keep ``batch``, which begins at image ``done``."""
-        file = self._file(self.done)
-        write_atomically(file, lambda temporary: _save(temporary, batch))
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritten(self.path, error) from error
+        write_atomically(self._file(self.done), lambda temporary: _save(temporary, batch, self.key))
         self.done += len(batch)
 
     def read(self, start: int) -> Batch:
@@ -68,7 +83,7 @@ class Staging:
             # Opened here: np.load leaves its own handle open where the file is damaged.
             with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
                 return Batch(stored["pixels"], stored["predicted"], stored["success"])
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise RecordError(f"{file} is damaged; delete {self.path} and attack again") from error
 
     def success(self) -> float:
@@ -84,6 +99,15 @@ class Staging:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def _save(path: Path, batch: Batch) -> None:
+def _save(path: Path, batch: Batch, key: str) -> None:
     with path.open("wb") as file:
-        np.savez(file, pixels=batch.pixels, predicted=batch.predicted, success=batch.success)
+        np.savez(file, key=key, pixels=batch.pixels, predicted=batch.predicted, success=batch.success)
+
+
+def _key_of(file: Path) -> str | None:
+    """Which attack a batch is of; None where it does not say so."""
+    try:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
+            return str(stored["key"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None

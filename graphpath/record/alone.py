@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from graphpath.errors import RecordError
@@ -32,11 +32,5 @@ def alone(path: Path) -> Iterator[None]:
 
     if path.exists() and not path.is_dir():
         raise RecordError(f"{path} is a file; a trace is a directory.")
-    made = [folder for folder in (path, *path.parents) if not folder.exists()]
-    try:
-        with locked(path / LOCK, taken, refused):
-            yield
-    finally:
-        with suppress(OSError):  # what is not empty stays
-            for folder in made:
-                folder.rmdir()
+    with locked(path / LOCK, taken, refused):
+        yield

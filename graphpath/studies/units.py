@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphpath.errors import RecordError, StudyError
-from graphpath.record.files import read_json, rename, write_json
+from graphpath.record.building import built
+from graphpath.record.files import read_json, write_json
 from graphpath.studies.study import Measured
 
 if TYPE_CHECKING:
@@ -49,26 +48,22 @@ def kept(path: Path, make: Callable[[], tuple[Measured, Sequence[str]]]) -> Kept
 
 
 def _write(path: Path, measured: Measured, asked: Sequence[str]) -> None:
-    building = path.with_name(f".{path.name}.{os.getpid()}")
-    shutil.rmtree(building, ignore_errors=True)
-    try:
-        (building / TABLES).mkdir(parents=True)
+    with built(path) as building:
+        (building / TABLES).mkdir()
         measured.effects.to_parquet(building / EFFECTS, index=False)
         for name, table in measured.tables.items():
             table.to_parquet(building / TABLES / f"{name}.parquet", index=False)
         write_json(building / FACTS, {"asked": list(asked)})
-        rename(building, path)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
 
 
 def _read(path: Path) -> Kept:
     try:
         effects = _table(path / EFFECTS)
         tables = {file.stem: _table(file) for file in sorted((path / TABLES).iterdir())}
-    except (OSError, ValueError) as error:
+        asked = tuple(map(str, read_json(path / FACTS)["asked"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RecordError(f"{path} is damaged ({error}): delete it, and it is measured again.") from error
-    return Kept(Measured(effects, tables), tuple(map(str, read_json(path / FACTS)["asked"])))
+    return Kept(Measured(effects, tables), asked)
 
 
 def _table(path: Path) -> pd.DataFrame:

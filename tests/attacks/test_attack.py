@@ -276,8 +276,50 @@ def test_an_unfinished_attack_with_other_settings_is_refused(digits_model: Digit
         attack(digits_model(0), IMAGES, "fgsm", 0.2, out=tmp_path / "set")
     part = next((tmp_path / ".set.attack").glob("*.npz"))
     part.write_bytes(part.read_bytes()[:100])
-    with pytest.raises(RecordError, match="is damaged; delete"):
-        attack(digits_model(0), IMAGES, "fgsm", 0.1, out=tmp_path / "set")
+    made = attack(digits_model(0), IMAGES, "fgsm", 0.1, out=tmp_path / "set", batch=5)
+    whole = attack(digits_model(0), IMAGES, "fgsm", 0.1, out=tmp_path / "whole", batch=5)
+    assert torch.equal(pixels_of(made), pixels_of(whole))
+
+
+def test_batches_that_do_not_say_of_which_attack_they_are_are_never_adopted(
+    digits_model: Digits, tmp_path: Path
+) -> None:
+    """A killed run with epsilon .05 left them, and the file that named it is gone."""
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        attack(digits_model(0), IMAGES, "fgsm", 0.05, out=tmp_path / "set", batch=5, progress=stop)
+    part = next((tmp_path / ".set.attack").glob("*.npz"))
+    with np.load(part) as stored:
+        np.savez(part, **{name: stored[name] for name in stored.files if name != "key"})
+    made = attack(digits_model(0), IMAGES, "fgsm", 0.3, out=tmp_path / "set", batch=5)
+    whole = attack(digits_model(0), IMAGES, "fgsm", 0.3, out=tmp_path / "whole", batch=5)
+    assert torch.equal(pixels_of(made), pixels_of(whole))
+
+
+def test_a_second_attack_on_one_place_is_refused_while_the_first_runs(
+    digits_model: Digits, tmp_path: Path
+) -> None:
+    def again(done: int, total: int) -> None:
+        with pytest.raises(RecordError, match="being written by process"):
+            attack(digits_model(0), IMAGES, "fgsm", 0.1, out=tmp_path / "set")
+
+    assert len(attack(digits_model(0), IMAGES, "fgsm", 0.1, out=tmp_path / "set", progress=again)) == len(
+        IMAGES
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_a_flipped_pixel_of_an_image_set_is_refused(digits_model: Digits, tmp_path: Path) -> None:
+    made = attack(digits_model(0), IMAGES, "fgsm", 0.1, out=tmp_path / "set")
+    file = tmp_path / "set" / "images" / "part-00000.parquet"
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 4
+    file.write_bytes(data)
+    with pytest.raises(RecordError, match=r"part-00000.parquet is damaged"):
+        pixels_of(ImageSet(made.path))
 
 
 @pytest.mark.parametrize(
@@ -306,8 +348,8 @@ def test_what_makes_no_sense_is_refused(
     digits_model: Digits, tmp_path: Path, arguments: dict[str, object], message: str
 ) -> None:
     with pytest.raises(MethodError, match=message):
-        attack(digits_model(0), IMAGES, out=tmp_path / "set", **arguments)  # type: ignore[arg-type]
-    assert not (tmp_path / "set").exists()
+        attack(digits_model(0), IMAGES, out=tmp_path / "new" / "set", **arguments)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
 
 
 def test_images_outside_of_the_range_are_refused(digits_model: Digits, tmp_path: Path) -> None:
