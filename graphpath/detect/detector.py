@@ -16,6 +16,7 @@ from graphpath.detect.scorers import Scorer, from_json
 from graphpath.detect.traced import Traced
 from graphpath.errors import RecordError, RunNotFound, StoreError
 from graphpath.record import Trace
+from graphpath.record.description import DIGEST, digest_of
 from graphpath.record.files import read_json, write_json
 
 if TYPE_CHECKING:
@@ -124,19 +125,17 @@ class Detector:
         """Write the detector as JSON: numbers and names, nothing that runs when it is read."""
         plain = {name: getattr(self, name) for name in ("kind", "threshold", "reference", "notes")}
         report = json.loads(self.report.to_json(orient="records", double_precision=15))
-        write_json(
-            Path(path),
-            {
-                MARK: VERSION,
-                **plain,
-                "traced": asdict(self.traced),
-                "layers": [[layer, name] for layer, name in self.layers.items()],
-                "normal": self.normal.tolist(),
-                "spread": self.spread.tolist(),
-                "scorer": self.scorer.as_json(),
-                "report": report,
-            },
-        )
+        told = {
+            MARK: VERSION,
+            **plain,
+            "traced": asdict(self.traced),
+            "layers": [[layer, name] for layer, name in self.layers.items()],
+            "normal": self.normal.tolist(),
+            "spread": self.spread.tolist(),
+            "scorer": self.scorer.as_json(),
+            "report": report,
+        }
+        write_json(Path(path), {**told, DIGEST: digest_of(told)})
         return Path(path)
 
     @classmethod
@@ -148,6 +147,10 @@ class Detector:
         if stored.get(MARK) != VERSION:
             raise RecordError(
                 f"{path} is no detector that this graphpath reads; graphpath detect fit writes one."
+            )
+        if DIGEST in stored and stored[DIGEST] != digest_of(stored):
+            raise RecordError(
+                f"{path} is damaged (it is not what was written, by its own digest): fit the detector again."
             )
         try:
             detector = cls(
@@ -162,11 +165,24 @@ class Detector:
                 report=pd.DataFrame(stored["report"]),
                 notes=stored["notes"],
             )
-            detector.scorer.score(detector.normal[None])
-            detector._by_layer(detector.spread)
+            detector._check_numbers()
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise RecordError(f"{path} is damaged ({error!r}): fit the detector again.") from error
         return detector
+
+    def _check_numbers(self) -> None:
+        """Raise ValueError where one is none: against a threshold of NaN nothing would be called attacked."""
+        self._by_layer(self.spread)
+        told = {
+            "threshold": self.threshold,
+            "normal": self.normal,
+            "spread": self.spread,
+            **vars(self.scorer),
+            "score": self.scorer.score(self.normal[None]),
+        }
+        for name, value in told.items():
+            if not np.isfinite(value).all():
+                raise ValueError(f"{name} is not a finite number")
 
     def _check(self, store: Store, trace: Trace) -> None:
         self.traced.check(trace)

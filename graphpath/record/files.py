@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import itertools
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -128,6 +129,16 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RecordError(f"{path} should hold a JSON object, not {type(value).__name__}.")
     return value
+
+
+def read_number(path: Path, name: str) -> float:
+    """The finite number ``name`` of the JSON object in ``path``; RecordError when it is none."""
+    value = read_json(path).get(name)
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    raise RecordError(
+        f"{path} is damaged ({name} is {value!r}, expected a number): delete it, and it is measured again."
+    )
 
 
 def check_parquet(path: Path, schema: pa.Schema) -> int:

@@ -23,7 +23,7 @@ from graphpath.models import (
     train,
     weights_digest,
 )
-from graphpath.record.files import read_json, write_json
+from graphpath.record.files import read_number, write_json
 from graphpath.studies.conditions import TRAINED
 
 Told = Callable[[str, int, int], None]
@@ -95,7 +95,7 @@ class Setting:
         if not file.is_file():
             file.parent.mkdir(parents=True, exist_ok=True)
             write_json(file, {"network": model.name, "accuracy": evaluate(model.module, images)})
-        return float(read_json(file)["accuracy"])
+        return read_number(file, "accuracy")
 
     def described(self) -> dict[str, object]:
         """What tells one setting from another, for pages and summaries."""

@@ -21,7 +21,7 @@ from torch import Tensor
 from graphpath.data import BaseImages, TensorImages
 from graphpath.ids import digest
 from graphpath.models import meeting, train
-from graphpath.record.files import read_json, write_json
+from graphpath.record.files import read_number, write_json
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
 from graphpath.studies.conditions import MEASURED, TRAINED
@@ -95,7 +95,7 @@ def retrained(bench: Bench, learned: Ranked, tested: Ranked, percent: int) -> fl
     asked = (*sets, dict(bench.options), learned.method, percent, bench.seed, bench.setting.widths)
     file = bench.place("roar") / f"{digest(*asked)[:12]}.json"
     if file.is_file():
-        return float(read_json(file)["accuracy"])
+        return read_number(file, "accuracy")
     bench.tell(f"retraining without {percent} % by {learned.method}", 0, 0)
     done = train(
         "cnn",
