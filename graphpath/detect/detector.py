@@ -178,11 +178,11 @@ class Detector:
             "normal": self.normal,
             "spread": self.spread,
             **vars(self.scorer),
-            "score": self.scorer.score(self.normal[None]),
         }
         for name, value in told.items():
             if not np.isfinite(value).all():
                 raise ValueError(f"{name} is not a finite number")
+        self.scorer.score(self.normal[None])
 
     def _check(self, store: Store, trace: Trace) -> None:
         self.traced.check(trace)

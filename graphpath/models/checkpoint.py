@@ -25,8 +25,13 @@ def save_checkpoint(path: str | Path, contents: Mapping[str, object]) -> Path:
     """Write ``contents`` whole: to a temporary name beside ``path``, then renamed. Returns the path."""
     target = Path(path)
     check_writable(target)
-    write_atomically(target, lambda temporary: torch.save({MARK: VERSION, **contents}, temporary))
+    write_atomically(target, lambda temporary: _save(temporary, {MARK: VERSION, **contents}))
     return target
+
+
+def _save(path: Path, contents: Mapping[str, object]) -> None:
+    with path.open("wb") as file:  # by a path torch.save tells of a full disk in a RuntimeError of its own
+        torch.save(contents, file)
 
 
 def check_writable(path: str | Path) -> None:

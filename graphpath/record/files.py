@@ -163,7 +163,7 @@ def _footer(path: Path) -> tuple[int, pa.Schema]:
         raise RecordError(
             f"{path} is missing: the record is damaged, trace again into a new directory."
         ) from error
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, ValueError, OverflowError, MemoryError) as error:
         if isinstance(error, OSError) and error.errno:
             raise RecordError(f"{path} cannot be read: {reason(error)}.") from error
         raise RecordError(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphpath.errors import GraphpathError
+from graphpath.record.files import unwritten, write_atomically
 from graphpath.record.imageset import ImageSet
 from graphpath.report.page import Page, Section, render
 from graphpath.report.pixels import ImageSetPixels, Pixels
@@ -95,14 +93,9 @@ def _object(text: str) -> Mapping[str, object]:
 def _written(html: str, out: Path) -> Path:
     """Written beside its place and renamed, so that an interruption leaves an older report whole."""
     path = out if out.suffix in (".html", ".htm") else out / "report.html"
-    building = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        building.write_text(html, encoding="utf-8")
-        building.replace(path)
     except OSError as error:
-        raise GraphpathError(f"{path} cannot be written: {error.strerror or error}.") from error
-    finally:
-        with suppress(OSError):
-            building.unlink(missing_ok=True)
+        raise unwritten(path, error) from error
+    write_atomically(path, lambda building: building.write_text(html, encoding="utf-8"))
     return path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults import archives, headers, images, imagesets, parameters
+from tests.faults import archives, flips, headers, images, imagesets, kills, parameters, races
 from tests.faults.harness import Loop
 
 LOOPS: dict[str, Loop] = {
@@ -11,4 +11,7 @@ LOOPS: dict[str, Loop] = {
     **images.LOOPS,
     **archives.LOOPS,
     **imagesets.LOOPS,
+    **flips.LOOPS,
+    **kills.LOOPS,
+    **races.LOOPS,
 }
