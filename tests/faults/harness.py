@@ -40,11 +40,15 @@ class _Hang(BaseException):
 
 @dataclass(frozen=True)
 class Loop:
-    """``count`` is how many attempts the short run makes, ``what`` one line for the table."""
+    """``count`` is how many attempts the short run makes, ``what`` one line for the table.
+
+    An attempt that takes more than ``seconds`` hangs.
+    """
 
     what: str
     prepare: Callable[[Path], Attempt]
     count: int
+    seconds: float = SECONDS
 
 
 @dataclass
@@ -60,13 +64,15 @@ class Tally:
             self.bad.append((number, outcome, said))
 
 
-def repeat(loop: Loop, count: int, seed: int, first: int = 0, seconds: float = SECONDS) -> Tally:
+def repeat(loop: Loop, count: int, seed: int, first: int = 0, seconds: float | None = None) -> Tally:
     """``count`` attempts of ``loop``, numbered from ``first``, in a folder that is removed afterwards."""
     tally = Tally()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         attempt = loop.prepare(Path(folder))
         for number in range(first, first + count):
-            tally.add(number, *outcome(attempt, np.random.default_rng([seed, number]), seconds))
+            tally.add(
+                number, *outcome(attempt, np.random.default_rng([seed, number]), seconds or loop.seconds)
+            )
     return tally
 
 

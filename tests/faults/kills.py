@@ -8,35 +8,32 @@ from pathlib import Path
 from tests.faults.children import done, start
 from tests.faults.harness import Attempt, Loop
 from tests.faults.mutate import Random
-from tests.faults.verbs import VERBS, check_same, make_inputs, place_for
+from tests.faults.verbs import VERBS, check_same, place_for, whole
 
 
 def _prepare(folder: Path) -> Attempt:
-    make_inputs(folder)
     names = list(VERBS)
     taken: dict[str, float] = {}
 
-    def undisturbed(name: str) -> float:
-        """How long the verb takes alone; its result stays in whole-NAME."""
+    def longest(name: str) -> float:
+        """Seconds that the verb takes alone."""
         if name not in taken:
-            verb, began = VERBS[name], time.monotonic()
-            done(verb.words(place_for(folder, f"whole-{name}", verb)), folder / "said")
+            right, began = whole(folder, name), time.monotonic()
+            done(VERBS[name].words(place_for(folder, right.name, VERBS[name])), folder / "said")
             taken[name] = time.monotonic() - began
         return taken[name]
 
     def attempt(random: Random) -> None:
         name = names[int(random.integers(len(names)))]
-        verb, longest = VERBS[name], undisturbed(name)
+        verb, seconds = VERBS[name], longest(name)
         place = place_for(folder, "killed", verb)
         words = verb.words(place)
         for _ in range(1 + int(random.integers(2))):
-            start(words, folder / "said").killed_after(float(random.random()) * longest)
+            start(words, folder / "said").killed_after(float(random.random()) * seconds)
         done(words, folder / "said")
-        check_same(verb, place, folder / f"whole-{name}")
+        check_same(verb, place, whole(folder, name))
 
     return attempt
 
 
-LOOPS = {
-    "kills": Loop("SIGKILL at random moments of verbs that write, and the same command again", _prepare, 4)
-}
+LOOPS = {"kills": Loop("SIGKILL at a random moment of a verb that writes, then it again", _prepare, 3, 600.0)}

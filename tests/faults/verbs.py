@@ -11,17 +11,18 @@ from pathlib import Path
 from tests.faults.children import done
 from tests.faults.harness import Wrong
 
-MODEL, STORE, TRACE, OTHER = "m.pt", "s.lbdb", "trace", "other"
+MODEL, STORE, BOTH, TRACE, OTHER, EDGES = "m.pt", "s.lbdb", "both.lbdb", "trace", "other", "edges.csv"
 SMALL = ["--limit", "6", "--batch", "2"]
 
 
 @dataclass(frozen=True)
 class Verb:
-    """``words(place)`` is the command; it needs copies of ``needs`` and makes or changes ``makes``."""
+    """``words(place)`` is the command: of the inputs ``needs`` it changes ``copy``, and makes ``makes``."""
 
     words: Callable[[Path], list[str]]
     makes: str
     needs: tuple[str, ...] = ()
+    copy: str = ""
 
 
 def _on(place: Path) -> list[str]:
@@ -55,7 +56,7 @@ def _verify(place: Path) -> list[str]:
 
 
 def _import(place: Path) -> list[str]:
-    files = [str(place.parent / "edges.csv"), "--mapping", str(place.parent / "mapping.json")]
+    files = [str(place.parent / EDGES), "--mapping", str(place.parent / "mapping.json")]
     return ["import", "edges", *files, "--out", str(place / "imported")]
 
 
@@ -65,53 +66,94 @@ def _report(place: Path) -> list[str]:
 
 VERBS = {
     "train": Verb(_train, "made.pt"),
-    "attack": Verb(_attack, "set"),
-    "trace": Verb(_trace, TRACE),
-    "load": Verb(_load, STORE, (STORE,)),
-    "delete": Verb(_delete, STORE, ("two.lbdb",)),
-    "verify": Verb(_verify, STORE, (STORE,)),
-    "import": Verb(_import, "imported"),
-    "report": Verb(_report, "report.html"),
+    "attack": Verb(_attack, "set", (MODEL,)),
+    "trace": Verb(_trace, TRACE, (MODEL,)),
+    "load": Verb(_load, STORE, (OTHER,), STORE),
+    "delete": Verb(_delete, STORE, (TRACE,), BOTH),
+    "verify": Verb(_verify, STORE, (MODEL,), STORE),
+    "import": Verb(_import, "imported", (EDGES,)),
+    "report": Verb(_report, "report.html", (STORE,)),
     "unit": Verb(lambda place: ["unit", str(place / "unit")], "unit"),
 }
+
+
+def _model(folder: Path) -> None:
+    done([*_train(folder)[:-1], str(folder / MODEL)], folder / "said")
+
+
+def _traced(name: str, seed: str) -> Callable[[Path], None]:
+    def make(folder: Path) -> None:
+        need(folder, MODEL)
+        words = _trace(folder / "first")[:-1]
+        done([*words, str(folder / name), "--seed", seed], folder / "said")
+
+    return make
+
+
+def _store(folder: Path) -> None:
+    need(folder, TRACE)
+    done(["load", str(folder / TRACE), "--store", str(folder / STORE)], folder / "said")
+
+
+def _both(folder: Path) -> None:
+    need(folder, STORE)
+    need(folder, OTHER)
+    shutil.copy(folder / STORE, folder / BOTH)
+    done(["load", str(folder / OTHER), "--store", str(folder / BOTH)], folder / "said")
+
+
+def _edges(folder: Path) -> None:
+    rows = [f"conv1,{n % 7},conv2,{n % 5},{n + 1}.5,{n % 3},{n % 9}" for n in range(315)]
+    (folder / "mapping.json").write_text(json.dumps(MAPPING), encoding="utf-8")
+    (folder / EDGES).write_text("\n".join(["a,b,c,d,w,k,i", *rows]) + "\n", encoding="utf-8")
+
+
 MAPPING = {
     "layers": ["conv1", "conv2"],
     "columns": {"source_layer": "a", "source_channel": "b", "target_layer": "c", "target_channel": "d"}
     | {"weight": "w", "sample": "i", "category": "k"},
 }
+INPUTS: dict[str, Callable[[Path], None]] = {
+    MODEL: _model,
+    TRACE: _traced(TRACE, "0"),
+    OTHER: _traced(OTHER, "1"),
+    STORE: _store,
+    BOTH: _both,
+    EDGES: _edges,
+}
 
 
-def make_inputs(folder: Path) -> None:
-    """What the verbs need, in ``folder``: a network, two traces, stores of one and of both, some edges."""
-    (folder / "first").mkdir()
-    done([*_train(folder / "first")[:-1], str(folder / MODEL)], folder / "said")
-    for name, seed in ((TRACE, "0"), (OTHER, "1")):
-        words = _trace(folder / "first")[:-1]
-        done([*words, str(folder / name), "--seed", seed], folder / "said")
-    done(["load", str(folder / TRACE), "--store", str(folder / STORE)], folder / "said")
-    shutil.copy(folder / STORE, folder / "two.lbdb")
-    done(["load", str(folder / OTHER), "--store", str(folder / "two.lbdb")], folder / "said")
-    rows = [f"conv1,{n % 7},conv2,{n % 5},{n + 1}.5,{n % 3},{n % 9}" for n in range(315)]
-    (folder / "edges.csv").write_text("\n".join(["a,b,c,d,w,k,i", *rows]) + "\n", encoding="utf-8")
-    (folder / "mapping.json").write_text(json.dumps(MAPPING), encoding="utf-8")
-    shutil.rmtree(folder / "first")
+def need(folder: Path, name: str) -> None:
+    """Make the input ``name`` in ``folder`` where it is not there."""
+    if not (folder / name).exists():
+        INPUTS[name](folder)
 
 
 def place_for(folder: Path, name: str, verb: Verb) -> Path:
-    """A new folder ``name`` in ``folder`` with what ``verb`` needs of its own."""
+    """A new folder ``name`` in ``folder``, with all that ``verb`` needs there or beside it."""
     place = folder / name
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
-    for need in verb.needs:
-        shutil.copy(folder / need, place / (STORE if need.endswith(".lbdb") else need))
+    for needed in (*verb.needs, *([verb.copy] if verb.copy else [])):
+        need(folder, needed)
+    if verb.copy:
+        shutil.copy(folder / verb.copy, place / verb.makes)
     return place
 
 
-def check_same(verb: Verb, place: Path, whole: Path) -> None:
-    """Raise Wrong unless the result in ``place`` is that in ``whole``, and nothing else lies there."""
+def whole(folder: Path, name: str) -> Path:
+    """The undisturbed result of verb ``name``, in ``folder``."""
+    verb, place = VERBS[name], folder / f"whole-{name}"
+    if not place.exists():
+        done(verb.words(place_for(folder, place.name, verb)), folder / "said")
+    return place
+
+
+def check_same(verb: Verb, place: Path, right: Path) -> None:
+    """Raise Wrong unless the result in ``place`` is that in ``right``, and nothing else lies there."""
     if left := sorted(entry.name for entry in place.iterdir() if entry.name != verb.makes):
         raise Wrong(f"leftovers: {', '.join(left)}")
-    one, other = place / verb.makes, whole / verb.makes
+    one, other = place / verb.makes, right / verb.makes
     if verb.makes.endswith(".lbdb"):
         done(["same-store", str(one), str(other)], place.parent / "said-same")
     elif (found := _content(one)) != (wanted := _content(other)):
