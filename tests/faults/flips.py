@@ -5,11 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import numpy as np
-
-from graphpath.data.rows import categories_of, sample_rows
 from graphpath.errors import RecordError, StoreUnavailable
-from graphpath.record import TABLES, ImagePart, ImageSet, Trace, write_image_set
+from graphpath.record import TABLES, Trace
 from graphpath.stores import open_store
 from tests.faults.harness import Attempt, Loop, Wrong
 from tests.faults.mutate import Random
@@ -86,33 +83,7 @@ def _store(folder: Path) -> Attempt:
     return attempt
 
 
-def _image_set(folder: Path) -> Attempt:
-    labels = [0, 1, 2, 0]
-    pixels = np.linspace(0, 1, 4 * 3 * 4 * 4, dtype=np.float32).reshape(4, 3, 4, 4)
-    part = ImagePart(sample_rows("made", "test", labels, index=range(4)), pixels)
-    write_image_set(folder / "whole", [part], categories_of("made", ("a", "b", "c")), {"of": "nothing"})
-    held = _images(folder / "whole")
-
-    def attempt(random: Random) -> None:
-        path = folder / "flipped"
-        shutil.rmtree(path, ignore_errors=True)
-        shutil.copytree(folder / "whole", path)
-        files = _files(path)
-        flip(files[int(random.integers(len(files)))], random)
-        if _images(path) != held:
-            raise Wrong("an image set was read otherwise")
-
-    return attempt
-
-
-def _images(path: Path) -> tuple[object, ...]:
-    made = ImageSet(path)
-    pixels = [part.pixels.tobytes() for part in made.parts()]
-    return made.provenance, made.samples(), made.categories(), pixels
-
-
 LOOPS = {
     "trace-flips": Loop("a flipped bit in a trace, read and written again", _trace, 40),
     "store-flips": Loop("a flipped bit in an embedded store", _store, 40),
-    "image-flips": Loop("a flipped bit in an image set", _image_set, 40),
 }
