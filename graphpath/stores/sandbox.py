@@ -197,7 +197,8 @@ def _limit(size: int, *, write: bool) -> None:
     import resource
 
     size = min(size, _most() or size)
-    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    if sys.platform != "darwin":  # which has no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))
     if not write:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

@@ -163,3 +163,13 @@ def test_values_of_several_types_are_refused_in_a_sentence(tmp_path) -> None:
     with pytest.raises(GraphpathError, match="several types"):
         Output(parquet=tmp_path / "rows.parquet").show(frame)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_line_prints_in_one_place() -> None:
+    """Whatever else printed would print names as they are."""
+    folder = Path(__file__).resolve().parents[2] / "graphpath"
+    for path in [*folder.glob("cli/*.py")]:
+        if path.name != "say.py":
+            text = path.read_text(encoding="utf-8")
+            for other in ("typer.echo(", "typer.secho(", " print(", "escape("):
+                assert other not in text, f"{path.name} prints by {other}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from tests.faults import archives, flips, headers, images, imagesets, kills, parameters, races
+from tests.faults import archives, cyphers, flips, headers, images, imagesets, kills, parameters, races
 from tests.faults.harness import Loop
 
 LOOPS: dict[str, Loop] = {
     **headers.LOOPS,
+    **cyphers.LOOPS,
     **parameters.LOOPS,
     **images.LOOPS,
     **archives.LOOPS,
