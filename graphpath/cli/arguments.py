@@ -124,7 +124,7 @@ def typed(text: str) -> Any:
     """``text`` as the JSON value that it is (0.5, 3, true, null), else as it stands."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

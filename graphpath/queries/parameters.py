@@ -44,6 +44,8 @@ _SAID: Final = {
     "top": ("a whole number of at least 0, or all", ""),
 }
 _INT64: Final = 1 << 63
+_MOST_SHOWN: Final = 200
+"""Characters of a refused value that are shown."""
 
 
 @dataclass(frozen=True)
@@ -153,12 +155,17 @@ def coerce(query: str, declared: Mapping[str, Parameter], given: Mapping[str, ob
             raise QueryParameterError(f"Query {query} has no parameter {name!r};{hint} {_known(declared)}.")
         try:
             values[name] = declared[name].parsed.read(value)
-        except (ValueError, TypeError, OverflowError) as error:
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise QueryParameterError(
-                f"Parameter {name} of query {query} must be {declared[name].parsed.said}, not {value!r} "
-                f"({declared[name].meaning}); {_known(declared)}."
+                f"Parameter {name} of query {query} must be {declared[name].parsed.said}, not "
+                f"{_shown(value)} ({declared[name].meaning}); {_known(declared)}."
             ) from error
     return values
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 def literal(value: object) -> str:

@@ -180,7 +180,10 @@ def _with_run(found: Query, parameters: Mapping[str, object], runs: pd.DataFrame
 
 
 def _has_items(value: object) -> bool:
-    return value is not None and not (isinstance(value, Sized) and len(value) == 0)
+    try:
+        return value is not None and not (isinstance(value, Sized) and len(value) == 0)
+    except TypeError:  # an array of one number, which has no length
+        return True
 
 
 def _complete(runs: pd.DataFrame) -> pd.DataFrame:

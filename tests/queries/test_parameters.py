@@ -113,3 +113,10 @@ def test_a_literal_reads_back(value: object) -> None:
     import json
 
     assert json.loads(literal(value)) == value
+
+
+@pytest.mark.parametrize("value", ["[" * 100_000, "x" * 100_000, np.array(3.5), np.array("a")])
+def test_values_that_are_too_deep_or_long_are_refused_in_brief(value: object) -> None:
+    with pytest.raises(QueryParameterError, match=r"layers of query topic/name must be") as refused:
+        bind("topic/name", DECLARED, {"run": "clean", "layers": value})
+    assert len(str(refused.value)) < 800
