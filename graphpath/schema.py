@@ -8,8 +8,12 @@ What the names leave open:
 - ``Model.id`` is the id of its first neuron (the offset of layer 0), ``sha256`` its weights' digest: one
   network at two input sizes is two models. ``Layer.id``, ``FeatureMap.id`` likewise: their first neuron.
 - ``layer`` is always the layer's number within its model; on a relationship, that of its end.
+- ``Run.parameters`` has all options of a run as JSON; those of graphpath's own methods (``OPTIONS``) are
+  properties too, null where the method has no such option or it was left open.
+- ``Sample.predicted``, ``confidence`` and ``correct`` are those of its first prediction, where all runs of
+  the store say the same class, else null: ``Pathway`` has each run's own, ``PREDICTED`` all of them.
 - ``Pathway.category`` is the category of its target; ``correct`` says whether its sample's first
-  prediction is the sample's label; ``label`` and ``variant`` are its sample's. A pathway is a *member* of
+  prediction, ``predicted``, is the sample's label; ``label`` and ``variant`` are its sample's. A pathway is a *member* of
   the class pathway of (run, category, variant) when it is correct and its target is the label.
 - ``CLASS_FLOWS_TO`` and ``MAP_FLOWS_TO`` hold sums over the members: ``flow``, ``score`` and ``weight``
   (of ``|score|``); divided by ``ClassPathway.samples`` they are means. ``support`` counts samples.
@@ -21,6 +25,10 @@ What the names leave open:
   all layers ``sum(least) / sum(most)``. Members that derive from one original with the pathway's sample
   (itself, its parent, siblings ...) are left out of the class first, as far as their descent is known when
   the later of the two runs is loaded: load attacked images before attacks on them.
+  Other predictions than the first two have no ``RESEMBLES``: ``analysis.resemblance`` holds the trace of an
+  image against the classes that it was given itself.
+- On Neo4j, neurons and feature maps have a second label, ``L0``, ``L1`` ...: their layer, for Browser's style
+  sheet, which colours by label alone. Mappers that expect one label a node have to be told ("Neuron").
 - ``Verdict`` is what ``graphpath.verify`` found of an answer that came from the runs at ``OF_RUN``. It is the
   only node that no trace brings.
 """
@@ -30,7 +38,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-SCHEMA_VERSION: Final = "2"
+SCHEMA_VERSION: Final = "3"
+SINCE: Final = (
+    "since schema '3' samples say what was predicted, and images are compared with classes without their own "
+    "originals and attacks in them"
+)
+"""Why an older store is refused: it lacks the first, and what it holds of the second is wrong."""
 
 Kind = Literal["INT64", "INT32", "DOUBLE", "FLOAT", "STRING", "BOOL"]
 
@@ -67,6 +80,38 @@ _ROLLUP: Final[dict[str, Kind]] = {
     "weight": "DOUBLE",
 }
 
+OPTIONS: Final[dict[str, Kind]] = {
+    "theta": "DOUBLE",
+    "phi": "STRING",
+    "direction": "STRING",
+    "psi": "STRING",
+    "depth": "INT64",
+    "pixels": "STRING",
+    "threshold": "DOUBLE",
+    "top": "INT64",
+    "kernel": "STRING",
+    "init": "STRING",
+    "through": "STRING",
+    "per_pixel": "BOOL",
+    "per_layer": "INT64",
+    "every_map": "BOOL",
+    "sparsity": "DOUBLE",
+    "steps": "INT64",
+    "variant": "STRING",
+    "recipe": "STRING",
+    "per": "STRING",
+    "gamma": "DOUBLE",
+    "rate": "DOUBLE",
+    "iterations": "INT64",
+    "rule": "STRING",
+    "epsilon": "DOUBLE",
+    "share": "DOUBLE",
+    "target": "STRING",
+    "routes": "INT64",
+    "max_edges": "INT64",
+}
+"""The options of the tracing methods, and of every trace; what is no text of a STRING is JSON."""
+
 NODES: Final[tuple[NodeType, ...]] = (
     NodeType("GraphpathMeta", {"id": "INT64", "schema": "STRING", "engine": "STRING"}),
     NodeType("Model", {"id": "INT64", "name": "STRING", "sha256": "STRING", "layers": "INT32"}),
@@ -83,6 +128,7 @@ NODES: Final[tuple[NodeType, ...]] = (
             "min_support": "INT64",  # as asked for when loading; 0 = the default
             "comparable": "STRING",  # runs with the same value are compared by RESEMBLES
             "complete": "BOOL",
+            **OPTIONS,
         },
     ),
     NodeType(
@@ -129,6 +175,10 @@ NODES: Final[tuple[NodeType, ...]] = (
             "detail": "STRING",  # JSON
             "attack": "STRING",  # from detail; null for originals
             "epsilon": "DOUBLE",  # from detail; null for originals
+            "label_name": "STRING",  # null without a label
+            "predicted": "STRING",  # the name of the first prediction; null where runs differ
+            "confidence": "FLOAT",
+            "correct": "BOOL",  # null without a label
         },
     ),
     NodeType(
@@ -148,6 +198,8 @@ NODES: Final[tuple[NodeType, ...]] = (
             "label": "INT32",
             "variant": "STRING",
             "correct": "BOOL",
+            "predicted": "STRING",  # the name of its sample's first prediction, in its run
+            "confidence": "FLOAT",
         },
     ),
     NodeType(
@@ -260,6 +312,19 @@ RELATIONSHIPS: Final[tuple[RelationshipType, ...]] = (
 
 NODE: Final[dict[str, NodeType]] = {node.label: node for node in NODES}
 RELATIONSHIP: Final[dict[str, RelationshipType]] = {r.name: r for r in RELATIONSHIPS}
+
+NODE_INDEXES: Final = (
+    ("Pathway", "run"),
+    ("Pathway", "sample"),
+    ("ClassPathway", "run"),
+    ("Route", "run"),
+    ("Neuron", "name"),
+    ("Sample", "label"),
+    ("Sample", "variant"),
+    ("Category", "name"),
+)
+"""Properties of nodes besides the keys that an engine with such indexes (Neo4j) indexes: what queries, and
+people, look for."""
 
 RELATIONSHIP_INDEXES: Final[dict[str, str]] = {
     "FLOWS_TO": "pathway",

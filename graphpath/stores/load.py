@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from graphpath.record import Trace
 from graphpath.schema import NODES, RELATIONSHIPS
 from graphpath.stores.base import LoadReport, Progress
 from graphpath.stores.models import Asked
+from graphpath.stores.predicted import disputed, settle
 from graphpath.stores.prepare import MEMORY, Workshop, prepare
 from graphpath.stores.remove import remove_run
 from graphpath.stores.resembles import compare
@@ -88,7 +89,7 @@ def load_run(
         resumed = session.resumes(trace.id, plan)
         if not resumed and session.column("MATCH (r:Run) WHERE r.id = $id RETURN r.id", {"id": trace.id}):
             remove_run(session, trace.id)
-        files = _files(session, trace, model, work, min_support, memory, clock, resumed=resumed)
+        files, asked_again = _files(session, trace, model, work, min_support, memory, clock, resumed=resumed)
         session.start(trace.id, plan)
     counts: dict[str, int] = {}
 
@@ -104,6 +105,7 @@ def load_run(
     append("roll-ups", list(ROLLUPS))
     with clock.stage("check"):
         _check(session, trace)
+        settle(session, asked_again)
         session.finish(trace.id)
     clock.seconds["prepare"] -= clock.seconds.pop("computed")
     return LoadReport(trace.id, True, {name: n for name, n in counts.items() if n}, clock.seconds)
@@ -119,8 +121,11 @@ def _files(
     clock: _Clock,
     *,
     resumed: bool,
-) -> dict[str, list[Path]]:
-    """Everything to append, as files by label and relationship type; when ``resumed``, what is there too."""
+) -> tuple[dict[str, list[Path]], list[int]]:
+    """Everything to append, as files by label and relationship type; when ``resumed``, what is there too.
+
+    And the samples that are there and of which this trace says something else.
+    """
     new_model = check_model(session, trace, model) or resumed
     run = run_row(trace, model, min_support)
     kind = comparable(trace.run, model)
@@ -138,9 +143,9 @@ def _files(
         prepare(shop, run, new_model=new_model)
         _timed(clock, lambda: roll_up(shop, trace.id, min_support))
         _timed(clock, lambda: compare(shop, trace.id, kind))
+        return shop.files, disputed(shop)
     finally:
         shop.close()
-    return shop.files
 
 
 def _timed(clock: _Clock, compute: Callable[[], None]) -> None:
@@ -167,11 +172,16 @@ def write_row(shop: Workshop, label: str, row: dict[str, object]) -> None:
     properties = next(node.properties for node in NODES if node.label == label)
     schema = pa.schema([(name, ARROW[kind]) for name, kind in properties.items()])
     path = shop.directory / f"{label}.parquet"
-    values = {
-        name: [str(row[name] or "") if kind == "STRING" else row[name]] for name, kind in properties.items()
-    }
+    values = {name: [_property(row, name, kind)] for name, kind in properties.items()}
     pq.write_table(pa.table(values, schema=schema), path)
     shop.use(label, [path])
+
+
+def _property(row: Mapping[str, object], name: str, kind: str) -> object:
+    """A property of ``row``; null where it has none of that name."""
+    if name not in row or kind != "STRING":
+        return row.get(name)
+    return str(row[name] or "")
 
 
 def _plan(session: Session, trace: Trace, model: int, min_support: int | None) -> str:

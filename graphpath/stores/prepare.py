@@ -109,14 +109,19 @@ def facts(shop: Workshop, run: str) -> None:
     """What is asked again and again: pathways' samples and categories, neurons' maps, maps' names."""
     shop.table("labels", "SELECT label, min(category) AS category FROM categories GROUP BY label")
     shop.table(
+        "first",
+        """SELECT sample, category, c.name AS predicted, confidence
+        FROM predictions JOIN categories c USING (category) WHERE rank = 1""",
+    )
+    shop.table(
         "facts",
-        f"""SELECT p.*, {quoted(run)} AS run, t.category, s.label, s.variant,
+        f"""SELECT p.*, {quoted(run)} AS run, t.category, s.label, s.variant, q.predicted, q.confidence,
             coalesce(q.category = l.category, false) AS correct,
             coalesce(q.category = l.category AND p.target = s.label, false) AS member
         FROM pathways p JOIN samples s USING (sample)
         LEFT JOIN labels t ON t.label = p.target
         LEFT JOIN labels l ON l.label = s.label
-        LEFT JOIN predictions q ON q.sample = p.sample AND q.rank = 1""",
+        LEFT JOIN first q ON q.sample = p.sample""",
     )
     shop.table(
         "neurons",
@@ -188,10 +193,13 @@ def _nodes(run: str) -> dict[str, str]:
             ANTI JOIN known_categories k ON k.id = category""",
         "Sample": """SELECT sample, dataset, split, "index", label, variant, parent, detail,
                 json_extract_string(detail, '$.attack'),
-                TRY_CAST(json_extract_string(detail, '$.epsilon') AS DOUBLE)
-            FROM samples ANTI JOIN known_samples k ON k.id = sample""",
+                TRY_CAST(json_extract_string(detail, '$.epsilon') AS DOUBLE), c.name, q.predicted,
+                q.confidence, q.category = l.category
+            FROM samples s ANTI JOIN known_samples k ON k.id = s.sample
+            LEFT JOIN first q USING (sample) LEFT JOIN labels l USING (label)
+            LEFT JOIN categories c ON c.category = l.category""",
         "Pathway": """SELECT pathway, run, sample, target, origin, neurons, edges, coverage, logit, bias,
-                category, label, variant, correct FROM facts ORDER BY pathway""",
+                category, label, variant, correct, predicted, confidence FROM facts ORDER BY pathway""",
         "Route": f"""SELECT route, {quoted(run)}, pathway, rank, sign::INTEGER, log10_abs
             FROM routes ORDER BY route""",
     }

@@ -5,7 +5,7 @@ Slower by far than a load, so the embedded store does so only for small runs; se
 
 from __future__ import annotations
 
-from graphpath.stores import verdicts
+from graphpath.stores import predicted, verdicts
 from graphpath.stores.session import Session
 
 BATCH = 20
@@ -20,6 +20,7 @@ def remove_run(session: Session, run: str) -> None:
     """
     model = session.column("MATCH (r:Run) WHERE r.id = $run RETURN r.model", {"run": run})[0]
     session.execute("MATCH (r:Run) WHERE r.id = $run SET r.complete = false", {"run": run})
+    samples = [int(sample) for sample in session.column(predicted.OF_RUN, {"run": run})]
     session.remove(verdicts.REMOVE, "v", {"run": run})
     _remove_classes(session, run)
     _remove_pathways(session, run)
@@ -27,6 +28,7 @@ def remove_run(session: Session, run: str) -> None:
     session.remove("MATCH (:Sample)-[q:PREDICTED]->(:Category) WHERE q.run = $run", "q", parameters)
     session.remove("MATCH (r:Run) WHERE r.id = $run", "r", parameters)
     session.remove("MATCH (s:Sample) WHERE NOT EXISTS { MATCH (s)<-[:OF_SAMPLE]-(:Pathway) }", "s")
+    predicted.settle(session, samples)
     session.remove(
         "MATCH (n:Neuron) WHERE n.model = $model AND NOT EXISTS { MATCH (n)<-[:VISITS]-(:Pathway) }",
         "n",

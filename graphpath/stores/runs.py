@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from graphpath.errors import RecordError
 from graphpath.ids import digest
+from graphpath.schema import OPTIONS
 
 if TYPE_CHECKING:
     from graphpath.record import Trace
@@ -55,7 +57,28 @@ def run_row(trace: Trace, model: int, min_support: int | None) -> dict[str, obje
         "min_support": min_support or 0,
         "comparable": comparable(run, model),
         "complete": False,
+        **_options(run.get("parameters") or {}),
     }
+
+
+def _options(parameters: Mapping[str, Any]) -> dict[str, object]:
+    """The options that are properties of a run, those that were given."""
+    return {
+        name: made
+        for name, kind in OPTIONS.items()
+        if (made := _as_kind(kind, parameters.get(name))) is not None
+    }
+
+
+def _as_kind(kind: str, value: object) -> object:
+    """``value`` as a property of ``kind``; None where it is nothing of the kind."""
+    if value is None or kind == "STRING":
+        return None if value is None else _text(value)
+    if isinstance(value, bool) or kind == "BOOL":
+        return value if isinstance(value, bool) and kind == "BOOL" else None
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value) if kind == "DOUBLE" else int(value)
 
 
 def comparable(run: dict[str, Any], model: int) -> str:

@@ -21,7 +21,7 @@ CATEGORY = """MATCH (n:Category) RETURN n.id AS id, n.scheme AS scheme, n.label 
 SAMPLE = """
 MATCH (n:Sample)
 RETURN n.id AS id, n.dataset AS dataset, n.split AS split, n.position AS position, n.variant AS variant,
-       n.parent AS parent, n.detail AS detail
+       n.parent AS parent, n.detail AS detail, n.predicted AS predicted
 """
 DERIVED = """MATCH (n:Sample)-[:DERIVED_FROM]->(:Sample) RETURN n.id AS id"""
 NEURON = """MATCH (n:Neuron) WHERE n.id >= $first AND n.id <= $last RETURN n.id AS id"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from graphpath.errors import StoreError, StoreUnavailable
-from graphpath.schema import SCHEMA_VERSION
+from graphpath.schema import SCHEMA_VERSION, SINCE
 from graphpath.stores import seal
 from graphpath.stores.engine import VERSION, Session
 from graphpath.stores.place import check_alone
@@ -32,6 +32,6 @@ def check_content(session: Session, path: Path) -> None:
     if (found["schema"], found["engine"]) != (SCHEMA_VERSION, f"ladybug {VERSION}"):
         raise StoreUnavailable(
             f"{path} was made with schema {found['schema']!r} by {found['engine']}; this is schema "
-            f"{SCHEMA_VERSION!r} and ladybug {VERSION}. Rebuild it from its traces "
+            f"{SCHEMA_VERSION!r} and ladybug {VERSION} ({SINCE}). Rebuild it from its traces "
             f"(graphpath.open({str(path)!r}, rebuild=True)), or load them into a new file."
         )

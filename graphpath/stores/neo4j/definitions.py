@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from graphpath.schema import NODES, RELATIONSHIP_INDEXES, RELATIONSHIPS
-
-NODE_INDEXES: Final = (("Pathway", "run"), ("Pathway", "sample"), ("ClassPathway", "run"), ("Route", "run"))
-"""Properties of nodes that queries anchor on besides the keys."""
+from graphpath.schema import NODE_INDEXES, NODES, RELATIONSHIP_INDEXES, RELATIONSHIPS
 
 
 def constraints() -> list[str]:

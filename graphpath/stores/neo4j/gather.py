@@ -14,10 +14,11 @@ from typing import Final
 from graphpath.errors import StoreConflict
 from graphpath.record import Trace
 from graphpath.schema import NODE, RELATIONSHIP
-from graphpath.sql import listed, quoted
+from graphpath.sql import connected, listed, quoted
 from graphpath.stores.base import Progress
 from graphpath.stores.load import write_row
 from graphpath.stores.neo4j.statements import columns
+from graphpath.stores.predicted import disputed
 from graphpath.stores.prepare import Workshop, prepare
 from graphpath.stores.resembles import compare
 from graphpath.stores.rollups import roll_up
@@ -26,11 +27,14 @@ from graphpath.stores.session import RECORDED
 from graphpath.stores.sound import check_values
 from graphpath.stores.stored import check_rows, know
 
+PREDICTED: Final = ("predicted", "confidence", "correct")
+"""What a sample says of its first prediction: its last columns."""
+
 Files = dict[str, list[Path]]
 
 STORED: Final = {
     "categories": ("Category", "id, scheme, label, name", ""),
-    "samples": ("Sample", "id, dataset, split, position, variant, parent, detail", ""),
+    "samples": ("Sample", "id, dataset, split, position, variant, parent, detail, predicted", ""),
     "derived": ("DERIVED_FROM", "start AS id", ""),
     "neurons": ("Neuron", "id", ""),
     "classes": (
@@ -67,6 +71,8 @@ class Gathering:
     files: Files = field(default_factory=dict)
     runs: dict[str, str] = field(default_factory=dict)
     models: dict[int, Trace] = field(default_factory=dict)
+    disputed: bool = False
+    """Whether traces say different things of one sample."""
 
     def add(self, trace: Trace, min_support: int | None) -> None:
         """Add ``trace``. Raises StoreConflict when it uses a key of another trace for something else."""
@@ -90,6 +96,7 @@ class Gathering:
             prepare(shop, run, new_model=new_model)
             roll_up(shop, trace.id, min_support)
             compare(shop, trace.id, kind)
+            self.disputed = self.disputed or bool(disputed(shop))
         finally:
             shop.close()
         for leftover in (work / "prepare.duckdb", work / "spill"):
@@ -98,6 +105,28 @@ class Gathering:
             self.files.setdefault(name, []).extend(files)
         self.runs[trace.id] = kind
         self.models.setdefault(model, trace)
+
+    def settle(self) -> None:
+        """Let samples say what all traces say of them, as :func:`graphpath.stores.predicted.settle` does."""
+        if not self.disputed:
+            return
+        path = self.directory / "Sample.parquet"
+        chosen = ", ".join(f's."{name}"' for name in columns("Sample") if name not in PREDICTED)
+        with connected({"temp_directory": str(self.directory / "spill")}) as connection:
+            connection.execute(
+                f"""COPY (
+                    WITH said AS (
+                        SELECT q.start AS id, min(c.id) AS category, min(c.name) AS predicted,
+                            max(q.confidence) AS confidence
+                        FROM {select("PREDICTED", self.files["PREDICTED"])} q
+                        JOIN {select("Category", self.files["Category"])} c ON c.id = q.stop
+                        WHERE q.rank = 1 GROUP BY q.start HAVING count(DISTINCT c.id) = 1)
+                    SELECT {chosen}, a.predicted, a.confidence, a.category = l.stop AS correct
+                    FROM {select("Sample", self.files["Sample"])} s LEFT JOIN said a ON a.id = s.id
+                    LEFT JOIN {select("LABELLED", self.files["LABELLED"])} l ON l.start = s.id
+                ) TO {quoted(path)} (FORMAT parquet)"""
+            )
+        self.files["Sample"] = [path]
 
     def _is_new(self, trace: Trace, model: int) -> bool:
         other = self.models.get(model)
@@ -151,6 +180,7 @@ def gather(
             if progress:
                 progress(f"prepare {trace.id}", number, len(traces))
             made.add(trace, min_support)
+    made.settle()
     return made
 
 

@@ -15,7 +15,7 @@ import neo4j
 
 from graphpath.errors import QueryFailed, RunNotFound, StoreConflict, StoreError, StoreUnavailable
 from graphpath.record import Trace
-from graphpath.schema import NODES, SCHEMA_VERSION
+from graphpath.schema import NODES, SCHEMA_VERSION, SINCE
 from graphpath.stores import verdicts
 from graphpath.stores.base import Answer, LoadReport, Progress, State, Store, admitted
 from graphpath.stores.load import is_loaded, load_run
@@ -264,5 +264,6 @@ def _check_schema(session: BoltSession, address: Address) -> None:
         if schema != SCHEMA_VERSION:
             raise StoreUnavailable(
                 f"Database {address.database!r} at {address.uri} was made with schema {schema!r}; this is "
-                f"schema {SCHEMA_VERSION!r}: load its traces again into an empty database."
+                f"schema {SCHEMA_VERSION!r} ({SINCE}): load its traces again into an empty database, or "
+                "into this one with load --bulk, which replaces what it holds."
             )
