@@ -13,8 +13,8 @@ What the names leave open:
 - ``Sample.predicted``, ``confidence`` and ``correct`` are those of its first prediction, where all runs of
   the store say the same class, else null: ``Pathway`` has each run's own, ``PREDICTED`` all of them.
 - ``Pathway.category`` is the category of its target; ``correct`` says whether its sample's first
-  prediction, ``predicted``, is the sample's label; ``label`` and ``variant`` are its sample's. A pathway is a *member* of
-  the class pathway of (run, category, variant) when it is correct and its target is the label.
+  prediction, ``predicted``, is the sample's label; ``label`` and ``variant`` are its sample's. A pathway is
+  a *member* of the class pathway of (run, category, variant) when it is correct and its target is the label.
 - ``CLASS_FLOWS_TO`` and ``MAP_FLOWS_TO`` hold sums over the members: ``flow``, ``score`` and ``weight``
   (of ``|score|``); divided by ``ClassPathway.samples`` they are means. ``support`` counts samples.
 - ``RESEMBLES`` compares a pathway, layer by layer, with the class pathways (variant ``original``) of its

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from graphpath.analysis.tables import one_of, opened
+from graphpath.analysis.tables import one_of, opened, variant_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +60,7 @@ FROM likenesses GROUP BY layer ORDER BY layer
 def consistency(
     trace: Trace | str | Path,
     *,
-    variant: str = "original",
+    variant: str | None = None,
     layers: Sequence[int] = (),
     weights: Literal["normalised", "raw"] = "normalised",
     memory: str | None = None,
@@ -69,7 +69,8 @@ def consistency(
 
     The same as the named query ``categories/consistency`` (columns layer, pairs_within, pairs_between,
     J_within, J_between, weighted_J_within, weighted_J_between), for traces of more samples than the query
-    takes: DuckDB keeps what exceeds ``memory`` ("4GB") on disk.
+    takes: DuckDB keeps what exceeds ``memory`` ("4GB") on disk. Without ``variant`` it is
+    of the originals, or of the trace's only variant.
 
     Raises:
         RecordError: the trace is damaged or unfinished.
@@ -78,6 +79,8 @@ def consistency(
     one_of("weights", weights, ("normalised", "raw"))
     with opened(trace, memory) as connection:
         chosen = [int(layer) for layer in layers]
-        connection.execute(PLACES, {"variant": variant, "layers": chosen})
+        connection.execute(
+            PLACES, {"variant": variant_of(connection, variant, "consistency"), "layers": chosen}
+        )
         frame: pd.DataFrame = connection.execute(LIKENESS, {"raw": weights == "raw"}).df()
         return frame

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from graphpath.analysis.tables import one_of, opened
+from graphpath.analysis.tables import one_of, opened, variant_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,14 +65,14 @@ def largest_overlap(
     *,
     k: int = 10,
     by: Literal["relation", "categories"] = "relation",
-    variant: str = "original",
+    variant: str | None = None,
     memory: str | None = None,
 ) -> pd.DataFrame:
     """The overlap of the ``k`` largest routes between the samples of a trace, within and across categories.
 
     The same as the named query ``pathways/largest_overlap`` (columns what, relation, category1, category2,
     pairs, shared, J), for traces of more samples than the query takes: DuckDB keeps what exceeds
-    ``memory`` ("4GB") on disk.
+    ``memory`` ("4GB") on disk. Without ``variant`` it is of the originals, or of the trace's only variant.
 
     Raises:
         RecordError: the trace is damaged or unfinished.
@@ -80,6 +80,6 @@ def largest_overlap(
     """
     one_of("by", by, ("relation", "categories"))
     with opened(trace, memory) as connection:
-        connection.execute(MEMBERS, {"k": k, "variant": variant})
+        connection.execute(MEMBERS, {"k": k, "variant": variant_of(connection, variant, "largest_overlap")})
         frame: pd.DataFrame = connection.execute(PAIRS, {"by": by}).df()
         return frame

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from graphpath.errors import QueryParameterError
+from graphpath.queries.variants import meant
 from graphpath.record import Trace
 from graphpath.sql import connected, listed, quoted
 
@@ -40,6 +41,17 @@ def opened(trace: Trace | str | Path, memory: str | None = None) -> Iterator[Any
             if files := listed(trace.files(name)):
                 connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}])")
         yield connection
+
+
+def variant_of(connection: Any, variant: str | None, analysis: str) -> str:
+    """``variant``; where it is None, the originals of the opened trace, or its only variant without any.
+
+    Raises QueryParameterError where it has several, and no originals.
+    """
+    if variant is not None:
+        return variant
+    found = connection.execute("SELECT DISTINCT variant FROM samples ORDER BY variant").fetchall()
+    return meant(analysis, "the trace", [name for (name,) in found])[0]
 
 
 def one_of(name: str, value: str, choices: tuple[str, ...]) -> str:

@@ -55,16 +55,20 @@ class Output:
             show_table(frame if columns is None else frame[columns])
 
     def show_answer(self, query: str, frame: pd.DataFrame) -> None:
-        """Show the answer of a named query, and say on stderr, in JSON in the answer, what a limit cut."""
+        """Show the answer of a named query, and say on stderr what a limit cut (JSON has it too) and what was
+        taken where nothing was given.
+        """
         from graphpath.queries import limits
+        from graphpath.queries.variants import NOTES
 
         if self.json:
             reached = json.dumps(bool(frame.attrs.get(limits.REACHED)))
             say(f'{{"query": {json.dumps(query)}, "limit_reached": {reached}, "rows": {_json(frame)}}}')
         else:
             self.show(frame)
-        if said := limits.said(frame.attrs):
-            say(f"{query}: {said}", err=True)
+        for said in [*frame.attrs.get(NOTES, []), limits.said(frame.attrs)]:
+            if said:
+                say(f"{query}: {said}", err=True)
 
 
 _OPTIONS: dict[str, tuple[Any, Any]] = {

@@ -135,7 +135,7 @@ def _runs(alike: pd.DataFrame, reference: str, runs: Sequence[str]) -> Runs:
 
 
 def _samples(store: Store, run: str, variant: str) -> int:
-    return int(store.query("pathways/samples", run=run, variant=variant).samples.iloc[0])
+    return int(store.query("pathways/samples", run=run, variant=variant).samples.sum())
 
 
 def gathered(store: Store, runs: Runs, layers: list[int]) -> Material:

@@ -17,6 +17,7 @@ from graphpath.queries.frame import to_frame
 from graphpath.queries.graph import to_graph
 from graphpath.queries.limits import cut, one_more, unlimited
 from graphpath.queries.parameters import Value, bind, coerce, params_line, placeholders
+from graphpath.queries.variants import NOTES, VARIANT, left_open, meant
 
 TIMEOUT: Final = 600.0
 """Seconds that a named query may take, all its statements together, when nobody says otherwise."""
@@ -47,9 +48,11 @@ def query(store: Queryable, name: str, /, *, timeout: object = TIMEOUT, **parame
     """The answer of the named query as a data frame with the columns that its header promises.
 
     ``run`` is filled in where the store holds exactly one complete run, and ``runs`` with every complete
-    run where all were traced alike (same model and method). ``attrs["limit_reached"]`` of the frame says
-    whether there is more than a limit of the query let through, and ``attrs["limits"]`` which one; such a
-    parameter can be "all" (or None). ``timeout`` is in seconds; None: no limit.
+    run where all were traced alike (same model and method). A ``variant`` that is not given means the run's
+    originals, or its only variant where it holds none. ``attrs["limit_reached"]`` of the frame says whether
+    there is more than a limit of the query let through, and ``attrs["limits"]`` which one; such a parameter
+    can be "all" (or None). ``attrs["notes"]`` has what else is to be known, in sentences.
+    ``timeout`` is in seconds; None: no limit.
 
     Raises:
         QueryFileError: there is no such query.
@@ -75,7 +78,7 @@ def settled(store: Queryable, name: str, /, **parameters: object) -> dict[str, V
     Raises: as ``query``.
     """
     found = find(name)
-    bound = store.read(lambda state: _settled(state, found, parameters), timeout=TIMEOUT)
+    bound, _ = store.read(lambda state: _settled(state, found, parameters), timeout=TIMEOUT)
     return {name: found.parameters[name].spoken(value) for name, value in bound.items()}
 
 
@@ -122,13 +125,15 @@ def _ask(store: Queryable, found: Query, parameters: Mapping[str, object], timeo
     """The answer; that the runs are there, that it is not too much and the rows are all of one moment."""
     _check_engine(store, found)
 
-    def work(state: State) -> tuple[pa.Table, dict[str, Value]]:
-        bound = _settled(state, found, parameters)
+    def work(state: State) -> tuple[pa.Table, dict[str, Value], list[str]]:
+        bound, notes = _settled(state, found, parameters)
         _check_guards(state, found, bound)
-        return state.execute(found.text_for(state.dialect), one_more(found, bound)), bound
+        return state.execute(found.text_for(state.dialect), one_more(found, bound)), bound, notes
 
-    table, bound = store.read(work, timeout=_seconds(timeout))
-    return cut(to_frame(table, found.returns, found.name), found, bound)
+    table, bound, notes = store.read(work, timeout=_seconds(timeout))
+    frame = cut(to_frame(table, found.returns, found.name), found, bound)
+    frame.attrs[NOTES] = notes
+    return frame
 
 
 def _seconds(timeout: object) -> float | None:
@@ -145,11 +150,18 @@ def _seconds(timeout: object) -> float | None:
     return seconds
 
 
-def _settled(state: State, found: Query, parameters: Mapping[str, object]) -> dict[str, Value]:
+def _settled(
+    state: State, found: Query, parameters: Mapping[str, object]
+) -> tuple[dict[str, Value], list[str]]:
+    """Every parameter's value, and what is to be said of those that were not given."""
     runs = _answer(state, "runs/all", {})
     bound = bind(found.name, found.parameters, _with_run(found, parameters, runs))
     _check_runs(found, bound, runs)
-    return bound
+    if not left_open(found, parameters):
+        return bound, []
+    held = _answer(state, "pathways/samples", {"run": bound["run"], VARIANT: ""})[VARIANT]
+    variant, notes = meant(f"Query {found.name}", f"run {bound['run']!r}", [str(name) for name in held])
+    return {**bound, VARIANT: variant}, notes
 
 
 def _check_engine(store: Queryable, found: Query) -> None:

@@ -6,8 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from graphpath.errors import RunNotFound
-from graphpath.queries import find
-from graphpath.queries.limits import unlimited
+from graphpath.queries import find, limits
 from graphpath.report.captions import layer_name
 from graphpath.report.rows import rows
 from graphpath.report.source import Source
@@ -45,11 +44,12 @@ class Reader:
 
     def ask(self, query: str, **parameters: object) -> Source:
         """The answer of a named query, whole unless a limit is given, with the question; asked once."""
-        parameters = unlimited(find(query), parameters)
+        parameters = limits.unlimited(find(query), parameters)
         key = (query, repr(sorted(parameters.items())))
         if key not in self._asked:
             frame = self.store.query(query, **parameters)
-            self._asked[key] = Source(query, parameters, frame, str(self.store.uri))
+            note = " ".join([*frame.attrs["notes"], limits.said(frame.attrs)]).strip()
+            self._asked[key] = Source(query, parameters, frame, str(self.store.uri), note)
         return self._asked[key]
 
     def graph(self, query: str, **parameters: object) -> nx.MultiDiGraph:
@@ -65,6 +65,17 @@ class Reader:
     def samples(self) -> pd.DataFrame:
         """The reference run's pathways with their samples."""
         return self.ask("pathways/of_run", run=self.run).frame
+
+    @cached_property
+    def edges(self) -> pd.DataFrame:
+        """How many different edges the reference run's pathways take, and how many added up, by layer."""
+        return self.ask("pathways/edges", run=self.run).frame
+
+    @cached_property
+    def variants(self) -> list[str]:
+        """The variants that class pathways are compared of: originals, or the run's only one."""
+        held = set(self.samples.variant)
+        return ["original"] if "original" in held else sorted(held)
 
     @cached_property
     def every_class(self) -> list[str]:
@@ -155,6 +166,7 @@ class Reader:
         if len(complete) == 1:
             return complete[0]
         originals = {
-            run: int(self.store.query("pathways/samples", run=run).samples.sum()) for run in complete
+            run: int(self.store.query("pathways/samples", run=run, variant="original").samples.sum())
+            for run in complete
         }
         return max(complete, key=lambda run: originals[run])

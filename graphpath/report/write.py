@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphpath.record.files import unwritten, write_atomically
 from graphpath.record.imageset import ImageSet
 from graphpath.report.page import Page, Section, render
 from graphpath.report.pixels import ImageSetPixels, Pixels
-from graphpath.report.reader import Reader
+from graphpath.report.reader import ALL, Reader
 from graphpath.report.rows import row
 from graphpath.report.sections import attacks, classes, pathways, routes
 
@@ -56,12 +56,7 @@ def write_report(
 
 def _page(reader: Reader, sections: list[Section], title: str | None) -> Page:
     run = row(reader.runs, "run", reader.run)
-    right = reader.samples.correct.mean()
-    lead = (
-        f"{len(reader.samples):,} images of {_dataset(run.dataset)}, {right:.0%} of them classified as "
-        f"labelled, were traced through {run.model}: {int(reader.samples.edges.sum()):,} neuron-to-neuron "
-        f"edges, of which each image uses {int(reader.samples.edges.median()):,} (median)."
-    )
+    lead = _lead(reader, run)
     facts = [
         ("Network", f"{run.model}, {len(reader.layers)} layers"),
         ("Method", f"{run.method} ({_parameters(run.parameters)})"),
@@ -71,6 +66,25 @@ def _page(reader: Reader, sections: list[Section], title: str | None) -> Page:
         ("Store", str(reader.store.uri)),
     ]
     return Page(title or f"The pathways of {run.model}", lead, facts, sections)
+
+
+def _lead(reader: Reader, run: Any) -> str:
+    """What was traced, in a sentence: images are counted once, and so are edges that several take."""
+    images = reader.samples.drop_duplicates("sample")
+    pathways = "" if len(images) == len(reader.samples) else f", {len(reader.samples):,} pathways in all"
+    lead = (
+        f"{len(images):,} images of {_dataset(run.dataset)}, {images.correct.mean():.0%} of them classified "
+        f"as labelled, were traced through {run.model}{pathways}"
+    )
+    edges = reader.edges
+    if edges.empty:
+        return f"{lead}. No edges between neurons were recorded."
+    total = edges.set_index("layer").loc[ALL]
+    median = int(reader.samples.edges.median())
+    return (
+        f"{lead}. Their pathways take {int(total.edges):,} different neuron-to-neuron edges: {median:,} each "
+        f"(median), {int(total.uses):,} added up."
+    )
 
 
 def _dataset(text: str) -> str:

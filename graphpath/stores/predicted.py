@@ -15,7 +15,8 @@ from graphpath.stores.session import Session
 SOME: Final = 1000
 """Samples that are looked at together."""
 DISPUTED: Final = """
-SELECT s.sample FROM samples s JOIN stored_samples k ON k.id = s.sample LEFT JOIN first q ON q.sample = s.sample
+SELECT s.sample
+FROM samples s JOIN stored_samples k ON k.id = s.sample LEFT JOIN first q ON q.sample = s.sample
 WHERE k.predicted IS DISTINCT FROM q.predicted ORDER BY s.sample
 """
 OF_RUN: Final = "MATCH (p:Pathway)-[:OF_SAMPLE]->(s:Sample) WHERE p.run = $run RETURN DISTINCT s.id AS id"

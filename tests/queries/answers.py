@@ -209,11 +209,26 @@ def consistency(facts, run, variant="original", layers=None, weights="normalised
 
 
 @answers("pathways/samples")
-def samples(facts, run, variant="original"):
-    mine = facts.pathways[(facts.pathways.run == run) & (facts.pathways.variant == variant)]
-    return pd.DataFrame(
-        [{"samples": mine["sample"].nunique(), "pathways": len(mine), "categories": mine.label.nunique()}]
-    )
+def samples(facts, run, variant=""):
+    mine = facts.pathways[facts.pathways.run == run]
+    grouped = mine[mine.variant == variant if variant else mine.variant != ""].groupby("variant")
+    frame = grouped.agg(samples=("sample", "nunique"), categories=("label", "nunique"))
+    return frame.assign(pathways=grouped.size()).reset_index()
+
+
+@answers("pathways/edges")
+def edges(facts, run, variants=None):
+    mine = wanted(facts.edges[facts.edges.run == run], variants, "variant")
+    rows = []
+    for layer, part in [(-1, mine), *mine.groupby("layer")]:
+        rows.append({"layer": layer, "edges": len(part[EDGE].drop_duplicates()), "uses": len(part)})
+    return pd.DataFrame(rows) if len(mine) else pd.DataFrame()
+
+
+@answers("categories/sharing")
+def sharing(facts, run, variant="original"):
+    categories = facts.class_edges(run, variant).groupby(["layer", *EDGE]).size().rename("categories")
+    return categories.reset_index().groupby(["categories", "layer"]).size().rename("edges").reset_index()
 
 
 def class_name(facts: Facts, label: int) -> str:

@@ -33,7 +33,7 @@ def section(reader: Reader, pixels: Sequence[Pixels], pairs: int) -> Section | N
     figures = [
         _chart(reader, chosen, asked),
         _where(reader, found, first),
-        _shown(reader, pixels, chosen, first, found),
+        _shown(reader, pixels, chosen, asked, first, found),
         _overlays(reader, pixels, chosen, asked),
     ]
     return Section("attacks", "Where does an attack divert an image?", answer(reader), figures)
@@ -72,8 +72,20 @@ def answer(reader: Reader) -> str:
     return told + (
         f"Measured against the likeness of two clean images of one class ({ratio(reader.within)}), "
         f"{len(where):,} leave their original's way, {share} of these first at {names.get(layer, layer)}. "
-        "Over all layers an attacked image keeps a likeness of "
+        f"{_staying(frame, first)}Over all layers an attacked image keeps a likeness of "
         f"{ratio(float(first.weighted_J_all.median()))} to its original (median)."
+    )
+
+
+def _staying(pairs: pd.DataFrame, first: pd.DataFrame) -> str:
+    """What it means that images which fooled the network leave their original's way in no layer."""
+    nowhere = first[first.layer.isna()].derived
+    fooled = int(pairs[pairs.derived.isin(nowhere)].fooled.sum())
+    if not fooled:
+        return ""
+    return (
+        f"{fooled:,} that fooled it leave it nowhere: what spoke for the old answer still does, by much the "
+        "same way, and another class was given more. "
     )
 
 
@@ -124,24 +136,52 @@ def _where(reader: Reader, found: Source, first: Source) -> Figure:
     groups["nowhere"] = [float((missing & where.fooled).sum()), float((missing & ~where.fooled).sum())]
     text = (
         f"The first layer in which the likeness of an attacked image's pathway to its original's is below "
-        f"{ratio(reader.within)}, the mean of two clean images of one class over all layers."
+        f"{ratio(reader.within)}, what two clean images of one class have over all layers: one bar for every "
+        f"layer{_by_layer(reader)}. Both pathways are traced for the original's prediction, so they say what "
+        "speaks for it, not what speaks for the class that won. An image that fooled the network and "
+        "diverges nowhere has kept that way: the other class was given more."
     )
     svg = bars(groups, ["fooled the network", "did not"], written="{:,.0f}".format)
     return Figure("The first layer that diverges", text, svg=svg, sources=[first, found], half=True)
 
 
+def _by_layer(reader: Reader) -> str:
+    """What clean images of one class have in each layer, where that is known."""
+    if reader.consistency is None:
+        return ""
+    names = dict(reader.captions)
+    means = reader.consistency.frame.set_index("layer").weighted_J_within
+    each = [f"{ratio(means[layer])} at {name}" for layer, name in names.items() if layer in means]
+    return f" (layer by layer they have {', '.join(each)})" if each else ""
+
+
+def _least(divergence: pd.DataFrame, names: dict[int, str]) -> str:
+    """The layer in which an image is least like its original."""
+    inner = divergence[divergence.layer != ALL].set_index("layer").weighted_J.dropna()
+    if inner.empty:
+        return ""
+    layer = int(str(inner.idxmin()))
+    return f" (least like it at {names.get(layer, layer)}: {ratio(float(inner.min()))})"
+
+
 def _shown(
-    reader: Reader, pixels: Sequence[Pixels], chosen: pd.DataFrame, first: Source, found: Source
+    reader: Reader,
+    pixels: Sequence[Pixels],
+    chosen: pd.DataFrame,
+    asked: Sequence[Source],
+    first: Source,
+    found: Source,
 ) -> Figure:
     names = dict(reader.captions)
     made = []
-    for row in rows(chosen):
+    for row, divergence in zip(rows(chosen), asked, strict=True):
         before, after = find_pixels(pixels, int(row.original)), find_pixels(pixels, int(row.derived))
         if before is None or after is None:
             continue
         change, most = difference(before, after)
         at = row_of(first.frame, "derived", row.derived)
-        layer = "diverges nowhere" if pd.isna(at.layer) else f"diverges at {names[int(at.layer)]}"
+        nowhere = f"nowhere below {ratio(reader.within)}{_least(divergence.frame, names)}"
+        layer = nowhere if pd.isna(at.layer) else f"diverges at {names[int(at.layer)]}"
         facts = [layer, f"likeness {ratio(at.weighted_J_all)}", f"largest change {most:.2f}"]
         made.append(
             Pair(

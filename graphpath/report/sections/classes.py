@@ -122,11 +122,12 @@ def _consistency(reader: Reader) -> list[Figure]:
 
 
 def _sharing(reader: Reader) -> list[Figure]:
-    shared = reader.ask("categories/shared_edges", run=reader.run, min_categories=2, limit=100_000)
-    if shared.frame.empty:
+    shared = reader.ask("categories/sharing", run=reader.run)
+    several = shared.frame[shared.frame.categories > 1]
+    if several.empty:
         return []
     names = dict(reader.captions)
-    found = shared.frame.groupby(["categories", "layer"]).size().unstack(fill_value=0)
+    found = several.pivot(index="categories", columns="layer", values="edges").fillna(0)
     groups = {f"{count} classes": [float(number) for number in found.loc[count]] for count in found.index}
     text = "How many edges lie on the class pathways of how many classes, by the layer that they run into."
     svg = stacked(groups, [names[int(str(layer))] for layer in found.columns])
@@ -134,8 +135,8 @@ def _sharing(reader: Reader) -> list[Figure]:
 
 
 def _usage(reader: Reader) -> list[Figure]:
-    counts = reader.ask("pathways/counts", run=reader.run, variants=["original"])
-    sizes = reader.samples[reader.samples.variant == "original"].groupby("label_name").size()
+    counts = reader.ask("pathways/counts", run=reader.run, variants=reader.variants)
+    sizes = reader.samples[reader.samples.variant.isin(reader.variants)].groupby("label_name").size()
     frame = counts.frame.assign(share=counts.frame.pathways / counts.frame.category.map(sizes))
     inner = reader.captions[:-1]
     step = max(1, -(-len(inner) // BANDS))

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphpath.export import neuron_edges
+from graphpath.queries.limits import said
 from graphpath.report.pictures import photo
 from graphpath.report.pixels import Image, Pixels, find_pixels, from_visits
 from graphpath.report.reader import Reader
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 EDGES = 900
 """Edges drawn of a pathway, shared evenly between its layers."""
 ASKED = 50_000
-"""Edges and neurons asked for: more than the budget of a pathway keeps by default."""
+"""Edges and neurons asked for, the strongest: more than the budget of a pathway keeps by default. Where there
+are more the figure's source says so."""
 
 Route = npt.NDArray[np.int64]
 """The neurons of a route, from pixel to logit."""
@@ -52,11 +54,12 @@ class Pathway:
 def gather(reader: Reader, pixels: Sequence[Pixels], pathway: int, sample: int) -> Pathway:
     """Pathway ``pathway`` of ``sample``."""
     asked = {"pathway": pathway, "limit": ASKED}
-    edges = neuron_edges(reader.graph("browse/pathway", **asked))
+    graph = reader.graph("browse/pathway", **asked)
+    edges = neuron_edges(graph)
     visits = reader.ask("pathways/neurons", **asked)
     image = find_pixels(pixels, sample)
     shown = _started(reader, visits.frame) if image is None else image
-    source = Source("browse/pathway", asked, edges, str(reader.store.uri))
+    source = Source("browse/pathway", asked, edges, str(reader.store.uri), said(graph.graph))
     return Pathway(edges, visits.frame, shown, image is not None, (source, visits))
 
 

@@ -112,6 +112,8 @@ class Gathering:
             return
         path = self.directory / "Sample.parquet"
         chosen = ", ".join(f's."{name}"' for name in columns("Sample") if name not in PREDICTED)
+        labels = self.files.get("LABELLED")
+        labelled = select("LABELLED", labels) if labels else _nothing("LABELLED")
         with connected({"temp_directory": str(self.directory / "spill")}) as connection:
             connection.execute(
                 f"""COPY (
@@ -123,7 +125,7 @@ class Gathering:
                         WHERE q.rank = 1 GROUP BY q.start HAVING count(DISTINCT c.id) = 1)
                     SELECT {chosen}, a.predicted, a.confidence, a.category = l.stop AS correct
                     FROM {select("Sample", self.files["Sample"])} s LEFT JOIN said a ON a.id = s.id
-                    LEFT JOIN {select("LABELLED", self.files["LABELLED"])} l ON l.start = s.id
+                    LEFT JOIN {labelled} l ON l.start = s.id
                 ) TO {quoted(path)} (FORMAT parquet)"""
             )
         self.files["Sample"] = [path]

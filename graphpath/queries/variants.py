@@ -1,0 +1,37 @@
+"""Which samples a query is about where it is not told: the originals, or a run's only variant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from graphpath.errors import QueryParameterError
+from graphpath.queries.files import Query
+
+ORIGINAL: Final = "original"
+VARIANT: Final = "variant"
+NOTES: Final = "notes"
+"""Under this name a frame's ``attrs`` say, a sentence each, what was taken where nothing was given."""
+
+
+def left_open(query: Query, given: Mapping[str, object]) -> bool:
+    """Whether the originals of a run are meant only because no variant was named."""
+    parameter = query.parameters.get(VARIANT)
+    open_ = parameter is not None and parameter.default == ORIGINAL and VARIANT not in given
+    return open_ and "run" in query.parameters
+
+
+def meant(query: str, run: str, held: Sequence[str]) -> tuple[str, list[str]]:
+    """The variant that is meant of those that ``run`` ("run 'a'") holds, and what is to be said of that.
+
+    Raises QueryParameterError where it holds several, and no originals.
+    """
+    others = ", ".join(name for name in held if name != ORIGINAL)
+    if ORIGINAL in held or not held:
+        left = f"Of {run} the originals were taken; it also holds variant={others}."
+        return ORIGINAL, [left] if others else []
+    if len(held) == 1:
+        return held[0], [f"There are no originals in {run}: variant={held[0]} was taken."]
+    raise QueryParameterError(
+        f"{query} needs variant=: there are no originals in {run}, but samples of several variants: {others}."
+    )
