@@ -51,7 +51,7 @@ def settle(session: Session, samples: Sequence[int]) -> None:
 
 
 def agreed(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
-    """What the rows of ``SAID`` agree on: id, predicted, confidence (the largest), correct (None: no label)."""
+    """What the rows of ``SAID`` agree on: id, predicted, confidence (the largest), correct (or None)."""
     said: dict[int, list[Row]] = {}
     for row in rows:
         said.setdefault(int(row["id"]), []).append(row)

@@ -11,12 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from typer.testing import CliRunner
+
 from graphpath import queries
+from graphpath.cli import app
 from graphpath.errors import QueryFailed, QueryParameterError
 from graphpath.queries.parameters import bind
 from graphpath.server import Server
 from graphpath.stores import Store
 from tests import samples
+from tests.documents import Command, commands
 from tests.stores.contract.conftest import STRICT, connect
 
 NAMES = [name for name, query in queries.catalogue().items() if query.needs_gds]
@@ -206,3 +210,19 @@ def test_elsewhere_it_is_refused_in_one_sentence(name: str, without: Store) -> N
         'graphpath neo4j start --gds, or give store.graph("browse/class_pathway", ...) to networkx.'
     )
     assert "gds.graph.project" in without.explain(name)
+
+
+@pytest.mark.parametrize(
+    "command", [one for one in commands() if "query gds/" in one.text], ids=lambda one: f"line {one.line}"
+)
+def test_the_documents_commands_run(
+    command: Command, store: Store, gds_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store holds two runs, as the reader's does: one that did not say of which failed."""
+    monkeypatch.setenv("GRAPHPATH_NEO4J_PASSWORD", gds_server.password)
+    words = [
+        word.replace("bolt://localhost:7687", store.uri).replace("RUN", "clean") for word in command.words
+    ]
+    result = CliRunner().invoke(app, words[1:])
+    assert result.exit_code == 0, result.output
+    assert "(no rows)" not in result.stdout
