@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from graphpath.analysis.tables import opened
 from graphpath.queries import whole
+from graphpath.queries.limits import LIMITS, REACHED
 from graphpath.sql import quoted
 from graphpath.stores.families import families
 from graphpath.stores.stored import EDGE, ranges
@@ -163,7 +164,8 @@ def outside_class(
     """The edges of pathways that the class pathways of their predictions lack, strongest |score| first.
 
     The samples that derive from one original with the pathway's own are left out of the classes first. At
-    most ``limit`` for each sample (all of the trace, unless ``samples`` says which). Columns sample,
+    most ``limit`` for each sample (all of the trace, unless ``samples`` says which); ``attrs`` say whether
+    one has more, as of ``store.query``. Columns sample,
     layer, source, target, source_name, target_name, flow, score, classes (those of the run ``reference`` on
     whose class pathways the edge lies).
 
@@ -172,8 +174,12 @@ def outside_class(
     classes = class_edges(store, reference)
     with opened(trace) as connection, _own(store, connection, reference, classes):
         connection.execute(NAMED)
-        asked = {"samples": [int(sample) for sample in samples], "limit": limit}
+        asked = {"samples": [int(sample) for sample in samples], "limit": limit + 1}
         frame: pd.DataFrame = connection.execute(OUTSIDE, asked).df()
+    place = frame.groupby("sample").cumcount()
+    reached = bool((place >= limit).any())
+    frame = frame[place < limit].reset_index(drop=True)
+    frame.attrs.update({REACHED: reached, LIMITS: {"limit": limit} if reached else {}})
     frame["classes"] = [list(names) for names in frame["classes"]]
     return frame
 

@@ -183,14 +183,16 @@ def _fitted_on(detector: Detector, store: Store) -> str | None:
 
 
 def _show(found: Explanation, output: Output) -> None:
-    said = "attacked" if found.attacked else "not attacked"
-    say(f"Sample {found.sample} is taken for {said} (score {found.score:.3g}).", err=output.machine)
-    if output.machine:
-        output.show(found.edges)
-        return
-    output.show(found.layers)
-    say("Edges that the class pathway of its prediction lacks, strongest first:")
+    from graphpath.queries.limits import REACHED
+
+    taken = "attacked" if found.attacked else "not attacked"
+    say(f"Sample {found.sample} is taken for {taken} (score {found.score:.3g}).", err=output.machine)
+    if not output.machine:
+        output.show(found.layers)
+        say("Edges that the class pathway of its prediction lacks, strongest first:")
     output.show(found.edges)
+    if found.edges.attrs[REACHED]:
+        say(f"These are the {len(found.edges)} strongest; there are more.", err=True)
 
 
 for verb in (fit, score):

@@ -30,7 +30,7 @@ def cutting(query: Query) -> dict[str, Parameter]:
 def unlimited(query: Query, given: Mapping[str, object]) -> dict[str, object]:
     """``given``, with every ``limit`` that it leaves open at "all"; a ``top`` is part of the question."""
     pages = [name for name, parameter in cutting(query).items() if parameter.parsed.element == "limit"]
-    return {**dict.fromkeys(pages, "all"), **given}
+    return {**given, **{name: "all" for name in pages if name not in given}}
 
 
 def one_more(query: Query, bound: Mapping[str, Value]) -> dict[str, Value]:

@@ -91,6 +91,7 @@ def test_edges_outside_are_those_that_the_class_lacks(held: tuple[Store, Store, 
     assert (found.target_name == found.target.map(neurons)).all()
     few = outside_class(one, attacked, "clean", [int(found["sample"].iloc[0])], limit=2)
     pd.testing.assert_frame_equal(few, found.head(2))
+    assert (few.attrs["limit_reached"], found.attrs["limit_reached"]) == (True, False)
 
 
 def members_of(trace: Trace, named: pd.Series) -> pd.DataFrame:

@@ -10,7 +10,6 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
-
 from typer.testing import CliRunner
 
 from graphpath import queries
