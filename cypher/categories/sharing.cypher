@@ -1,7 +1,7 @@
 // How many edges how many categories share, layer by layer
 //
-// The edges on the class pathways of the run, counted by the number of categories that have them and the layer
-// that they run into; categories/shared_edges names them. A class pathway holds the edges that at least
+// The edges on the class pathways of the run, counted by the number of categories that have them and the
+// layer that they run into; categories/shared_edges names them. A class pathway holds the edges that at least
 // min_support of its samples have.
 //
 // param run string: the run whose class pathways are compared

@@ -115,7 +115,7 @@ def test_an_unknown_query_is_named_with_the_nearest() -> None:
 def test_other_columns_than_promised_are_refused() -> None:
     store = Answering({"r": ("a", True)}, pa.table({"samples": [1]}))
     with pytest.raises(
-        QueryFailed, match="returned the columns samples; its header promises samples, pathways"
+        QueryFailed, match="returned the columns samples; its header promises variant, samples, pathways"
     ):
         store.query("pathways/samples")
 
