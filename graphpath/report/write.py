@@ -79,7 +79,7 @@ def _lead(reader: Reader, run: Any) -> str:
     edges = reader.edges
     if edges.empty:
         return f"{lead}. No edges between neurons were recorded."
-    total = edges.set_index("layer").loc[ALL]
+    total = row(edges, "layer", ALL)
     median = int(reader.samples.edges.median())
     return (
         f"{lead}. Their pathways take {int(total.edges):,} different neuron-to-neuron edges: {median:,} each "
