@@ -11,6 +11,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ LEFT_OUT = {
 
 SMALLER: dict[str, str] = {
     r"^graphpath train .*": " --epochs 2 --limit 600",
-    r"^graphpath (attack|trace) (?!.*(--limit|--data (attacked|adversarial))).*": " --limit 60",
+    r"^graphpath (attack|trace) (?!.*(--limit|--data (attacked|adversarial))).*": " --limit 40",
     r"^graphpath verify .*": " --draws 2",
 }
 """What is added to commands that fit."""
@@ -57,6 +58,7 @@ class Ran:
     status: int
     stdout: str
     stderr: str
+    seconds: float = 0.0
 
 
 def reason(command: Command) -> str | None:
@@ -78,6 +80,7 @@ class Sandbox:
         self.server = server
 
     def run(self, command: Command) -> Ran:
+        began = time.process_time()
         text = smaller(command.text)
         for pattern, look in LOOKED_UP.items():
             if re.search(pattern, text):
@@ -86,7 +89,7 @@ class Sandbox:
             shown = subprocess.run(text, shell=True, capture_output=True, text=True, check=False)
             return Ran(shown.returncode, shown.stdout, shown.stderr)
         result = CliRunner().invoke(app, shlex.split(text, comments=True)[1:])
-        return Ran(result.exit_code, result.stdout, result.stderr)
+        return Ran(result.exit_code, result.stdout, result.stderr, time.process_time() - began)
 
     def on_server(self) -> str:
         """The address of the real server, whose password the environment tells."""

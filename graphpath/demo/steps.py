@@ -96,7 +96,8 @@ def traced(
             made.append(trace(model, some, method="effective_path", seed=seed, out=out, progress=count))
         counts = made[-1].counts
         told.done(
-            f"{counts['edges']:,} edges on {counts['pathways']} pathways, {counts['routes']:,} largest routes"
+            f"{counts['pathways']} pathways, {counts['edges']:,} edges added up, "
+            f"{counts['routes']:,} largest routes"
         )
     return made
 

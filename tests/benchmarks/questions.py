@@ -185,8 +185,8 @@ SELECT p.*, s.label, s.variant FROM pathways p JOIN samples s USING (sample) WHE
 """
 
 SAMPLES = """
-SELECT count(DISTINCT sample), count(*), count(DISTINCT label) FROM pathways JOIN samples USING (sample)
-WHERE variant = 'original'
+SELECT variant, count(DISTINCT sample), count(*), count(DISTINCT label)
+FROM pathways JOIN samples USING (sample) GROUP BY variant ORDER BY variant
 """
 
 ROUTES = """
@@ -253,6 +253,7 @@ def questions(store: Store) -> list[Question]:
         Question("categories/shared_edges", clean, SHARED_EDGES),
         Question("categories/exclusive_edges", clean, EXCLUSIVE_EDGES),
         Question("categories/class_edges", clean, CLASS_EDGES),
+        Question("categories/sharing", clean),
         Question("categories/shared_maps", clean),
         Question("categories/shared_neurons", clean, SHARED_NEURONS),
         Question("categories/similarity", clean, SIMILARITY),
@@ -272,6 +273,7 @@ def questions(store: Store) -> list[Question]:
         Question("pathways/of_run", clean, OF_RUN),
         Question("pathways/of_sample", sample, OF_SAMPLE),
         Question("pathways/samples", clean, SAMPLES),
+        Question("pathways/edges", clean),
         Question("pathways/routes", clean, ROUTES),
         Question("pathways/layers", clean, "SELECT * FROM layers ORDER BY layer"),
         Question("runs/all", {}),

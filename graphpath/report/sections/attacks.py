@@ -195,7 +195,8 @@ def _shown(
             )
         )
     text = (
-        "Original, what the attack added (red brighter, blue darker, at full contrast), and the result."
+        "Original, what the attack added (red brighter, blue darker, at full contrast), and the result, of "
+        f"{len(made):,} of {len(found.frame):,} pairs: those that fooled the network first."
         if made
         else "The images' pixels are in no image set that this report was given (--data)."
     )
@@ -213,7 +214,8 @@ def _overlays(
             tabs.append(_overlay(reader, pixels, row, source, owner))
     text = (
         "Both pathways in one picture, over the attacked image: edges that both have, that the attack "
-        "cost, and that it brought. Both are traced for the original's prediction."
+        "cost, and that it brought. Both are traced for the original's prediction. Drawn of "
+        f"{len(tabs)} of {len(chosen)} pairs."
     )
     return Figure("The two ways, one over the other", text, tabs=tabs, legend="changes")
 

@@ -46,9 +46,14 @@ def _likeness(reader: Reader) -> Figure:
         "Weighted Jaccard index of two class pathways: sum of minima over sum of maxima of each edge's share "
         "of the layer's |score|. A class compared with itself is 1 by construction and left blank. Point at "
         "a square for its numbers." + (CLUSTERED if tree else "") + _shown(reader) + _null(reader)
-    )
+    ) + _some(len(panels(reader)) - 1, len(reader.captions[:-1] or reader.captions))
     drawn = heatmaps(frame, panels(reader), order, tree=tree)
     return Figure("Likeness of classes, layer by layer", text, svg=drawn, sources=[reader.similarity])
+
+
+def _some(drawn: int, layers: int) -> str:
+    """What is said where not all layers are drawn."""
+    return f" {drawn} of {layers} layers are drawn, evenly spread." if drawn < layers else ""
 
 
 def panels(reader: Reader) -> list[tuple[int, str]]:
@@ -143,6 +148,7 @@ def _usage(reader: Reader) -> list[Figure]:
     text = (
         "The share of a class's pathways that visit each feature map or unit (a column each). Columns that "
         "are dark in one row only serve one class; columns dark throughout serve all."
+        f"{_some(len(inner[::step]), len(inner))}"
     )
     svg = usage(frame.dropna(subset=["share"]), inner[::step], reader.classes)
     return [Figure("Which feature maps serve which class", text, svg=svg, sources=[counts])]

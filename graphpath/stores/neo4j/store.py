@@ -264,6 +264,6 @@ def _check_schema(session: BoltSession, address: Address) -> None:
         if schema != SCHEMA_VERSION:
             raise StoreUnavailable(
                 f"Database {address.database!r} at {address.uri} was made with schema {schema!r}; this is "
-                f"schema {SCHEMA_VERSION!r} ({SINCE}): load its traces again into an empty database, or "
-                "into this one with load --bulk, which replaces what it holds."
+                f"schema {SCHEMA_VERSION!r} ({SINCE}): load its traces again into an empty database. In "
+                "Browser, :auto MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS empties this one."
             )

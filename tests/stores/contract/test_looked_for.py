@@ -111,7 +111,10 @@ def test_a_store_of_the_schema_before_is_refused_by_name(empty: Store, traces: S
     empty.close()
     with pytest.raises(StoreUnavailable, match=rf"schema '2'.*this is schema '{SCHEMA_VERSION}'.*attacks"):
         empty.check()
-    if empty.dialect == "ladybug":
+    if empty.dialect == "neo4j":  # the database of all tests
+        put_back = "MATCH (m:GraphpathMeta) SET m.schema = $schema"
+        empty.session(write=True).columns(put_back, {"schema": SCHEMA_VERSION})
+    else:
         with open_store(Path(empty.uri), rebuild=True) as mended:
             assert_same(contents(mended, without=("GraphpathMeta.schema",)), before)
 
