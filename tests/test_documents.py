@@ -11,8 +11,7 @@ import re
 import shlex
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +57,6 @@ class Ran:
     status: int
     stdout: str
     stderr: str
-    seconds: float = 0.0
 
 
 def reason(command: Command) -> str | None:
@@ -80,7 +78,6 @@ class Sandbox:
         self.server = server
 
     def run(self, command: Command) -> Ran:
-        began = time.process_time()
         text = smaller(command.text)
         for pattern, look in LOOKED_UP.items():
             if re.search(pattern, text):
@@ -89,7 +86,7 @@ class Sandbox:
             shown = subprocess.run(text, shell=True, capture_output=True, text=True, check=False)
             return Ran(shown.returncode, shown.stdout, shown.stderr)
         result = CliRunner().invoke(app, shlex.split(text, comments=True)[1:])
-        return Ran(result.exit_code, result.stdout, result.stderr, time.process_time() - began)
+        return Ran(result.exit_code, result.stdout, result.stderr)
 
     def on_server(self) -> str:
         """The address of the real server, whose password the environment tells."""
@@ -114,24 +111,21 @@ LOOKED_UP: dict[str, Callable[[Sandbox], str]] = {
 
 
 @pytest.fixture(scope="module")
-def ran(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[Command, Ran]]:
-    """What every command came to, in the documents' order, each document in a folder of its own."""
-    found: dict[Command, Ran] = {}
-    sandbox = Sandbox(lambda: request.getfixturevalue("neo4j_server"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRAPHPATH_NEO4J_PASSWORD", "")
-        for (document, made_up), group in _chapters().items():
-            folder = tmp_path_factory.mktemp(re.sub(r"\W", "-", document))
-            patch.chdir(folder)
-            if made_up:
-                samples.sample_store(folder).close()
-            elif document != "README.md":
-                write_trace(folder / "traces" / "clean", run="clean")
-            for command in group:
-                found[command] = sandbox.run(command)
-        yield found
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, bool], Path]:
+    """A folder for each document, and for the samples at the README's end, with what they begin with."""
+    made = {chapter: tmp_path_factory.mktemp("document") for chapter in _chapters()}
+    for (document, made_up), folder in made.items():
+        if made_up:
+            samples.sample_store(folder).close()
+        elif document != "README.md":
+            write_trace(folder / "traces" / "clean", run="clean")
+    return made
+
+
+@pytest.fixture(scope="module")
+def done() -> set[Command]:
+    """The commands that were run already."""
+    return set()
 
 
 def _chapters() -> dict[tuple[str, bool], list[Command]]:
@@ -142,8 +136,26 @@ def _chapters() -> dict[tuple[str, bool], list[Command]]:
 
 
 @pytest.mark.parametrize("command", RUN, ids=lambda command: f"{command.document}:{command.line}")
-def test_it_runs_and_answers(command: Command, ran: dict[Command, Ran]) -> None:
-    result = ran[command]
+def test_it_runs_and_answers(
+    command: Command,
+    folders: dict[tuple[str, bool], Path],
+    done: set[Command],
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After all those before it: they are run first where this one is asked for alone."""
+    chapter = (command.document, command.sample)
+    monkeypatch.chdir(folders[chapter])
+    monkeypatch.setenv("GRAPHPATH_NEO4J_PASSWORD", "")
+    sandbox = Sandbox(lambda: request.getfixturevalue("neo4j_server"))
+    for before in _chapters()[chapter]:
+        if before == command:
+            break
+        if before not in done:
+            sandbox.run(before)
+            done.add(before)
+    result = sandbox.run(command)
+    done.add(command)
     assert result.status == 0, f"{command.text}\n{result.stdout}\n{result.stderr}"
     assert "Traceback" not in result.stderr
     assert "(no rows)" not in result.stdout, command.text
