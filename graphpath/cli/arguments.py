@@ -23,7 +23,7 @@ Model = Annotated[
 ]
 Weights = Annotated[
     str | None,
-    typer.Option("--weights", help="A state dict file, or the name of torchvision weights on disk."),
+    typer.Option("--weights", help="A file of a state dict, or the name of torchvision weights on disk."),
 ]
 Data = Annotated[
     str,
@@ -32,6 +32,21 @@ Data = Annotated[
         help="digits, mnist, cifar10, m2nist, an image folder, a tar or zip of one, or an image set.",
     ),
 ]
+Preprocess = Annotated[
+    str | None,
+    typer.Option(
+        "--preprocess",
+        metavar="MEAN/STD",
+        help="Instead of what belongs to the weights: none, or 0.5,0.5,0.5/0.25,0.25,0.25.",
+    ),
+]
+Classes = Annotated[
+    str | None,
+    typer.Option(
+        "--classes", metavar="FILE", help="The model's class names: a line each, index,wnid,name or JSON."
+    ),
+]
+Download = Annotated[bool, typer.Option("--download", help="Let torchvision fetch what is not on disk.")]
 Labels = Annotated[
     str,
     typer.Option(
@@ -93,6 +108,7 @@ def open_images(
     seed: int,
     size: int | None = None,
     exif: bool = False,
+    download: bool = False,
 ) -> BaseImages:
     """The images that ``--data`` names, at the size that the model was made for unless told otherwise.
 
@@ -104,7 +120,15 @@ def open_images(
     side = size if size is not None or shape is None else (shape[1], shape[2])
     channels = None if shape is None else shape[0]
     images = open_images(
-        data, root=root, split=split, limit=limit, seed=seed, size=side, channels=channels, exif=exif
+        data,
+        root=root,
+        split=split,
+        limit=limit,
+        seed=seed,
+        size=side,
+        channels=channels,
+        exif=exif,
+        download=download,
     )
     return heed(images)
 

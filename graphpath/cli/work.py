@@ -30,6 +30,9 @@ class Work:
     seed: int
     exif: bool
     labels: str
+    preprocess: str | None
+    classes: str | None
+    download: bool
 
     def open(self) -> tuple[LoadedModel, Matched]:
         """The network, and the images at the size that it was made for, with their labels in its numbers.
@@ -40,7 +43,15 @@ class Work:
         from graphpath.tracing.ranks import Rank
 
         device = Rank.here().device(self.device)
-        loaded = load_model(self.model, device=device, weights=self.weights, seed=self.seed)
+        loaded = load_model(
+            self.model,
+            device=device,
+            weights=self.weights,
+            seed=self.seed,
+            download=self.download,
+            preprocess=self.preprocess,
+            classes=self.classes,
+        )
         images = a.open_images(
             self.data,
             loaded,
@@ -50,6 +61,7 @@ class Work:
             seed=self.seed,
             size=self.size,
             exif=self.exif,
+            download=self.download,
         )
         return loaded, meeting(loaded, images, self.labels)
 
@@ -72,6 +84,9 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "seed": (a.Seed, 0),
     "exif": (a.Exif, False),
     "labels": (a.Labels, "by-name"),
+    "preprocess": (a.Preprocess, None),
+    "classes": (a.Classes, None),
+    "download": (a.Download, False),
 }
 
 work_options = in_place_of("work", _OPTIONS, Work)

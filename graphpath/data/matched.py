@@ -68,6 +68,10 @@ class Matched(BaseImages):
         numbers = self.numbered.numbers
         return own if numbers is None else digest(own, numbers.tolist(), self.scheme)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return getattr(self.images, "notes", ())
+
     def _rows(self) -> pa.Table:
         rows = self.images.rows()
         if self.numbered.numbers is None:

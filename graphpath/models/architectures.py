@@ -79,5 +79,5 @@ def build(name: str, arguments: dict[str, object]) -> nn.Sequential:
         raise ModelError(f"architecture {name!r} is unknown; there are {', '.join(sorted(ARCHITECTURES))}")
     try:
         return make(**arguments)
-    except TypeError as error:
+    except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
         raise ModelError(f"architecture {name!r} does not take {arguments}: {error}") from error

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,9 +13,9 @@ from torch import nn
 from graphpath.errors import ModelError
 from graphpath.models.architectures import build
 from graphpath.models.loaded import LoadedModel, weights_digest
+from graphpath.models.tensors import MARK, load_state, load_tensors
 from graphpath.record.files import write_atomically
 
-MARK = "graphpath.checkpoint"
 VERSION = 1
 _KEYS = ("architecture", "arguments", "classes", "shape", "scheme", "state_dict", "accuracy")
 
@@ -55,7 +54,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     contents = load_tensors(path)
     if MARK not in contents:
         raise ModelError(
-            f"{path}: not a checkpoint of graphpath train; for a network of your own give module:function"
+            f"{path}: not a checkpoint of graphpath train; of torchvision's networks give the name and "
+            f"--weights {path}, of your own module:function"
         )
     if contents[MARK] != VERSION:
         raise ModelError(
@@ -63,7 +63,34 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         )
     if missing := [key for key in _KEYS if key not in contents]:
         raise ModelError(f"{path}: the checkpoint lacks {', '.join(missing)}; train it again")
+    if wrong := [key for key, (kind, _) in _KINDS.items() if not _is(contents[key], kind)]:
+        expected, found = _KINDS[wrong[0]][1], type(contents[wrong[0]]).__name__
+        raise ModelError(
+            f"{path}: the checkpoint's {wrong[0]} is a {found}, expected {expected}; train it again"
+        )
     return contents
+
+
+def _is(value: object, kind: Callable[[Any], bool]) -> bool:
+    try:
+        return kind(value)
+    except (TypeError, ValueError, AttributeError):
+        return False
+
+
+def _are(values: object, kind: type) -> bool:
+    return isinstance(values, list | tuple) and all(isinstance(value, kind) for value in values)
+
+
+_KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "architecture": (lambda v: isinstance(v, str), "a name"),
+    "arguments": (lambda v: isinstance(v, dict) and _are(list(v), str), "a dict of names and values"),
+    "classes": (lambda v: _are(v, str) and len(v) > 0, "a list of names"),
+    "shape": (lambda v: _are(v, int) and len(v) == 3 and min(v) > 0, "three numbers above 0"),
+    "scheme": (lambda v: isinstance(v, str), "a name"),
+    "state_dict": (lambda v: _are(list(v.values()), torch.Tensor), "a dict of tensors"),
+    "accuracy": (lambda v: 0 <= float(v) <= 1, "a number from 0 to 1"),
+}
 
 
 def load_checkpoint(path: str | Path) -> LoadedModel:
@@ -78,32 +105,5 @@ def load_checkpoint(path: str | Path) -> LoadedModel:
         classes=tuple(contents["classes"]),
         shape=cast("tuple[int, int, int]", tuple(contents["shape"])),
         scheme=contents["scheme"],
+        origin=f"the checkpoint {Path(path).name}",
     )
-
-
-def load_tensors(path: str | Path) -> dict[str, Any]:
-    """A file of torch.save that holds a dict of plain values and tensors; nothing in it is executed."""
-    try:
-        # torch remarks on pickles of other protocols, then refuses them.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            contents = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise ModelError(f"{path}: no such file") from error
-    # A file of another kind can stop the unpickler in any way.
-    except Exception as error:
-        raise ModelError(
-            f"{path}: not a file of tensors that torch can load safely; it is truncated, or another program's"
-        ) from error
-    if not isinstance(contents, dict):
-        raise ModelError(f"{path}: expected a dict of tensors, found {type(contents).__name__}")
-    return contents
-
-
-def load_state(module: nn.Module, state: Mapping[str, torch.Tensor], path: str | Path) -> None:
-    """Put ``state`` into ``module``; every name and shape must agree."""
-    try:
-        module.load_state_dict(state)
-    except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines()]
-        raise ModelError(f"{path}: its weights do not fit the network: {' '.join(lines[1:3])}") from error

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import sys
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +14,12 @@ import torch
 from torch import nn
 
 from graphpath.errors import ModelError
-from graphpath.models.checkpoint import load_checkpoint, load_state, load_tensors
+from graphpath.models.checkpoint import load_checkpoint
 from graphpath.models.loaded import LoadedModel, weights_digest
+from graphpath.models.names import read_names
 from graphpath.models.normalize import Normalize
+from graphpath.models.tensors import load_state, state_of
+from graphpath.models.vision import from_torchvision
 
 
 def load_model(
@@ -28,27 +29,76 @@ def load_model(
     weights: str | Path | None = None,
     seed: int = 0,
     download: bool = False,
+    preprocess: str | None = None,
+    classes: str | Path | Sequence[str] | None = None,
 ) -> LoadedModel:
     """The network that ``spec`` names, in eval mode on ``device``.
 
     ``spec`` is a checkpoint made by ``graphpath train``, ``module:function`` (a function without arguments
     that returns an ``nn.Module``; the current directory is searched too), or the name of a torchvision
     classification network. ``weights`` is a file of a state dict or, for torchvision, the name of pretrained
-    weights ("IMAGENET1K_V1", "DEFAULT") that are on disk already, or may be fetched with ``download``;
-    those bring their ``Normalize``. A torchvision network without weights is initialised by ``seed``.
+    weights ("IMAGENET1K_V1", "DEFAULT") that are on disk already, or may be fetched with ``download``. Either
+    brings the ``Normalize`` and the class names of its entry in torchvision. A torchvision network without
+    weights is initialised by ``seed``.
+
+    ``preprocess`` is "none" (pixels go in as they are), or the "MEAN/STD" of each channel, such as
+    "0.5,0.5,0.5/0.25,0.25,0.25", instead of the model's own. ``classes`` are names instead of the model's
+    own, or a file of them (``names.read_names``).
 
     Raises ``ModelError`` with what is missing.
     """
     text = str(spec)
-    if Path(text).is_file() or text.endswith((".pt", ".pth")):
+    if Path(text).is_file() or text.endswith((".pt", ".pth", ".safetensors")):
         if weights is not None:
             raise ModelError(f"{text}: a checkpoint has its own weights; leave out weights={weights}")
         loaded = load_checkpoint(text)
     elif ":" in text:
         loaded = _from_function(text, weights, seed)
     else:
-        loaded = _from_torchvision(text, weights, seed, download)
-    return replace(loaded, module=_placed(loaded.module, device))
+        loaded = from_torchvision(text, weights, seed, download)
+    told = _with_classes(_preprocessed(loaded, preprocess), classes)
+    return replace(told, module=_placed(told.module, device))
+
+
+def _preprocessed(loaded: LoadedModel, preprocess: str | None) -> LoadedModel:
+    """The network with another normalisation as its first step, or none."""
+    if preprocess is None:
+        return loaded
+    bare = loaded.module[1:] if loaded.normalisation is not None else loaded.module  # type: ignore[index]
+    bare = bare[0] if isinstance(bare, nn.Sequential) and loaded.normalisation and len(bare) == 1 else bare
+    whole = bare if preprocess == "none" else nn.Sequential(_normalize(preprocess), bare)
+    origin = _but(loaded.origin, "preprocessing")
+    return replace(loaded, module=whole, sha256=weights_digest(whole), origin=origin)
+
+
+def _but(origin: str | None, given: str) -> str | None:
+    return None if origin is None else f"{origin}, but for the {given}, which was given"
+
+
+def _normalize(text: str) -> Normalize:
+    try:
+        mean, std = ([float(value) for value in side.split(",")] for side in text.split("/"))
+    except ValueError as error:
+        raise ModelError(
+            f"preprocess={text!r}: expected none, or MEAN/STD of each channel, such as "
+            "0.485,0.456,0.406/0.229,0.224,0.225"
+        ) from error
+    return Normalize(mean, std)
+
+
+def _with_classes(loaded: LoadedModel, classes: str | Path | Sequence[str] | None) -> LoadedModel:
+    """The model with other names of its classes. Their scheme is the file's name."""
+    if classes is None:
+        return loaded
+    origin = _but(loaded.origin, "list of classes")
+    if isinstance(classes, str | Path):
+        named = read_names(classes)
+        return replace(
+            loaded, classes=named.names, wnids=named.wnids, scheme=Path(classes).stem, origin=origin
+        )
+    return replace(
+        loaded, classes=tuple(classes), wnids=None, scheme=loaded.scheme or loaded.name, origin=origin
+    )
 
 
 def _placed(module: nn.Module, device: str | torch.device) -> nn.Module:
@@ -84,7 +134,7 @@ def _from_function(spec: str, weights: str | Path | None, seed: int) -> LoadedMo
             f"{spec}: expected it to return a torch.nn.Module, it returned {type(made).__name__}"
         )
     if weights is not None:
-        load_state(made, load_tensors(weights), weights)
+        load_state(made, state_of(weights), weights)
     return LoadedModel(made, spec, weights_digest(made))
 
 
@@ -119,74 +169,3 @@ def _current_directory_importable() -> Iterator[None]:
         yield
     finally:
         sys.path.remove(here)
-
-
-# ---- torchvision -------------------------------------------------------------------------------------
-
-
-def _from_torchvision(name: str, weights: str | Path | None, seed: int, download: bool) -> LoadedModel:
-    from torchvision import models
-
-    known = models.list_models(module=models)
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=3)
-        hint = f"did you mean {' or '.join(close)}?" if close else "expected a name such as resnet18"
-        raise ModelError(
-            f"model {name!r} is unknown: {hint} (or a checkpoint of graphpath train, or module:function)"
-        )
-    choices = models.get_model_weights(name)
-    if weights is None or Path(weights).is_file():
-        module = _untrained(name, seed)
-        if weights is not None:
-            load_state(module, load_tensors(weights), weights)
-        return LoadedModel(module, name, weights_digest(module), shape=_input_shape(choices.DEFAULT))
-    return _pretrained(name, _chosen(name, choices, str(weights)), download)
-
-
-def _untrained(name: str, seed: int) -> nn.Module:
-    from torchvision import models
-
-    # These two warn unless told; their truncated-normal initialisation takes half a minute.
-    quick = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
-    with _seeded(seed):
-        module: nn.Module = models.get_model(name, weights=None, **quick)
-    return module
-
-
-def _chosen(name: str, choices: Any, weights: str) -> Any:
-    short = weights.rpartition(".")[2]
-    if short not in choices.__members__:
-        raise ModelError(
-            f"weights {weights!r} of {name} are unknown: there are {', '.join(choices.__members__)}"
-        )
-    return choices[short]
-
-
-def _pretrained(name: str, chosen: Any, download: bool) -> LoadedModel:
-    from torchvision import models
-
-    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(chosen.url).name
-    if not download and not file.is_file():
-        raise ModelError(
-            f"weights {chosen.name} of {name} are not on this machine: expected {file}; "
-            "allow the download, or pass a file of weights"
-        )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        module: nn.Module = models.get_model(name, weights=chosen)
-    transform = chosen.transforms()
-    whole = nn.Sequential(Normalize(transform.mean, transform.std), module)
-    return LoadedModel(
-        module=whole,
-        name=f"{name}-{chosen.name}",
-        sha256=weights_digest(whole),
-        classes=tuple(chosen.meta["categories"]),
-        shape=_input_shape(chosen),
-        scheme="imagenet",
-    )
-
-
-def _input_shape(weights: Any) -> tuple[int, int, int]:
-    crop = weights.transforms().crop_size
-    side = crop[0] if isinstance(crop, (list, tuple)) else crop
-    return 3, int(side), int(side)

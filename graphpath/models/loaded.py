@@ -71,7 +71,7 @@ class LoadedModel:
         if self.classes is not None:
             some = ", ".join(self.classes[:SHOWN])
             named = f"{len(self.classes):,} classes ({some}{', ...' if len(self.classes) > SHOWN else ''})"
-        source = "" if self.origin is None else f" Both are those of {self.origin}."
+        source = "" if self.origin is None else f" This belongs to {self.origin}."
         return f"Model {self.name}: {pixels}; {named}.{source}"
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from graphpath.data import Matched
+from graphpath.data import Images, Matched
 from graphpath.errors import NetworkError
 from graphpath.ids import digest
 from graphpath.models import LoadedModel
@@ -112,7 +112,7 @@ def settled(target: Target, model: LoadedModel, images: Matched) -> Target:
     return replace(target, layer=goal_of(target, take_apart(model.module, images.shape)).name)
 
 
-def originals_of(rows: pa.Table, images: Matched) -> np.ndarray:
+def originals_of(rows: pa.Table, images: Images) -> np.ndarray:
     """For each sample the prediction on the original that it derives from, -1 where none is: (N,) int64.
 
     It is in the numbers of the set that an attack wrote; those of the model at hand may be others.
@@ -121,4 +121,5 @@ def originals_of(rows: pa.Table, images: Matched) -> np.ndarray:
     known = [
         -1 if parent is None else int(json.loads(detail).get("predicted", -1)) for parent, detail in details
     ]
-    return images.numbered.of(np.array(known, np.int64))
+    found = np.array(known, np.int64)
+    return images.numbered.of(found) if isinstance(images, Matched) else found

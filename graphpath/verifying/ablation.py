@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphpath.data import Matched
+from graphpath.data import Images
 from graphpath.data.base import BaseImages
 from graphpath.network import Network
 from graphpath.network.edits import Circuit
@@ -45,7 +45,7 @@ class Ablation:
     """An answer, the images it is of, and the network that they run through."""
 
     network: Network
-    images: Matched
+    images: Images
     answer: Answer
     plan: Plan
     batch: int | None

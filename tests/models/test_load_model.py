@@ -16,7 +16,6 @@ from torch import nn
 
 from graphpath.errors import ModelError
 from graphpath.models import LoadedModel, Normalize, as_loaded, load_checkpoint, load_model, weights_digest
-from graphpath.models.architectures import build
 from graphpath.models.checkpoint import save_checkpoint
 
 
@@ -26,21 +25,6 @@ def small() -> nn.Sequential:
 
 
 # ---- checkpoints -------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def contents() -> dict[str, object]:
-    arguments = {"shape": (1, 8, 8), "classes": 3, "widths": (2, 3), "hidden": 5}
-    module = build("cnn", arguments)
-    return {
-        "architecture": "cnn",
-        "arguments": arguments,
-        "classes": ["a", "b", "c"],
-        "shape": [1, 8, 8],
-        "scheme": "letters",
-        "state_dict": module.state_dict(),
-        "accuracy": 0.5,
-    }
 
 
 def test_a_checkpoint_comes_back_whole(tmp_path: Path, contents: dict[str, object]) -> None:
