@@ -211,7 +211,7 @@ def _logits(module: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
 
 def _check_range(pixels: torch.Tensor, images: Images) -> None:
     least, most = (float(pixels.min()), float(pixels.max())) if len(pixels) else (0.0, 1.0)
-    if least < 0 or most > 1:
+    if not (least >= 0 and most <= 1):
         raise DataError(
             f"{images.dataset}: pixels from {least:.3g} to {most:.3g}, expected [0, 1]; "
             "put normalisation into the model (graphpath.models.Normalize)"

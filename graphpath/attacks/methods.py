@@ -137,7 +137,7 @@ def strength(name: str, epsilon: float, steps: int | None, step_size: float | No
     if count < 1:
         raise MethodError(f"steps {count}: expected at least 1")
     size = chosen.travel * epsilon / count if step_size is None else step_size
-    if size <= 0:
+    if not 0 < size < float("inf"):
         raise MethodError(f"step_size {size}: expected a positive number")
     return Strength(epsilon, count, size)
 

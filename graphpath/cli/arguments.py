@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,18 @@ if TYPE_CHECKING:
     from graphpath.data.base import BaseImages
     from graphpath.models import LoadedModel
     from graphpath.stores.base import Store
+
+LARGEST_SEED = (1 << 63) - 1
+LARGEST_SIDE = 1 << 14
+"""Pixels: more than any network takes."""
+
+
+def finite(value: float | None) -> float | None:
+    """The value of an option, if it is a number: callback of those that take one."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no finite number.")
+    return value
+
 
 Model = Annotated[
     str,
@@ -58,12 +71,17 @@ Labels = Annotated[
 Root = Annotated[Path | None, typer.Option("--root", help="Where data lie on disk, in torchvision's layout.")]
 Split = Annotated[str, typer.Option("--split", help="train or test, where there is a choice.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many images, evenly by class.")]
-Size = Annotated[int | None, typer.Option("--size", min=1, help="Bring images to this height and width.")]
+Size = Annotated[
+    int | None, typer.Option("--size", min=1, max=LARGEST_SIDE, help="Bring images to this height and width.")
+]
 Exif = Annotated[
     bool, typer.Option("--exif", help="Turn images as their EXIF orientation says; torchvision does not.")
 ]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps ...")]
-Seed = Annotated[int, typer.Option("--seed", help="Makes everything drawn at random reproducible.")]
+Seed = Annotated[
+    int,
+    typer.Option("--seed", min=0, max=LARGEST_SEED, help="Makes everything drawn at random reproducible."),
+]
 Batch = Annotated[int | None, typer.Option("--batch", min=1, help="Images at a time.")]
 StoreUri = Annotated[
     str,
@@ -147,9 +165,14 @@ def named_values(pairs: list[str], option: str) -> dict[str, str]:
 def typed(text: str) -> Any:
     """``text`` as the JSON value that it is (0.5, 3, true, null), else as it stands."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError):
         return text
+
+
+def _no_number(text: str) -> None:
+    """NaN and Infinity, which Python reads as JSON, are none."""
+    raise ValueError(text)
 
 
 def fresh(out: Path, resume: bool) -> None:

@@ -10,6 +10,7 @@ import typer
 from graphpath.cli import arguments as a
 from graphpath.cli.progress import bar
 from graphpath.cli.say import say
+from graphpath.cli.target import NUMBER
 from graphpath.cli.work import Work, said, work_options
 
 INTERRUPTED = "the finished batches are kept, and the same command goes on from there"
@@ -24,11 +25,14 @@ def command(
         float | None,
         typer.Option(
             "--epsilon",
+            callback=a.finite,
             help="The largest change of a pixel, in (0, 1]; deepfool and cw have none.  [default: 0.1]",
         ),
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Gradient steps.")] = None,
-    step_size: Annotated[float | None, typer.Option("--step-size", help="Change per step.")] = None,
+    step_size: Annotated[
+        float | None, typer.Option("--step-size", callback=a.finite, help="Change per step.")
+    ] = None,
     option: Annotated[
         list[str] | None,
         typer.Option(
@@ -45,7 +49,7 @@ def command(
     from graphpath.attacks import success_rate
 
     loaded, images = work.open()
-    aim = int(targeted) if targeted is not None and targeted.isdigit() else targeted
+    aim = int(targeted) if targeted is not None and NUMBER.fullmatch(targeted) else targeted
     with bar("attacking", words=said(loaded, images)) as shown:
         made = perturb(
             loaded,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from graphpath.cli import arguments as a
 from graphpath.cli.progress import bar
 from graphpath.cli.shared import in_place_of
 from graphpath.errors import QueryParameterError
@@ -58,7 +59,12 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
         None,
     ),
     "hub_share": (
-        Annotated[float, typer.Option("--hub-share", help="The share of the categories that makes a hub.")],
+        Annotated[
+            float,
+            typer.Option(
+                "--hub-share", callback=a.finite, help="The share of the categories that makes a hub."
+            ),
+        ],
         0.9,
     ),
     "correction": (

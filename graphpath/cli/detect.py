@@ -51,9 +51,14 @@ def fit(
     attack: Annotated[
         list[str] | None, typer.Option("--attack", help="Fit on this one only, such as bim or 'bim 0.3'.")
     ] = None,
-    share: Annotated[float, typer.Option("--share", help="Of the originals, to fit on.")] = 0.5,
+    share: Annotated[
+        float, typer.Option("--share", callback=a.finite, help="Of the originals, to fit on.")
+    ] = 0.5,
     false_alarms: Annotated[
-        float, typer.Option("--false-alarms", help="Clean images that may be taken for attacked, a share.")
+        float,
+        typer.Option(
+            "--false-alarms", callback=a.finite, help="Clean images that may be taken for attacked, a share."
+        ),
     ] = 0.05,
     seed: a.Seed = 0,
     *,
@@ -122,11 +127,13 @@ def score(
 
     known = Detector.load(detector)
     with a.open_store(store, database) as kept, _place(out) as place:
-        trace = _traced(work, known, kept, place)
+        trace, words = _traced(work, known, kept, place)
         if explain is not None:
             _show(known.explain(kept, trace, explain), output)
             return
         verdicts = known.score(kept, trace)
+    for line in words:
+        say(line, err=True)
     output.show(verdicts, columns=VERDICTS)
     say(
         f"{verdicts.attacked.sum()} of {len(verdicts)} images are taken for attacked (score above "
@@ -145,7 +152,7 @@ def _place(out: Path | None) -> Iterator[Path]:
         yield Path(folder) / "trace"
 
 
-def _traced(work: Work, detector: Detector, store: Store, out: Path) -> Trace:
+def _traced(work: Work, detector: Detector, store: Store, out: Path) -> tuple[Trace, tuple[str, ...]]:
     """DATA's images traced as those that the detector was fitted on, each for its own prediction."""
     from graphpath.tracing import trace
 
@@ -155,8 +162,8 @@ def _traced(work: Work, detector: Detector, store: Store, out: Path) -> Trace:
     options: dict[str, Any] = {
         name: value for name, value in asked.parameters.items() if name not in ("target", "routes")
     }
-    with bar("tracing", words=said(loaded, images)) as shown:
-        return trace(
+    with bar("tracing") as shown:
+        made = trace(
             loaded,
             images,
             method=asked.method,
@@ -169,6 +176,7 @@ def _traced(work: Work, detector: Detector, store: Store, out: Path) -> Trace:
             fitted_on=_fitted_on(detector, store),
             **options,
         )
+    return made, said(loaded, images)
 
 
 def _fitted_on(detector: Detector, store: Store) -> str | None:

@@ -35,8 +35,8 @@ Home = Annotated[
 
 def start(
     home: Home = None,
-    bolt_port: Annotated[int, typer.Option("--bolt-port", help="0 = any free one.")] = 7687,
-    http_port: Annotated[int, typer.Option("--http-port", help="0 = any free one.")] = 7474,
+    bolt_port: Annotated[int, typer.Option("--bolt-port", min=0, max=65535, help="0 = any free one.")] = 7687,
+    http_port: Annotated[int, typer.Option("--http-port", min=0, max=65535, help="0 = any free one.")] = 7474,
     memory: Annotated[
         str | None,
         typer.Option(
@@ -46,7 +46,9 @@ def start(
     gds: Annotated[
         bool, typer.Option("--gds", help="With OpenGDS (about 30 MB more), for the queries gds/*.")
     ] = False,
-    timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds that it may take.")] = 180,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=1, callback=a.finite, help="Seconds that it may take.")
+    ] = 180,
 ) -> None:
     """Start the server, fetching it the first time, and wait until it answers."""
     from graphpath.server import Server
@@ -70,7 +72,9 @@ def start(
 
 def stop(
     home: Home = None,
-    timeout: Annotated[float, typer.Option("--timeout", min=0, help="Seconds before it is killed.")] = 60,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=0, callback=a.finite, help="Seconds before it is killed.")
+    ] = 60,
 ) -> None:
     """Stop the server; its data stay."""
     from graphpath.server import Server

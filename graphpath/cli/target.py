@@ -15,7 +15,11 @@ HELP = (
     "feature map ('features.10 [12]') or neuron ('features.10 [12] 3,4') as the graph calls them."
 )
 
-PLACE = re.compile(r"(?P<layer>.*\S)\s*\[\s*(?P<channel>\d+)\s*\](?:\s*(?P<y>\d+)\s*,\s*(?P<x>\d+))?")
+NUMBER = re.compile(r"[0-9]{1,18}")
+PLACE = re.compile(
+    r"(?P<layer>.*\S)\s*\[\s*(?P<channel>[0-9]{1,18})\s*\]"
+    r"(?:\s*(?P<y>[0-9]{1,18})\s*,\s*(?P<x>[0-9]{1,18}))?"
+)
 
 
 def parsed(text: str) -> Target:
@@ -35,7 +39,7 @@ def parsed(text: str) -> Target:
 
 
 def _class(text: str) -> str | int:
-    return int(text) if text.lstrip("-").isdigit() else text
+    return int(text) if NUMBER.fullmatch(text.removeprefix("-")) else text
 
 
 def _place(text: str) -> Target:

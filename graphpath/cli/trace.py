@@ -23,10 +23,12 @@ def command(
     out: Annotated[Path, typer.Option("--out", help="The directory to write.")],
     method: Annotated[str, typer.Option("--method", help="How pathways are chosen.")] = "effective_path",
     theta: Annotated[
-        float | None, typer.Option("--theta", help="Of effective_path: the share to reach.")
+        float | None,
+        typer.Option("--theta", callback=a.finite, help="Of effective_path: the share to reach."),
     ] = None,
     sparsity: Annotated[
-        float | None, typer.Option("--sparsity", help="Of neuron methods: the share left out.")
+        float | None,
+        typer.Option("--sparsity", callback=a.finite, help="Of neuron methods: the share left out."),
     ] = None,
     option: Annotated[
         list[str] | None,
@@ -94,6 +96,6 @@ def _options(theta: float | None, sparsity: float | None, pairs: list[str]) -> d
 def _budget(text: str) -> int | None:
     if text.lower() in ("all", "none"):
         return None
-    if not text.isdigit():
+    if not asked.NUMBER.fullmatch(text):
         raise MethodError(f"--max-edges {text!r}: expected a number of edges, or all.")
     return int(text)

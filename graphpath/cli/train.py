@@ -24,7 +24,9 @@ def command(
     exif: a.Exif = False,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the images.")] = None,
     batch: a.Batch = None,
-    rate: Annotated[float | None, typer.Option("--rate", help="The largest learning rate.")] = None,
+    rate: Annotated[
+        float | None, typer.Option("--rate", callback=a.finite, help="The largest learning rate.")
+    ] = None,
     device: a.Device = "cpu",
     seed: a.Seed = 0,
 ) -> None:

@@ -56,7 +56,9 @@ class LoaderImages(BaseImages):
             got = self._source[item]
         except OSError as error:
             raise DataError(f"{name}: item {item} cannot be read ({error})") from error
-        image, label = (got[0], int(got[1])) if isinstance(got, (tuple, list)) else (got, UNLABELLED)
+        image, label = got, UNLABELLED
+        if isinstance(got, (tuple, list)) and got:
+            image, label = got[0], _label(got[1], item, name) if len(got) > 1 else UNLABELLED
         if not isinstance(image, torch.Tensor) or image.ndim != 3:
             raise DataError(
                 f"{name}: item {item} is a {type(image).__name__}, expected a tensor (C, H, W); "
@@ -82,6 +84,18 @@ class LoaderImages(BaseImages):
         if wrong := [tuple(i.shape) for i in images if tuple(i.shape) != self.shape]:
             raise DataError(f"{self.dataset}: an image of shape {wrong[0]}, the first has {self.shape}")
         return torch.stack(images)
+
+
+def _label(value: Any, item: int, name: str) -> int:
+    try:
+        number = int(value)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{name}: item {item} has the label {value!r}; expected the number of its class, or -1 for none"
+        ) from error
+    if number != value:
+        raise DataError(f"{name}: item {item} has the label {value!r}; expected a whole number")
+    return number
 
 
 def _items(loader: DataLoader[Any], name: str) -> npt.NDArray[np.int64]:

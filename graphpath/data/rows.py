@@ -106,6 +106,8 @@ def balanced(labels: npt.NDArray[np.int32], count: int, seed: int = 0) -> npt.ND
     """
     if count < 0:
         raise DataError(f"limit {count}: expected 0 or more images")
+    if seed < 0:
+        raise DataError(f"seed {seed}: expected 0 or more")
     rng = np.random.default_rng(seed)
     shuffled = rng.permutation(len(labels))
     by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]

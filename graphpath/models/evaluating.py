@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from graphpath.errors import ModelError
+
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
@@ -19,6 +21,12 @@ def evaluating(module: nn.Module) -> Iterator[None]:
     finally:
         for part, training in flags:
             part.training = training
+
+
+def check_seed(seed: int) -> None:
+    """Refuse with ModelError what torch does not take as a seed."""
+    if not 0 <= seed < 1 << 63:
+        raise ModelError(f"seed {seed}: expected a whole number from 0 to 2^63 - 1")
 
 
 def outputs_of(module: nn.Module, shape: tuple[int, int, int]) -> int | None:

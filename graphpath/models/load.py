@@ -15,6 +15,7 @@ from torch import nn
 
 from graphpath.errors import ModelError
 from graphpath.models.checkpoint import load_checkpoint
+from graphpath.models.evaluating import check_seed
 from graphpath.models.loaded import LoadedModel, weights_digest
 from graphpath.models.names import read_names
 from graphpath.models.normalize import Normalize
@@ -47,6 +48,7 @@ def load_model(
 
     Raises ``ModelError`` with what is missing.
     """
+    check_seed(seed)
     text = str(spec)
     if Path(text).is_file() or text.endswith((".pt", ".pth", ".safetensors")):
         if weights is not None:

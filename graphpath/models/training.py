@@ -20,6 +20,7 @@ from graphpath.data.rows import labels_of
 from graphpath.errors import DataError, ModelError
 from graphpath.models.architectures import build
 from graphpath.models.checkpoint import check_writable, save_checkpoint
+from graphpath.models.evaluating import check_seed
 from graphpath.models.loaded import LoadedModel, check_finite, weights_digest
 from graphpath.models.meeting import meeting
 
@@ -109,6 +110,7 @@ def train(
     """
     started = time.perf_counter()
     _positive(epochs=epochs, batch=batch, rate=rate)
+    check_seed(seed)
     _check(train_images, test_images)
     if out is not None:
         # Now, not after minutes of training.
@@ -193,7 +195,9 @@ def _recipe(architecture: str, batch: int | None, rate: float | None) -> Recipe:
 
 
 def _positive(**given: float | None) -> None:
-    if wrong := [f"{name}={value}" for name, value in given.items() if value is not None and value <= 0]:
+    if wrong := [
+        f"{name}={value}" for name, value in given.items() if value is not None and not 0 < value < math.inf
+    ]:
         raise ModelError(f"{', '.join(wrong)}: expected a positive number")
 
 

@@ -20,7 +20,7 @@ from graphpath.network import hold, take_apart
 from graphpath.tracing.batch import Batch, Wiring
 from graphpath.tracing.fitting import Fitted
 from graphpath.tracing.registry import Method
-from graphpath.tracing.targets import Asked, At, Target, checked, goal_of, weighed
+from graphpath.tracing.targets import Asked, At, Target, asked_for, checked, goal_of, weighed
 
 MEMORY = 1 << 30
 """Bytes that a batch may take, about, beside the weights."""
@@ -106,6 +106,7 @@ class Batches:
 
 def settled(target: Target, model: LoadedModel, images: Matched) -> Target:
     """The target, checked; what points into the network does so by the layer's name."""
+    target = asked_for(target)
     checked(target, len(images))
     if not isinstance(target, At):
         return target

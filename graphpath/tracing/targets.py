@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
-from typing import Any
+from numbers import Integral
+from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -71,7 +73,17 @@ def at(layer: str | int, channel: int, y: int | None = None, x: int | None = Non
     """
     if (y is None) != (x is None):
         raise MethodError("at(): a neuron has both y and x, a feature map neither.")
-    return At(layer, channel, y, x)
+    place = {"channel": channel, "y": y, "x": x}
+    given = {name: value for name, value in place.items() if value is not None or name == "channel"}
+    if wrong := [name for name, value in given.items() if not _whole(value)]:
+        raise MethodError(f"at(): {wrong[0]}={place[wrong[0]]!r} is no number of a neuron or feature map.")
+    known = layer if isinstance(layer, str) else int(layer) if _whole(layer) else str(layer)
+    return At(known, int(channel), *(None if value is None else int(value) for value in (y, x)))
+
+
+def _whole(value: object) -> bool:
+    """Whether ``value`` is an integer, of Python's or numpy's."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 Target = Class | Tensor | tuple[Class, Class] | At
@@ -132,7 +144,8 @@ def chosen(target: Class | Tensor, logits: Tensor, asked: Asked) -> Tensor:
     elif isinstance(target, Tensor):
         wanted = target.to(logits.device)[asked.place].long()
     else:
-        wanted = torch.full((len(logits),), int(target), device=logits.device)
+        inside = int(target) if 0 <= target < classes else -1
+        wanted = torch.full((len(logits),), inside, device=logits.device)
     if wanted.shape != (len(logits),) or bool(((wanted < 0) | (wanted >= classes)).any()):
         raise MethodError(f"target must give one class of 0 to {classes - 1} for each image.")
     return wanted
@@ -141,6 +154,39 @@ def chosen(target: Class | Tensor, logits: Tensor, asked: Asked) -> Tensor:
 def one_hot(classes: Tensor, logits: Tensor) -> Tensor:
     """The weights of a class's logit a image: (N, classes) in the logits' dtype."""
     return torch.nn.functional.one_hot(classes, logits.shape[1]).to(logits.dtype)
+
+
+def asked_for(target: Any) -> Target:
+    """``target`` as one of the kinds of ``Target``: integers of numpy's, arrays and lists of classes too.
+
+    Raises MethodError where it is none.
+    """
+    if isinstance(target, str | At):
+        return target
+    if _whole(target):
+        return int(target)
+    if isinstance(target, tuple):
+        if not all(isinstance(side, str) or _whole(side) for side in target):
+            raise MethodError(f"target={target!r} is no contrast; expected two classes, such as (3, 5).")
+        sides = tuple(side if isinstance(side, str) else int(side) for side in target)
+        return cast("tuple[Class, Class]", sides)
+    if isinstance(target, Tensor | np.ndarray | list):
+        return _of_each(target)
+    raise MethodError(
+        f"target={target!r} is a {type(target).__name__}; expected one of {', '.join(NAMES)}, a class by "
+        "number, two of them, a class for each image, or graphpath.at(...)."
+    )
+
+
+def _of_each(target: Any) -> Target:
+    """A class for each image as a tensor of int64; a tensor of one number is a class."""
+    try:
+        found = target if isinstance(target, Tensor) else torch.from_numpy(np.array(target))
+    except (TypeError, ValueError) as error:
+        raise MethodError(f"target: {target!r} has no class by number for each image.") from error
+    if found.is_floating_point() or found.is_complex() or found.dtype == torch.bool:
+        raise MethodError(f"target holds {found.dtype}; expected classes by number, such as int64.")
+    return int(found) if found.ndim == 0 else found.long()
 
 
 def checked(target: Target, images: int) -> None:

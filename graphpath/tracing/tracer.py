@@ -15,7 +15,7 @@ from torch import nn
 
 from graphpath.data import Given, Labels, Matched, as_images
 from graphpath.errors import MethodError
-from graphpath.ids import digest
+from graphpath.ids import BLOCK, digest
 from graphpath.models import BY_NAME, LoadedModel, as_loaded, meeting
 from graphpath.network.reach import Reach
 from graphpath.record import Trace, TraceWriter, alone, begun, finished
@@ -98,7 +98,7 @@ def trace(
     chosen_options = chosen_method.settled(options)
     loaded = as_loaded(model)
     source = meeting(loaded, as_images(images, labels, dataset, classes), matching)
-    _check_counts(routes, max_edges, batch)
+    _check_counts(len(source), routes, max_edges, batch)
     target = settled(target, loaded, source)
     lender = None if fitted_on is None else lending(fitted_on, chosen_method, chosen_options, loaded)
     run = _describe(loaded, source, chosen_method, chosen_options, target, routes, seed, max_edges, lender)
@@ -200,9 +200,14 @@ class _Tracer:
         return {label: names[label] if label < len(names) else str(label) for label in sorted(numbers)}
 
 
-def _check_counts(routes: int, max_edges: int | None, batch: int | None) -> None:
+def _check_counts(images: int, routes: int, max_edges: int | None, batch: int | None) -> None:
     if routes < 0:
         raise MethodError(f"routes={routes} is negative; expected how many of the largest routes to record.")
+    if routes * images >= BLOCK:
+        raise MethodError(
+            f"routes={routes:,} of {images:,} images are more than a run can number; expected at most "
+            f"{(BLOCK - 1) // images:,}."
+        )
     if max_edges is not None and max_edges < 1:
         raise MethodError(f"max_edges={max_edges} keeps nothing; expected at least 1, or None for all.")
     if batch is not None and batch < 1:

@@ -20,7 +20,7 @@ from graphpath.network import Network, take_apart
 from graphpath.stores import Store, open_store
 from graphpath.tracing.borrowed import borrowed
 from graphpath.tracing.rows import first_neuron
-from graphpath.tracing.targets import Class, checked, described
+from graphpath.tracing.targets import Class, asked_for, checked, described
 from graphpath.verifying.ablation import Ablation, Plan, Progress
 from graphpath.verifying.answer import Answer, Ints, Reader
 from graphpath.verifying.asking import BY, Question, Told, ask, check_model
@@ -97,7 +97,7 @@ def verify(
     source = meeting(loaded, as_images(images, labels), matching)
     _check_options(mode, baseline, measure, by)
     _check_counts(draws, batch)
-    _check_target(target, measure, source)
+    target = _checked_target(target, measure, source)
     plan = Plan(mode, baseline, target, draws, seed)
     if answer is None:
         asked: Question | pd.DataFrame = Question(query, cypher, dict(parameters or {}), by)
@@ -214,10 +214,12 @@ def _check_counts(draws: int, batch: int | None) -> None:
         )
 
 
-def _check_target(target: Class | Tensor, measure: str, images: Matched) -> None:
+def _checked_target(given: Class | Tensor, measure: str, images: Matched) -> Class | Tensor:
+    target = asked_for(given)
     if not isinstance(target, str | int | Tensor):
         raise MethodError(f"target={target!r}: verify watches the logit of a class; expected one class each.")
     checked(target, len(images))
     unlabelled = bool((images.rows()["label"].to_numpy() < 0).any())
     if measure == "accuracy" and unlabelled:
         raise MethodError('measure="accuracy" needs a label for every image; pass labels=.')
+    return target

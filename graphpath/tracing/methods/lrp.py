@@ -133,4 +133,4 @@ def _fewest(sample: Tensor, source: Tensor, target: Tensor, carried: Tensor, goa
         ends = as_array(target[level]), as_array(source[level])
         lowest = torch.from_numpy(np.lexsort(ends)[: count - len(above)]).to(level.device)
         places += [above, level[lowest]]
-    return torch.cat(places)
+    return torch.cat(places) if places else torch.empty(0, dtype=torch.int64, device=sample.device)
