@@ -15,6 +15,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from graphpath.addresses import spare
+
 if TYPE_CHECKING:
     from graphpath.attribution import ATTRIBUTIONS, attribute, heatmap
     from graphpath.chance import significance
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from graphpath.stores import open_store as open
     from graphpath.tracing import METHODS, at, key_maps, largest_chains, map_sizes, trace
     from graphpath.verifying import Verdict, verify
+
+spare()  # before anything imports Arrow
 
 _HOMES = {
     "ATTRIBUTIONS": ("graphpath.attribution", "ATTRIBUTIONS"),

@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "graphpath"
 REACHES = {
     "errors": set(),
     "extras": set(),
+    "addresses": set(),
     "ids": set(),
     "printable": set(),
     "schema": set(),
@@ -76,7 +77,7 @@ REACHES = {
 }
 """What a part may import besides ``ANYWHERE``. Nothing reaches back toward images or caller."""
 
-ANYWHERE = {"errors", "extras", "ids", "locks", "printable", "schema", "sql", "tars"}
+ANYWHERE = {"addresses", "errors", "extras", "ids", "locks", "printable", "schema", "sql", "tars"}
 
 OWNERS = {
     "torch": {

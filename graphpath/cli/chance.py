@@ -29,9 +29,14 @@ class Chance:
     hub_share: float
     correction: str
 
-    def table(self, store: Store, name: str, parameters: Mapping[str, str]) -> pd.DataFrame:
-        """The answer of the query ``name``, with what chance gives where that was asked."""
+    def table(self, store: Store, name: str, parameters: Mapping[str, str], **limit: float) -> pd.DataFrame:
+        """The answer of the query ``name``, with what chance gives where that was asked.
+
+        ``limit`` is the ``timeout`` of a query that is asked once, if one was given.
+        """
         if self.null is not None:
+            if limit:
+                raise QueryParameterError("--timeout is of one query; with --null many are asked.")
             from graphpath.chance import significance
 
             options: dict[str, Any] = {**parameters, **asdict(self)}
@@ -39,7 +44,7 @@ class Chance:
                 return significance(store, name, progress=shown.to, **options)
         if self.hubs is not None:
             raise QueryParameterError("--hubs goes with --null degree or --null independent: say which.")
-        return store.query(name, **parameters)
+        return store.query(name, **parameters, **limit)
 
 
 _OPTIONS: dict[str, tuple[Any, Any]] = {

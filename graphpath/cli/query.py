@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -38,6 +38,10 @@ def command(
     listed: Annotated[
         bool, typer.Option("--list", help="Show every named query with what it answers.")
     ] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", metavar="SECONDS", help="How long it may take (600 unless given)."),
+    ] = None,
     *,
     chance: Chance,
     output: Output,
@@ -54,6 +58,7 @@ def command(
         return
     if store is None:
         raise QueryParameterError(f"Of which store is {name} asked? Add --store URI.")
+    limit: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
     with a.open_store(store, database) as kept:
         from graphpath.queries import find
 
@@ -61,11 +66,11 @@ def command(
         if "node" in found.returns.values():
             from graphpath.export import to_frame
 
-            graph = kept.graph(found.name, **parameters)
+            graph = kept.graph(found.name, **parameters, **limit)
             answer = to_frame(graph)
             answer.attrs.update(graph.graph)
         else:
-            answer = chance.table(kept, found.name, parameters)
+            answer = chance.table(kept, found.name, parameters, **limit)
     output.show_answer(found.name, answer)
 
 

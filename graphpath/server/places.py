@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def is_home(home: Path) -> bool:
 
 def write_private(path: Path, text: str) -> None:
     """Writes ``text`` to ``path``, whole or not at all, for the user's eyes only."""
-    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    staged = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
     staged.unlink(missing_ok=True)
     try:
         descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

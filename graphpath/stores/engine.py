@@ -14,6 +14,7 @@ import ladybug
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from graphpath.addresses import limit
 from graphpath.errors import QueryFailed, StoreError, StoreUnavailable
 from graphpath.schema import NODES, RELATIONSHIP, RELATIONSHIPS, SCHEMA_VERSION
 from graphpath.stores.session import RECORDED
@@ -234,8 +235,9 @@ class Session:
 
 
 def total_memory() -> int:
-    """Bytes of memory that this machine has."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    """Bytes of memory that this machine has, or of addresses that this process may have."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(memory, limit() or memory)
 
 
 def _plain(table: pa.Table) -> pa.Table:
