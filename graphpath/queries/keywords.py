@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 from typing import Final
 
 BEGIN, OPERAND, AFTER = "begin", "operand", "after"
@@ -82,3 +84,13 @@ LEAVING: Final = frozenset(
     | {"START", "STOP", "TERMINATE", "UNINSTALL", "UPDATE", "USE"}
 )
 """What is known to reach beyond the graph: refused as every unknown word is, and told in its own words."""
+
+
+def instead_of(word: str, expects: str, phrases: Iterable[str]) -> str:
+    """What to write for a ``word`` that may not stand where it does, and ``phrases`` may."""
+    words = {one for phrase in phrases for one in phrase.split()}
+    if near := difflib.get_close_matches(word, words, n=1, cutoff=0.7):
+        return f"it is no word that may stand there; is {near[0]} meant?"
+    if expects == BEGIN:
+        return f"no query begins so; it begins with {', '.join(READING)}."
+    return "it is no word that may stand there. A name of several words stands in `backticks`."

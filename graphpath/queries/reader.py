@@ -22,6 +22,7 @@ from graphpath.queries.keywords import (
     SHOWN,
     SUBQUERIES,
     TABLES,
+    instead_of,
 )
 from graphpath.queries.text import line_at
 from graphpath.queries.tokens import Token
@@ -268,10 +269,7 @@ class Reader:
         for one in (token, before):
             if one.upper in LEAVING:
                 return self._leaves(one)
-        return self._refusal(
-            token,
-            "it is no word that a query may have there (a name of several words stands in `backticks`).",
-        )
+        return self._refusal(token, instead_of(token.upper, self.expects, self.following))
 
     def _changes(self, token: Token, what: str = "") -> QueryFailed:
         if self.write:

@@ -282,4 +282,5 @@ def _unopened(path: Path, error: BaseException, wanted: int) -> StoreUnavailable
 
 def _first_line(error: BaseException) -> str:
     text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0].rstrip(".") + "."
+    said = re.sub(r" expecting \{[^{}]{80,}\}", "", text.splitlines()[0])  # all words that might follow
+    return said.rstrip(".") + "."

@@ -83,6 +83,10 @@ def test_cypher_and_options(call, work) -> None:
         (["pathways/hubs", "--target", "3,5"], "verify watches a class"),
         (["pathways/hubs", "--layers", "conv9"], "no layer 'conv9'"),
         (["--cypher", "MATCH (n:Neuron) SET n.layer = 1 RETURN n.id AS neuron"], "SET changes the graph"),
+        (
+            ["--cypher", "MATCH (p:Pathway) WHERE p.run = $run RETURN p.id AS neuron"],
+            "has $run, without a value",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
