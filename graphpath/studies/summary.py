@@ -112,7 +112,9 @@ def _as_page(table: pd.DataFrame, printed: pd.DataFrame, out: Path) -> Page:
         sections.append(Section(f"on{place}", f"On {on}", counted(some), figures))
     files = [(str(study), str(page)) for (study, page), _ in table.groupby(["study", "page"], sort=False)]
     lead = (
-        "A claim holds if it exceeds no effect and every control by more than the 95 % interval over seeds."
+        "A claim holds if it exceeds no effect and every control by more than the 95 % interval over seeds; "
+        "one about every layer, if each does. It does not hold here only where some interval lies at or "
+        "below, corrected for the number of layers and controls: so the upper ends."
     )
     return Page("Published claims, tried here", lead, files, sections)
 
