@@ -1,4 +1,4 @@
-"""Areas under ROC curves with bootstrap intervals."""
+"""Areas under ROC curves, with score intervals."""
 
 from __future__ import annotations
 
@@ -7,34 +7,41 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from graphpath import shares
+from graphpath.shares import Interval
+
 Floats = npt.NDArray[np.float64]
-DRAWS = 1000
-COVERED = 0.95
+TAIL = 0.025
 
 
-def areas(score: Floats, attacked: npt.NDArray[np.bool_], weights: Floats) -> Floats:
-    """(draws,): the area under the ROC curve of ``score`` (n,) for each column of ``weights`` (n, draws).
+@dataclass(frozen=True, eq=False)
+class Area:
+    """The area under a ROC curve, and by how much each sample (n,) moves it; these sum to 0."""
 
-    The probability that an attacked sample has a larger score than a clean one, ties counting half
-    (Hanley and McNeil 1982). NaN for a draw without either.
+    value: float
+    moves: Floats
+
+
+def area(score: Floats, attacked: npt.NDArray[np.bool_]) -> Area:
+    """The area under the ROC curve of ``score`` (n,).
+
+    The probability that an attacked sample has a larger score than a clean one, ties counting half (Hanley
+    and McNeil 1982); a sample moves it by how often it is in order, over its kind's number (DeLong et al.
+    1988).
     """
-    _, place = np.unique(score, return_inverse=True)
-    clean = np.zeros((place.max() + 1, weights.shape[1]))
-    np.add.at(clean, place[~attacked], weights[~attacked])
-    below = clean.cumsum(0) - clean / 2
-    won = (weights[attacked] * below[place[attacked]]).sum(0)
-    pairs = weights[attacked].sum(0) * clean.sum(0)
-    found: Floats = np.divide(won, pairs, out=np.full(len(won), np.nan), where=pairs > 0)
+    above, below = score[attacked], score[~attacked]
+    won, lost = _beaten(above, below), 1 - _beaten(below, above)
+    value, moves = float(won.mean()), np.empty(len(score))
+    moves[attacked], moves[~attacked] = (won - value) / len(above), (lost - value) / len(below)
+    return Area(value, moves)
+
+
+def _beaten(some: Floats, others: Floats) -> Floats:
+    """The share of ``others`` that each of ``some`` exceeds, ties counting half."""
+    ranked = np.sort(others)
+    sides = (np.searchsorted(ranked, some, side) for side in ("left", "right"))
+    found: Floats = sum(sides, np.zeros(len(some))) / 2 / len(others)
     return found
-
-
-def draws_of(groups: npt.NDArray[np.int64], draws: int, seed: int) -> Floats:
-    """(n, draws): how often each sample is in each bootstrap draw; a group's samples go together."""
-    _, group = np.unique(groups, return_inverse=True)
-    size = int(group.max()) + 1
-    times = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), draws)
-    chosen: Floats = times.T[group].astype(np.float64)
-    return chosen
 
 
 @dataclass(frozen=True)
@@ -63,20 +70,39 @@ def compared(
     baseline: Floats,
     attacked: npt.NDArray[np.bool_],
     groups: npt.NDArray[np.int64],
-    *,
-    draws: int = DRAWS,
-    seed: int = 0,
 ) -> Comparison:
-    """The areas of ``score`` and ``baseline`` (n,), each with its percentile interval of 95 %.
+    """The areas of ``score`` and ``baseline`` (n,), each with its 95 % interval, and that of the difference.
 
-    ``groups`` (n,) names the original of each sample: originals are drawn, with all that derives from them,
-    and both scores see the same draws, so that their difference is paired.
+    ``groups`` (n,) names the original of each sample: originals are independent, with all that derives from
+    them (Obuchowski 1997). An area near 1 has a score interval, as a share of as many independent originals
+    as its variance tells of has, and so has one of 1; the difference has Newcombe's.
     """
-    ones, chosen = np.ones((len(score), 1)), draws_of(groups, draws, seed)
-    drawn = [areas(side, attacked, chosen) for side in (score, baseline)]
-    whole = [float(areas(side, attacked, ones)[0]) for side in (score, baseline)]
-    tails = ((1 - COVERED) / 2, (1 + COVERED) / 2)
-    first, second, gain = (
-        [float(bound) for bound in np.nanquantile(side, tails)] for side in (*drawn, drawn[0] - drawn[1])
-    )
-    return Comparison(whole[0], first[0], first[1], whole[1], second[0], second[1], gain[0], gain[1])
+    one, two = (area(side, attacked) for side in (score, baseline))
+    kinds = [np.unique(groups[side]) for side in (attacked, ~attacked)]
+    fewest = min(len(kind) for kind in kinds)
+    ends = [_ends(some, groups, fewest) for some in (one, two)]
+    gain = shares.difference(one.value, ends[0], two.value, ends[1], _together(one, two, groups))
+    return Comparison(one.value, *ends[0], two.value, *ends[1], *gain)
+
+
+def _ends(found: Area, groups: npt.NDArray[np.int64], fewest: int) -> Interval:
+    from scipy import stats
+
+    if fewest < 2:
+        return 0.0, 1.0
+    quantile = float(stats.t.isf(TAIL, fewest - 1))
+    return shares.effective(found.value, _shared(found, found, groups), fewest, quantile, fewest)
+
+
+def _together(one: Area, two: Area, groups: npt.NDArray[np.int64]) -> float:
+    """The correlation of two areas over originals; 0 where one does not vary."""
+    scale = np.sqrt(_shared(one, one, groups) * _shared(two, two, groups))
+    return float(np.clip(_shared(one, two, groups) / scale, -1, 1)) if scale > 0 else 0.0
+
+
+def _shared(one: Area, two: Area, groups: npt.NDArray[np.int64]) -> float:
+    """The covariance of two areas, an original's samples going together."""
+    _, group = np.unique(groups, return_inverse=True)
+    sums = [np.bincount(group, some.moves) for some in (one, two)]
+    count = len(sums[0])
+    return float(sums[0] @ sums[1]) * count / max(count - 1, 1)

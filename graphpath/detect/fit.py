@@ -46,7 +46,7 @@ def fit_detector(
     from, a member of the class pathways.
 
     Originals are split: ``share`` of them, with all that derives from them, are fitted on, the others give
-    ``Detector.report``: AUC per attack, trained on each attack and on all, with 95 % bootstrap intervals,
+    ``Detector.report``: AUC per attack, trained on each attack and on all, with 95 % intervals,
     beside those of max-softmax.
 
     Args:
@@ -58,7 +58,7 @@ def fit_detector(
         share: of the originals, in (0, 1).
         false_alarms: the share of clean images that the threshold lets be taken for attacked, in [0, 1),
             estimated on clean images that were left out of the fit in turn (five folds).
-        seed: of the split, the classifier and the bootstrap.
+        seed: of the split and the classifier.
 
     Raises:
         MethodError: an unknown kind or attack, or a share out of range.
@@ -172,7 +172,7 @@ def _report(
 
     whole = EVERY_ATTACK if len(chosen) == len(held_out.attacks) > 1 else ", ".join(chosen)
     rows = [
-        {"trained_on": whole, **_row(scorer, held_out.under([attack]), attack, threshold, seed)}
+        {"trained_on": whole, **_row(scorer, held_out.under([attack]), attack, threshold)}
         for attack in held_out.attacks
     ]
     for single in trained.attacks:
@@ -180,17 +180,15 @@ def _report(
             continue
         other = _learned(kind, trained.under([single]), seed)
         rows += [
-            {"trained_on": single, **_row(other, held_out.under([attack]), attack, None, seed)}
+            {"trained_on": single, **_row(other, held_out.under([attack]), attack, None)}
             for attack in held_out.attacks
         ]
     return pd.DataFrame(rows)
 
 
-def _row(
-    scorer: Scorer, tested: Material, attack: str, threshold: float | None, seed: int
-) -> dict[str, object]:
+def _row(scorer: Scorer, tested: Material, attack: str, threshold: float | None) -> dict[str, object]:
     score = scorer.score(tested.values)
-    found = compared(score, tested.softmax, tested.attacked, tested.original, seed=seed)
+    found = compared(score, tested.softmax, tested.attacked, tested.original)
     caught = np.nan if threshold is None else float((score[tested.attacked] > threshold).mean())
     named = {
         name.replace("area", "auc").replace("baseline", "softmax"): v for name, v in asdict(found).items()

@@ -8,23 +8,21 @@ the draw, one of the image and a rest, all at random (the two-way layout of Sear
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
+
+from graphpath import shares
+from graphpath.shares import Interval
 
 Floats = npt.NDArray[np.float64]
-Interval = tuple[float, float]
 UNKNOWN: Interval = (float("nan"), float("nan"))
 
 LEVEL = 0.95
 TAIL = (1 - LEVEL) / 2
-Z = float(stats.norm.isf(TAIL))
-
-
-CASES = 4
-"""Independent cases that a random draw or an image counts for, at most, towards a share of a half."""
 
 
 @dataclass(frozen=True)
@@ -67,40 +65,28 @@ def of_draws(values: Floats) -> Estimate:
     return Estimate(mean, variance, max(least, variance**2 / spread) if spread else least, by_image, draws)
 
 
+def student_quantile(freedom: float) -> float:
+    """Student's t at 97.5 %."""
+    return float(special.stdtrit(freedom, 1 - TAIL))
+
+
 def student(found: Estimate) -> Interval:
     """The 95 % interval of a mean by Student's t."""
     if not found.variance >= 0:
         return UNKNOWN
-    half = float(stats.t.isf(TAIL, found.freedom) * np.sqrt(found.variance))
+    half = student_quantile(found.freedom) * math.sqrt(found.variance)
     return found.mean - half, found.mean + half
 
 
-def score(share: float, number: float, quantile: float = Z) -> Interval:
-    """The score interval of a share of ``number`` independent cases (Wilson 1927)."""
-    square = quantile**2 / number
-    middle = (share + square / 2) / (1 + square)
-    reach = quantile / (1 + square) * np.sqrt(share * (1 - share) / number + square / number / 4)
-    low = 0.0 if share == 0 else max(0.0, float(middle - reach))  # where rounding leaves something else
-    return low, 1.0 if share == 1 else min(1.0, float(middle + reach))
-
-
 def share(found: Estimate) -> Interval:
-    """The 95 % interval of a share, the mean of zeros and ones (of an image, or of its draws' mean).
-
-    Wilson's, of as many independent cases as the variance tells of (the effective number of Korn and Graubard
-    1998); where it tells of none, of as many as there are images. What happens seldom may be missed by all of
-    a few draws, or images, and its variance with it: the end towards .5 is of no more than ``CASES`` for each
-    draw (or image, where draws are the image's own), or so many over |1 - 2 share|.
+    """The 95 % interval of a share, the mean of zeros and ones: Wilson's where images count one or nothing,
+    else by the effective number of cases, of few draws (or images, where draws are their own).
     """
-    mean, spread, count = found.mean, found.mean * (1 - found.mean), len(found.images)
+    count = len(found.images)
     if _counted(found):
-        return score(mean, count)
-    number, quantile = float(count), Z
-    if found.variance > 0:
-        number, quantile = max(1.0, spread / found.variance), float(stats.t.isf(TAIL, found.freedom))
-    few = CASES * min(found.draws or count, count) / max(abs(1 - 2 * mean), 1e-9)
-    ends, inner = score(mean, number, quantile), score(mean, min(number, few), quantile)
-    return (ends[0], inner[1]) if mean < 0.5 else (inner[0], ends[1])
+        return shares.score(found.mean, count)
+    quantile = student_quantile(found.freedom) if found.freedom else shares.Z
+    return shares.effective(found.mean, found.variance, count, quantile, min(found.draws or count, count))
 
 
 def _counted(found: Estimate) -> bool:
@@ -109,15 +95,8 @@ def _counted(found: Estimate) -> bool:
 
 
 def difference(one: Estimate, two: Estimate) -> Interval:
-    """The 95 % interval of the difference of two shares of the same images, one less two.
-
-    Newcombe's (1998, paired, method 10): each share's own interval, and how the two go together over images.
-    """
-    (low1, high1), (low2, high2) = share(one), share(two)
-    found = one.mean - two.mean
-    phi = together(one, two)
-    below, above = (one.mean - low1, high2 - two.mean), (high1 - one.mean, two.mean - low2)
-    return found - _side(*below, phi), found + _side(*above, phi)
+    """The 95 % interval of the difference of two shares of the same images, one less two: Newcombe's."""
+    return shares.difference(one.mean, share(one), two.mean, share(two), together(one, two))
 
 
 def together(one: Estimate, two: Estimate) -> float:
@@ -127,7 +106,3 @@ def together(one: Estimate, two: Estimate) -> float:
         return 0.0
     shared = float(np.cov(one.images, two.images)[0, 1]) / len(one.images)
     return float(np.clip(shared / scale, -1, 1))
-
-
-def _side(one: float, two: float, phi: float) -> float:
-    return float(np.sqrt(max(0.0, one**2 - 2 * phi * one * two + two**2)))

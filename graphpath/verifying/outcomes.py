@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pandas as pd
 from torch import Tensor
 
+from graphpath.shares import Interval
 from graphpath.verifying.controls import NULLS
 from graphpath.verifying.estimates import (
     Estimate,
     Floats,
-    Interval,
     difference,
     of_draws,
     of_images,

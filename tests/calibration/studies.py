@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 
 from graphpath.studies.intervals import Interval, bounds
+from graphpath.studies.lyu.key_maps import lift, permuted
 from graphpath.studies.verdicts import FAILS, HOLDS, word_of
 from tests.calibration.results import COVERED, SIMULTANEOUS, Row, covered, wrong
 
@@ -43,6 +45,20 @@ def rows(random: np.random.Generator, rounds: int) -> Iterator[Row]:
         yield wrong(PART, "affirmed, though not so in one layer", setting, said([drawn(but_one)], HOLDS))
         far = [drawn(10.0), drawn(10.0), drawn(but_one)]
         yield wrong(PART, "affirmed, though a control does as well in one layer", setting, said(far, HOLDS))
+    for channels in (8, 32):
+        p = np.array([_permuted(random, channels) for _ in range(rounds)])
+        yield wrong(PART, "key maps: p <= .05 of maps drawn at random", f"{channels} maps", p <= 0.05)
+
+
+def _permuted(random: np.random.Generator, channels: int, images: int = 30, classes: int = 3) -> float:
+    """The permutation test of E1 where key maps are any."""
+    counts, labels = (
+        random.poisson(3.0, (images, channels)).astype(float),
+        random.integers(0, classes, images),
+    )
+    keys = random.permuted(np.tile(np.arange(channels) < channels // 4, (classes, 1)), axis=1)
+    bench = SimpleNamespace(random=lambda *_: random, options={"permutations": 39})
+    return permuted(bench, counts, keys, labels, lift(counts, keys, labels))  # type: ignore[arg-type]
 
 
 def values(random: np.random.Generator, shape: tuple[int, int, int], correlation: float) -> np.ndarray:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from graphpath.verifying.outcomes import COUNTED, MEASURES, Outcome, Outcomes, tabled
 from graphpath.verifying.verdict import MATTERS, NO_MORE, judged
@@ -71,7 +71,7 @@ class Toy:
         return Outcomes(clean, answer, {"random": drawn}, np.zeros(images, np.int64), self.of_draw > 0)
 
     def _ablated(self, clean: Outcome, latent: np.ndarray, rate: float) -> Outcome:
-        above = latent - stats.norm.isf(rate)
+        above = latent + special.ndtri(rate)
         flipped = above > 0
         return Outcome(
             clean.logit - 2 * np.exp(0.5 * latent) * (0.1 + rate),
@@ -130,7 +130,7 @@ def decisions(random: np.random.Generator, rounds: int) -> Iterator[Row]:
 
 def _decided(random: np.random.Generator, draws: int, quantile: float | None) -> str:
     """The decision where a set's effect is the same for all of 50 images, drawn from N(5, 1)."""
-    own = random.standard_normal() if quantile is None else stats.norm.ppf(quantile)
+    own = random.standard_normal() if quantile is None else special.ndtri(quantile)
     effects = random.standard_normal((2, draws))
     images, noise = 50, 1e-3
 

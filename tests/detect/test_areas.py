@@ -1,58 +1,71 @@
-"""Areas under ROC curves and their bootstrap."""
+"""Areas under ROC curves and their intervals."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from graphpath.detect.areas import areas, compared, draws_of
+from graphpath.detect.areas import area, compared
+from tests.calibration import detecting
 
 RANDOM = np.random.default_rng(0)
 
 
-def slow(score: np.ndarray, attacked: np.ndarray, weight: np.ndarray) -> float:
+def slow(score: np.ndarray, attacked: np.ndarray) -> float:
     """Every pair of an attacked and a clean sample."""
-    won = total = 0.0
-    for i in np.flatnonzero(attacked):
-        for j in np.flatnonzero(~attacked):
-            total += weight[i] * weight[j]
-            won += weight[i] * weight[j] * ((score[i] > score[j]) + 0.5 * (score[i] == score[j]))
-    return won / total
+    pairs = [(score[i], score[j]) for i in np.flatnonzero(attacked) for j in np.flatnonzero(~attacked)]
+    return float(np.mean([(one > two) + 0.5 * (one == two) for one, two in pairs]))
 
 
 @pytest.mark.parametrize("digits", [1, 9])
 def test_an_area_is_the_share_of_pairs_in_order(digits: int) -> None:
-    """Also with ties, which one digit brings, and with samples drawn several times."""
+    """Also with ties, which one digit brings."""
     score, attacked = RANDOM.normal(size=60).round(digits), RANDOM.random(60) < 0.4
-    weights = RANDOM.integers(0, 4, (60, 3)).astype(float)
-    expected = [slow(score, attacked, weights[:, draw]) for draw in range(3)]
-    np.testing.assert_allclose(areas(score, attacked, weights), expected, rtol=1e-12)
+    found = area(score, attacked)
+    assert found.value == pytest.approx(slow(score, attacked), rel=1e-12)
+    assert found.moves.sum() == pytest.approx(0, abs=1e-12)
+
+
+def test_a_sample_s_moves_are_those_of_leaving_it_out() -> None:
+    """Of the attacked ones (m): without one, the area is what it was, less its move times m / (m - 1)."""
+    score, attacked = RANDOM.normal(size=30), np.arange(30) < 12
+    found = area(score, attacked)
+    for place in range(12):
+        rest = np.arange(30) != place
+        without = area(score[rest], attacked[rest]).value
+        assert without == pytest.approx(found.value - found.moves[place] * 12 / 11)
 
 
 def test_it_is_scikit_learns() -> None:
     metrics = pytest.importorskip("sklearn.metrics")
     score, attacked = RANDOM.normal(size=200).round(1), RANDOM.random(200) < 0.5
-    found = areas(score, attacked, np.ones((200, 1)))[0]
-    assert found == pytest.approx(metrics.roc_auc_score(attacked, score), abs=1e-12)
+    assert area(score, attacked).value == pytest.approx(metrics.roc_auc_score(attacked, score), abs=1e-12)
 
 
-def test_an_original_and_its_attack_are_drawn_together() -> None:
-    groups = np.array([7, 3, 9, 7, 3, 9])
-    drawn = draws_of(groups, 500, seed=1)
-    assert (drawn[:3] == drawn[3:]).all()
-    assert (drawn[:3].sum(0) == 3).all() and drawn.std() > 0
+def test_the_interval_is_as_wide_as_the_bootstrap_s_and_moves_with_its_originals() -> None:
+    attacked, groups = np.arange(200) < 100, np.arange(200) % 100
+    score = attacked + RANDOM.normal(size=100)[groups] + 0.5 * RANDOM.normal(size=200)
+    found = compared(score, RANDOM.normal(size=200), attacked, groups)
+    drawn = []
+    for _ in range(400):
+        chosen = (RANDOM.integers(0, 100, 100)[:, None] + [0, 100]).ravel()
+        drawn.append(area(score[chosen], attacked[chosen]).value)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.02)
+    apart = compared(score, score, attacked, np.arange(200))
+    assert apart.high - apart.low > 1.3 * (found.high - found.low)
+    assert apart.gain_low < 0 < apart.gain_high and apart.verdict == "undecided"
 
 
-def test_intervals_cover_what_they_should() -> None:
-    """Of 200 experiments whose true area is known (normal scores one apart: .760), 95 % cover it."""
-    covered, true = 0, 0.7602
-    for seed in range(200):
-        random = np.random.default_rng(seed)
-        attacked = np.arange(120) < 60
-        score = random.normal(size=120) + attacked
-        found = compared(score, random.normal(size=120), attacked, np.arange(120), draws=200, seed=seed)
-        covered += found.low <= true <= found.high
-    assert 0.88 <= covered / 200 <= 0.99
+def test_of_scores_that_are_all_in_order_the_interval_is_none_of_one_point() -> None:
+    found = compared(np.arange(40.0), np.arange(40.0), np.arange(40) >= 20, np.arange(40))
+    assert found.area == found.high == 1 and 0.8 < found.low < 0.87
+
+
+def test_intervals_hold_the_area_and_verdicts_are_right() -> None:
+    """A few rounds of ``python -m tests.calibration``."""
+    found = list(detecting.rows(np.random.default_rng(1), 60))
+    assert not [row for row in found if not row.good]
 
 
 def test_a_verdict_needs_the_whole_interval_of_the_difference() -> None:

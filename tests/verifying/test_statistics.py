@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from graphpath.verifying.estimates import difference, of_draws, of_images, score, share, student
+from graphpath.shares import score
+from graphpath.verifying.estimates import difference, of_draws, of_images, share, student
 from graphpath.verifying.statistics import p_value, surely_above
 from tests.calibration import verifying as calibration
 

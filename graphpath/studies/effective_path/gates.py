@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from graphpath.data import BaseImages
-from graphpath.detect.areas import areas
+from graphpath.detect.areas import area
 from graphpath.detect.features import ALL
 from graphpath.detect.fit import split
 from graphpath.detect.learners import learn
@@ -51,7 +50,7 @@ def told_by_gates(
     found = {}
     for attack in tested.attacks:
         some = tested.under([attack])
-        found[attack] = float(areas(scorer.score(some.values), some.attacked, np.ones((len(some), 1)))[0])
+        found[attack] = area(scorer.score(some.values), some.attacked).value
     return found
 
 
