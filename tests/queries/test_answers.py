@@ -164,6 +164,14 @@ def test_every_query_has_an_answer_and_cases() -> None:
     assert CASES.keys() == ANSWERS.keys() == queries.catalogue().keys() - SHOWN - WITH_GDS
 
 
+def known(name: str, parameters: Parameters) -> Parameters:
+    """What pandas is asked with: all rows, and the only variant that the attacked run holds."""
+    asked = {key: value for key, value in parameters.items() if key != "limit"}
+    if "variant" in queries.find(name).parameters and parameters.get("run") == "attacked":
+        asked.setdefault("variant", "adversarial")
+    return asked
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_answers_agree(name: str, store: Store, facts: Facts) -> None:
     cases = CASES[name]
@@ -171,10 +179,7 @@ def test_answers_agree(name: str, store: Store, facts: Facts) -> None:
     for parameters in cases if isinstance(cases, list) else cases(facts):
         given = {"limit": 100_000} if "limit" in queries.find(name).parameters else {}
         answer = store.query(name, **given | parameters)
-        known = {key: value for key, value in parameters.items() if key not in ("limit",)}
-        if "variant" in queries.find(name).parameters and parameters.get("run") == "attacked":
-            known.setdefault("variant", "adversarial")  # the only one that this run holds
-        expected = ANSWERS[name](facts, **known)
+        expected = ANSWERS[name](facts, **known(name, parameters))
         assert_same(answer, expected, f"{name} {parameters}")
         assert_typed(answer, name)
         lengths.append(len(answer))

@@ -16,7 +16,7 @@ from graphpath.stores import Store
 from tests.queries.answers import ANSWERS
 from tests.queries.conftest import keep
 from tests.queries.facts import Facts
-from tests.queries.test_answers import CASES, assert_same, assert_typed
+from tests.queries.test_answers import CASES, assert_same, assert_typed, known
 from tests.queries.test_graph import CASES as SHOWN
 from tests.stores.contract.conftest import STRICT, clear, connect
 from tests.synthetic import describe_anew, write_trace
@@ -114,8 +114,7 @@ def test_both_engines_give_the_answer(name: str, both: Both) -> None:
         ladybug, neo4j = (store.query(name, **parameters) for store in (both.ladybug, both.neo4j))
         assert_typed(neo4j, name)
         assert_same(neo4j, ladybug, case)
-        known = {key: value for key, value in parameters.items() if key != "limit"}
-        assert_same(neo4j, ANSWERS[name](both.facts, **known), case)
+        assert_same(neo4j, ANSWERS[name](both.facts, **known(name, parameters)), case)
 
 
 @pytest.mark.parametrize("name", SHOWN)
