@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -29,8 +30,9 @@ def save_checkpoint(path: str | Path, contents: Mapping[str, object]) -> Path:
 
 
 def _save(path: Path, contents: Mapping[str, object]) -> None:
-    with path.open("wb") as file:  # by a path torch.save tells of a full disk in a RuntimeError of its own
-        torch.save(contents, file)
+    made = io.BytesIO()  # written by torch.save itself, a full disk is told in a RuntimeError of its own
+    torch.save(contents, made)
+    path.write_bytes(made.getbuffer())
 
 
 def check_writable(path: str | Path) -> None:

@@ -6,6 +6,8 @@ Parquet file whose columns are in the order of :mod:`graphpath.schema`, ends fir
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,12 +18,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from graphpath.errors import RecordError, StoreError
+from graphpath.errors import RecordError, StoreError, StoreUnavailable
 from graphpath.record import Trace
 from graphpath.sql import connected, listed, quoted
 
 MEMORY = 1 << 30
 """Bytes that DuckDB may hold when nobody says otherwise; beyond them it spills to disk."""
+
+
+FULL = os.strerror(errno.ENOSPC)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
 
 
 @dataclass
@@ -64,8 +73,15 @@ class Workshop:
                 f"Loading {self.trace.path} does not fit in {self.memory >> 20} MiB: open the store with "
                 "more memory (memory_bytes=...)."
             ) from error
+        except duckdb.IOException as error:
+            if FULL not in str(error):
+                raise RecordError(f"{self.trace.path} cannot be loaded: {_first_line(error)}") from error
+            raise StoreUnavailable(
+                f"What is made of {self.trace.path} needs more room than {self.directory.parent} has ({FULL}); "
+                "nothing was changed. Make some and run the same command again."
+            ) from error
         except duckdb.Error as error:
-            raise RecordError(f"{self.trace.path} cannot be loaded: {str(error).splitlines()[0]}") from error
+            raise RecordError(f"{self.trace.path} cannot be loaded: {_first_line(error)}") from error
         return rows
 
     def columns(self, sql: str) -> dict[str, npt.NDArray[np.generic]]:
@@ -73,7 +89,7 @@ class Workshop:
         try:
             found: dict[str, npt.NDArray[np.generic]] = self._connection.execute(sql).fetchnumpy()
         except duckdb.Error as error:
-            raise RecordError(f"{self.trace.path} cannot be read: {str(error).splitlines()[0]}") from error
+            raise RecordError(f"{self.trace.path} cannot be read: {_first_line(error)}") from error
         return found
 
     def write(self, name: str, sql: str) -> None:

@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 import torch
 from torch import nn
 
-from graphpath.errors import ModelError
+from graphpath.errors import ModelError, RecordError
 from graphpath.models import LoadedModel, Normalize, as_loaded, load_checkpoint, load_model, weights_digest
 from graphpath.models.checkpoint import save_checkpoint
 
@@ -283,3 +283,23 @@ def test_normalize_is_plain_and_traceable() -> None:
     for mean, std in (([0.5], [0.5, 0.5]), ([0.5], [0.0])):
         with pytest.raises(ModelError, match="positive std"):
             Normalize(mean, std)
+
+
+def test_a_checkpoint_on_a_full_disk_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    """The system refuses after the first 4,000 bytes: the older checkpoint stays, nothing else lies there."""
+    import resource
+    import signal
+
+    path = tmp_path / "net.pt"
+    path.write_bytes(b"older")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, hard))
+    try:
+        with pytest.raises(RecordError, match=r"net.pt cannot be written: File too large\."):
+            save_checkpoint(path, {"state_dict": {"a": torch.zeros(10_000)}})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert path.read_bytes() == b"older"
+    assert [file.name for file in tmp_path.iterdir()] == ["net.pt"]

@@ -481,3 +481,55 @@ def test_what_an_attack_made_is_traced_as_it_is(tmp_path: Path) -> None:
     assert parents == clean.samples().to_table()["sample"].to_pylist()
     asked = [trace.pathways().to_table()["target"].to_pylist() for trace in (clean, attacked)]
     assert asked[0] == asked[1]
+
+
+def test_a_damaged_part_is_refused_by_name_and_the_same_trace_writes_it_anew(tmp_path: Path) -> None:
+    model, images = single("plain")
+    gp.trace(model, images, batch=2, out=tmp_path / "t")
+    whole = files(tmp_path / "t")
+    for name in ("edges/part-00001.parquet", "pathways.parquet", "layers.parquet"):
+        data = bytearray((tmp_path / "t" / name).read_bytes())
+        data[len(data) // 2] ^= 16
+        (tmp_path / "t" / name).write_bytes(data)
+        with pytest.raises(RecordError, match=name):
+            trace = gp.Trace(tmp_path / "t")
+            trace.files(name.split("/")[0].removesuffix(".parquet"))
+        gp.trace(model, images, batch=3, out=tmp_path / "t")
+        assert files(tmp_path / "t") == whole
+
+
+def test_a_trace_that_fails_in_its_first_part_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from graphpath.record import TraceWriter
+
+    def full(*_: object) -> None:
+        raise RecordError("no space left")
+
+    model, images = single("plain")
+    monkeypatch.setattr(TraceWriter, "write_part", full)
+    with pytest.raises(RecordError, match="no space left"):
+        gp.trace(model, images, out=tmp_path / "new" / "t")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_same_trace_twice_at_once_is_refused_the_second_time(tmp_path: Path) -> None:
+    model, images = single("plain")
+
+    def again(done: int, total: int) -> None:
+        with pytest.raises(RecordError, match=r"being written by process \d+"):
+            gp.trace(model, images, batch=2, out=tmp_path / "t")
+
+    made = gp.trace(model, images, batch=2, out=tmp_path / "t", progress=again)
+    assert made.counts["samples"] == len(images)
+    assert not (tmp_path / "t" / ".lock").exists()
+
+
+def test_finish_refuses_a_trace_that_lacks_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as one whose marker another process took away."""
+    from graphpath.record import TraceWriter
+
+    model, images = single("plain")
+    monkeypatch.setattr(TraceWriter, "look_again", lambda self: self._marks.pop(1, None))
+    with pytest.raises(RecordError, match=r"lacks 1 of 2 parts \(1\)"):
+        gp.trace(model, images, batch=2, out=tmp_path / "t")
