@@ -77,8 +77,8 @@ class Workshop:
             if FULL not in str(error):
                 raise RecordError(f"{self.trace.path} cannot be loaded: {_first_line(error)}") from error
             raise StoreUnavailable(
-                f"What is made of {self.trace.path} needs more room than {self.directory.parent} has ({FULL}); "
-                "nothing was changed. Make some and run the same command again."
+                f"What is made of {self.trace.path} needs more room in {self.directory.parent} ({FULL}). "
+                "Nothing was changed: make some and run the same command again."
             ) from error
         except duckdb.Error as error:
             raise RecordError(f"{self.trace.path} cannot be loaded: {_first_line(error)}") from error
