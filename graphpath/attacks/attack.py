@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,8 @@ def attack(
     loaded = as_loaded(model)
     source = meeting(loaded, as_images(images, labels), matching)
     push = settings(name, epsilon, steps, step_size, **options)
+    if isinstance(targeted, Integral) and not isinstance(targeted, bool):
+        targeted = int(targeted)  # of numpy's, too
     _check_target(name, targeted)
     run = _Run(loaded, source, name, push, targeted, seed)
     path, key = Path(out), digest(run.provenance())

@@ -120,8 +120,8 @@ def _told(names: Sequence[str], classes: Sequence[str], numbers: Numbers) -> str
     missing = [name for name, number in zip(names, numbers, strict=True) if number < 0]
     without = f"; without images and none of the model's: {_listed(missing)}" if missing else ""
     return (
-        f"{len(known):,} of the images' {_count(names)} are matched by name to the model's {len(classes):,}; "
-        f"{moved:,} of them have another number there{without}."
+        f"Found by name among the model's {_count(classes)}: {len(known):,} of the images' {len(names):,}, "
+        f"{moved:,} with another number there{without}."
     )
 
 

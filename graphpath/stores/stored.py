@@ -109,7 +109,8 @@ def ranges(facts: pa.Table) -> Iterator[dict[str, object]]:
         return
     order = np.argsort(facts["pathway"].to_numpy())
     pathways = facts["pathway"].to_numpy()[order]
-    slot = (np.cumsum(facts["edges"].to_numpy()[order]) - 1) // EDGES
+    # Pathways without an edge at the beginning belong to the first range.
+    slot = np.maximum(np.cumsum(facts["edges"].to_numpy()[order]) - 1, 0) // EDGES
     starts = np.flatnonzero(np.diff(slot, prepend=-1))
     for start, stop in zip(starts, [*starts[1:], len(pathways)], strict=True):
         yield {"first": int(pathways[start]), "last": int(pathways[stop - 1])}

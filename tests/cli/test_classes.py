@@ -43,7 +43,7 @@ def test_labels_are_matched_by_name_and_said(call, zoo: Path) -> None:
     result = call(*words, "--model", "own_zoo_nets:named")
     assert result.exit_code == 0, result.output
     assert "Model named: pixels in [0, 1] go in as they are; 3 classes (ant, bee, zebra)." in result.stderr
-    assert "2 of the images' 2 classes are matched by name to the model's 3" in result.stderr
+    assert "Found by name among the model's 3 classes: 2 of the images' 2" in result.stderr
     run = json.loads(Path("t", "run.json").read_text())
     assert run["labels"]["matched"] == "by-name" and run["model"]["classes"] == 3
     from graphpath import Trace
@@ -67,7 +67,7 @@ def test_a_mismatch_is_refused_or_accepted_by_position(call, refused, zoo: Path)
 def test_an_attack_is_in_the_models_numbers(call, zoo: Path) -> None:
     words = ["attack", "--model", "own_zoo_nets:named", "--data", "zoo", "--attack", "fgsm", "--out", "a"]
     result = call(*words)
-    assert result.exit_code == 0 and "matched by name" in result.stderr
+    assert result.exit_code == 0 and "Found by name" in result.stderr
     result = call("trace", "--model", "own_zoo_nets:named", "--data", "a", "--out", "t", "--routes", 0)
     assert result.exit_code == 0 and "by the same names and numbers" in result.stderr
 

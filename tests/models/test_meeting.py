@@ -96,7 +96,7 @@ def test_labels_become_the_models_numbers() -> None:
     met = meeting(model(("cat", "dog", "zebra"), scheme="zoo"), images(("Zebra", "cat"), [0, 0, 1, -1]))
     assert met.labels.tolist() == [2, 2, 0, -1]
     assert (met.classes, met.scheme) == (("cat", "dog", "zebra"), "zoo")
-    assert "2 of the images' 2 classes are matched by name to the model's 3; 2 of them have another" in (
+    assert "Found by name among the model's 3 classes: 2 of the images' 2, 2 with another" in (
         met.numbered.words
     )
 
@@ -221,7 +221,7 @@ def test_a_trace_says_and_uses_the_models_numbers(tmp_path: Path) -> None:
     assert trace.categories().to_table()["name"].to_pylist() == ["cat", "dog", "zebra"]
     assert set(trace.categories().to_table()["scheme"].to_pylist()) == {"zoo"}
     assert trace.run["labels"]["matched"] == "by-name"
-    assert "matched by name" in trace.run["labels"]["said"]
+    assert "Found by name" in trace.run["labels"]["said"]
     assert trace.run["model"]["classes"] == 3
     with pytest.raises(DataError, match="none of the 3"):
         gp.trace(known, images(("ape",), [0]), out=tmp_path / "u")
