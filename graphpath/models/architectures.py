@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 
 from torch import nn
@@ -78,6 +79,8 @@ def build(name: str, arguments: dict[str, object]) -> nn.Sequential:
     if make is None:
         raise ModelError(f"architecture {name!r} is unknown; there are {', '.join(sorted(ARCHITECTURES))}")
     try:
-        return make(**arguments)
-    except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # torch's, of layers without units
+            return make(**arguments)
+    except (TypeError, ValueError, RuntimeError, ZeroDivisionError, UserWarning) as error:
         raise ModelError(f"architecture {name!r} does not take {arguments}: {error}") from error

@@ -14,7 +14,7 @@ from torch import nn
 from graphpath.errors import ModelError
 from graphpath.models.architectures import build
 from graphpath.models.loaded import LoadedModel, weights_digest
-from graphpath.models.tensors import MARK, load_state, load_tensors
+from graphpath.models.tensors import MARK, check_sums, load_state, load_tensors
 from graphpath.record.files import write_atomically
 
 VERSION = 1
@@ -59,6 +59,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             f"{path}: not a checkpoint of graphpath train; of torchvision's networks give the name and "
             f"--weights {path}, of your own module:function"
         )
+    check_sums(path)
     if contents[MARK] != VERSION:
         raise ModelError(
             f"{path}: checkpoint version {contents[MARK]}, this graphpath reads version {VERSION}"
@@ -70,7 +71,20 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise ModelError(
             f"{path}: the checkpoint's {wrong[0]} is a {found}, expected {expected}; train it again"
         )
+    _check_agreement(contents, path)
     return contents
+
+
+def _check_agreement(contents: Mapping[str, Any], path: str | Path) -> None:
+    """The network's own numbers of classes and pixels must be those that the checkpoint speaks of."""
+    arguments, classes = contents["arguments"], len(contents["classes"])
+    made = arguments.get("classes", classes)
+    if not isinstance(made, int) or made != classes:
+        raise ModelError(f"{path}: a network of {made} classes with the names of {classes}; train it again")
+    shape = tuple(contents["shape"])
+    taken = arguments.get("shape", shape)
+    if not isinstance(taken, list | tuple) or tuple(taken) != shape:
+        raise ModelError(f"{path}: a network for images of {taken} with the shape {shape}; train it again")
 
 
 def _is(value: object, kind: Callable[[Any], bool]) -> bool:

@@ -7,6 +7,7 @@ import pickletools
 import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -113,9 +114,7 @@ def _kind(file: Path, start: bytes, error: Exception) -> str:
     for mark, kind in _STARTS.items():
         if start.startswith(mark):
             return f"it is {kind}"
-    if start.startswith(b"PK") and zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            names = archive.namelist()
+    if names := _members(file):
         if any(name.endswith("constants.pkl") or "/code/" in name for name in names):
             return f"it is a TorchScript archive, whose code cannot be traced; {SAVE}"
         if not any(name.endswith("data.pkl") for name in names):
@@ -129,6 +128,32 @@ def _kind(file: Path, start: bytes, error: Exception) -> str:
     if file.suffix == ".onnx":
         return "it is an ONNX model, which has no PyTorch modules to trace"
     return "it is truncated, or another program's"
+
+
+def _members(file: Path) -> list[str]:
+    """The names in a zip archive; none where it is no whole one."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return archive.namelist()
+    except (*_NO_ZIP, OSError):
+        return []
+
+
+_NO_ZIP = (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError, zlib.error)
+
+
+def check_sums(path: str | Path) -> None:
+    """Hold every part of a file of torch.save against its CRC-32, which torch itself does not.
+
+    Raises ModelError where one differs, so that damage is not taken for weights.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (*_NO_ZIP, OSError) as error:
+        raise ModelError(f"{path}: damaged ({error}); restore it, or train it again") from error
+    if damaged is not None:
+        raise ModelError(f"{path}: damaged in {damaged}, by its checksum; restore it, or train it again")
 
 
 def _pickled(file: Path, start: bytes) -> str | None:

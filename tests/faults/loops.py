@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tests.faults import archives, cyphers, flips, headers, images, imagesets, kills, parameters, races
+from tests.faults import (
+    archives,
+    checkpoints,
+    cyphers,
+    flips,
+    headers,
+    images,
+    imagesets,
+    kills,
+    parameters,
+    races,
+)
 from tests.faults.harness import Loop
 
 LOOPS: dict[str, Loop] = {
@@ -12,6 +23,7 @@ LOOPS: dict[str, Loop] = {
     **images.LOOPS,
     **archives.LOOPS,
     **imagesets.LOOPS,
+    **checkpoints.LOOPS,
     **flips.LOOPS,
     **kills.LOOPS,
     **races.LOOPS,
