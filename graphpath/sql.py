@@ -45,9 +45,15 @@ def _plain(path: Path, folders: list[Path]) -> Path:
     return folders[-1] / path.name
 
 
-def listed(paths: Iterable[Path]) -> str:
-    """``paths`` as SQL lists them for ``read_parquet``, which reads ``*``, ``?`` and ``[`` as patterns."""
-    return ", ".join(quoted(glob.escape(str(path))) for path in paths)
+def parquet(paths: Iterable[Path], *, filename: bool = False) -> str:
+    """The rows of the Parquet files ``paths``, which have the same columns, as SQL reads them.
+
+    A path is a name and no more: ``*``, ``?`` and ``[`` in it are no pattern, and a folder called
+    ``layer=3`` is no column. With ``filename`` a column of that name says which file a row is from.
+    """
+    files = ", ".join(quoted(glob.escape(str(path))) for path in paths)
+    said = ", filename = true" if filename else ""
+    return f"read_parquet([{files}], hive_partitioning = false{said})"
 
 
 def quoted(value: object) -> str:

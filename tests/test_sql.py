@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from graphpath.sql import connected, quoted
+import pytest
+
+from graphpath.sql import connected, parquet, quoted
 
 
 def test_nothing_is_printed_among_answers(tmp_path: Path) -> None:
@@ -22,3 +24,14 @@ def test_a_string_stays_one(tmp_path: Path) -> None:
     with connected({}) as connection:
         assert connection.execute(f"SELECT {quoted(said)}").fetchall() == [(said,)]
         assert connection.execute(f"SELECT {quoted(tmp_path)}").fetchall() == [(str(tmp_path),)]
+
+
+@pytest.mark.parametrize("name", ["layer=3", "run=007", "st*r", "a?b", "q[1]", "it's", "two words"])
+def test_a_folders_name_is_no_column_and_no_pattern(name: str, tmp_path: Path) -> None:
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    for folder, layer in ((name, 1), ("star", 8), ("axb", 8), ("q1", 8)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        pq.write_table(pa.table({"layer": [layer]}), tmp_path / folder / "part.parquet")
+    with connected({}) as connection:
+        found = connection.execute(f"SELECT * FROM {parquet([tmp_path / name / 'part.parquet'])}")
+        assert ([one[0] for one in found.description], found.fetchall()) == (["layer"], [(1,)])

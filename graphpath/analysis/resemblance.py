@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from graphpath.analysis.tables import opened
 from graphpath.queries import whole
 from graphpath.queries.limits import LIMITS, REACHED
-from graphpath.sql import quoted
+from graphpath.sql import parquet
 from graphpath.stores.families import families
 from graphpath.stores.stored import EDGE, ranges
 
@@ -216,7 +216,7 @@ def _own(store: Store, connection: Any, reference: str, classes: pd.DataFrame) -
     with TemporaryDirectory() as folder:
         found = connection.execute("SELECT pathway, edges FROM members").fetchnumpy()
         file = _edges(store, pa.table(dict(found)), Path(folder))
-        connection.execute(f"CREATE VIEW member_edges AS SELECT * FROM read_parquet({quoted(file)})")
+        connection.execute(f"CREATE VIEW member_edges AS SELECT * FROM {parquet([file])}")
         connection.execute(f"CREATE TEMP TABLE own AS {OWN}")
         yield
 

@@ -11,7 +11,7 @@ from typing import Any
 from graphpath.errors import QueryParameterError
 from graphpath.queries.variants import meant
 from graphpath.record import Trace
-from graphpath.sql import connected, listed, quoted
+from graphpath.sql import connected, parquet, quoted
 
 _VIEWS = (
     "layers",
@@ -38,8 +38,8 @@ def opened(trace: Trace | str | Path, memory: str | None = None) -> Iterator[Any
         if memory is not None:
             connection.execute(f"SET memory_limit = {quoted(memory)}")
         for name in _VIEWS:
-            if files := listed(trace.files(name)):
-                connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}])")
+            if files := trace.files(name):
+                connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {parquet(files)}")
         yield connection
 
 

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from graphpath.errors import RecordError, StoreError, StoreUnavailable
 from graphpath.record import Trace
-from graphpath.sql import connected, listed, quoted
+from graphpath.sql import connected, parquet, quoted
 
 MEMORY = 1 << 30
 """Bytes that DuckDB may hold when nobody says otherwise; beyond them it spills to disk."""
@@ -58,7 +58,7 @@ class Workshop:
 
     def view(self, name: str, files: Sequence[Path]) -> None:
         """Let SQL read Parquet ``files`` as ``name``."""
-        self.run(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet([{listed(files)}])")
+        self.run(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM {parquet(files)}")
 
     def table(self, name: str, sql: str) -> None:
         """Keep the rows of ``sql`` as table ``name``."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from graphpath.errors import RecordError
-from graphpath.sql import quoted
+from graphpath.sql import parquet
 from graphpath.stores.prepare import Workshop
 
 Rules = dict[str, str]
@@ -98,8 +98,8 @@ def _check(shop: Workshop, table: str, files: list[Path], rules: Rules) -> None:
     for said, wrong in (
         (said, wrong) for (said, wrong), bad in zip(rules.items(), found, strict=True) if bad
     ):
-        listed = ", ".join(map(quoted, files))
-        [[row]] = shop.run(f"SELECT t FROM read_parquet([{listed}], filename = true) t WHERE {wrong} LIMIT 1")
+        source = parquet(files, filename=True)
+        [[row]] = shop.run(f"SELECT t FROM {source} t WHERE {wrong} LIMIT 1")
         file = row.pop("filename")
         shown = ", ".join(f"{name} {value}" for name, value in row.items())
         raise RecordError(

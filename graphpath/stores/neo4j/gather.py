@@ -14,7 +14,7 @@ from typing import Final
 from graphpath.errors import StoreConflict
 from graphpath.record import Trace
 from graphpath.schema import NODE, RELATIONSHIP
-from graphpath.sql import connected, listed, quoted
+from graphpath.sql import connected, parquet, quoted
 from graphpath.stores.base import Progress
 from graphpath.stores.load import write_row
 from graphpath.stores.neo4j.statements import columns
@@ -188,10 +188,10 @@ def gather(
 
 def select(name: str, files: Iterable[Path]) -> str:
     """The rows of ``files`` as a source in SQL: the schema's columns, ends ``start`` and ``stop``."""
-    sources = [listed([path]) for path in files]
+    paths = list(files)
     # Only the record's own files call their columns alike.
-    groups = [", ".join(sources)] if name in RECORDED else sources
-    rows = " UNION ALL ".join(f"SELECT * FROM read_parquet([{group}])" for group in groups)
+    groups = [paths] if name in RECORDED else [[path] for path in paths]
+    rows = " UNION ALL ".join(f"SELECT * FROM {parquet(group)}" for group in groups)
     named = ", ".join(f'"{column}"' for column in columns(name))
     return f"({rows}) AS t({named})"
 
