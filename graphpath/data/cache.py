@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from graphpath.data.index import Index, is_plain, read_index, scanned, unpacked, write_index
-from graphpath.errors import DataError
+from graphpath.errors import DataError, RecordError
 from graphpath.ids import digest
 from graphpath.record.files import TEMPORARY, write_atomically
 from graphpath.record.processes import runs
@@ -70,9 +70,10 @@ def _unpack(path: Path, plain: Path) -> Index:
     made: list[Index] = []
     try:
         write_atomically(plain, lambda temporary: made.append(unpacked(path, temporary)))
-    except OSError as error:
+    except RecordError as error:
+        why = getattr(error.__cause__, "strerror", None) or error
         raise DataError(
-            f"{path}: cannot be unpacked to the cache {plain.parent} ({error.strerror}); make room, or set "
+            f"{path}: cannot be unpacked to the cache {plain.parent} ({why}); make room, or set "
             "GRAPHPATH_CACHE"
         ) from error
     return made[0]
