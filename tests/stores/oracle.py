@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
@@ -38,10 +39,10 @@ class Run:
     def min_support(self, key: int) -> int:
         return max(2, math.ceil(0.05 * self.members_of(key)["sample"].nunique()))
 
-    def class_edges(self, key: int, without: int | None = None) -> pd.DataFrame:
+    def class_edges(self, key: int, without: Collection[int] = ()) -> pd.DataFrame:
         """All edges of a class pathway by (source, target), whatever their support."""
         members = self.members_of(key)
-        members = members[members["sample"] != without] if without is not None else members
+        members = members[~members["sample"].isin([*without])]
         edges = self.edges.merge(members[["pathway", "sample"]], on="pathway")
         edges = edges.astype({"flow": float, "score": float})
         groups = edges.groupby(["source", "target"])
@@ -91,25 +92,38 @@ def class_pathways(run: Run) -> pd.DataFrame:
 
 
 def resembles(runs: list[Run]) -> pd.DataFrame:
-    """Every pathway of ``runs``, which are comparable, beside the classes of its first two predictions."""
+    """Every pathway of ``runs``, which are comparable, beside the classes of its first two predictions.
+
+    Without what derives from one original with its sample.
+    """
     rows = []
+    derived = pd.concat([run.pathways[["sample", "parent"]].dropna() for run in runs])
+    parents = dict(zip(derived["sample"], derived.parent.astype(int), strict=True))
+    family = {sample: _oldest(sample, parents) for run in runs for sample in run.pathways["sample"]}
     for run in runs:
         predicted = run.predictions[run.predictions["rank"] <= 2]
         for pathway in run.pathways.itertuples():
             mine = run.edges[run.edges.pathway == pathway.pathway]
+            relatives = [one for one, of in family.items() if of == family[pathway.sample]]
             for guess in predicted[predicted["sample"] == pathway.sample].itertuples():
                 for other in runs:
                     for key, (category, variant) in other.classes.items():
                         if category == guess.category and variant == "original":
-                            compared = _layers(mine, _left_out(other, key, pathway.sample))
+                            compared = _layers(mine, _left_out(other, key, relatives))
                             ends = (pathway.pathway, key, guess.rank)
                             rows += [(*ends, *values) for values in compared]
     names = ["pathway", "class_pathway", "prediction", "layer", "shared", "edges", "least", "most"]
     return pd.DataFrame(rows, columns=names)
 
 
-def _left_out(run: Run, key: int, sample: int) -> pd.DataFrame:
-    edges = run.class_edges(key, without=sample)
+def _oldest(sample: int, parents: dict[int, int]) -> int:
+    while sample in parents:
+        sample = parents[sample]
+    return sample
+
+
+def _left_out(run: Run, key: int, relatives: Collection[int]) -> pd.DataFrame:
+    edges = run.class_edges(key, without=relatives)
     return edges[edges.support >= run.min_support(key)]
 
 

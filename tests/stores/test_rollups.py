@@ -123,7 +123,7 @@ def test_crosses_equal_pandas(store, runs):
 
 
 def test_resemblance_equals_pandas(store, runs):
-    """Across the runs of one model and method; members leave themselves out, wherever they are members."""
+    """Across the runs of one model and method; members leave themselves and their relatives out."""
     stored = frame(
         store,
         "MATCH (p:Pathway)-[r:RESEMBLES]->(c:ClassPathway) RETURN p.id AS pathway, c.id AS class_pathway, "
