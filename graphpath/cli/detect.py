@@ -156,9 +156,8 @@ def _traced(work: Work, detector: Detector, store: Store, out: Path) -> tuple[Tr
     """DATA's images traced as those that the detector was fitted on, each for its own prediction."""
     from graphpath.tracing import trace
 
-    loaded, images = work.open()
     asked = detector.traced
-    asked.check_model(loaded.name, loaded.sha256)
+    loaded, images = work.open(lambda model: asked.check_model(model.name, model.sha256))
     options: dict[str, Any] = {
         name: value for name, value in asked.parameters.items() if name not in ("target", "routes")
     }

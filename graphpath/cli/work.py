@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,10 +35,10 @@ class Work:
     classes: str | None
     download: bool
 
-    def open(self) -> tuple[LoadedModel, Matched]:
+    def open(self, check: Callable[[LoadedModel], None] | None = None) -> tuple[LoadedModel, Matched]:
         """The network, and the images at the size that it was made for, with their labels in its numbers.
 
-        Raises ModelError, DataError.
+        ``check`` may refuse the network before the images are looked at. Raises ModelError, DataError.
         """
         from graphpath.models import load_model, meeting
         from graphpath.tracing.ranks import Rank
@@ -52,6 +53,8 @@ class Work:
             preprocess=self.preprocess,
             classes=self.classes,
         )
+        if check is not None:
+            check(loaded)
         images = a.open_images(
             self.data,
             loaded,
