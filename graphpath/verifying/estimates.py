@@ -99,6 +99,21 @@ def difference(one: Estimate, two: Estimate) -> Interval:
     return shares.difference(one.mean, share(one), two.mean, share(two), together(one, two))
 
 
+def bounded(above: Estimate, below: Estimate) -> Interval:
+    """The 95 % interval of a mean in [-1, 1], from the means of its two sides: what is above 0, and below.
+
+    They are taken as shares: where few of 20 images have all the change, Student's holds it in 80 % only.
+    """
+    ends = [_within(found) if found.images.any() else (0.0, 0.0) for found in (above, below)]
+    return shares.difference(above.mean, ends[0], below.mean, ends[1], together(above, below))
+
+
+def _within(found: Estimate) -> Interval:
+    count = len(found.images)
+    quantile = student_quantile(found.freedom) if found.freedom else shares.Z
+    return shares.effective(found.mean, found.variance, count, quantile, min(found.draws or count, count))
+
+
 def together(one: Estimate, two: Estimate) -> float:
     """The correlation of two estimates over the same images; 0 where one of them does not vary."""
     scale = np.sqrt(one.variance * two.variance)

@@ -16,6 +16,7 @@ from graphpath.verifying.controls import NULLS
 from graphpath.verifying.estimates import (
     Estimate,
     Floats,
+    bounded,
     difference,
     of_draws,
     of_images,
@@ -102,6 +103,8 @@ class Outcomes:
         if measure == "accuracy":
             after = np.stack([self.right(one) for one in ablated]).reshape(change.shape)
             return difference(self.estimate(after), of_images(self.right(self.clean)))
+        if measure == "confidence":
+            return bounded(*(self.estimate(np.maximum(sign * change, 0.0)) for sign in (1, -1)))
         return student(self.estimate(change))
 
     def interval_of_more(self, answer: Floats, drawn: Floats, measure: str, *, kept: bool) -> Interval:

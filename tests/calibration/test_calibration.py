@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 
 from tests.calibration import chance
+from tests.calibration.__main__ import DOCUMENT, MARKS, PARTS
 from tests.calibration.results import WRONG, Row, covered, table
 
 
@@ -30,3 +33,8 @@ def test_the_table_has_the_extremes_of_each_kind() -> None:
     told = table([*rows, Row("verify", "b", "alone", 0.02, 100, WRONG)])
     assert "| verify | a | 2, of 100 rounds | 0.910 (setting 1) | 0.950 (setting 0) | 0.9 to 0.99 |" in told
     assert "| verify | b | alone | 0.020 | 0.020 | 0 to 0.05 |" in told
+
+
+def test_the_kept_table_has_every_part() -> None:
+    shown = DOCUMENT.read_text(encoding="utf-8").split(MARKS[0])[1].split(MARKS[1])[0]
+    assert set(re.findall(r"^[|] (\w+) [|]", shown, re.MULTILINE)) - {"part"} == set(PARTS)

@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 from scipy import special
 
-from graphpath.verifying.outcomes import COUNTED, MEASURES, Outcome, Outcomes, tabled
+from graphpath.verifying.outcomes import MEASURES, Outcome, Outcomes, tabled
 from graphpath.verifying.verdict import MATTERS, NO_MORE, judged
 from tests.calibration.results import COVERED, SELDOM, Row, covered, wrong
 
@@ -110,7 +110,7 @@ def coverage(
                     held[key].append(low <= truth[key] <= high)
     for (which, measure, column), hits in held.items():
         rate = toy.answer if which == "answer" else toy.drawn
-        seldom = measure in COUNTED and images * min(rate, 1 - rate) < 5
+        seldom = measure != "logit" and images * min(rate, 1 - rate) < 5
         bounds = SELDOM if seldom else COVERED
         yield covered(PART, f"{which}, {column} of {measure}", setting, np.array(hits), bounds)
 
