@@ -82,7 +82,7 @@ def _of_server(error: bolt.Neo4jError, address: Address, timeout: float | None) 
     if is_memory(error):
         return too_large(address)
     if "TransactionTimedOut" in code or "LockClientStopped" in code:
-        limit = f" of {timeout:g} s" if timeout else ""
+        limit = f" of {timeout:.3g} s" if timeout and timeout < 1000 else ""
         return QueryFailed(f"The query ran into the time limit{limit}: ask for less, or raise timeout=.")
     if "AccessMode" in code or "read access mode" in text:
         return QueryFailed("The query would change the graph, which is only allowed with write=True.")

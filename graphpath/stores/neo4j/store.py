@@ -101,15 +101,20 @@ class Neo4jStore(Store):
         if min_support is not None and min_support < 1:
             raise StoreError(f"min_support counts samples and is at least 1, not {min_support}.")
         session = self.session(write=True)
-        self._prepare(session)
-        if is_loaded(session, trace, min_support):
-            return LoadReport(trace.id, False)
+        with going_on(self.address, f"{trace.path} was loaded"):
+            self._prepare(session)
+            if is_loaded(session, trace, min_support):
+                return LoadReport(trace.id, False)
+            return self._load(session, trace, min_support, progress)
+
+    def _load(
+        self, session: BoltSession, trace: Trace, min_support: int | None, progress: Progress | None
+    ) -> LoadReport:
         work = Path(tempfile.mkdtemp(prefix="graphpath-load-"))
         try:
-            with going_on(self.address, f"{trace.path} was loaded"):
-                return load_run(
-                    session, trace, work, min_support=min_support, memory=self.memory_bytes, progress=progress
-                )
+            return load_run(
+                session, trace, work, min_support=min_support, memory=self.memory_bytes, progress=progress
+            )
         except TooLargeError as error:
             raise StoreUnavailable(str(error)) from error
         finally:
