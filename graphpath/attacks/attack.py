@@ -24,7 +24,7 @@ from graphpath.attacks.methods import (
     settings,
     start_seed,
 )
-from graphpath.attacks.staging import Batch, Staging
+from graphpath.attacks.staging import Batch, Staging, remove_leftovers
 from graphpath.data import Given, Images, Labels, as_images
 from graphpath.data.rows import categories_of, sample_rows
 from graphpath.errors import DataError, MethodError, ModelError, RecordError
@@ -223,6 +223,7 @@ def _check_range(pixels: torch.Tensor, images: Images) -> None:
 
 def _finished(path: Path, key: str) -> ImageSet:
     if is_image_set(path) and (made := ImageSet(path)).provenance.get("key") == key:
+        remove_leftovers(path)
         return made
     raise RecordError(
         f"{path} exists and holds something else; choose another output directory, or delete it"

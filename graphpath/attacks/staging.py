@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphpath.errors import RecordError
-from graphpath.record.files import unwritten, write_atomically
+from graphpath.record.files import remove_abandoned, unwritten, write_atomically
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,14 @@ class Staging:
     def remove(self) -> None:
         """Delete the batches; they are in the image set now."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def remove_leftovers(out: Path) -> None:
+    """Remove what an attack left beside its finished ``out`` where it was killed at its very end."""
+    lock = out.with_name(f".{out.name}.attack.lock")
+    remove_abandoned(lock)
+    if not lock.exists():
+        shutil.rmtree(out.with_name(f".{out.name}.attack"), ignore_errors=True)
 
 
 def _save(path: Path, batch: Batch, key: str) -> None:

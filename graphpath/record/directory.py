@@ -10,7 +10,7 @@ from typing import Any
 from graphpath.errors import RecordError
 from graphpath.record.alone import LOCK
 from graphpath.record.description import FILE, read_run
-from graphpath.record.files import TEMPORARY, reason
+from graphpath.record.files import TEMPORARY, reason, remove_abandoned
 from graphpath.record.marks import STAGING, marks
 from graphpath.record.schema import PARTED, SINGLE
 from graphpath.record.trace import damaged, part_file
@@ -44,7 +44,10 @@ def finished(path: str | Path, run: str) -> bool:
     if not begun(path, run):
         return False
     found = run_of(path)
-    return bool(found.get("complete")) and not damaged(path, found)
+    if not found.get("complete") or damaged(path, found):
+        return False
+    remove_abandoned(path / LOCK)  # left where its writer was killed at its very end
+    return True
 
 
 def run_of(path: Path) -> dict[str, Any]:

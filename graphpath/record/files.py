@@ -90,10 +90,11 @@ def sweep(folder: Path, ending: str = "") -> None:
     with suppress(OSError):
         for entry in folder.iterdir():
             if entry.name.startswith(TEMPORARY) and entry.name.endswith(ending):
-                _remove_abandoned(entry)
+                remove_abandoned(entry)
 
 
-def _remove_abandoned(file: Path) -> None:
+def remove_abandoned(file: Path) -> None:
+    """Remove ``file`` where it is there and nobody holds its lock."""
     with suppress(OSError), file.open("rb") as opened:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if is_at(opened.fileno(), file):

@@ -257,8 +257,11 @@ def test_a_finished_attack_is_not_repeated_and_nothing_is_overwritten(
     model, out = digits_model(0), tmp_path / "set"
     attack(model, IMAGES, "fgsm", 0.1, out=out)
     calls: list[int] = []
+    (tmp_path / ".set.attack").mkdir()  # as a kill at the very end leaves it
+    (tmp_path / ".set.attack.lock").write_text("process 1")
     attack(model, IMAGES, "fgsm", 0.1, out=out, progress=lambda done, total: calls.append(done))
     assert calls == []
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
     with pytest.raises(RecordError, match="holds something else"):
         attack(model, IMAGES, "fgsm", 0.2, out=out)
     (tmp_path / "folder").mkdir()

@@ -140,6 +140,12 @@ def test_one_writes_at_a_time_and_nothing_is_left(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_the_lock_of_a_writer_that_was_killed_at_its_very_end_goes_with_the_next(path):
+    (path / ".lock").write_text("process 1")
+    assert finished(path, "run")
+    assert not (path / ".lock").exists()
+
+
 def test_what_failed_before_its_first_part_leaves_nothing(tmp_path):
     with pytest.raises(ZeroDivisionError), TraceWriter.open(tmp_path / "t", {"id": "a"}):
         raise ZeroDivisionError
