@@ -272,8 +272,16 @@ class LadybugStore(Store):
 
     def _rebuild(self, traces: list[tuple[Trace, int]], runs: list[dict[str, Any]]) -> None:
         """Make the file anew from ``traces``, if it still holds ``runs``; its verdicts stay."""
+        more = 1
+        while True:
+            try:
+                return self._made_anew(traces, runs, more)
+            except RoomFullError:
+                more *= GROWTH
+
+    def _made_anew(self, traces: list[tuple[Trace, int]], runs: list[dict[str, Any]], more: int) -> None:
         buffer = self._wanted(*(trace for trace, _ in traces))
-        with self._changed(empty=True, buffer_bytes=buffer) as (session, work):
+        with self._changed(empty=True, buffer_bytes=buffer, more=more) as (session, work):
             with self._as_it_is() as old:
                 if old.execute(RUNS).to_pylist() != runs:
                     raise StoreUnavailable(

@@ -49,7 +49,7 @@ def test_a_deleted_run_leaves_no_trace(full, without, run, way, monkeypatch):
     rebuilt = []
     original = ladybug.LadybugStore._rebuild
     monkeypatch.setattr(
-        ladybug.LadybugStore, "_rebuild", lambda self, traces: (rebuilt.append(1), original(self, traces))
+        ladybug.LadybugStore, "_rebuild", lambda self, *given: (rebuilt.append(1), original(self, *given))
     )
     full.delete(run)
     assert bool(rebuilt) == (way == "rebuilt")
