@@ -92,7 +92,7 @@ def measure(bench: Bench) -> Measured:
 
 def staged(bench: Bench) -> Scene:
     """Canvases of test objects, both in the middle of their halves. Raises StudyError for other images."""
-    test = bench.test
+    test = bench.setting.images()
     if not isinstance(test, ComposedImages):
         raise StudyError("lyu/movement needs images of two objects: it composes them itself of --data.")
     chosen = balanced(test.labels, min(int(bench.options["images"]), len(test)), bench.seed)
@@ -115,7 +115,7 @@ def staged(bench: Bench) -> Scene:
 
 def shifted(bench: Bench, unmoved: Scene) -> Scene:
     """Every canvas with the mover moved by each distance, up, down, left or right as drawn for it."""
-    test, chosen = bench.test, unmoved.chosen
+    test, chosen = bench.setting.images(), unmoved.chosen
     assert isinstance(test, ComposedImages)
     most = room(test.objects.shape)
     steps = np.unique(np.linspace(1, most, min(int(bench.options["steps"]), most)).round().astype(np.int64))
