@@ -159,10 +159,10 @@ class Category(_Stored):
 
 
 class Sample(_Stored):
-    """An image, original or derived. ``predicted`` holds the categories of any run and rank."""
+    """An image, original or derived. ``predictions`` holds the categories of any run and rank."""
 
     labelled = RelatedTo("Category")
-    predicted = RelatedTo("Category")
+    predictions = RelatedTo("Category", "PREDICTED")
     derived_from = RelatedTo("Sample")
     derived = RelatedFrom("Sample", "DERIVED_FROM")
     pathways = RelatedFrom("Pathway", "OF_SAMPLE")

@@ -92,14 +92,19 @@ def test_nothing_in_a_file_is_executed(tmp_path: Path, torch_format: bool) -> No
     assert not (tmp_path / "sprung").exists()
 
 
+FOUR = {"shape": (1, 8, 8), "classes": 4}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"graphpath.checkpoint": 2}, "version 2"),
         ({"architecture": "resnet"}, "'resnet' is unknown; there are cnn, vgg"),
         ({"arguments": {"shape": (1, 8, 8), "classes": 3, "depth": 3}}, "does not take"),
-        ({"arguments": {"shape": (1, 8, 8), "classes": 4}}, "do not fit the network"),
-        ({"arguments": {"shape": (1, 1, 1), "classes": 4}}, "too small"),
+        ({"arguments": FOUR}, "4 classes with the names of 3"),
+        ({"arguments": {"shape": (1, 9, 9), "classes": 3}}, "images of .1, 9, 9. with the shape .1, 8, 8."),
+        ({"arguments": FOUR, "classes": ["a", "b", "c", "d"]}, "do not fit the network"),
+        ({"arguments": {"shape": (1, 1, 1), "classes": 3}, "shape": (1, 1, 1)}, "too small"),
     ],
 )
 def test_what_is_wrong_with_a_checkpoint_is_named(
