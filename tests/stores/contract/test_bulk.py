@@ -199,6 +199,7 @@ def test_texts_and_numbers_that_csv_makes_difficult(managed: Server, tmp_path: P
     """Quotes, commas, new lines, empty and missing texts, infinities, the smallest and largest numbers."""
     texts = ['say "so"', "a,b", "two\nlines", "", None, "back\\slash", "'", " spaces ", "ü\u2028"]
     numbers = [float("inf"), float("-inf"), float("nan"), 1e-45, 3.4e38, 0.1, -0.0, None, 1.0]
+    right = [True, False, None] * 3
     table = pa.table(
         {
             "id": list(range(len(texts))),
@@ -211,6 +212,10 @@ def test_texts_and_numbers_that_csv_makes_difficult(managed: Server, tmp_path: P
             "detail": texts,
             "attack": texts,
             "epsilon": numbers,
+            "label_name": texts,
+            "predicted": texts,
+            "confidence": pa.array(numbers, pa.float32()),
+            "correct": right,
         }
     )
     assert table.column_names == columns("Sample")
@@ -224,6 +229,7 @@ def test_texts_and_numbers_that_csv_makes_difficult(managed: Server, tmp_path: P
     for number, row in enumerate(rows):
         assert row["id"] == number and row["position"] == 2**53 - 1
         assert row.get("dataset") == texts[number] and row.get("detail") == texts[number]
+        assert row.get("predicted") == texts[number] and row.get("correct") is right[number]
         value = numbers[number]
         if value is None:
             assert row.get("epsilon") is None
