@@ -228,9 +228,10 @@ def test_nothing_is_unpickled():
 
 
 PARENT = """
-import sys
+import signal, sys
 from pathlib import Path
 from graphpath.stores import sandbox
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests may ignore it
 {patch}
 print("ready", flush=True)
 sandbox.run_apart(Path(sys.argv[1]), sys.argv[2], {{}}, sandbox.Limits(60.0), write=False)
