@@ -34,6 +34,10 @@ ROOM_TO_WRITE = 1 << 28
 """Bytes of addresses that the engine reserves at least for a file (by itself it reserves 8 TiB)."""
 GROWTH = 8
 """What a file may become, in multiples of what it is, before a write is tried again with more room."""
+ROOM_TO_CHANGE = 1 << 40
+ROOM_PER_ROW = 1 << 10
+"""Of a file that outgrows its addresses the engine may crash when it is closed. So where they are not limited
+a store that is changed gets many, and where they are as many as its new rows take at the most."""
 
 
 class BufferFullError(StoreError):
@@ -52,6 +56,12 @@ def room(size: int, *, read_only: bool) -> int:
     """Bytes of addresses for a file of ``size`` bytes: a power of two, as the engine wants it."""
     needed = max(2 * size, ROOM_TO_READ) if read_only else max(GROWTH * size, ROOM_TO_WRITE)
     return 1 << (needed - 1).bit_length()
+
+
+def room_to_change(size: int, rows: int) -> int:
+    """Bytes of addresses for a store of ``size`` bytes that gets ``rows`` more nodes and relationships."""
+    usual = room(size + rows * ROOM_PER_ROW // GROWTH, read_only=False)
+    return usual if limit() is not None else max(usual, ROOM_TO_CHANGE)
 
 
 def ddl() -> dict[str, str]:

@@ -27,7 +27,7 @@ from graphpath.stores.engine import (
     BufferFullError,
     RoomFullError,
     Session,
-    room,
+    room_to_change,
     total_memory,
 )
 from graphpath.stores.handles import Kept, Lease
@@ -91,7 +91,7 @@ class LadybugStore(Store):
         more = 1
         while True:
             try:
-                with self._changed(buffer_bytes=buffer, more=more) as (session, work):
+                with self._changed(buffer_bytes=buffer, rows=_rows(trace), more=more) as (session, work):
                     return load_run(
                         session,
                         trace,
@@ -243,17 +243,17 @@ class LadybugStore(Store):
 
     @contextmanager
     def _changed(
-        self, *, empty: bool = False, buffer_bytes: int | None = None, more: int = 1
+        self, *, empty: bool = False, buffer_bytes: int | None = None, rows: int = 0, more: int = 1
     ) -> Iterator[tuple[Session, Path]]:
         """A session on a copy of the file, and a directory for intermediate files.
 
-        ``more`` times the usual room is reserved for what the file becomes.
+        ``more`` times the usual room is reserved for what the file becomes with ``rows`` of a load.
         """
         with self._staged(empty=empty) as work:
             file = work / "store.lbdb"
             new = not file.exists()
             found = generation(settled(self.path))
-            size = more * room(found.size if found else 0, read_only=False)
+            size = more * room_to_change(found.size if found else 0, rows)
             with Session(
                 file, read_only=False, buffer_bytes=buffer_bytes or self.buffer_bytes, max_bytes=size
             ) as session:
@@ -281,7 +281,8 @@ class LadybugStore(Store):
 
     def _made_anew(self, traces: list[tuple[Trace, int]], runs: list[dict[str, Any]], more: int) -> None:
         buffer = self._wanted(*(trace for trace, _ in traces))
-        with self._changed(empty=True, buffer_bytes=buffer, more=more) as (session, work):
+        rows = sum(map(_rows, (trace for trace, _ in traces)))
+        with self._changed(empty=True, buffer_bytes=buffer, rows=rows, more=more) as (session, work):
             with self._as_it_is() as old:
                 if old.execute(RUNS).to_pylist() != runs:
                     raise StoreUnavailable(
@@ -294,6 +295,11 @@ class LadybugStore(Store):
                 load_run(session, trace, directory, min_support=support or None, memory=self.memory_bytes)
                 shutil.rmtree(directory)
             verdicts.put_back(session, kept)
+
+
+def _rows(trace: Trace) -> int:
+    """What ``trace`` brings, of the tables that are large."""
+    return sum(trace.counts.get(name, 0) for name in ("edges", "channels", "visits", "routes", "steps"))
 
 
 def _verdicts(session: Session) -> list[dict[str, Any]]:
