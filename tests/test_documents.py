@@ -44,7 +44,8 @@ LEFT_OUT = {
 
 SMALLER: dict[str, str] = {
     r"^graphpath train .*": " --epochs 2 --limit 600",
-    r"^graphpath (attack|trace) (?!.*(--limit|--data (attacked|adversarial))).*": " --limit 40",
+    r"^graphpath (attack|trace) (?!.*(--limit|--split train|--data (attacked|adversarial))).*": " --limit 40",
+    r"^graphpath trace .*--split train.*": " --limit 80",  # the classes' run is the one of most originals
     r"^graphpath verify .*": " --draws 2",
 }
 """What is added to commands that fit."""
