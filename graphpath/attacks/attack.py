@@ -30,7 +30,7 @@ from graphpath.data.rows import categories_of, sample_rows
 from graphpath.errors import DataError, MethodError, ModelError, RecordError
 from graphpath.ids import digest
 from graphpath.models import BY_NAME, LoadedModel, as_loaded, evaluating, meeting
-from graphpath.record.building import alone_beside
+from graphpath.record.alone import alone_beside
 from graphpath.record.imageset import ImagePart, ImageSet, is_image_set, write_image_set
 
 Target = int | str | None

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from graphpath.errors import RecordError
-from graphpath.locks import locked
-from graphpath.record.files import reason, rename, unwritten
+from graphpath.record.alone import alone_beside
+from graphpath.record.files import rename, unwritten
 
 
 @contextmanager
@@ -34,20 +34,3 @@ def built(path: Path) -> Iterator[Path]:
             raise unwritten(path, error) from error
         finally:
             shutil.rmtree(building, ignore_errors=True)
-
-
-@contextmanager
-def alone_beside(path: Path, what: str) -> Iterator[None]:
-    """Makes this the only process that writes ``path``, by a lock beside it. Raises RecordError."""
-
-    def taken(holder: str) -> RecordError:
-        return RecordError(
-            f"{path} is being written by {holder}: wait until it has finished, or choose "
-            "another place (--out)."
-        )
-
-    def refused(error: OSError) -> RecordError:
-        return RecordError(f"{path} cannot be written: {reason(error)}.")
-
-    with locked(path.with_name(f".{path.name}.{what}.lock"), taken, refused):
-        yield

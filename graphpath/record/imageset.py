@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graphpath.errors import RecordError
+from graphpath.record.description import DIGEST, FILES, digest_of
 from graphpath.record.files import check_parquet, check_version, read_json, rename, write_json, write_parquet
 from graphpath.record.processes import runs
 from graphpath.record.schema import IMAGES, SCHEMA_VERSION, TABLES
@@ -29,7 +29,7 @@ from graphpath.record.table import Columns, Table, conform
 
 DESCRIPTION = "image_set.json"
 _SAMPLES, _CATEGORIES = "samples.parquet", "categories.parquet"
-_KINDS: dict[str, type] = {"images": int, "parts": int, "provenance": dict, "files": dict, "digest": str}
+_KINDS: dict[str, type] = {"images": int, "parts": int, "provenance": dict, FILES: dict, DIGEST: str}
 _number = itertools.count()
 
 
@@ -102,9 +102,9 @@ def _fill(
         "images": sum(table.num_rows for table in samples),
         "parts": len(samples) - 1,
         "provenance": dict(provenance),
-        "files": {name: _sha256((path / name).read_bytes()) for name in names},
+        FILES: {name: _sha256((path / name).read_bytes()) for name in names},
     }
-    write_json(path / DESCRIPTION, {**described, "digest": _digest(described)})
+    write_json(path / DESCRIPTION, {**described, DIGEST: digest_of(described)})
 
 
 def _part_file(number: int) -> str:
@@ -113,12 +113,6 @@ def _part_file(number: int) -> str:
 
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _digest(described: Mapping[str, object]) -> str:
-    """The SHA-256 of all that ``image_set.json`` says but this."""
-    rest = {name: value for name, value in described.items() if name != "digest"}
-    return _sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode())
 
 
 def _images(samples: pa.Table, pixels: np.ndarray) -> pa.Table:
@@ -145,7 +139,7 @@ class ImageSet:
             raise RecordError(f"{path} is no image set: it has no {DESCRIPTION}.")
         described = _described(self.path / DESCRIPTION)
         self.provenance: dict[str, object] = described["provenance"]
-        self._digests: Mapping[str, object] | None = described["files"]
+        self._digests: Mapping[str, object] | None = described[FILES]
         # One after the other: a damaged number of parts ends at the first that is missing.
         self._rows = [_checked(self.path / _part_file(part), IMAGES) for part in range(described["parts"])]
         samples = _checked(self.path / _SAMPLES, TABLES["samples"])
@@ -204,16 +198,16 @@ def _described(file: Path) -> dict[str, Any]:
     """What ``image_set.json`` says, with entries of their kinds."""
     described = read_json(file)
     check_version(file, described.get("schema"))
-    told: dict[str, Any] = {"provenance": {}, "files": None, "digest": None, **described}
+    told: dict[str, Any] = {"provenance": {}, FILES: None, DIGEST: None, **described}
     if unknown := told.keys() - _KINDS.keys() - {"schema"}:
         raise _damaged(file, f"it has the unknown entry {sorted(unknown)[0]!a}")
     for name, kind in _KINDS.items():
         if name not in told:
             raise _damaged(file, f"it lacks {name}")
-        optional = name in ("files", "digest") and "files" not in described and "digest" not in described
+        optional = name in (FILES, DIGEST) and not {FILES, DIGEST} & described.keys()
         if not optional and (not isinstance(told[name], kind) or isinstance(told[name], bool)):
             raise _damaged(file, f"{name} is a {type(told[name]).__name__}, expected {kind.__name__}")
-    if told["digest"] not in (None, _digest(described)):
+    if told[DIGEST] not in (None, digest_of(described)):
         raise _damaged(file, "it is not what was written, by its own digest")
     return told
 

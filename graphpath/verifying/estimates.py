@@ -82,11 +82,7 @@ def share(found: Estimate) -> Interval:
     """The 95 % interval of a share, the mean of zeros and ones: Wilson's where images count one or nothing,
     else by the effective number of cases, of few draws (or images, where draws are their own).
     """
-    count = len(found.images)
-    if _counted(found):
-        return shares.score(found.mean, count)
-    quantile = student_quantile(found.freedom) if found.freedom else shares.Z
-    return shares.effective(found.mean, found.variance, count, quantile, min(found.draws or count, count))
+    return shares.score(found.mean, len(found.images)) if _counted(found) else _effective(found)
 
 
 def _counted(found: Estimate) -> bool:
@@ -104,11 +100,12 @@ def bounded(above: Estimate, below: Estimate) -> Interval:
 
     They are taken as shares: where few of 20 images have all the change, Student's holds it in 80 % only.
     """
-    ends = [_within(found) if found.images.any() else (0.0, 0.0) for found in (above, below)]
+    ends = [_effective(found) if found.images.any() else (0.0, 0.0) for found in (above, below)]
     return shares.difference(above.mean, ends[0], below.mean, ends[1], together(above, below))
 
 
-def _within(found: Estimate) -> Interval:
+def _effective(found: Estimate) -> Interval:
+    """The interval of a share by the effective number of cases."""
     count = len(found.images)
     quantile = student_quantile(found.freedom) if found.freedom else shares.Z
     return shares.effective(found.mean, found.variance, count, quantile, min(found.draws or count, count))
