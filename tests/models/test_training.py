@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from graphpath.data import TensorImages, open_images
 from graphpath.errors import DataError, ModelError
 from graphpath.models import LoadedModel, Progress, evaluate, load_checkpoint, load_model, train
 from graphpath.models.architectures import build
-from graphpath.models.training import _shifted
+from graphpath.models.training import RECIPES, _augmented, _shifted
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -170,3 +171,22 @@ def test_shifting_moves_each_image_whole() -> None:
         padded = nn.functional.pad(before[None], (2, 2, 2, 2), mode="reflect")[0]
         crops = [padded[:, y : y + 6, x : x + 5] for y in range(5) for x in range(5)]
         assert sum(torch.equal(after, crop) for crop in crops) == 1
+
+
+def test_half_of_the_images_are_mirrored_each_by_its_own_draw() -> None:
+    """Of 400, 160 to 240 are mirrored: four standard deviations. The others are as they were."""
+    images = torch.rand(400, 2, 3, 4)
+    torch.manual_seed(0)
+    augmented = _augmented(images, replace(RECIPES["vgg"], shift=0))
+    mirrored = (augmented == images.flip(3)).flatten(1).all(1)
+    assert torch.equal(mirrored, (augmented != images).flatten(1).any(1))
+    assert 160 <= int(mirrored.sum()) <= 240
+    again = _augmented(images, replace(RECIPES["vgg"], shift=0))
+    assert not torch.equal(again, augmented), "another batch, another draw"
+
+
+@pytest.mark.parametrize(("name", "changes"), [("cnn", False), ("vgg", True), ("vgg16", True)])
+def test_recipes_augment_or_leave_images_alone(name: str, changes: bool) -> None:
+    images = torch.rand(20, 1, 8, 8)
+    augmented = _augmented(images, RECIPES[name])
+    assert augmented.shape == images.shape and torch.equal(augmented, images) is not changes
