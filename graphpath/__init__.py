@@ -8,6 +8,7 @@
     store.query("categories/shared_edges", min_categories=3)
 
 Names are resolved when first used: importing graphpath, and querying with it, needs no torch.
+``gp.open`` is there too, but ``from graphpath import *`` leaves Python's own ``open`` alone.
 """
 
 from __future__ import annotations
@@ -17,15 +18,19 @@ from typing import TYPE_CHECKING, Any
 
 from graphpath.addresses import spare
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     from graphpath.attribution import ATTRIBUTIONS, attribute, heatmap
     from graphpath.chance import significance
     from graphpath.detect import Detector, fit_detector
     from graphpath.errors import GraphpathError
     from graphpath.record import Trace
-    from graphpath.stores import open_store as open
-    from graphpath.tracing import METHODS, at, key_maps, largest_chains, map_sizes, trace
+    from graphpath.stores import Store, open_store
+    from graphpath.tracing import METHODS, Method, at, key_maps, largest_chains, map_sizes, trace
     from graphpath.verifying import Verdict, verify
+
+    open = open_store  # an import under another name would not be public to a type checker
 
 spare()  # before anything imports Arrow
 
@@ -34,6 +39,8 @@ _HOMES = {
     "Detector": ("graphpath.detect", "Detector"),
     "GraphpathError": ("graphpath.errors", "GraphpathError"),
     "METHODS": ("graphpath.tracing", "METHODS"),
+    "Method": ("graphpath.tracing", "Method"),
+    "Store": ("graphpath.stores", "Store"),
     "Trace": ("graphpath.record", "Trace"),
     "Verdict": ("graphpath.verifying", "Verdict"),
     "at": ("graphpath.tracing", "at"),
@@ -54,6 +61,8 @@ __all__ = [
     "METHODS",
     "Detector",
     "GraphpathError",
+    "Method",
+    "Store",
     "Trace",
     "Verdict",
     "at",
@@ -63,7 +72,6 @@ __all__ = [
     "key_maps",
     "largest_chains",
     "map_sizes",
-    "open",
     "significance",
     "trace",
     "verify",
@@ -78,4 +86,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*_HOMES, "__version__"})

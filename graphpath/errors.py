@@ -18,7 +18,7 @@
     ├── QueryParameterError     a parameter that is unknown, missing or of the wrong type
     ├── StudyError              a study that is unknown, or cannot be made of what is there
     ├── AnswerError             a query's answer that cannot be ablated in the network at hand
-    └── MissingExtra            an optional part of graphpath that is not installed
+    └── MissingExtra            an optional part of graphpath that is not installed (an ImportError too)
 
 A message is one sentence or two: it names the file, layer, column or parameter, says what was
 expected, and how to mend it. The command line prints that message and exits with status 1.
@@ -106,5 +106,5 @@ class AnswerError(GraphpathError):
     """A query's answer names no neurons or edges, or those of another network."""
 
 
-class MissingExtra(GraphpathError):
-    """An optional part of graphpath is needed and not installed."""
+class MissingExtra(GraphpathError, ImportError):
+    """An optional part of graphpath is needed and not installed; ``name`` is the module that is missing."""

@@ -18,9 +18,11 @@ EXTRAS: Final = {
     "scipy": "report",
     "neo4j": "neo4j",
     "py2neo": "py2neo",
-    "neo4j_viz": "viz",
+    "neo4j_viz": "viz-gpl",
 }
 """Modules that come with an extra of graphpath."""
+LICENCES: Final = {"viz-gpl": "GPL-3.0-only"}
+"""Of the extras whose modules restrict more than graphpath's own licence, Apache-2.0; none is in ``all``."""
 
 
 @contextmanager
@@ -42,6 +44,9 @@ def missing(error: ModuleNotFoundError, who: str, extra: str | None = None) -> M
     module = (error.name or "").partition(".")[0]
     if module not in EXTRAS:
         return None
+    extra = extra or EXTRAS[module]
+    licence = f" ({module} is {LICENCES[extra]}, graphpath Apache-2.0)" if extra in LICENCES else ""
     return MissingExtra(
-        f"{who} needs {module}, which is not installed: pip install 'graphpath[{extra or EXTRAS[module]}]'."
+        f"{who} needs {module}, which is not installed: pip install 'graphpath[{extra}]'{licence}.",
+        name=module,
     )

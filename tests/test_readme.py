@@ -93,7 +93,7 @@ def test_the_ways_out_of_neo4j_run(neo4j_server: Server, tmp_path: Path) -> None
     from tests.synthetic import write_trace
 
     pytest.importorskip("py2neo", reason="the extra py2neo is not installed")
-    pytest.importorskip("neo4j_viz", reason="the extra viz is not installed")
+    pytest.importorskip("neo4j_viz", reason="the extra viz-gpl is not installed")
     write_trace(tmp_path / "traces" / "clean")
     with open_store(neo4j_server.uri, password=neo4j_server.password) as store:
         for run in store.runs().run:

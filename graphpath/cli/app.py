@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from graphpath import __version__
 from graphpath.cli import (
     attack,
     delete,
@@ -97,9 +98,7 @@ app.add_typer(neo4j.app)
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        say(f"graphpath {version('graphpath')}")
+        say(f"graphpath {__version__}")
         raise typer.Exit()
 
 

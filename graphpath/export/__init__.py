@@ -6,7 +6,7 @@ positions(graph)                places for drawing, one column per layer
 to_frame(graph)                 one row per relationship, with the names of its ends
 to_graphml(graph, path)         a file for Gephi, yEd, Cytoscape or networkx
 to_neuronpedia(trace, pathway, path)    a file for Neuronpedia's and circuit-tracer's viewers
-to_neo4j_viz(graph)             a picture to move in a notebook (extra ``viz``)
+to_neo4j_viz(graph)             a picture to move in a notebook (extra ``viz-gpl``)
 graphpath.export.py2neo         ``graph(uri)`` and object-graph models (extra ``py2neo``)
 """
 

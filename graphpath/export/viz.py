@@ -39,9 +39,9 @@ def to_neo4j_viz(graph: nx.MultiDiGraph, *, limit: int = MOST) -> VisualizationG
 
     Raises:
         GraphpathError: the graph has more than ``limit`` nodes or edges.
-        MissingExtra: neo4j-viz is not installed.
+        MissingExtra: neo4j-viz, which is GPL-3.0-only, is not installed.
     """
-    with needed_by("to_neo4j_viz", "viz"):
+    with needed_by("to_neo4j_viz"):
         from neo4j_viz import Node, Relationship, VisualizationGraph
     _check(graph, limit)
     nodes = [Node(**fields) for fields in _nodes(graph)]

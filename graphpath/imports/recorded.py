@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from graphpath import __version__
 from graphpath.errors import RecordError
 from graphpath.ids import block, category_id, sample_id
 from graphpath.imports.building import building
@@ -87,10 +87,6 @@ def _there(path: Path, run: str) -> Trace:
 
 def _described(graph: Published) -> dict[str, object]:
     """What run.json says."""
-    try:
-        graphpath = version("graphpath")
-    except PackageNotFoundError:
-        graphpath = "unknown"
     own = {} if graph.min_support is None else {"min_support": graph.min_support}
     return {
         "id": graph.run,
@@ -99,7 +95,7 @@ def _described(graph: Published) -> dict[str, object]:
         "model": {"name": graph.model, "sha256": graph.sites.sha256},
         "dataset": {"name": graph.dataset, "split": graph.split, "graphs": len(graph.samples)},
         "seeds": {},
-        "versions": {"graphpath": graphpath},
+        "versions": {"graphpath": __version__},
         "device": "none",
         "imported": {"sha256": graph.sha256, **graph.notes},
         **own,

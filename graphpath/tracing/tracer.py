@@ -13,6 +13,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from graphpath import __version__
 from graphpath.data import Given, Labels, Matched, as_images
 from graphpath.errors import MethodError
 from graphpath.ids import BLOCK, digest
@@ -240,7 +241,7 @@ def _describe(
         "dataset": {"name": images.dataset, "split": images.split, "images": len(images)},
         "labels": images.numbered.described(),
         "seeds": {"seed": seed},
-        "versions": {name: _version(name) for name in ("graphpath", "torch", "torchvision")},
+        "versions": {"graphpath": __version__, **{name: _version(name) for name in ("torch", "torchvision")}},
         "device": str(next(model.module.parameters()).device),
         **lent,
     }

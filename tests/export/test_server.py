@@ -93,7 +93,7 @@ def test_graphml_of_other_labels(loaded, tmp_path) -> None:
 
 
 def test_neo4j_viz(shown) -> None:
-    pytest.importorskip("neo4j_viz", reason="the extra viz is not installed")
+    pytest.importorskip("neo4j_viz", reason="the extra viz-gpl is not installed")
     made = to_neo4j_viz(shown)
     assert len(made.nodes) == len(shown)
     assert len({node.x for node in made.nodes}) == len(set(nx.get_node_attributes(shown, "layer").values()))
