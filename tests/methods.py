@@ -1,6 +1,6 @@
-"""The README's list of methods with their options, from the methods' own docstrings.
+"""The list of methods with their options in graphpath/tracing/README.md, from the methods' own docstrings.
 
-python -m tests.methods    writes it between the marks of README.md; tests/test_methods.py compares
+python -m tests.methods    writes it between the marks; tests/test_methods.py compares
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ import inspect
 import re
 
 import graphpath as gp
+from tests.documents import CHECKOUT
 from tests.samples import write
 
+DOCUMENT = CHECKOUT / "graphpath" / "tracing" / "README.md"
 MARKS = ("<!-- methods -->\n", "<!-- end of methods -->")
 
 
@@ -45,4 +47,4 @@ def _method(name: str) -> str:
 
 
 if __name__ == "__main__":
-    write(listed(), marks=MARKS)
+    write(listed(), DOCUMENT, MARKS)

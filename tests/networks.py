@@ -1,6 +1,6 @@
-"""The README's table of torchvision's classification networks: taken apart, traced, the laws checked.
+"""The table of networks in graphpath/network/README.md: torchvision's, taken apart, traced, checked.
 
-python -m tests.networks [NAME ...]    measures them (or some) and writes them between the marks of README.md
+python -m tests.networks [NAME ...]    measures them (or some) and writes them between the marks
 
 regnet_y_128gf, of 645 million weights, takes 12 GB.
 """
@@ -22,9 +22,11 @@ from graphpath.network import Network, Site, hold, take_apart
 from graphpath.tracing.batch import Batch, Wiring
 from graphpath.tracing.methods import effective_path
 from graphpath.tracing.targets import one_hot
-from tests.samples import README, shown, write
+from tests.documents import CHECKOUT
+from tests.samples import shown, write
 from tests.tracing import nets
 
+DOCUMENT = CHECKOUT / "graphpath" / "network" / "README.md"
 MARKS = ("<!-- networks -->\n", "<!-- end of networks -->")
 SIDE = 64
 SIDES = {"inception_v3": 75}
@@ -142,11 +144,11 @@ def rows(text: str) -> dict[str, str]:
 def main() -> None:
     """Measure networks and write the table."""
     torch.set_num_threads(1)
-    kept = rows(shown(README, MARKS))
+    kept = rows(shown(DOCUMENT, MARKS))
     for name in sys.argv[1:] or names():
         kept[name] = measure(name).row()
         sys.stderr.write(kept[name])
-        write(HEAD + "".join(kept[other] for other in sorted(kept)), README, MARKS)
+        write(HEAD + "".join(kept[other] for other in sorted(kept)), DOCUMENT, MARKS)
 
 
 if __name__ == "__main__":

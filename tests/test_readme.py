@@ -47,14 +47,6 @@ def test_ci_runs_the_readmes_own_test_command() -> None:
     assert subprocess.run(["bash", "-n", CHECKOUT / ".ci" / "run"], check=False).returncode == 0
 
 
-def test_every_method_stands_in_the_table_with_its_options() -> None:
-    methods = pytest.importorskip("graphpath.tracing").METHODS
-    section = README.split("\n## Methods\n")[1].split("\n## ")[0]
-    rows = [line.split("|")[1:-1] for line in section.splitlines() if line.startswith("| `")]
-    told = {name: re.findall(r"`(\w+)`", row[3]) for row in rows for name in re.findall(r"`(\w+)`", row[0])}
-    assert told == {name: list(method.options) for name, method in methods.items()}
-
-
 @pytest.mark.parametrize("words", graphpath_lines(), ids=" ".join)
 def test_every_command_has_its_verb_and_options(words: list[str]) -> None:
     verb, given = words[1], [word.partition("=")[0] for word in words if word.startswith("--")]

@@ -1,4 +1,4 @@
-"""The README's sample answers are what the queries answer, and its drawing is the schema."""
+"""The README's sample answers are what the queries answer."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from pathlib import Path
 import pytest
 
 from graphpath import queries
-from graphpath.schema import NODES, RELATIONSHIPS
 from tests import samples
-
-README = samples.README.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -40,17 +37,3 @@ def test_writing_replaces_only_what_is_between_the_marks(tmp_path: Path) -> None
     readme.write_text(f"before\n{samples.MARKS[0]}old\n{samples.MARKS[1]}\nafter\n")
     samples.write("new\n", readme)
     assert readme.read_text() == f"before\n{samples.MARKS[0]}new\n{samples.MARKS[1]}\nafter\n"
-
-
-def drawn() -> set[tuple[str, str, str]]:
-    """The arrows of the README's diagram: (source, type, target), several types on one arrow."""
-    (diagram,) = re.findall(r"```mermaid\n(.*?)```", README, flags=re.DOTALL)
-    arrows = re.findall(r"^ +(\w+) -- ([A-Z_, ]+) --> (\w+)$", diagram, flags=re.MULTILINE)
-    assert len(arrows) == diagram.count("-->")
-    return {(start, name, end) for start, names, end in arrows for name in names.split(", ")}
-
-
-def test_the_schema_drawn_is_the_schema() -> None:
-    assert drawn() == {(r.source, r.name, r.target) for r in RELATIONSHIPS}
-    apart = {node.label for node in NODES} - {end for start, _, target in drawn() for end in (start, target)}
-    assert apart == {"GraphpathMeta"}

@@ -1,4 +1,4 @@
-"""The README's table names every classification network of torchvision's, and says what is so."""
+"""The table of graphpath/network/README.md names every classification network of torchvision's, and says what is so."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 import pytest
 
 from tests import networks
-from tests.samples import README, shown
+from tests.samples import shown
 
-TABLE = shown(README, networks.MARKS)
+TABLE = shown(networks.DOCUMENT, networks.MARKS)
 CHECKED = (
     "alexnet",
     "densenet121",
