@@ -23,5 +23,10 @@ def test_every_option_is_explained(name: str) -> None:
 def test_every_method_stands_in_the_table_with_its_options() -> None:
     section = methods.DOCUMENT.read_text(encoding="utf-8").split("\n## Methods\n")[1].split("\n## ")[0]
     rows = [line.split("|")[1:-1] for line in section.splitlines() if line.startswith("| `")]
-    options = {name: re.findall(r"`(\w+)`", row[3]) for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+    options = {name: named(row[3]) for row in rows for name in named(row[0])}
     assert options == {name: list(method.options) for name, method in gp.METHODS.items()}
+
+
+def named(cell: str) -> list[str]:
+    """The names in a cell of a table."""
+    return re.findall(r"`(\w+)`", cell)

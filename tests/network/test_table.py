@@ -1,4 +1,4 @@
-"""The table of graphpath/network/README.md names every classification network of torchvision's, and says what is so."""
+"""The table of graphpath/network/README.md names every classification network of torchvision's."""
 
 from __future__ import annotations
 
