@@ -1,4 +1,4 @@
-"""The integers that name things, the same in every trace and below 2^53 (DESIGN §5).
+"""The integers that name things, the same in every trace and below 2^53 (``graphpath/README.md``, "Ids").
 
 neuron    = layer offset + (channel * height + y) * width + x
 pathway   = key20(run) * 2^32 + position in the run          route likewise

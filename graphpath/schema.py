@@ -1,4 +1,4 @@
-"""The graph's labels, relationship types, properties and keys as data (DESIGN §6).
+"""The graph's labels, relationship types, properties and keys as data (``graphpath/README.md``, "The graph").
 
 Everything that differs between engines (DDL, constraints, import headers, ``schema()``) is generated
 from here. Property types are those of the embedded engine; Neo4j knows only 64-bit ones.

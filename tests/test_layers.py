@@ -1,4 +1,4 @@
-"""The data flow one way (DESIGN §2), and each library with its owner. Imports are read, not run."""
+"""The data flow one way, and each library with its owner. Imports are read, not run."""
 
 from __future__ import annotations
 

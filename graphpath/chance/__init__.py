@@ -1,4 +1,4 @@
-"""Whether an overlap of pathways is more than chance gives (DESIGN §3, Comparison).
+"""Whether an overlap of pathways is more than chance gives (``graphpath/README.md``, "Comparison").
 
 possible       which edges a network can have: counted, tested, drawn from
 independent    what chance gives sets drawn from these

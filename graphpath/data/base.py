@@ -50,7 +50,7 @@ class BaseImages(ABC):
     """The parts of ``Images`` that do not depend on where pixels come from.
 
     A subclass sets ``dataset``, ``split``, ``scheme``, ``classes`` and ``shape``, and gives ``_rows``
-    (the samples table of DESIGN §5) and ``read`` (the pixels at some positions).
+    (the record's table ``samples``) and ``read`` (the pixels at some positions).
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class BaseImages(ABC):
         """float32 (n, C, H, W): the images at ``positions``, in that order."""
 
     def rows(self) -> pa.Table:
-        """The samples table of DESIGN §5: one row per image, in order."""
+        """The record's table ``samples``: one row per image, in order."""
         if self._table is None:
             self._table = self._rows()
         return self._table

@@ -76,7 +76,7 @@ def _checked(labels: npt.ArrayLike, dataset: str) -> npt.NDArray[np.int32]:
 
 
 def categories_of(scheme: str, classes: Sequence[str]) -> pa.Table:
-    """The categories table of DESIGN §5 for the classes of ``scheme``, by label."""
+    """The record's table ``categories`` for the classes of ``scheme``, by label."""
     columns = {
         "category": [category_id(scheme, label) for label in range(len(classes))],
         "scheme": [scheme] * len(classes),

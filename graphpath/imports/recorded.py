@@ -1,4 +1,4 @@
-"""A published graph as a trace: the Parquet record of DESIGN §5, so that all that reads traces reads it."""
+"""A published graph as a trace: the Parquet record, so that all that reads traces reads it."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def cnn(shape: Shape, classes: int, widths: Sequence[int] = (16, 32), hidden: in
     """conv-relu per width, pooled to quarter the pixels, then fc-relu-fc.
 
     Images below 16 pixels are pooled after the last convolution only: on the 8x8 digits this is the toy of
-    ``methods/critical-pathways.md`` §5 (3,136 units). Larger ones are pooled after every convolution.
+    ``graphpath/tracing/README.md`` (3,136 neurons). Larger ones are pooled after every convolution.
     """
     channels, height, width = shape
     early = min(height, width) >= 16

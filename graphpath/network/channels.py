@@ -1,7 +1,7 @@
 """Edges between feature maps: the sums of all neuron edges from one map to another, without those edges.
 
 For a convolution the sum over space of ``score = J a df/dz`` from channel i to channel o is ``sum_k W * dW``,
-where dW = df/dW of the one image (ANCHORS, finding 3), and that of ``flow = J a`` is W times the sums of its
+where dW = df/dW of the one image, and that of ``flow = J a`` is W times the sums of its
 windows. The same holds for every kind of map into a site; where a channel of what is read holds neurons of
 several maps, or the image decides of which, the neuron edges themselves are summed.
 """

@@ -1,6 +1,6 @@
 """What the constants of a held network alone give: biases, batch norm's shifts, offsets of the input.
 
-The pre-activation of a site is its flows and a constant, ``z = sum_n J a + b`` (DESIGN §3). b is carried
+The pre-activation of a site is its flows and a constant, ``z = sum_n J a + b``. b is carried
 forward from the parameters themselves; taking the flows from z instead would leave their rounding behind
 where there is no constant at all.
 """

@@ -1,4 +1,4 @@
-"""The network itself, running, with neurons set and edges cut (DESIGN §3, Ablation).
+"""The network itself, running, with neurons set and edges cut (``graphpath/README.md``, "Ablation").
 
 A neuron is set to its baseline, wherever it is read. An edge n -> m is cut by taking ``J a_n`` from z_m, with
 the switches and gates that this very pass has; what comes later runs on from there. So to cut all edges out

@@ -1,4 +1,4 @@
-"""One pass of the held network over a batch, forward and back (DESIGN §3)."""
+"""One pass of the held network over a batch (``graphpath/README.md``, "The held network")."""
 
 from __future__ import annotations
 

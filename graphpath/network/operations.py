@@ -113,7 +113,7 @@ class Norm(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Activation(Operation):
-    """An element-wise function phi, held: ``phi(z) = gate * z + phi(0)`` with gate constant (DESIGN §3)."""
+    """An element-wise function phi, held: ``phi(z) = gate * z + phi(0)`` with gate constant."""
 
     name: str
     phi: Callable[[Tensor], Tensor]
@@ -151,7 +151,7 @@ RELU = Relu("relu", F.relu)
 
 @dataclass(frozen=True, eq=False)
 class Modulation(Operation):
-    """``x * scale + shift`` with a scale and a shift that the image itself sets, held (DESIGN §3)."""
+    """``x * scale + shift`` with a scale and a shift that the image itself sets, held."""
 
     def settings(self, *inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         """Scale and shift (None: 0) for each image of a batch; the scale has the shape of x."""

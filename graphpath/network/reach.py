@@ -1,5 +1,5 @@
 """Which edges a network can have at all: from which neurons a site's neurons can get anything, whatever the
-image and the weights (DESIGN §3, Comparison: the null's structurally possible edges).
+image and the weights: the possible edges of ``graphpath/README.md``, "Comparison".
 
 A max-pool may let any place of its window through and a gate anything, so what images decide is left open:
 an edge is possible if some image could have it. The answer is a union of products for each pair of sites.

@@ -8,7 +8,7 @@ to what flows into it, constants taking their share:
     z-plus    R(n -> m) = flow+(n -> m) / (sum_n flow+(n -> m) + b_m+ + epsilon) * R_m
 
 An activation hands on what it gets, and a max-pool hands it to the winner. Where several taps join the same
-two neurons their flows are summed before the rule is applied (DESIGN §3).
+two neurons their flows are summed before the rule is applied.
 """
 
 from __future__ import annotations

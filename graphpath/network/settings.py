@@ -1,4 +1,4 @@
-"""What the images of a batch set in a network, and the held network holds (DESIGN §3)."""
+"""What the images of a batch set in a network, and the held network holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sites of a network and the linear maps between them (DESIGN §3).
+"""The sites of a network and the linear maps between them (``graphpath/README.md``, "Layers").
 
 A site is a place whose elements are neurons: the input, each convolution or dense layer with the
 activation that alone reads it, each sum with its activation, a batch norm or activation that stands

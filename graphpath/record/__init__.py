@@ -1,4 +1,4 @@
-"""The record: a trace as a directory of Parquet files (DESIGN §5)."""
+"""The record: a trace as a directory of Parquet files (``graphpath/README.md``, "The record")."""
 
 from graphpath.record.alone import alone
 from graphpath.record.directory import begun, finished

@@ -1,4 +1,4 @@
-"""Image sets: images as float32 with their samples and categories (DESIGN §5).
+"""Image sets: images as float32 with their samples and categories.
 
 What ``attack`` writes and ``--data`` takes. Pixels stay float32, since eight bits would destroy
 perturbations. ``image_set.json`` holds the SHA-256 of every other file and of itself: damage is noticed.

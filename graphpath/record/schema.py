@@ -1,4 +1,6 @@
-"""The tables of a trace, as Arrow schemas (DESIGN §5): the contract that every file of one keeps.
+"""The tables of a trace, as Arrow schemas (``graphpath/README.md``, "The record").
+
+They are a contract: every file of a trace keeps them.
 
 The order of the columns is fixed: relationship tables begin with their two end keys, because the
 embedded engine's ``COPY`` goes by position.

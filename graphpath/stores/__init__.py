@@ -1,4 +1,4 @@
-"""Graph stores: indexes over traces that answer Cypher (DESIGN §6)."""
+"""Graph stores: indexes over traces that answer Cypher."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RESEMBLES: each pathway beside the class pathways of its sample's first two predictions (DESIGN §3).
+"""RESEMBLES: each pathway beside the class pathways of its sample's first two predictions.
 
 Layer by layer: how many of the pathway's edges the class has, and the sums of minima and maxima of both
 sides' shares of ``|score|``. The samples of a class that derive from one original with the pathway's own

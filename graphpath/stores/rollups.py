@@ -1,4 +1,6 @@
-"""Class pathways: the roll-ups of a run's pathways by category, computed out of core (DESIGN §3, §6).
+"""Class pathways: the roll-ups of a run's pathways by category, computed out of core.
+
+``graphpath/README.md``, "Class pathways", defines them.
 
 The members of a class pathway are the pathways of correctly predicted samples whose target is the
 category, by variant. Neuron roll-ups keep the edges that at least ``min_support`` samples share (a trace

@@ -1,4 +1,4 @@
-"""The budget of a pathway: its strongest edges, and only whole routes (DESIGN §3).
+"""The budget of a pathway: its strongest edges, and only whole routes (``graphpath/README.md``, "Budget").
 
 Routes from the image come before those that start at a constant. These have fewer weights to pass, and so
 are the stronger ones of a deep network: of a VGG-16 they alone would fill a budget, with edges of its last

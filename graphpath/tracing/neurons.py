@@ -1,4 +1,4 @@
-"""From neurons to edges: the common rule of all methods that select neurons (DESIGN §4)."""
+"""From neurons to edges: the common rule of all methods that select neurons."""
 
 from __future__ import annotations
 

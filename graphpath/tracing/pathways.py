@@ -64,7 +64,7 @@ class Pathways:
 def pathways(batch: Batch, selection: Selection, max_edges: int | None, routes: int) -> Pathways:
     """Score a selection, find its largest routes, and keep what the budget allows of each image.
 
-    Routes are found before the budget is applied (DESIGN §3).
+    Routes are found before the budget is applied, so a small budget loses none of them.
     """
     if isinstance(selection.edges, Joining) and max_edges is not None:
         selection = sieved(batch, selection, selection.edges, max_edges, routes)

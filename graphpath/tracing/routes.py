@@ -1,4 +1,4 @@
-"""The K largest routes of a selection, found exactly (DESIGN §3).
+"""The K largest routes of a selection, found exactly (``graphpath/README.md``, "Routes").
 
 Every edge's strength is that of the best route through it. The K-th best route is at least as strong as
 the K-th strongest neuron of any one site, since a route passes a site at most once; so edges weaker than

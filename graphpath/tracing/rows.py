@@ -1,4 +1,4 @@
-"""Pathways as rows of the record (DESIGN §5)."""
+"""Pathways as rows of the record."""
 
 from __future__ import annotations
 

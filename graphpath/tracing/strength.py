@@ -1,4 +1,4 @@
-"""How strong an edge is: the largest |contribution| of a route through it within the selection (DESIGN §3).
+"""How strong an edge is: the largest |contribution| of a route through it within the selection.
 
 Max-product over the selection, in logarithms, because 10^-18 is usual in a VGG-16. Forward, every neuron
 learns the best way to it; backward, every edge the best way through it. An edge's strength is its target's

@@ -1,4 +1,4 @@
-"""Verifying: does what a query found matter to the network? (DESIGN §3, Ablation)
+"""Verifying: does what a query found matter to the network? (``graphpath/README.md``, "Ablation")
 
 asking               the question, and the store's answer
 answer, sets         ids as neurons or edges of the network, image by image

@@ -1,10 +1,10 @@
-"""The toy table of critical-pathways.md, §4, and the figures of its §5 that concern methods: ours beside its.
+"""The toy table of graphpath/tracing/README.md and its figures that concern methods: ours beside its.
 
     python -m tests.benchmarks.table_methods [--seeds 0 1 2] [--images 60] [--epochs 25]
 
-Trains conv16-conv32-pool-fc64-fc10 on scikit-learn's digits for each seed, as §5 says, and selects the
+Trains conv16-conv32-pool-fc64-fc10 on scikit-learn's digits for each seed and selects the
 pathways of some test images that it predicts rightly, at a sparsity of .9. Ours are the means over the seeds,
-the notes' are of one seed. ``ms`` is the time of an image in a batch of all, edges included; the notes' is of
+the first ones are of one seed. ``ms`` is the time of an image in a batch of all, edges included; at first of
 one image at a time, without edges. ``flips`` is the share of predictions changed by keeping only the pathway.
 """
 
@@ -43,7 +43,7 @@ WIDTH = 105
 
 @dataclass(frozen=True)
 class Row:
-    """A method of the table: how it is called, and the notes' ms, kept, dead, flips and J with NeuronMCT."""
+    """A method of the table: how it is called, and the first ms, kept, dead, flips and J with NeuronMCT."""
 
     name: str
     select: Callable[[Toy], Selection]
@@ -138,7 +138,7 @@ def _as_many(path: Tensor) -> Tensor:
 
 
 def trained(seed: int, epochs: int, images: int) -> Toy:
-    """The toy of §5: Adam at .002."""
+    """The toy: Adam at .002."""
     digits = open_images("digits", split="train"), open_images("digits", split="test")
     return Toy.of(train("cnn", *digits, epochs=epochs, seed=seed, rate=2e-3).model, images)
 
@@ -155,7 +155,7 @@ def means(rows: Iterable[list[float]]) -> list[str]:
 
 
 def method_table(toys: list[Toy]) -> Table:
-    table = Table(title=f"Methods at a sparsity of {SPARSITY}: ours | the notes'")
+    table = Table(title=f"Methods at a sparsity of {SPARSITY}: ours | at first")
     table.add_column("method")
     for name in ("ms", "kept", "dead", "flips", "J with neuron_mct"):
         table.add_column(name, justify="right")
@@ -166,10 +166,10 @@ def method_table(toys: list[Toy]) -> Table:
 
 
 def figure_table(toys: list[Toy]) -> Table:
-    table = Table(title="Figures of §5")
+    table = Table(title="Figures")
     table.add_column("figure")
     table.add_column("ours", justify="right")
-    table.add_column("the notes'", justify="right")
+    table.add_column("at first", justify="right")
     for (name, notes), ours in zip(FIGURES, means(figures(toy) for toy in toys), strict=True):
         table.add_row(name, ours, notes)
     names = ("effective_path .5: ms", "edges of an image", "of a class's images", "of all images")

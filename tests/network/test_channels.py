@@ -178,7 +178,7 @@ def test_one_image_as_in_a_batch(name: str) -> None:
     assert_same(ours(alone, map_inlets(alone)), ours(batch, inlets)[1:2])
 
 
-# --- ANCHORS.md, "Independent tests" ------------------------------------------------------
+# --- independent twins ------------------------------------------------------------
 
 
 def straight(bias: bool = True) -> tuple[nn.Module, Tensor]:

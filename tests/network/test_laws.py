@@ -1,4 +1,4 @@
-"""Every law of DESIGN §3 to 1e-10, all edges materialised, on a net for every supported operation.
+"""Every conservation check to 1e-10, all edges materialised, on a net for every supported operation.
 
 The twin of ``tests/tracing/twins.py`` says, independently, what the sites, values, gradients, constants
 and edges are.

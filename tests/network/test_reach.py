@@ -100,7 +100,7 @@ def test_rectangles_tile_a_relation(rows: int, columns: int, seed: int) -> None:
 
 
 def test_large_networks_take_little_to_say() -> None:
-    """A VGG-16's 25 billion possible edges (DESIGN §3) in two thousand rows."""
+    """A VGG-16's 25 billion possible edges in two thousand rows."""
     network = take_apart(models.vgg16(weights=None), (3, 224, 224))
     columns = Reach(network).columns()
     assert len(columns["layer"]) < 3_000

@@ -1,4 +1,4 @@
-"""The laws of DESIGN §3 on torchvision's networks, in float64, batch norms randomised.
+"""The conservation checks on torchvision's networks, in float64, batch norms randomised.
 
 By operator: every site's pre-activation as a function of the outputs of the sites that it reads, which
 autograd differentiates. By edge: sampled live neurons of every kind of site.

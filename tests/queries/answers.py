@@ -1,4 +1,4 @@
-"""Each named query's answer, computed with pandas from the record (DESIGN §3, §7), in no order."""
+"""Each named query's answer, computed with pandas from the record, in no order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The roll-ups of DESIGN §3 and §6 in plain pandas, straight from the Parquet."""
+"""The roll-ups of graphpath/README.md, "Class pathways", in plain pandas, straight from the Parquet."""
 
 from __future__ import annotations
 

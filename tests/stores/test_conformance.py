@@ -1,4 +1,4 @@
-"""Where the pinned engine and Neo4j differ in silence (GRAPHDB §4), executed on the engine we run on.
+"""Where the pinned engine and Neo4j differ in silence, executed on the engine we run on.
 
 ``SAME`` are patterns that our queries rely on: the engine must answer as Neo4j does. They are what decides
 whether the pin ``ladybug==0.18.3`` can go: install a later ladybug and run this file; when every ``SAME``

@@ -1,6 +1,6 @@
 """The experiments of Lyu et al. at tiny size, end to end, and their statistics against slow twins.
 
-The twins are written from the definitions (methods notes, section 1.4 and S1 to S8), by loops over the
+The twins are written from the definitions (graphpath/tracing/README.md), by loops over the
 trace's own Parquet rows and plain forward passes.
 """
 

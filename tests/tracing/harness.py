@@ -1,4 +1,4 @@
-"""What the tests of network and tracing share: a batch held, its edges as columns, the laws of DESIGN §3."""
+"""What the tests of network and tracing share: a batch held, its edges as columns, conservation checks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUICK: dict[str, dict[str, object]] = {"dgr": {"iterations": 20}}
 """Options with which methods are quick, for tests of something else."""
 
 EXACT = 1e-10
-"""DESIGN §3: |left - right| / sum of |terms| in float64."""
+"""|left - right| / sum of |terms| in float64."""
 
 
 def held(
@@ -153,7 +153,7 @@ def residual(left: np.ndarray | float, right: np.ndarray | float, terms: np.ndar
 
 
 def laws(edges: Edges, held: Numbers, seed: int = 0) -> dict[str, float]:
-    """The residual of every law of DESIGN §3 (``W * dW`` apart) on all edges of one image."""
+    """The residual of every conservation check (``W * dW`` apart) on all edges of one image."""
     count = len(held.a)
     score = edges.flow * held.before[edges.target]
     later = np.arange(count) >= held.first

@@ -1,6 +1,6 @@
 """captum agrees: what graphpath records of neurons and edges is what captum says of the module itself.
 
-ANCHORS.md, "Independent tests" 3, 4 and 5; live neurons only, for a dead one would pass whatever was wrong.
+Live neurons only, for a dead one would pass whatever was wrong.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def test_neuron_intgrad_is_the_papers(name: str, seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", ("plain", "norm_folded", "groups_and_depthwise"))
 def test_neuron_intgrad_is_complete(name: str, seed: int) -> None:
-    """critical-pathways.md §5 test 2: over a layer that every route passes, the sum is f(a) - f(0)."""
+    """graphpath/tracing/README.md, figure 2: over a layer that every route passes, the sum is f(a) - f(0)."""
     model, shape = nets.made(name, seed=seed)
     batch, _ = harness.held(model, nets.images(shape, 2, seed=seed))
     found = neuron_intgrad.attribution(batch, 40)

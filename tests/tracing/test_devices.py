@@ -1,4 +1,4 @@
-"""CPU and CUDA agree: the same edges but for a few whose choice hangs on rounding (DESIGN §4)."""
+"""CPU and CUDA agree: the same edges but for a few whose choice hangs on rounding."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""critical-pathways.md §5: the statistical figures, measured again on networks trained here, on three seeds.
+"""The statistical figures of graphpath/tracing/README.md, measured again on three networks trained here.
 
-The network is the toy of §5 (``toy.py``); 150 test images, of which those predicted rightly. The bounds are
-those of §5; each test says what was measured on the seeds 0, 1 and 2.
+The network is the toy (``toy.py``); 150 test images, of which those predicted rightly. The bounds are
+those of the figures; each test says what was measured on the seeds 0, 1 and 2.
 
-One figure of §5 was not met again: an effective path (theta .5) has 583, 660, 659 edges, .20 to .23 % of
-288,960, where §5 has about 200 (.07 %), and the union over classes 14,397 to 16,370 where it has 7,500.
-Training as §5 says (Adam 2e-3, 10 and 25 epochs) gives 807 and 815. The edges equal the slow twin's, so the
+One figure was not met again: an effective path (theta .5) has 583, 660, 659 edges, .20 to .23 % of
+288,960, at first about 200 (.07 %), and the union over classes 14,397 to 16,370, at first 7,500.
+Training as then (Adam 2e-3, 10 and 25 epochs) gives 807 and 815. The edges equal the slow twin's, so the
 bounds on sizes are of the figures measured here.
 """
 
@@ -39,7 +39,7 @@ def made(seed: int, digits_model: Callable[[int], LoadedModel]) -> Toy:
 
 
 def test_3_no_dead_units_on_a_path(toy: Toy) -> None:
-    """Dead units on a path: 0, 0, 0, where .48, .41, .44 of all units are dead (§5: .38)."""
+    """Dead units on a path: 0, 0, 0, where .48, .41, .44 of all units are dead (at first .38)."""
     dead = ~toy.live
     assert float(dead.double().mean()) > 0.3  # there are plenty to be had
     for sparsity in (0.7, 0.8, 0.9, 0.98):

@@ -1,4 +1,4 @@
-"""critical-pathways.md §5, the figures that concern the methods of neurons; see ``test_figures.py``."""
+"""The figures of graphpath/tracing/README.md on methods of neurons; see ``test_figures.py``."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def made(seed: int, digits_model: Callable[[int], LoadedModel]) -> Toy:
 
 
 def test_2_integrated_gradients_are_complete(toy: Toy) -> None:
-    """Relative error with 10 points: median .0008, .0009, .0004, largest .010, .021, .011 (§5: .004, .018);
-    with 40 points the largest is .004, .004, .005.
+    """Relative error with 10 points: median .0008, .0009, .0004, largest .010, .021, .011 (at first .004,
+    .018); with 40 points the largest is .004, .004, .005.
     """
     error = completeness(toy, 10)
     assert np.median(error) < 0.004
@@ -37,8 +37,8 @@ def test_2_integrated_gradients_are_complete(toy: Toy) -> None:
 
 
 def test_7_methods_agree_and_do_not(toy: Toy) -> None:
-    """J of NeuronMCT with NeuronIntGrad .958, .949, .953 (§5: .93); with DGR after 300 steps .48, .46, .49,
-    after 1,000 .53, .52, .53 (§5: .39).
+    """J of NeuronMCT with NeuronIntGrad .958, .949, .953 (at first .93); with DGR after 300 steps
+    .48, .46, .49, after 1,000 .53, .52, .53 (at first .39).
     """
     path = toy.path(0.9)
     intgrad = toy.units(neuron_intgrad.select(toy.batch))
@@ -50,7 +50,7 @@ def test_7_methods_agree_and_do_not(toy: Toy) -> None:
 
 def test_13_the_pathway_is_locally_more_linear(toy: Toy) -> None:
     """Distance from linear at .1: .0095, .0105, .0090; of the path at 80 .0012, .0013, .0008, at 95 .0001
-    (§5: .0138, .0013, .0005).
+    (at first .0138, .0013, .0005).
     """
     whole = toy.bent(torch.ones_like(toy.live), 0.1)
     for sparsity in (0.8, 0.95):
@@ -58,8 +58,8 @@ def test_13_the_pathway_is_locally_more_linear(toy: Toy) -> None:
 
 
 def test_15_greedy_as_published_does_not_reach_its_sparsity(toy: Toy) -> None:
-    """Why it is in no comparison at a sparsity. Kept .759, .734, .744 (§5: .737), of which dead .61, .52,
-    .55 where .49, .41, .43 of all units are; predictions changed .53, .33, .73.
+    """Why it is in no comparison at a sparsity. Kept .759, .734, .744 (at first .737), of which dead .61,
+    .52, .55 where .49, .41, .43 of all units are; predictions changed .53, .33, .73.
     """
     base = float((~toy.live).double().mean())
     kept = toy.units(greedy.select(toy.batch, variant="published"))

@@ -175,7 +175,7 @@ def test_effective_path_without_positive_contributions_ends() -> None:
 
 
 def test_effective_path_reaches_theta_and_no_further() -> None:
-    """critical-pathways.md §5 test 5: the chosen reach theta of the sum, without the smallest they do not."""
+    """graphpath/tracing/README.md, figure 5: the chosen reach theta of the sum, all but the least do not."""
     batch, _, _ = case("plain")
     for theta in THETAS:
         edges = harness.selected(batch, effective_path.select(batch, theta=theta))
@@ -231,7 +231,7 @@ def test_neuron_mct_is_the_papers(name: str, sparsity: float) -> None:
 
 @pytest.mark.parametrize("name", ("plain", "residual", "norm_alone", "concatenations"))
 def test_mct_score_is_the_derivative_by_differences(name: str) -> None:
-    """critical-pathways.md §5 test 1: abs(a * df/da) by moving each neuron of the running model."""
+    """graphpath/tracing/README.md, figure 1: abs(a * df/da) by moving each neuron of the running model."""
     batch, pair, classes = case(name)
     score = neuron_mct.score(batch)
     for image, (twin, target) in enumerate(zip(pair, classes, strict=True)):

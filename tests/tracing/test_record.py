@@ -1,4 +1,4 @@
-"""The record of a trace: DESIGN §3's laws to 1e-5 from its tables alone, and what asks for which record."""
+"""A trace: conservation checks to 1e-5 from its tables alone, and what asks for which record."""
 
 from __future__ import annotations
 

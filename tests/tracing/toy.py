@@ -1,4 +1,4 @@
-"""The toy of critical-pathways.md §5: conv16-conv32-pool-fc64-fc10 on scikit-learn's digits, 3,136 units."""
+"""The toy of graphpath/tracing/README.md: conv16-conv32-pool-fc64-fc10 on digits, 3,136 units."""
 
 from __future__ import annotations
 

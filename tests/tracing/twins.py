@@ -1,4 +1,4 @@
-"""Slow twins, written from the papers and DESIGN §3 with plain loops. Nothing of graphpath is used here.
+"""Slow twins by plain loops, from the papers and graphpath/README.md. Nothing of graphpath is used here.
 
 ``take_apart`` runs a model on one image with an object that notes every torch function called on it
 (``__torch_function__``), and takes the Jacobian of each call by autograd. A max-pool's derivative is its
@@ -352,7 +352,7 @@ class Twin:
 
 
 def take_apart(model: nn.Module, image: Tensor) -> Twin:
-    """The held network of ``model`` for ``image`` (C, H, W), by DESIGN §3."""
+    """The held network of ``model`` for ``image`` (C, H, W)."""
     calls = run(model, image)
     heads = _heads(calls)
     number = {node: place for place, node in enumerate(heads)}
@@ -509,7 +509,7 @@ def effective_path(
     psi: Mapping[int, float] | None = None,
     depth: int = 1 << 30,
 ) -> Selected:
-    """Qiu et al. 2019, backward, neuron by neuron, with DESIGN §4's deviations.
+    """Qiu et al. 2019, backward, neuron by neuron, with the deviations of graphpath/tracing/README.md.
 
     Ptolemy's knobs: ``phi`` by site chooses all contributions of at least that much, ``psi`` by site the
     important neurons by their own outputs alone, and ``depth`` counts convolutions and dense layers.
@@ -616,7 +616,7 @@ def most(twin: Twin, score: np.ndarray, sparsity: float, target: Question = 0) -
 
 
 def neuron_mct(twin: Twin, target: Question, sparsity: float) -> tuple[set[int], Selected]:
-    """Khakzar et al. 2021: abs(a * df/da), one global percentile; joined by DESIGN §4."""
+    """Khakzar et al. 2021: abs(a * df/da), one global percentile; joined by every edge."""
     chosen = most(twin, np.abs(twin.a * twin.gradient(target)), sparsity, target)
     return chosen, joined(twin, target, chosen)
 

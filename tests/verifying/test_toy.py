@@ -1,8 +1,8 @@
-"""critical-pathways.md §5, tests 8 and 9, as verdicts; see ``tests/tracing/test_figures.py``.
+"""graphpath/tracing/README.md, figures 8 and 9, as verdicts; see ``tests/tracing/test_figures.py``.
 
 A pathway of NeuronMCT at 90 % holds 27 of the 31 live neurons of the dense layer, so that random live ones,
 as many in each layer, mostly are the pathway's own there: they flip .68 of the predictions. Live ones outside
-it flip none, as §5 has it.
+it flip none, as first measured.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Diffusion pathways (Lyu, Pang, Wang 2024, "Understanding the Role of Pathways in a Deep Neural Network").
 
 How far each statement is the paper's: its abstract was read, its body was not; what is *reported* comes from
-machine-written reviews of it; the rest is graphpath's *choice* (methods notes of the project).
+machine-written reviews of it; the rest is graphpath's *choice* (``graphpath/tracing/README.md``).
 
 - Reported: a pixel's intensity is spread layer by layer by the trained filters rotated by 180 degrees, as a
   pathway cross-section PS that grows with each layer, ``sum over c_in of PS * (RW + 1)``, under masks. The
@@ -17,7 +17,7 @@ machine-written reviews of it; the rest is graphpath's *choice* (methods notes o
   them. It *carries* ``|K * gate_m|``, K the kernel's weight, times the sum of |PS_n| over the pixels to which
   n's map is a large one; of each layer the edges that carry most are kept (``scan.py`` has the rule).
 
-What the diffusion chooses is recorded as every method's is (DESIGN §3): flow ``J * a_n`` and score
+What the diffusion chooses is recorded as every method's is: flow ``J * a_n`` and score
 ``J * a_n * df/dz_m`` of the whole image. So the laws hold for its edges, and they compare with other methods'
 and between pixels; how much of a map a pixel has is in ``crosses``. Edges from pixels of intensity 0 have no
 flow and are not stored, with ``init="unit"`` neither. Routes run from a chosen pixel to a feature map of the

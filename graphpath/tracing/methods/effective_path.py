@@ -6,7 +6,7 @@ is negative, the fewest largest whose sum reaches theta of the sum of all are im
 neurons they come from. Where the sum is not positive, or one input is already a share of theta
 (1 / inputs >= theta), the single largest is.
 
-Where the paper and graphpath's laws part (DESIGN §4): a contribution that is not positive is never chosen;
+Where the paper and graphpath's laws part: a contribution that is not positive is never chosen;
 a neuron without a positive one ends there and is counted as fed by its bias; ties go to the lower id.
 
 Ptolemy (Gan et al. 2020) adds three knobs. ``phi``: of an important neuron every contribution of at least phi

@@ -1,4 +1,4 @@
-"""Slow twins of diffusion, written from methods/diffusion-pathways.md with plain loops.
+"""Slow twins of diffusion, written from graphpath/tracing/README.md with plain loops.
 
 ``patch`` is the paper's own reading as reported: a patch that grows by the kernel's size less one in each
 layer, made of filters rotated by 180 degrees. ``routes`` enumerates every route of a toy network from one
