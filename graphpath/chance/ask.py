@@ -76,7 +76,7 @@ def significance(
         RecordError: a run's trace is gone, or does not say which edges are possible.
         QueryFileError, RunNotFound, QueryFailed: as ``store.query``.
     """
-    chosen = find(name).name
+    chosen = find(name, None if isinstance(source, Trace) else source.queries).name
     _check(chosen, null, draws, sweeps, hubs, hub_share, correction)
     law = Null(null, draws, sweeps, seed, progress)
     with _stored(source) as store:

@@ -93,7 +93,17 @@ Database = Annotated[str | None, typer.Option("--database", help="The database o
 RunName = Annotated[str | None, typer.Option("--run", help="The run, where the store holds several.")]
 
 
-def open_store(uri: str, database: str | None = None, *, existing: bool = True) -> Store:
+Queries = Annotated[
+    Path | None,
+    typer.Option(
+        "--queries", metavar="DIR", help="A folder of named queries of your own, TOPIC/NAME.cypher."
+    ),
+]
+
+
+def open_store(
+    uri: str, database: str | None = None, *, existing: bool = True, queries: Path | None = None
+) -> Store:
     """The store at ``uri``; with ``existing``, one that is not there yet is refused."""
     from graphpath.errors import StoreUnavailable
     from graphpath.stores import open_store
@@ -103,7 +113,9 @@ def open_store(uri: str, database: str | None = None, *, existing: bool = True) 
         raise StoreUnavailable(f"{uri} is an embedded store, one file; --database is for a Neo4j server.")
     if embedded and existing and not Path(uri).exists():
         raise StoreUnavailable(f"There is no store at {uri}; graphpath load DIR --store {uri} makes one.")
-    return open_store(uri) if embedded else open_store(uri, database=database, password=_password(uri))
+    if embedded:
+        return open_store(uri, queries=queries)
+    return open_store(uri, database=database, password=_password(uri), queries=queries)
 
 
 def _password(uri: str) -> str | None:

@@ -113,6 +113,7 @@ def browser(
         str | None, typer.Option("--web", help="Where that server's Browser is.", show_default=False)
     ] = None,
     database: a.Database = None,
+    queries: a.Queries = None,
     home: Home = None,
     export: Annotated[
         Path | None,
@@ -121,22 +122,27 @@ def browser(
     show: Annotated[bool, typer.Option("--open/--print", help="Open it, or only print the address.")] = True,
 ) -> None:
     """Open Neo4j Browser with a named query filled in."""
+    from graphpath.queries import with_folder
     from graphpath.server.browser import address, export_kit, query_text
 
     if export is not None:
-        for path in export_kit(export):
+        for path in export_kit(export, with_folder(queries)):
             say(path)
         return
     if param and name is None:
         raise QueryParameterError(
             "--param belongs to a named query: graphpath neo4j browser NAME --param ..."
         )
-    text = None if name is None else query_text(name, **a.named_values(param or [], "--param"))
+    text = None if name is None else query_text(name, with_folder(queries), **_values(param))
     uri, page = _where(home, store, web)
     url = address(uri, page, text, database=database or "neo4j")
     say(url)
     if show and not webbrowser.open(url):
         say("No web browser could be opened here: open the address above yourself.", err=True)
+
+
+def _values(pairs: list[str] | None) -> dict[str, str]:
+    return a.named_values(pairs or [], "--param")
 
 
 def _where(home: Path | None, store: str | None, web: str | None) -> tuple[str, str]:

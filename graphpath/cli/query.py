@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -28,6 +29,7 @@ def command(
         str | None, typer.Option("--store", help="A path (embedded engine), or neo4j://... or bolt://...")
     ] = None,
     database: a.Database = None,
+    queries: a.Queries = None,
     param: Annotated[
         list[str] | None,
         typer.Option("--param", metavar="NAME=VALUE", help="A parameter; --NAME VALUE will do."),
@@ -48,21 +50,21 @@ def command(
 ) -> None:
     """Ask a named query of a store. Lists are comma-separated: --layers 2,3."""
     if listed:
-        output.show(_listing(name))
+        output.show(_listing(name, queries))
         return
     if name is None:
         raise QueryFileError("Which query? graphpath query --list shows them all.")
     parameters = a.named_values(param or [], "--param") | extra_parameters(context.args)
     if explain:
-        say(_cypher(name, parameters, store, database))
+        say(_cypher(name, parameters, store, database, queries))
         return
     if store is None:
         raise QueryParameterError(f"Of which store is {name} asked? Add --store URI.")
     limit: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
-    with a.open_store(store, database) as kept:
+    with a.open_store(store, database, queries=queries) as kept:
         from graphpath.queries import find
 
-        found = find(name)
+        found = find(name, kept.queries)
         if "node" in found.returns.values():
             from graphpath.export import to_frame
 
@@ -93,10 +95,10 @@ def extra_parameters(words: list[str]) -> dict[str, str]:
     return found
 
 
-def _listing(topic: str | None) -> pd.DataFrame:
+def _listing(topic: str | None, queries: Path | None) -> pd.DataFrame:
     import pandas as pd
 
-    from graphpath.queries import catalogue
+    from graphpath.queries import with_folder
 
     rows = [
         {
@@ -104,17 +106,19 @@ def _listing(topic: str | None) -> pd.DataFrame:
             "answers": query.title,
             "parameters": ", ".join(map(str, query.parameters.values())),
         }
-        for query in catalogue().values()
+        for query in with_folder(queries).values()
         if topic is None or query.name.startswith(topic.strip("/"))
     ]
     return pd.DataFrame(rows, columns=["query", "answers", "parameters"])
 
 
-def _cypher(name: str, parameters: dict[str, str], store: str | None, database: str | None) -> str:
+def _cypher(
+    name: str, parameters: dict[str, str], store: str | None, database: str | None, queries: Path | None
+) -> str:
     """For the engine of ``store``, or for the embedded one."""
-    from graphpath.queries import cypher
+    from graphpath.queries import cypher, with_folder
 
     if store is None:
-        return cypher(name, "ladybug", **parameters)
-    with a.open_store(store, database) as kept:
+        return cypher(name, "ladybug", with_folder(queries), **parameters)
+    with a.open_store(store, database, queries=queries) as kept:
         return kept.explain(name, **parameters)

@@ -60,6 +60,7 @@ def command(
         bool, typer.Option("--record/--no-record", help="Keep the verdict in the store.")
     ] = True,
     database: a.Database = None,
+    queries: a.Queries = None,
     *,
     output: Output,
 ) -> None:
@@ -71,7 +72,7 @@ def command(
     from graphpath.verifying import verify
 
     parameters = _parameters(param or [], name)
-    with a.open_store(store, database) as kept:
+    with a.open_store(store, database, queries=queries) as kept:
         loaded, images = work.open()
         with bar("verifying", unit="passes", words=said(loaded, images)) as shown:
             verdict = verify(

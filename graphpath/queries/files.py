@@ -132,13 +132,13 @@ def catalogue() -> Mapping[str, Query]:
     return MappingProxyType(read_folder(root()))
 
 
-def find(name: str) -> Query:
-    """The shipped query ``name`` ("topic/name"; "topic.name" will do).
+def find(name: str, known: Mapping[str, Query] | None = None) -> Query:
+    """The query ``name`` ("topic/name"; "topic.name" will do) among ``known``, by default the shipped ones.
 
     Raises:
         QueryFileError: there is none; it names the nearest.
     """
-    known = catalogue()
+    known = catalogue() if known is None else known
     asked = name.strip().removesuffix(".cypher").replace(".", "/").strip("/")
     if asked in known:
         return known[asked]

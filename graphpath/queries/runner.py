@@ -43,6 +43,11 @@ class Queryable(Protocol):
 
     def offers(self, library: str) -> bool: ...
 
+    @property
+    def queries(self) -> Mapping[str, Query]:
+        """The named queries that can be asked of it."""
+        ...
+
 
 def query(store: Queryable, name: str, /, *, timeout: object = TIMEOUT, **parameters: object) -> pd.DataFrame:
     """The answer of the named query as a data frame with the columns that its header promises.
@@ -60,7 +65,7 @@ def query(store: Queryable, name: str, /, *, timeout: object = TIMEOUT, **parame
         RunNotFound: the run is not in the store, or its load never finished.
         QueryFailed: the engine refused, lacks what the query needs, or answered with other columns.
     """
-    return _ask(store, find(name), parameters, timeout)
+    return _ask(store, find(name, store.queries), parameters, timeout)
 
 
 def whole(store: Queryable, name: str, /, *, timeout: object = TIMEOUT, **parameters: object) -> pd.DataFrame:
@@ -68,7 +73,8 @@ def whole(store: Queryable, name: str, /, *, timeout: object = TIMEOUT, **parame
 
     How much of a ranking is asked for (the ten largest routes) belongs to the question and stays.
     """
-    return _ask(store, find(name), unlimited(find(name), parameters), timeout)
+    found = find(name, store.queries)
+    return _ask(store, found, unlimited(found, parameters), timeout)
 
 
 def settled(store: Queryable, name: str, /, **parameters: object) -> dict[str, Value]:
@@ -77,7 +83,7 @@ def settled(store: Queryable, name: str, /, **parameters: object) -> dict[str, V
 
     Raises: as ``query``.
     """
-    found = find(name)
+    found = find(name, store.queries)
     bound, _ = store.read(lambda state: _settled(state, found, parameters), timeout=TIMEOUT)
     return {name: found.parameters[name].spoken(value) for name, value in bound.items()}
 
@@ -94,7 +100,7 @@ def graph(
 
     Raises: as ``query``, and QueryParameterError for a query that returns no nodes.
     """
-    found = find(name)
+    found = find(name, store.queries)
     if "node" not in found.returns.values():
         raise QueryParameterError(
             f"Query {found.name} returns a table, not a graph; the queries browse/* do."
@@ -107,16 +113,17 @@ def graph(
 
 def explain(store: Queryable, name: str, /, **parameters: object) -> str:
     """The Cypher of the named query as this store runs it: ``cypher`` for its engine."""
-    return cypher(name, store.dialect, **parameters)
+    return cypher(name, store.dialect, store.queries, **parameters)
 
 
-def cypher(name: str, dialect: str, /, **parameters: object) -> str:
+def cypher(name: str, dialect: str, known: Mapping[str, Query] | None = None, /, **parameters: object) -> str:
     """The Cypher of the named query for the engine ``dialect``, below the ``:params`` line that Neo4j
-    Browser takes: the values given here and the defaults, with placeholders where one is still wanted.
+    Browser takes: the values given here and the defaults, with placeholders where one is still wanted. It is
+    one of ``known``, by default of the shipped queries.
 
     Raises: QueryFileError and QueryParameterError as ``query``.
     """
-    found = find(name)
+    found = find(name, known)
     values = {**placeholders(found.parameters), **coerce(found.name, found.parameters, parameters)}
     return f"{params_line(values)}\n\n{found.text_for(dialect)}"
 
@@ -127,7 +134,7 @@ def _ask(store: Queryable, found: Query, parameters: Mapping[str, object], timeo
 
     def work(state: State) -> tuple[pa.Table, dict[str, Value], list[str]]:
         bound, notes = _settled(state, found, parameters)
-        _check_guards(state, found, bound)
+        _check_guards(state, found, bound, store.queries)
         return state.execute(found.text_for(state.dialect), one_more(found, bound)), bound, notes
 
     table, bound, notes = store.read(work, timeout=_seconds(timeout))
@@ -174,9 +181,11 @@ def _check_engine(store: Queryable, found: Query) -> None:
     )
 
 
-def _answer(state: State, name: str, bound: Mapping[str, Value]) -> pd.DataFrame:
+def _answer(
+    state: State, name: str, bound: Mapping[str, Value], known: Mapping[str, Query] | None = None
+) -> pd.DataFrame:
     """The answer of a query that the runner itself asks."""
-    found = find(name)
+    found = find(name, known)
     own = {parameter: bound[parameter] for parameter in found.parameters}
     return to_frame(state.execute(found.text_for(state.dialect), own), found.returns, found.name)
 
@@ -251,9 +260,9 @@ def _owners(bound: Mapping[str, Value], state: Mapping[str, bool]) -> list[str]:
     return [blocks[start] for start in starts if start in blocks]
 
 
-def _check_guards(state: State, found: Query, bound: Mapping[str, Value]) -> None:
+def _check_guards(state: State, found: Query, bound: Mapping[str, Value], known: Mapping[str, Query]) -> None:
     for guard in found.guards:
-        size = int(_answer(state, guard.query, bound)[guard.column].sum())
+        size = int(_answer(state, guard.query, bound, known)[guard.column].sum())
         limit = bound[guard.limit]
         if isinstance(limit, int) and size > limit:
             raise QueryParameterError(

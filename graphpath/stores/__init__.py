@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphpath.extras import needed_by
 from graphpath.stores.base import LoadReport, Store
 
+if TYPE_CHECKING:
+    from graphpath.queries import Query
+
 __all__ = ["LoadReport", "Store", "open_store"]
 
 
-def open_store(uri: str | Path, *, rebuild: bool = False, **options: Any) -> Store:
+def open_store(
+    uri: str | Path, *, rebuild: bool = False, queries: str | Path | None = None, **options: Any
+) -> Store:
     """The store at ``uri``: a path is an embedded one, made by its first load.
 
     Args:
         uri: a path, or the ``neo4j://`` or ``bolt://`` address of a server.
         rebuild: make an embedded file anew from the traces of its runs, as after an upgrade.
+        queries: a folder of named queries of one's own, ``TOPIC/NAME.cypher``, to be asked as the shipped
+            ones are.
         options: of :class:`~graphpath.stores.ladybug.LadybugStore` (``buffer_bytes``, ``memory_bytes``) or
             :class:`~graphpath.stores.neo4j.Neo4jStore` (``user``, ``password``, ``database``, ...).
 
     Raises:
         StoreUnavailable: it cannot be opened, or another version made it.
+        QueryFileError: a query of the folder is malformed, or has the name of a shipped one.
         MissingExtra: the engine is not part of this installation.
     """
+    known = None if queries is None else _with_folder(queries)
+    store = _opened(uri, rebuild, options)
+    if known is not None:
+        store.queries = known
+    return store
+
+
+def _with_folder(folder: str | Path) -> Mapping[str, Query]:
+    from graphpath.queries import with_folder
+
+    return with_folder(folder)
+
+
+def _opened(uri: str | Path, rebuild: bool, options: dict[str, Any]) -> Store:
     if "://" in str(uri):
         return _server(str(uri), **options)
     from graphpath.stores.ladybug import LadybugStore

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # each is slow to import, and a load needs none of them
     import pandas as pd
     import pyarrow as pa
 
+    from graphpath.queries import Query
     from graphpath.record import Trace
 
 Answer = TypeVar("Answer")
@@ -65,6 +66,18 @@ class Store(ABC):
 
     uri: str
     dialect: str
+    _queries: Mapping[str, Query] | None = None
+
+    @property
+    def queries(self) -> Mapping[str, Query]:
+        """The named queries that it answers, by name: the shipped ones and those of ``open(queries=...)``."""
+        from graphpath.queries import catalogue
+
+        return catalogue() if self._queries is None else self._queries
+
+    @queries.setter
+    def queries(self, known: Mapping[str, Query]) -> None:
+        self._queries = known
 
     @abstractmethod
     def load(

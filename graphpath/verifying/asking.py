@@ -38,10 +38,11 @@ class Question:
     parameters: Mapping[str, object] = field(default_factory=dict)
     by: str | None = None
 
-    @property
-    def takes(self) -> frozenset[str]:
-        """The parameters that it has. Raises QueryFileError where there is no such query."""
-        return frozenset(find(self.query).parameters if self.query else parameters(self.cypher or ""))
+    def takes(self, store: Store) -> frozenset[str]:
+        """The parameters that it has. Raises QueryFileError where the store knows no such query."""
+        if self.query:
+            return frozenset(find(self.query, store.queries).parameters)
+        return frozenset(parameters(self.cypher or ""))
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def ask(store: Store, question: Question, model: int, samples: Ints) -> Told:
         )
     runs = models.runs(store, model)
     known = models.pathways(store, runs)
-    own = next((name for name in OWNERS if name in question.takes - set(question.parameters)), None)
+    own = next((name for name in OWNERS if name in question.takes(store) - set(question.parameters)), None)
     if question.by == "sample" and own is not None:
         frame, bound = _one_by_one(store, question, own, known[known["sample"].isin(samples)])
     else:
@@ -108,7 +109,7 @@ def _once(
     store: Store, question: Question, given: Mapping[str, object]
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     if question.query is not None:
-        asked = limits.unlimited(find(question.query), given)
+        asked = limits.unlimited(find(question.query, store.queries), given)
         frame = store.query(question.query, **asked)
         return frame, dict(runner.settled(store, question.query, **asked))
     assert question.cypher is not None
@@ -139,7 +140,7 @@ def _one_by_one(
 def _text(store: Store, question: Question) -> str:
     if question.query is None:
         return str(question.cypher)
-    return find(question.query).text_for(store.dialect)
+    return find(question.query, store.queries).text_for(store.dialect)
 
 
 def _runs(

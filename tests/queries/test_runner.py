@@ -24,6 +24,7 @@ class Answering:
     """Holds ``runs`` and answers everything else with ``answer``, remembering what was asked."""
 
     dialect = "ladybug"
+    queries = queries.catalogue()
 
     def __init__(self, runs: dict[str, tuple[str, bool]], answer: pa.Table | None = None) -> None:
         self.held, self.answer = runs, answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -17,19 +18,19 @@ _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """The oldest date that a zip archive knows: the same queries make the same file."""
 
 
-def export_kit(folder: Path) -> list[Path]:
+def export_kit(folder: Path, known: Mapping[str, Query] | None = None) -> list[Path]:
     """Writes ``graphpath.grass``, ``queries.zip``, ``guide.md`` and ``queries/TOPIC/NAME.cypher``.
 
     Browser takes one file at a time: the archive brings all queries at once, each in the folder
-    ``graphpath TOPIC`` of its favourites, by its title.
+    ``graphpath TOPIC`` of its favourites, by its title. The queries are ``known``, by default the shipped.
 
     Returns: the paths, in order.
 
     Raises:
         ServerError: a file cannot be written.
     """
-    queries = catalogue().values()
-    contents = {"graphpath.grass": grass().encode(), ARCHIVE: archive(), "guide.md": guide().encode()}
+    queries = (catalogue() if known is None else known).values()
+    contents = {"graphpath.grass": grass().encode(), ARCHIVE: archive(known), "guide.md": guide().encode()}
     contents |= {f"queries/{query.name}.cypher": saved(query).encode() for query in queries}
     written = []
     for name, content in contents.items():
@@ -43,11 +44,11 @@ def export_kit(folder: Path) -> list[Path]:
     return written
 
 
-def archive() -> bytes:
+def archive(known: Mapping[str, Query] | None = None) -> bytes:
     """All queries as the zip archive from which Browser makes favourites in folders."""
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as made:
-        for query in catalogue().values():
+        for query in (catalogue() if known is None else known).values():
             entry = zipfile.ZipInfo(f"graphpath {query.name}.cypher", _EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             made.writestr(entry, saved(query))

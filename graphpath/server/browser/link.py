@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from graphpath.errors import QueryParameterError, ServerError
-from graphpath.queries import find, text
+from graphpath.queries import Query, find, text
 from graphpath.queries.parameters import Value, bind, literal, params_line
 
 _PARAMETER: Final = re.compile(r"\$(\w+)")
 SCHEMES: Final = ("bolt", "bolt+s", "neo4j", "neo4j+s")
 
 
-def query_text(name: str, /, **parameters: object) -> str:
+def query_text(name: str, known: Mapping[str, Query] | None = None, /, **parameters: object) -> str:
     """The named query with ``parameters`` written into it, ready to run with one click.
 
     Browser draws a graph only for a single statement, so a ``:params`` command cannot stand before the
-    query: the values stand in the query itself, and the ``:params`` line with them in its comments.
+    query: the values stand in the query itself, and the ``:params`` line with them in its comments. The query
+    is one of ``known``, by default of the shipped ones.
 
     Raises:
         QueryFileError: there is no such query.
         QueryParameterError: a parameter is unknown, missing or of another type.
     """
-    found = find(name)
+    found = find(name, known)
     values = bind(found.name, found.parameters, parameters)
     comment = f"// {found.title}\n// {params_line(values)}\n"
     body = "\n".join(line for line in found.text_for("neo4j").splitlines() if not line.startswith("//"))
