@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -15,6 +19,8 @@ LONGEST = 120.0
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tests.faults.warm"])
+_started: list[BaseProcess] = []
+"""What ``none_left`` has to end."""
 
 
 @dataclass
@@ -45,6 +51,26 @@ class Child:
         return int(status), str(printed)
 
 
+@contextmanager
+def none_left() -> Iterator[None]:
+    """However the block ends, nothing that it started runs on: neither a command nor a process of it."""
+    before = len(_started)
+    try:
+        yield
+    finally:
+        for process in _started[before:]:
+            _end(process)
+        del _started[before:]
+
+
+def _end(process: BaseProcess) -> None:
+    """SIGKILL a command and its process group, of which it is the first (see ``warm.run``)."""
+    with suppress(ProcessLookupError):
+        os.killpg(int(process.pid or 0), signal.SIGKILL)
+    process.kill()
+    process.join()
+
+
 def start(words: list[str], said: Path) -> Child:
     """Begin a command line of graphpath, or one of ``tests.faults.warm.OTHERS``."""
     from tests.faults.warm import run
@@ -52,6 +78,7 @@ def start(words: list[str], said: Path) -> Child:
     said.unlink(missing_ok=True)
     process = _context.Process(target=run, args=(words, said))
     process.start()
+    _started.append(process)
     return Child(process, said)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from tests.faults.children import done, start
+from tests.faults.children import done, none_left, start
 from tests.faults.harness import Attempt, Loop, Wrong
 from tests.faults.mutate import Random
 from tests.faults.verbs import VERBS, check_same, place_for, whole
@@ -23,6 +23,7 @@ def _prepare(folder: Path) -> Attempt:
             taken[name] = time.monotonic() - began
         return taken[name]
 
+    @none_left()
     def attempt(random: Random) -> None:
         name = names[int(random.integers(len(names)))]
         verb, seconds = VERBS[name], longest(name)

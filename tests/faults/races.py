@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from tests.faults.children import start
+from tests.faults.children import none_left, start
 from tests.faults.harness import Attempt, Loop, Wrong
 from tests.faults.mutate import Random
 from tests.faults.verbs import VERBS, check_same, place_for, whole
@@ -14,6 +14,7 @@ RACED = ("trace", "attack", "load", "import", "unit")
 
 
 def _prepare(folder: Path) -> Attempt:
+    @none_left()
     def attempt(random: Random) -> None:
         name = RACED[int(random.integers(len(RACED)))]
         right, place = whole(folder, name), place_for(folder, "raced", VERBS[name])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 pytest.importorskip("torch")
 
 from graphpath.errors import DataError
+from tests.faults.children import none_left, start
 from tests.faults.harness import Loop, Wrong, outcome, repeat, table
 from tests.faults.loops import LOOPS
 
@@ -36,6 +39,35 @@ def test_each_outcome_is_told_from_the_others() -> None:
     assert raising(Wrong("3 of 4 rows")) == "wrong"
     assert outcome(lambda _: None, np.random.default_rng(0))[0] == "ok"
     assert outcome(lambda _: time.sleep(5), np.random.default_rng(0), seconds=0.05)[0] == "hang"
+
+
+def test_what_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    """Else it would write on beside the next attempt."""
+    numbers = tmp_path / "numbers"
+
+    @none_left()
+    def hanging(_: np.random.Generator) -> None:
+        child = start(["hang", str(numbers)], tmp_path / "said")
+        while not numbers.is_file() or " " not in numbers.read_text(encoding="utf-8"):
+            time.sleep(0.01)
+        signal.setitimer(signal.ITIMER_REAL, 0.05)  # the attempt's time is over
+        child.ended()
+
+    assert outcome(hanging, np.random.default_rng(0), seconds=60)[0] == "hang"
+    for number in numbers.read_text(encoding="utf-8").split():
+        assert not _runs(int(number))
+
+
+def _runs(number: int) -> bool:
+    """Whether a process runs; one that ended and was not asked for yet does not."""
+    status = Path(f"/proc/{number}/stat")
+    if status.is_file() and ") Z " in status.read_text(encoding="utf-8"):
+        return False
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_an_input_can_be_repeated_alone() -> None:

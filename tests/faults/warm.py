@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -31,7 +34,11 @@ VOLATILE = ("Verdict", "VERDICT_ON")
 
 
 def run(words: list[str], said: Path) -> None:
-    """Run a command line and leave its exit status and what it printed in the file ``said``."""
+    """Run a command line and leave its exit status and what it printed in the file ``said``.
+
+    It is the first of a process group, so that all it starts can be ended with it.
+    """
+    os.setsid()
     try:
         status, printed = OTHERS[words[0]](*words[1:]) if words[0] in OTHERS else _line(words)
     except GraphpathError as error:
@@ -79,4 +86,12 @@ def _unit(path: str) -> tuple[int, str]:
     )
 
 
-OTHERS = {"same-store": _same_store, "unit": _unit}
+def _hang(path: str) -> tuple[int, str]:
+    """Start another process, leave both numbers in the file, and never end."""
+    other = subprocess.Popen(["sleep", "600"])
+    Path(path).write_text(f"{os.getpid()} {other.pid}", encoding="utf-8")
+    time.sleep(600)
+    return 0, ""
+
+
+OTHERS = {"same-store": _same_store, "unit": _unit, "hang": _hang}
