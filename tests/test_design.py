@@ -1,13 +1,99 @@
-"""graphpath/README.md says what the code says."""
+"""graphpath/README.md says what the code says; and no document is cited that is not there."""
 
 from __future__ import annotations
 
 import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
 
-from graphpath.schema import NODES, RELATIONSHIPS
+import pyarrow as pa
+import pytest
+
+from graphpath.record.schema import IMAGES, OPTIONAL, SINGLE, TABLES
+from graphpath.schema import NODE_INDEXES, NODES, RELATIONSHIP_INDEXES, RELATIONSHIPS, SCHEMA_VERSION
 from tests.documents import CHECKOUT
+from tests.test_layers import ANYWHERE, PACKAGE, REACHES
 
-DESIGN = (CHECKOUT / "graphpath" / "README.md").read_text(encoding="utf-8")
+DOCUMENT = CHECKOUT / "graphpath" / "README.md"
+DESIGN = DOCUMENT.read_text(encoding="utf-8")
+ROOMS = ("<!-- rooms -->\n", "<!-- end of rooms -->")
+CITED = r"\b(?:[\w.-]+/)*[\w-]+\.md\b"
+PRIVATE = r"\b(DESIGN|GRAPHDB|ANCHORS|EXPLORER|SCALE|STYLE)(\.md|,? §|\b(?= (says|has)))"
+WRITTEN = ("guide.md", "summary.md")
+"""Documents that the program writes."""
+
+
+def section(title: str) -> str:
+    """A section of the document with its subsections."""
+    return re.split(r"\n## ", DESIGN.split(f"\n## {title}\n")[1])[0]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The rows of the tables in ``text``, without heads: their cells."""
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return [cells for cells in lines if cells[0] not in ("room", "column", "property", "id", "section")]
+
+
+def named(cell: str) -> list[str]:
+    """The names in a cell."""
+    return re.findall(r"`(\w+)`", cell)
+
+
+def entries(text: str) -> dict[str, str]:
+    """What follows each bold name that begins a paragraph, up to the next."""
+    parts = re.split(r"^\*\*`(\w+)`\*\*", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+# --- architecture ------------------------------------------------------------------------
+
+
+def test_every_room_is_on_the_map_with_what_it_may_import() -> None:
+    shown = rows(DESIGN.split(ROOMS[0])[1].split(ROOMS[1])[0])
+    found = {named(cells[0])[0]: set(named(cells[2])) if len(cells) > 2 else set() for cells in shown}
+    assert found == REACHES
+    there = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert found.keys() == {name for name in there if not name.startswith("__") and name != "README"}
+
+
+def test_what_everyone_may_import_is_said() -> None:
+    [sentence] = re.findall(r"^Everyone may also import [^.]*\.", DESIGN, flags=re.MULTILINE)
+    assert set(named(sentence)) == ANYWHERE
+
+
+# --- record ------------------------------------------------------------------------------
+
+
+def typed(schema: pa.Schema) -> list[tuple[str, str]]:
+    """The columns as the document writes them."""
+    kinds = {"float": "float32", "double": "float64"}
+    found = []
+    for field in schema:
+        kind = kinds.get(str(field.type), str(field.type))
+        kind = "list of int32" if pa.types.is_list(field.type) else kind
+        nullable = field.nullable and schema is not IMAGES
+        found.append((field.name, f"{kind}, null" if nullable else kind))
+    return found
+
+
+@pytest.mark.parametrize("name", [*TABLES, "images"])
+def test_every_column_of_the_record_is_explained(name: str) -> None:
+    text = entries(section("The record"))[name]
+    shown = [(named(cells[0])[0], cells[1]) for cells in rows(text)]
+    assert shown == typed(IMAGES if name == "images" else TABLES[name])
+    assert all(cells[2] for cells in rows(text))
+    head = text[:60]
+    if name in TABLES:
+        assert ("single" if name in SINGLE else "in parts") in head
+        assert (name in OPTIONAL) == ("optional" in head)
+
+
+def test_every_table_of_the_record_is_there() -> None:
+    assert entries(section("The record")).keys() == {*TABLES, "images"}
+
+
+# --- graph -------------------------------------------------------------------------------
 
 
 def drawn() -> set[tuple[str, str, str]]:
@@ -22,3 +108,89 @@ def test_the_schema_drawn_is_the_schema() -> None:
     assert drawn() == {(r.source, r.name, r.target) for r in RELATIONSHIPS}
     apart = {node.label for node in NODES} - {end for start, _, target in drawn() for end in (start, target)}
     assert apart == {"GraphpathMeta"}
+
+
+KINDS = {node.label: node.properties for node in NODES} | {r.name: r.properties for r in RELATIONSHIPS}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_property_of_the_graph_is_explained(name: str) -> None:
+    text = entries(section("The graph"))[name].split("\n\nOn Neo4j")[0]
+    shown = [(prop, cells[1]) for cells in rows(text) for prop in named(cells[0])]
+    assert dict(shown) == KINDS[name]
+    assert len(shown) == len(dict(shown))
+    assert all(cells[2] for cells in rows(text))
+
+
+def test_every_label_and_type_is_there_with_its_ends() -> None:
+    text = section("The graph")
+    assert entries(text).keys() == KINDS.keys()
+    assert f"Schema {SCHEMA_VERSION} " in text
+    for r in RELATIONSHIPS:
+        assert f"**`{r.name}`**, {r.source} to {r.target}: " in text
+
+
+def test_the_indexes_are_named() -> None:
+    text = section("The graph")
+    for owner, name in (*NODE_INDEXES, *RELATIONSHIP_INDEXES.items()):
+        assert f"`{owner}.{name}`" in text
+
+
+# --- citations ---------------------------------------------------------------------------
+
+
+def sources() -> Iterator[Path]:
+    """Every text file of the tree that may cite a document."""
+    names = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        capture_output=True, text=True, check=False, cwd=CHECKOUT,
+    ).stdout.splitlines()  # fmt: skip
+    kinds = (".py", ".cypher", ".md", ".toml", ".yaml", ".html", ".js", ".css", ".env", "Dockerfile", "run")
+    here = [CHECKOUT / name for name in names] or list(CHECKOUT.rglob("*"))
+    yield from (path for path in here if path.name.endswith(kinds) and path.is_file())
+
+
+def cited(text: str) -> set[str]:
+    """The documents that ``text`` names."""
+    return {name for name in re.findall(CITED, text) if not name.startswith((".", "-"))}
+
+
+def is_there(name: str, where: Path) -> bool:
+    """Whether a cited document is in the tree, or one that the program writes."""
+    return (CHECKOUT / name).is_file() or (where.parent / name).is_file() or Path(name).name in WRITTEN
+
+
+def test_every_document_that_is_cited_is_there() -> None:
+    missing = [
+        f"{path.relative_to(CHECKOUT)}: {name}"
+        for path in sources()
+        for name in cited(path.read_text(encoding="utf-8", errors="replace"))
+        if path != Path(__file__).resolve() and not is_there(name, path)
+    ]
+    assert not missing
+
+
+def test_no_private_document_is_cited() -> None:
+    found = [
+        f"{path.relative_to(CHECKOUT)}: {match[0]}"
+        for path in sources()
+        for match in re.finditer(PRIVATE, path.read_text(encoding="utf-8", errors="replace"))
+        if path != Path(__file__).resolve()
+    ]
+    assert not found
+
+
+@pytest.mark.parametrize("title", ["Comparison", "Budget", "Ids"])
+def test_a_section_is_found(title: str) -> None:
+    assert re.search(rf"^##+ {title}$", DESIGN, flags=re.MULTILINE)
+
+
+def test_every_section_that_is_cited_is_there() -> None:
+    missing = []
+    for path in sources():
+        text = re.sub(r"\s+#?\s*", " ", path.read_text(encoding="utf-8", errors="replace"))
+        for document, title in re.findall(r'`{0,2}((?:[\w.-]+/)+\w+\.md)`{0,2}, "([A-Z][^"]+)"', text):
+            document_text = (CHECKOUT / document).read_text(encoding="utf-8")
+            if not re.search(rf"^##+ {re.escape(title)}$", document_text, flags=re.MULTILINE):
+                missing.append(f"{path.relative_to(CHECKOUT)}: {document}, {title}")
+    assert not missing
