@@ -18,6 +18,7 @@ REACHES = {
     "extras": set(),
     "addresses": set(),
     "ids": set(),
+    "plugins": set(),
     "printable": set(),
     "schema": set(),
     "shares": set(),
@@ -78,7 +79,7 @@ REACHES = {
 }
 """What a part may import besides ``ANYWHERE``. Nothing reaches back toward images or caller."""
 
-ANYWHERE = {"addresses", "errors", "extras", "ids", "locks", "printable", "schema", "sql", "tars"}
+ANYWHERE = {"addresses", "errors", "extras", "ids", "locks", "plugins", "printable", "schema", "sql", "tars"}
 
 OWNERS = {
     "torch": {

@@ -142,7 +142,7 @@ def test_a_strict_script_sees_real_types(built: Path, tmp_path: Path) -> None:
             ".Store",
             ".Trace",
             ".Verdict",
-            ".Method[",
+            ".Methods",
             "str",
             "dict[",
         ],

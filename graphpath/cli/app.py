@@ -88,7 +88,8 @@ for verb in (
 ):
     command = verb.command
     settings = getattr(verb, "SETTINGS", None)
-    app.command(verb.__name__.rpartition(".")[2], context_settings=settings)(guarded(command))
+    kind = getattr(verb, "Command", None)
+    app.command(verb.__name__.rpartition(".")[2], cls=kind, context_settings=settings)(guarded(command))
 
 app.add_typer(detect.app)
 app.add_typer(imports.app)

@@ -15,6 +15,7 @@ from graphpath.cli import arguments as a
 from graphpath.cli.output import Output, output_options
 from graphpath.errors import GraphpathError
 from graphpath.extras import EXTRAS
+from graphpath.plugins import METHODS, registered, said
 
 Finding = tuple[str, str, str]
 """(what was looked at, "ok" | "absent" | "wrong", detail)."""
@@ -33,7 +34,7 @@ def command(
     """Check the installation and, with --store, a store; exit status 1 when something is wrong."""
     import pandas as pd
 
-    found = [*installation(), *checked("queries", _queries)]
+    found = [*installation(), *checked("queries", _queries), *checked("methods", _methods)]
     if store is not None:
         found += checked("store", lambda: _store(store, database))
     output.show(pd.DataFrame(found, columns=["checked", "state", "detail"]))
@@ -66,6 +67,19 @@ def _queries() -> Iterator[Finding]:
     from graphpath.queries import catalogue, root
 
     yield "queries", "ok", f"{len(catalogue())} in {root()}"
+
+
+def _methods() -> Iterator[Finding]:
+    """The tracing methods of other packages."""
+    if not registered(METHODS) or not _importable("torch"):
+        return
+    from graphpath.tracing.registry import METHODS as KNOWN
+
+    for name, method in KNOWN.items():
+        if method.distribution is not None:
+            yield f"method {name}", "ok", f"of {said(method.distribution)}"
+    for name, why in KNOWN.refused.items():
+        yield f"method {name}", "wrong", why
 
 
 def _store(uri: str, database: str | None) -> Iterator[Finding]:

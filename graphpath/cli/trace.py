@@ -6,22 +6,84 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from graphpath.cli import arguments as a
 from graphpath.cli import target as asked
+from graphpath.cli.failures import guarded
 from graphpath.cli.progress import bar
 from graphpath.cli.say import say
-from graphpath.cli.work import Work, said, work_options
+from graphpath.cli.work import Work, work_options
+from graphpath.cli.work import said as known
 from graphpath.errors import MethodError
+from graphpath.plugins import METHODS, owner, registered, said
 
+OWN = (
+    "effective_path",
+    "diffusion",
+    "neuron_mct",
+    "neuron_intgrad",
+    "greedy",
+    "dgr",
+    "distilled",
+    "lrp",
+    "activation",
+    "random",
+    "channels",
+)
+"""The names of graphpath's own methods: help is shown where torch, which they need, is not installed."""
 INTERRUPTED = "the finished parts are kept, and the same command goes on from there"
+
+
+class Command(TyperCommand):
+    """The verb, whose help ends with the names of the methods, those of other packages too."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self.epilog = _names()
+        super().format_help(ctx, formatter)
+
+
+def _names() -> str:
+    found = registered(METHODS)
+    others = [
+        f"{name} ({' and '.join(said(owner(point)) for point in points)})" for name, points in found.items()
+    ]
+    return f"Methods: {', '.join(OWN)}" + (f"; of other packages: {', '.join(others)}" if others else "")
+
+
+def _listed(wanted: bool) -> None:
+    if wanted:
+        guarded(_list)()
+        raise typer.Exit()
+
+
+def _list() -> None:
+    import pandas as pd
+
+    from graphpath.cli.output import show_table
+    from graphpath.tracing import METHODS
+
+    rows = [
+        {
+            "method": name,
+            "options": ", ".join(f"{option}={value!r}" for option, value in method.options.items()),
+            "after": method.source,
+            "package": "graphpath" if method.distribution is None else said(method.distribution),
+        }
+        for name, method in METHODS.items()
+    ]
+    show_table(pd.DataFrame(rows))
+    for sentence in METHODS.refused.values():
+        say(sentence, err=True)
 
 
 @work_options
 def command(
     work: Work,
     out: Annotated[Path, typer.Option("--out", help="The directory to write.")],
-    method: Annotated[str, typer.Option("--method", help="How pathways are chosen.")] = "effective_path",
+    method: Annotated[
+        str, typer.Option("--method", help="How pathways are chosen; --methods lists them.")
+    ] = "effective_path",
     theta: Annotated[
         float | None,
         typer.Option("--theta", callback=a.finite, help="Of effective_path: the share to reach."),
@@ -50,6 +112,12 @@ def command(
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Finish an interrupted trace in OUT.")
     ] = True,
+    methods: Annotated[
+        bool,
+        typer.Option(
+            "--methods", is_eager=True, callback=_listed, help="List the methods with their options, and end."
+        ),
+    ] = False,
 ) -> None:
     """Trace the pathways of DATA's images through MODEL.
 
@@ -61,7 +129,7 @@ def command(
     if speaks:
         a.fresh(out, resume)
     loaded, images = work.open()
-    with bar("tracing", silent=not speaks, words=said(loaded, images)) as shown:
+    with bar("tracing", silent=not speaks, words=known(loaded, images)) as shown:
         traced = trace(
             loaded,
             images,

@@ -1,6 +1,6 @@
 """Tracing: from a network and images to a record of pathways.
 
-registry, methods    what each method selects
+registry, methods    what each method selects; registered: methods of other packages
 targets              what is asked of the network
 neurons              selected neurons to edges, the common rule
 strength, budget     which edges are kept
@@ -13,11 +13,26 @@ rows, tracer         the record
 from graphpath.extras import needed_by
 
 with needed_by("graphpath.tracing", "trace"):
+    from graphpath.tracing.batch import Batch, Selection
     from graphpath.tracing.diffusion.keymaps import key_maps
     from graphpath.tracing.diffusion.tables import largest_chains, map_sizes
+    from graphpath.tracing.neurons import join, most
     from graphpath.tracing.ranks import Rank
     from graphpath.tracing.registry import METHODS, Method
     from graphpath.tracing.targets import at
     from graphpath.tracing.tracer import trace
 
-__all__ = ["METHODS", "Method", "Rank", "at", "key_maps", "largest_chains", "map_sizes", "trace"]
+__all__ = [
+    "METHODS",
+    "Batch",
+    "Method",
+    "Rank",
+    "Selection",
+    "at",
+    "join",
+    "key_maps",
+    "largest_chains",
+    "map_sizes",
+    "most",
+    "trace",
+]

@@ -14,7 +14,7 @@ def as_typed(name: str, value: Any, expected: Any, method: str) -> Any:
     An int is taken where a float is expected. Raises MethodError, which names the option ``name`` of
     ``method`` and what was expected, for anything else.
     """
-    for kind in _kinds(expected):
+    for kind in kinds(expected):
         if get_origin(kind) is Literal:
             if any(type(value) is type(choice) and value == choice for choice in get_args(kind)):
                 return value
@@ -22,11 +22,12 @@ def as_typed(name: str, value: Any, expected: Any, method: str) -> Any:
             return float(value)
         elif type(value) is kind:
             return value
-    wanted = " or ".join(_named(kind) for kind in _kinds(expected))
+    wanted = " or ".join(_named(kind) for kind in kinds(expected))
     raise MethodError(f"Option {name}={value!r} of {method!r} must be of type {wanted}.")
 
 
-def _kinds(expected: Any) -> tuple[Any, ...]:
+def kinds(expected: Any) -> tuple[Any, ...]:
+    """The members of a union, or the one type."""
     return get_args(expected) if get_origin(expected) in (Union, UnionType) else (expected,)
 
 

@@ -25,6 +25,7 @@ from graphpath.tracing.methods import (
     neuron_mct,
 )
 from graphpath.tracing.options import as_typed
+from graphpath.tracing.registered import Methods
 from graphpath.tracing.taking import OneAnImage, Taker
 
 Result = TypeVar("Result", covariant=True)
@@ -34,11 +35,28 @@ Result = TypeVar("Result", covariant=True)
 class Method(Generic[Result]):
     """A method by name: of a tracing method, ``select(batch, **options)`` gives each image's selection.
 
-    ``edges`` is False where it chooses neurons, which are then joined. ``prepare(wiring, **options)`` is
-    there for methods that make something ready once a network, or take several pathways of an image.
-    ``fit(examples, **options)`` is there for methods that learn from all images before they select on any:
-    what it gives is ``select``'s second argument.
-    ``readers`` bring what users may write for an option to the form in which it is kept.
+    A package of its own registers one by an entry point of the group ``graphpath.methods``, whose name is the
+    method's and whose value is the method, or a function that returns it::
+
+        def select(batch: Batch, *, sparsity: float = 0.9) -> Selection:
+            return join(batch, most(batch, batch.held.output.abs(), sparsity))
+
+        METHOD = Method("loudest", "what it is after: a paper, a control", False, select)
+
+    Args:
+        name: what users write.
+        source: where the method is from, in a few words.
+        edges: True where ``select`` chooses edges, False where it chooses neurons, which are then joined.
+        select: from a :class:`~graphpath.tracing.batch.Batch` of N images to a
+            :class:`~graphpath.tracing.batch.Selection`, or a ``MapSelection`` for edges between feature maps.
+            Its keyword-only arguments are the method's options, each with a default and a type: float, int,
+            str, bool, None, a Literal, or a union of these.
+        prepare: ``prepare(wiring, **options)`` gives a ``Taker`` in place of ``select``, for methods that
+            make something ready once a network, or take several pathways of an image.
+        readers: by option, what brings all that users may write to the form in which it is kept.
+        fit: ``fit(examples, **options)``, for methods that learn from all images before they select on any:
+            what it gives, which JSON must hold, is ``select``'s second argument.
+        distribution: the name and version of the package that registers it; graphpath fills it in.
     """
 
     name: str
@@ -48,6 +66,7 @@ class Method(Generic[Result]):
     prepare: Callable[..., Taker] | None = None
     readers: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     fit: Callable[..., Fitted] | None = None
+    distribution: tuple[str, str] | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -116,15 +135,13 @@ _OF_MAPS = (Method("channels", "W * dW, as in SNIP", True, channels.select, prep
 NEURON_METHODS: dict[str, Method[Selection]] = {method.name: method for method in _OF_NEURONS}
 """Those that give edges between neurons."""
 
-METHODS: dict[str, TracingMethod] = {**NEURON_METHODS, **{method.name: method for method in _OF_MAPS}}
-"""All tracing methods."""
+METHODS = Methods({**NEURON_METHODS, **{method.name: method for method in _OF_MAPS}})
+"""All tracing methods, those of other packages too."""
 
 
 def method_named(name: str) -> TracingMethod:
-    """The method called ``name``; MethodError, with the names there are, if none is."""
-    if name not in METHODS:
-        raise MethodError(f"There is no method {name!r}; there are {', '.join(METHODS)}.")
-    return METHODS[name]
+    """The method called ``name``. Raises MethodError where there is none, or it cannot be had."""
+    return METHODS.named(name)
 
 
 def ready(

@@ -230,8 +230,10 @@ def _describe(
 ) -> dict[str, Any]:
     """What run.json says; equal questions have equal ids."""
     lent = {} if lender is None else {"fitted_on": lender.id}
+    package = () if method.distribution is None else (method.distribution,)
     parameters = {**options, "target": described(target), "routes": routes, "max_edges": max_edges}
     asked = (method.name, parameters, seed, model.sha256, images.fingerprint, images.scheme, *lent.values())
+    asked = (*asked, *(name for name, _ in package))
     key = digest(*asked)
     return {
         "id": f"{method.name}-{images.dataset}-{key[:10]}",
@@ -241,7 +243,11 @@ def _describe(
         "dataset": {"name": images.dataset, "split": images.split, "images": len(images)},
         "labels": images.numbered.described(),
         "seeds": {"seed": seed},
-        "versions": {"graphpath": __version__, **{name: _version(name) for name in ("torch", "torchvision")}},
+        "versions": {
+            "graphpath": __version__,
+            **{name: _version(name) for name in ("torch", "torchvision")},
+            **dict(package),
+        },
         "device": str(next(model.module.parameters()).device),
         **lent,
     }
