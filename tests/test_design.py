@@ -194,3 +194,35 @@ def test_every_section_that_is_cited_is_there() -> None:
             if not re.search(rf"^##+ {re.escape(title)}$", document_text, flags=re.MULTILINE):
                 missing.append(f"{path.relative_to(CHECKOUT)}: {document}, {title}")
     assert not missing
+
+
+# --- lists of files ----------------------------------------------------------------------
+
+LISTS = (
+    "tests/README.md",
+    "graphpath/README.md",
+    "graphpath/tracing/README.md",
+    "graphpath/network/README.md",
+)
+PATHS = r"`((?:graphpath|tests|cypher|docker)/[\w./-]*)`"
+
+
+@pytest.mark.parametrize("document", LISTS)
+def test_every_file_that_is_named_is_there(document: str) -> None:
+    text = (CHECKOUT / document).read_text(encoding="utf-8")
+    assert not [name for name in re.findall(PATHS, text) if not (CHECKOUT / name).exists()]
+
+
+@pytest.mark.parametrize("what", ["A method", "An operation", "A query", "An engine"])
+def test_what_one_adds_has_its_list(what: str) -> None:
+    text = (CHECKOUT / "tests" / "README.md").read_text(encoding="utf-8").split("\n## How to add\n")[1]
+    assert len(re.findall(PATHS, text.split(f"**{what}**")[1].split("\n\n**")[0])) > 1
+
+
+@pytest.mark.parametrize(("room", "kind"), [("tracing", "py"), ("network", "py")])
+def test_modules_that_a_room_describes_are_there(room: str, kind: str) -> None:
+    folder = PACKAGE / room
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    named_modules = re.findall(rf"`(\w+\.{kind})`", text)
+    assert len(named_modules) > 5
+    assert not [name for name in named_modules if not list(folder.rglob(name))]
