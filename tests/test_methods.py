@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -30,3 +31,20 @@ def test_every_method_stands_in_the_table_with_its_options() -> None:
 def named(cell: str) -> list[str]:
     """The names in a cell of a table."""
     return re.findall(r"`(\w+)`", cell)
+
+
+def test_the_example_of_a_package_of_its_own_selects() -> None:
+    """Half of the neurons of a small network, the loudest."""
+    from tests.tracing import harness, nets
+
+    [example] = re.findall(
+        r"```python\n(.*?)```", methods.DOCUMENT.read_text(encoding="utf-8"), flags=re.DOTALL
+    )
+    names: dict[str, Any] = {}
+    exec(example, names)
+    model, shape = nets.made("plain")
+    batch, _ = harness.held(model, nets.images(shape, 2, seed=1))
+    assert names["METHOD"].options == {"sparsity": 0.9}
+    selection = names["METHOD"].select(batch, sparsity=0.5)
+    assert sum(len(block) for block in selection.blocks) > 0
+    assert float((selection.sparsity - 0.5).abs().max()) < 0.2
