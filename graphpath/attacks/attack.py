@@ -20,11 +20,11 @@ from graphpath.attacks.methods import (
     LeastChange,
     Settings,
     attack_named,
+    derive_start_seed,
     perturb,
-    settings,
-    start_seed,
+    resolve_settings,
 )
-from graphpath.attacks.staging import Batch, Staging, remove_leftovers
+from graphpath.attacks.staging import AttackedBatch, Staging, remove_leftovers
 from graphpath.data import Given, Images, Labels, as_images
 from graphpath.data.rows import categories_of, sample_rows
 from graphpath.errors import DataError, MethodError, ModelError, RecordError
@@ -56,9 +56,9 @@ def attack(
 ) -> ImageSet:
     """Attack every image and return the adversarial ones as an image set in ``out``.
 
-    Without ``targeted`` an image is pushed away from what ``model`` predicts for it (its label is not
-    needed, and cannot leak); with a class, or ``"least_likely"`` (Kurakin et al. 2016), towards that.
-    ``epsilon`` bounds the change of every pixel in bim, fgsm and pgd (0.1 unless told otherwise); see
+    Without ``targeted`` an image is pushed away from what ``model`` predicts for it. Its label is not
+    needed, and cannot leak. With a class, or ``"least_likely"`` (Kurakin et al. 2016), it is pushed towards it.
+    ``epsilon`` bounds the change of every pixel in bim, fgsm and pgd (by default 0.1); see
     ``ATTACKS`` for the other defaults. deepfool and cw seek the least change and take ``options`` instead
     (``overshoot=0.02``; ``confidence=0.0``, ...: ``DeepFool``, ``CarliniWagner``). Each sample has
     its original as ``parent``, and in ``detail`` the attack, its strength, the model and ``predicted``,
@@ -68,24 +68,26 @@ def attack(
     every batch.
 
     Batches are kept as they finish: attacking again after an interruption goes on from there, and a
-    finished ``out`` of the same attack is returned as it is. ``success_rate`` tells how often it worked.
+    finished ``out`` of the same attack is returned as it is. ``success_rate`` is how often it worked.
     """
     loaded = as_loaded(model)
     source = meeting(loaded, as_images(images, labels), matching)
-    push = settings(name, epsilon, steps, step_size, **options)
+    strength = resolve_settings(name, epsilon, steps, step_size, **options)
     if isinstance(targeted, Integral) and not isinstance(targeted, bool):
         targeted = int(targeted)  # of numpy's, too
     _check_target(name, targeted)
-    run = _Run(loaded, source, name, push, targeted, seed)
-    path, key = Path(out), digest(run.provenance())
+    run = _Run(loaded, source, name, strength, targeted, seed)
+    path, key = Path(out), digest(run.describe_provenance())
     if path.exists():
-        return _finished(path, key)
+        return _open_finished(path, key)
     with alone_beside(path, "attack"), evaluating(loaded.module):
         if path.exists():  # another process has just finished it
-            return _finished(path, key)
+            return _open_finished(path, key)
         staging = Staging(path, key)
         while staging.done < len(source):
-            staging.append(run.batch(staging.done, staging.done + (batch or _batch_size(source))))
+            staging.append(
+                run.attack_batch(staging.done, staging.done + (batch or _choose_batch_size(source)))
+            )
             if progress is not None:
                 progress(staging.done, len(source))
         made = _assemble(path, run, staging, key)
@@ -100,23 +102,27 @@ class _Run:
     model: LoadedModel
     images: Images
     name: str
-    push: Settings
+    strength: Settings
     targeted: Target
     seed: int
 
-    def settings(self) -> dict[str, object]:
+    def describe_settings(self) -> dict[str, object]:
         """What each sample's ``detail`` says of the attack. The seed belongs to it only where it matters."""
-        said: dict[str, object] = {"attack": self.name, **asdict(self.push), "model": self.model.sha256[:16]}
+        settings: dict[str, object] = {
+            "attack": self.name,
+            **asdict(self.strength),
+            "model": self.model.sha256[:16],
+        }
         if self.targeted is not None:
-            said["targeted"] = self.targeted
+            settings["targeted"] = self.targeted
         if attack_named(self.name).random_start:
-            said["seed"] = self.seed
-        return said
+            settings["seed"] = self.seed
+        return settings
 
-    def provenance(self) -> dict[str, object]:
-        """What the whole set comes from; its digest tells one attack from another."""
+    def describe_provenance(self) -> dict[str, object]:
+        """What the whole set comes from; its digest identifies the attack."""
         return {
-            **self.settings(),
+            **self.describe_settings(),
             "model": {"name": self.model.name, "sha256": self.model.sha256},
             "images": {
                 "dataset": self.images.dataset,
@@ -126,30 +132,32 @@ class _Run:
             },
         }
 
-    def batch(self, start: int, stop: int) -> Batch:
+    def attack_batch(self, start: int, stop: int) -> AttackedBatch:
         """Attack images ``start`` to ``stop``."""
         module = self.model.module
         like = next(module.parameters(), torch.empty(0))
         pixels = self.images.batch(start, stop).to(like.device, like.dtype)
         _check_range(pixels, self.images)
         samples = self.images.rows()["sample"].slice(start, len(pixels)).to_pylist()
-        logits = _logits(module, pixels)
+        logits = _compute_logits(module, pixels)
         predicted = logits.argmax(1)
-        target = self._target(logits)
+        target = self._choose_target(logits)
         adversarial = perturb(
             module,
             pixels,
             predicted if target is None else target,
-            self.push,
+            self.strength,
             targeted=target is not None,
             random_start=attack_named(self.name).random_start,
-            seeds=[start_seed(self.seed, sample) for sample in samples],
+            seeds=[derive_start_seed(self.seed, sample) for sample in samples],
         )
-        reached = _logits(module, adversarial).argmax(1)
+        reached = _compute_logits(module, adversarial).argmax(1)
         success = reached != predicted if target is None else reached == target
-        return Batch(adversarial.cpu().float().numpy(), predicted.cpu().numpy(), success.cpu().numpy())
+        return AttackedBatch(
+            adversarial.cpu().float().numpy(), predicted.cpu().numpy(), success.cpu().numpy()
+        )
 
-    def _target(self, logits: torch.Tensor) -> torch.Tensor | None:
+    def _choose_target(self, logits: torch.Tensor) -> torch.Tensor | None:
         if self.targeted is None:
             return None
         if self.targeted == LEAST_LIKELY:
@@ -161,10 +169,10 @@ class _Run:
             )
         return torch.full((len(logits),), self.targeted, device=logits.device)
 
-    def samples(self, start: int, predicted: npt.NDArray[np.int64]) -> pa.Table:
+    def make_sample_rows(self, start: int, predicted: npt.NDArray[np.int64]) -> pa.Table:
         """The samples table of the adversarial images from ``start`` on."""
         parents = self.images.rows().slice(start, len(predicted)).to_pylist()
-        details = [self._detail(row, int(seen)) for row, seen in zip(parents, predicted, strict=True)]
+        details = [self._make_detail(row, int(seen)) for row, seen in zip(parents, predicted, strict=True)]
         return sample_rows(
             self.images.dataset,
             self.images.split,
@@ -175,12 +183,12 @@ class _Run:
             parents=[row["sample"] for row in parents],
         )
 
-    def _detail(self, parent: Mapping[str, Any], predicted: int) -> dict[str, object]:
-        # What tells the parent apart (its file, its pixels) tells the derived sample apart too.
+    def _make_detail(self, parent: Mapping[str, Any], predicted: int) -> dict[str, object]:
+        # What distinguishes the parent (its file, its pixels) distinguishes the derived sample too.
         inherited: dict[str, object] = json.loads(parent["detail"])
         if parent["variant"] != "original":
             inherited["of"] = parent["sample"]
-        return {**inherited, **self.settings(), "predicted": predicted}
+        return {**inherited, **self.describe_settings(), "predicted": predicted}
 
 
 def _check_target(name: str, targeted: Target) -> None:
@@ -199,13 +207,13 @@ def success_rate(adversarial: ImageSet) -> float:
     return rate
 
 
-def _batch_size(images: Images) -> int:
+def _choose_batch_size(images: Images) -> int:
     """Up to 128 small images at once, fewer large ones: activations are many times the pixels."""
     return max(1, min(128, 2_000_000 // math.prod(images.shape)))
 
 
 @torch.no_grad()
-def _logits(module: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
+def _compute_logits(module: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
     logits = module(pixels)
     if not isinstance(logits, torch.Tensor) or logits.ndim != 2:
         raise ModelError(f"{type(module).__name__}: expected logits (N, classes), which an attack needs")
@@ -221,7 +229,7 @@ def _check_range(pixels: torch.Tensor, images: Images) -> None:
         )
 
 
-def _finished(path: Path, key: str) -> ImageSet:
+def _open_finished(path: Path, key: str) -> ImageSet:
     if is_image_set(path) and (made := ImageSet(path)).provenance.get("key") == key:
         remove_leftovers(path)
         return made
@@ -235,8 +243,8 @@ def _assemble(path: Path, run: _Run, staging: Staging, key: str) -> ImageSet:
         start = 0
         while start < staging.done:
             batch = staging.read(start)
-            yield ImagePart(run.samples(start, batch.predicted), batch.pixels)
+            yield ImagePart(run.make_sample_rows(start, batch.predicted), batch.pixels)
             start += len(batch)
 
-    provenance = {**run.provenance(), "key": key, "success": staging.success()}
+    provenance = {**run.describe_provenance(), "key": key, "success": staging.measure_success()}
     return write_image_set(path, parts(), categories_of(run.images.scheme, run.images.classes), provenance)

@@ -52,9 +52,9 @@ class CarliniWagner:
     def _descend(
         self, module: nn.Module, images: Tensor, target: Tensor, constant: Tensor, targeted: bool
     ) -> tuple[Tensor, Tensor]:
-        """The nearest images found on the way that are what was wanted, and how near; inf where none is."""
+        """The nearest successful images of the descent, and their distances; inf where none succeeded."""
         w = torch.atanh((2 * images - 1) * (1 - 2 * EDGE)).requires_grad_(True)
-        # Adam's step is element by element: an image's way does not depend on its batch.
+        # Adam's step is element by element: an image's descent does not depend on its batch.
         adam = torch.optim.Adam([w], lr=self.rate)
         best, least = images.clone(), images.new_full((len(images),), torch.inf)
         for _ in range(self.steps):
@@ -72,7 +72,7 @@ class CarliniWagner:
 
 
 def _margin(logits: Tensor, target: Tensor, targeted: bool) -> Tensor:
-    """(n,): negative where the prediction is what was wanted."""
+    """(n,): negative where the attack succeeds."""
     of_target = logits.gather(1, target[:, None])[:, 0]
     other = logits.scatter(1, target[:, None], -torch.inf).amax(1)
     return other - of_target if targeted else of_target - other

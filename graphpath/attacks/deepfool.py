@@ -28,20 +28,20 @@ class DeepFool:
 
         An image that is no longer taken for its class moves no further.
         """
-        rivals = _rivals(module, images, own, self.classes)
+        rivals = _find_rivals(module, images, own, self.classes)
         moved, total = images.clone(), torch.zeros_like(images)
         left = torch.arange(len(images), device=images.device)
         for _ in range(self.steps):
-            holds, margins, slopes = _around(module, moved[left], own[left], rivals[left])
+            holds, margins, slopes = _linearise(module, moved[left], own[left], rivals[left])
             left, margins, slopes = left[holds], margins[holds], slopes[holds]
             if not len(left):
                 break
-            total[left] += _nearest(margins, slopes).view_as(total[left])
+            total[left] += _step_to_nearest(margins, slopes).view_as(total[left])
             moved[left] = (images[left] + (1 + self.overshoot) * total[left]).clamp(0, 1)
         return moved
 
 
-def _rivals(module: nn.Module, images: Tensor, own: Tensor, count: int) -> Tensor:
+def _find_rivals(module: nn.Module, images: Tensor, own: Tensor, count: int) -> Tensor:
     """int64 (n, k): the likeliest classes beside each image's own."""
     with torch.no_grad():
         logits: Tensor = module(images)
@@ -49,9 +49,13 @@ def _rivals(module: nn.Module, images: Tensor, own: Tensor, count: int) -> Tenso
     return others.topk(min(count, logits.shape[1]) - 1, 1).indices
 
 
-def _around(module: nn.Module, images: Tensor, own: Tensor, rivals: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Whether an image is still its own class (n,), how far its logit is below that of its own class for
-    every rival (n, k), and the gradients of these margins (n, k, pixels).
+def _linearise(
+    module: nn.Module, images: Tensor, own: Tensor, rivals: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The network linearised around each image.
+
+    Whether the image is still of its own class (n,); its margins, by how much the logit of that class exceeds
+    each rival's (n, k); and the gradients of the margins (n, k, pixels).
     """
     with torch.enable_grad():
         x = images.detach().requires_grad_(True)
@@ -61,17 +65,17 @@ def _around(module: nn.Module, images: Tensor, own: Tensor, rivals: Tensor) -> t
             torch.autograd.grad(margins[:, rival].sum(), x, retain_graph=True)[0].flatten(1)
             for rival in range(rivals.shape[1])
         ]
-    return logits.argmax(1) == own, margins.detach(), _within(images, torch.stack(slopes, 1))
+    return logits.argmax(1) == own, margins.detach(), _mask_leaving_pixels(images, torch.stack(slopes, 1))
 
 
-def _within(images: Tensor, slopes: Tensor) -> Tensor:
-    """``slopes`` without the pixels that would leave [0, 1] on the way down."""
+def _mask_leaving_pixels(images: Tensor, slopes: Tensor) -> Tensor:
+    """``slopes`` with 0 at the pixels that a step along them would take out of [0, 1]."""
     pixels = images.flatten(1)[:, None]
     leaving = ((pixels <= 0) & (slopes > 0)) | ((pixels >= 1) & (slopes < 0))
     return slopes.masked_fill(leaving, 0)
 
 
-def _nearest(margins: Tensor, slopes: Tensor) -> Tensor:
+def _step_to_nearest(margins: Tensor, slopes: Tensor) -> Tensor:
     """(n, pixels): the step onto the nearest of the linearised boundaries."""
     size = slopes.norm(dim=2)
     # Where a margin has no slope, its boundary is nowhere.

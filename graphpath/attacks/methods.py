@@ -1,4 +1,4 @@
-"""The attacks: names, defaults and what captum needs to be told so that it does what their papers say.
+"""The attacks: names, defaults, and the settings with which captum does what their papers say.
 
 Those that captum has not are in ``deepfool`` and ``carlini``.
 """
@@ -22,7 +22,7 @@ from graphpath.errors import MethodError
 from graphpath.ids import digest
 
 EPSILON = 0.1
-"""The bound of a bounded attack, unless told otherwise."""
+"""The default bound of a bounded attack."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class LeastChange:
     source: str
     settings: type[DeepFool] | type[CarliniWagner]
     targets: bool
-    """Whether it can be told what the image shall be taken for."""
+    """Whether it can be targeted at a class."""
     random_start: bool = False
 
 
@@ -70,44 +70,46 @@ class Strength:
 Settings = Strength | DeepFool | CarliniWagner
 
 
-def attack_named(name: str) -> Attack | LeastChange:
+def find_attack(name: str) -> Attack | LeastChange:
     """The attack called ``name``; ``MethodError`` where there is none."""
     if name not in ATTACKS:
         raise MethodError(f"attack {name!r} is unknown; there are {', '.join(ATTACKS)}")
     return ATTACKS[name]
 
 
-def settings(
+def resolve_settings(
     name: str,
     epsilon: float | None = None,
     steps: int | None = None,
     step_size: float | None = None,
     **options: float,
 ) -> Settings:
-    """What was asked for, defaults filled in. ``MethodError`` names what makes no sense."""
-    chosen = attack_named(name)
+    """The settings of the attack ``name``, defaults filled in. ``MethodError`` names what makes no sense."""
+    chosen = find_attack(name)
     if isinstance(chosen, Attack):
         if options:
             raise MethodError(
                 f"{name} has no option {', '.join(options)}; it takes epsilon, steps, step_size"
             )
-        return strength(name, EPSILON if epsilon is None else epsilon, steps, step_size)
+        return resolve_strength(name, EPSILON if epsilon is None else epsilon, steps, step_size)
     if epsilon is not None or step_size is not None:
         given = "epsilon" if epsilon is not None else "step_size"
         raise MethodError(
-            f"{name} seeks the least change and takes no {given}; its options are {_known(chosen)}"
+            f"{name} seeks the least change and takes no {given}; its options are {_list_options(chosen)}"
         )
-    return _least(name, chosen, options if steps is None else {**options, "steps": steps})
+    return _check_least_change(name, chosen, options if steps is None else {**options, "steps": steps})
 
 
-def _least(name: str, chosen: LeastChange, options: Mapping[str, float]) -> DeepFool | CarliniWagner:
+def _check_least_change(
+    name: str, chosen: LeastChange, options: Mapping[str, float]
+) -> DeepFool | CarliniWagner:
     """The settings of an attack that seeks the least change."""
     kinds: dict[str, type[int] | type[float]] = {
         field.name: int if isinstance(field.default, int) else float for field in fields(chosen.settings)
     }
     for option, value in options.items():
         if option not in kinds:
-            raise MethodError(f"{name} has no option {option}; it takes {_known(chosen)}")
+            raise MethodError(f"{name} has no option {option}; it takes {_list_options(chosen)}")
         least = 2 if option == "classes" else 1 if kinds[option] is int else 0
         wrong_kind = isinstance(value, bool) or not isinstance(
             value, int if kinds[option] is int else (int, float)
@@ -119,13 +121,13 @@ def _least(name: str, chosen: LeastChange, options: Mapping[str, float]) -> Deep
     return chosen.settings(**given)
 
 
-def _known(chosen: LeastChange) -> str:
+def _list_options(chosen: LeastChange) -> str:
     return ", ".join(f"{field.name} ({field.default})" for field in fields(chosen.settings))
 
 
-def strength(name: str, epsilon: float, steps: int | None, step_size: float | None) -> Strength:
+def resolve_strength(name: str, epsilon: float, steps: int | None, step_size: float | None) -> Strength:
     """The strength of a bounded attack. ``MethodError`` names what makes no sense."""
-    chosen = attack_named(name)
+    chosen = find_attack(name)
     assert isinstance(chosen, Attack)
     if not 0 < epsilon <= 1:
         raise MethodError(
@@ -156,9 +158,9 @@ class _Pgd(PGD):  # type: ignore[misc]
     def _random_point(
         self, center: torch.Tensor, radius: float, norm: str, mask: torch.Tensor | int
     ) -> torch.Tensor:
-        return center + (2 * self._noise(center) - 1) * radius
+        return center + (2 * self._draw_noise(center) - 1) * radius
 
-    def _noise(self, center: torch.Tensor) -> torch.Tensor:
+    def _draw_noise(self, center: torch.Tensor) -> torch.Tensor:
         drawn = [
             torch.rand(center.shape[1:], generator=torch.Generator().manual_seed(seed), dtype=center.dtype)
             for seed in self._seeds
@@ -174,7 +176,7 @@ def perturb(
     module: nn.Module,
     images: torch.Tensor,
     target: torch.Tensor,
-    push: Settings,
+    strength: Settings,
     *,
     targeted: bool,
     random_start: bool,
@@ -186,16 +188,16 @@ def perturb(
     eval mode; it is left without gradients.
     """
     start = images.detach().clone()
-    if isinstance(push, DeepFool):
-        return push.perturb(module, start, target)
-    if isinstance(push, CarliniWagner):
-        return push.perturb(module, start, target, targeted)
-    with _without_captum_remarks(), torch.enable_grad():
+    if isinstance(strength, DeepFool):
+        return strength.perturb(module, start, target)
+    if isinstance(strength, CarliniWagner):
+        return strength.perturb(module, start, target, targeted)
+    with _silence_captum(), torch.enable_grad():
         adversarial: torch.Tensor = _Pgd(module, seeds).perturb(
             start,
-            radius=push.epsilon,
-            step_size=push.step_size,
-            step_num=push.steps,
+            radius=strength.epsilon,
+            step_size=strength.step_size,
+            step_num=strength.steps,
             target=target,
             targeted=targeted,
             random_start=random_start,
@@ -204,13 +206,13 @@ def perturb(
 
 
 @contextmanager
-def _without_captum_remarks() -> Iterator[None]:
+def _silence_captum() -> Iterator[None]:
     """captum remarks at every step that it made its input require a gradient, which is its task."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Input Tensor .* did not already require gradients")
         yield
 
 
-def start_seed(seed: int, sample: int) -> int:
+def derive_start_seed(seed: int, sample: int) -> int:
     """The seed of one sample's random start."""
     return int(digest("attack", seed, sample)[:15], 16)

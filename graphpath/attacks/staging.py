@@ -15,7 +15,7 @@ from graphpath.record.files import remove_abandoned, unwritten, write_atomically
 
 
 @dataclass(frozen=True)
-class Batch:
+class AttackedBatch:
     """What the attack made of some images, and whether it worked."""
 
     pixels: npt.NDArray[np.float32]
@@ -30,7 +30,7 @@ class Batch:
 
 
 class Staging:
-    """Batches in order, one file each, for one attack that ``key`` identifies; each says whose it is.
+    """Batches in order, one file each, for the attack with this ``key``; each file records the key.
 
     Raises:
         RecordError: batches of an attack with another key are there.
@@ -38,16 +38,16 @@ class Staging:
 
     def __init__(self, out: Path, key: str) -> None:
         self.path, self.key = out.with_name(f".{out.name}.attack"), key
-        self._check()
-        self.done = self._count()
+        self._check_batches()
+        self.done = self._count_done()
 
-    def _file(self, start: int) -> Path:
+    def _locate_batch(self, start: int) -> Path:
         return self.path / f"from-{start:08d}.npz"
 
-    def _check(self) -> None:
+    def _check_batches(self) -> None:
         """Refuse another attack's batches; what is damaged, or of an attack that is not known, goes."""
         for file in sorted(self.path.glob("from-*.npz")):
-            found = _key_of(file)
+            found = _read_key(file)
             if found is None:
                 file.unlink()
             elif found != self.key:
@@ -57,36 +57,36 @@ class Staging:
                     "delete that folder"
                 )
 
-    def _count(self) -> int:
+    def _count_done(self) -> int:
         """How many images are done, from the first on without a gap or a damaged batch."""
         done = 0
-        while self._file(done).is_file():
+        while self._locate_batch(done).is_file():
             try:
                 done += len(self.read(done))
             except RecordError:
                 break
         return done
 
-    def append(self, batch: Batch) -> None:
+    def append(self, batch: AttackedBatch) -> None:
         """Keep ``batch``, which begins at image ``done``."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise unwritten(self.path, error) from error
-        write_atomically(self._file(self.done), lambda temporary: _save(temporary, batch, self.key))
+        write_atomically(self._locate_batch(self.done), lambda temporary: _save(temporary, batch, self.key))
         self.done += len(batch)
 
-    def read(self, start: int) -> Batch:
+    def read(self, start: int) -> AttackedBatch:
         """The batch that begins at image ``start``."""
-        file = self._file(start)
+        file = self._locate_batch(start)
         try:
             # Opened here: np.load leaves its own handle open where the file is damaged.
             with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
-                return Batch(stored["pixels"], stored["predicted"], stored["success"])
+                return AttackedBatch(stored["pixels"], stored["predicted"], stored["success"])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise RecordError(f"{file} is damaged; delete {self.path} and attack again") from error
 
-    def success(self) -> float:
+    def measure_success(self) -> float:
         """The share of all images on which the attack worked; 0 of none."""
         start, worked = 0, 0
         while start < self.done:
@@ -107,12 +107,12 @@ def remove_leftovers(out: Path) -> None:
         shutil.rmtree(out.with_name(f".{out.name}.attack"), ignore_errors=True)
 
 
-def _save(path: Path, batch: Batch, key: str) -> None:
+def _save(path: Path, batch: AttackedBatch, key: str) -> None:
     with path.open("wb") as file:
         np.savez(file, key=key, pixels=batch.pixels, predicted=batch.predicted, success=batch.success)
 
 
-def _key_of(file: Path) -> str | None:
+def _read_key(file: Path) -> str | None:
     """Which attack a batch is of; None where it does not say so."""
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:

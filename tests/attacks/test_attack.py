@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from graphpath.attacks import ATTACKS, attack, success_rate
-from graphpath.attacks.methods import Attack, perturb, start_seed, strength
+from graphpath.attacks.methods import Attack, derive_start_seed, perturb, resolve_strength
 from graphpath.data import TensorImages, open_images
 from graphpath.errors import DataError, MethodError, RecordError
 from graphpath.models import LoadedModel, as_loaded, evaluating
@@ -54,7 +54,7 @@ BOUNDED = sorted(name for name, known in ATTACKS.items() if isinstance(known, At
 @pytest.mark.parametrize("targeted", [False, True])
 def test_attacks_are_their_papers_formulas(exact: nn.Module, name: str, targeted: bool) -> None:
     x, target = IMAGES.batch(0, 20).double(), torch.from_numpy(IMAGES.labels.astype(np.int64))
-    push, start = strength(name, 0.15, None, None), ATTACKS[name].random_start
+    push, start = resolve_strength(name, 0.15, None, None), ATTACKS[name].random_start
     seeds = list(range(20))
     made = perturb(exact, x, target, push, targeted=targeted, random_start=start, seeds=seeds)
     expected = x.clone()
@@ -118,7 +118,7 @@ def test_a_confident_network_is_attacked_too(exact: nn.Module) -> None:
     target = confident(x).argmax(1)
     largest = gradient(confident, x, target).abs().amax((1, 2, 3))
     assert (largest < 1e-6).any()
-    push = strength("fgsm", 0.1, None, None)
+    push = resolve_strength("fgsm", 0.1, None, None)
     made = perturb(confident, x, target, push, targeted=False, random_start=False, seeds=[])
     assert ((made - x).abs().amax((1, 2, 3)) > 0.09).all()
 
@@ -195,7 +195,7 @@ def test_the_result_depends_on_the_seed_and_not_on_the_batch(
     ]
     torch.testing.assert_close(sets[0], sets[1], atol=1e-6, rtol=0)
     assert torch.equal(sets[0], sets[2]) == (not ATTACKS[name].random_start)
-    assert start_seed(0, 5) != start_seed(1, 5) != start_seed(1, 6)
+    assert derive_start_seed(0, 5) != derive_start_seed(1, 5) != derive_start_seed(1, 6)
 
 
 def test_nothing_is_left_on_the_network(digits_model: Digits, tmp_path: Path) -> None:

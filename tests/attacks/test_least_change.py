@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from graphpath.attacks import CarliniWagner, DeepFool, attack, success_rate
-from graphpath.attacks.methods import perturb, strength
+from graphpath.attacks.methods import perturb, resolve_strength
 from graphpath.data import open_images
 from graphpath.models import LoadedModel
 
@@ -48,7 +48,7 @@ def fgsm(module: nn.Module, images: Tensor) -> Tensor:
     """L2 of the weakest FGSM, of epsilons .02 apart, that changes the prediction; inf where none does."""
     own, least = predicted(module, images), torch.full((len(images),), torch.inf)
     for epsilon in np.arange(0.02, 1.0, 0.02):
-        push = strength("fgsm", float(epsilon), None, None)
+        push = resolve_strength("fgsm", float(epsilon), None, None)
         made = perturb(module, images, own, push, targeted=False, random_start=False, seeds=[])
         worked = predicted(module, made) != own
         least = torch.where(worked, torch.minimum(least, distance(made, images)), least)
