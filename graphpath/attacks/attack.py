@@ -57,7 +57,7 @@ def attack(
     """Attack every image and return the adversarial ones as an image set in ``out``.
 
     Without ``targeted`` an image is pushed away from what ``model`` predicts for it. Its label is not
-    needed, and cannot leak. With a class, or ``"least_likely"`` (Kurakin et al. 2016), it is pushed towards it.
+    needed, and cannot leak. With a class, or ``"least_likely"`` (Kurakin et al. 2016), it is pushed there.
     ``epsilon`` bounds the change of every pixel in bim, fgsm and pgd (by default 0.1); see
     ``ATTACKS`` for the other defaults. deepfool and cw seek the least change and take ``options`` instead
     (``overshoot=0.02``; ``confidence=0.0``, ...: ``DeepFool``, ``CarliniWagner``). Each sample has

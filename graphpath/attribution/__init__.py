@@ -1,8 +1,9 @@
-"""Attribution: which pixels, by the gradient through a pathway or as captum has it.
+"""Attribution: how much each pixel counts, by the gradient through a pathway or by captum's methods.
 
-pathway              the gradient through the frozen neurons of any tracing method
-baselines, plain     captum's Gradient, InputXGradient, IntegratedGradients, GradCAM, Guided Backprop
-attribute            the public function, and heat maps
+pathway         the gradient through the frozen neurons of any tracing method
+baselines       captum's Gradient, InputXGradient, IntegratedGradients, GradCAM, Guided Backprop
+target_module   the compiled network as modules, for captum's hooks
+attribute       the public function, and heat maps
 """
 
 from graphpath.extras import needed_by

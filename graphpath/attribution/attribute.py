@@ -1,4 +1,4 @@
-"""``attribute``: what each pixel counts, by any method; ``heatmap``: one number a pixel."""
+"""``attribute``: how much each pixel counts, by any method; ``heatmap``: one number a pixel."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def attribute(
     matching: str = BY_NAME,
     **options: Any,
 ) -> Tensor:
-    """What the pixels of images count for a target.
+    """How much the pixels of images count for a target.
 
-    A tracing method gives the pathway gradient: df/dx of the network in which only the neurons that the
-    method selects are left, their mask frozen (Khakzar et al. 2021). ``"gradient"``, ``"input_x_gradient"``,
+    A tracing method gives the pathway gradient (Khakzar et al. 2021): df/dx of the network that keeps only
+    the neurons selected by the method, their mask frozen. ``"gradient"``, ``"input_x_gradient"``,
     ``"integrated_gradients"``, ``"grad_cam"`` and ``"guided_backprop"`` are captum's, for comparison.
 
     Args:
@@ -73,7 +73,7 @@ def attribute(
         batches = Batches(loaded, source, target, seed)
         size = batch or batches.fitting(chosen, given)
         select = partial(chosen.knowing(batches.learned(chosen, size, given)), **given)
-        return torch.cat([_attributed(select, part).cpu() for part, _ in batches.examples(size)])
+        return torch.cat([_attribute_batch(select, part).cpu() for part, _ in batches.examples(size)])
 
 
 def heatmap(attribution: Tensor) -> Tensor:
@@ -88,6 +88,6 @@ def heatmap(attribution: Tensor) -> Tensor:
     return torch.where(scale > 0, value / torch.where(scale > 0, scale, 1), 0)
 
 
-def _attributed(select: Callable[[Batch], Selection | Tensor], batch: Batch) -> Tensor:
+def _attribute_batch(select: Callable[[Batch], Selection | Tensor], batch: Batch) -> Tensor:
     found = select(batch)
     return found if isinstance(found, Tensor) else pathway_gradient(batch, found)

@@ -1,4 +1,4 @@
-"""Attributions for comparison, computed by captum on the network taken apart."""
+"""Attributions for comparison, computed by captum on the compiled network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from captum.attr import (
 )
 from torch import Tensor
 
-from graphpath.attribution.plain import Plain
+from graphpath.attribution.target_module import TargetModule
 from graphpath.errors import MethodError
 from graphpath.network import Site
 from graphpath.tracing.batch import Batch
@@ -23,27 +23,27 @@ from graphpath.tracing.targets import site_called
 
 def gradient(batch: Batch) -> Tensor:
     """df/dx (Simonyan et al. 2014), signed: (N, C, H, W)."""
-    return _attributed(Saliency(_plain(batch)), batch, abs=False)
+    return _run_captum(Saliency(_build_module(batch)), batch, abs=False)
 
 
 def input_x_gradient(batch: Batch) -> Tensor:
     """``x * df/dx`` (Shrikumar et al. 2016): (N, C, H, W)."""
-    return _attributed(InputXGradient(_plain(batch)), batch)
+    return _run_captum(InputXGradient(_build_module(batch)), batch)
 
 
 def integrated_gradients(batch: Batch, *, steps: int = 50) -> Tensor:
     """Integrated Gradients from black (Sundararajan et al. 2017), Gauss-Legendre rule: (N, C, H, W).
 
     Args:
-        steps: evaluations of the gradient on the way.
+        steps: evaluations of the gradient along the path from black.
 
     Raises:
         MethodError: there are no steps.
     """
     if steps < 1:
         raise MethodError(f"steps={steps} is out of range; expected at least 1.")
-    found = IntegratedGradients(_plain(batch))
-    return _attributed(found, batch, n_steps=steps, internal_batch_size=len(batch.images))
+    found = IntegratedGradients(_build_module(batch))
+    return _run_captum(found, batch, n_steps=steps, internal_batch_size=len(batch.images))
 
 
 def grad_cam(batch: Batch, *, layer: str = "last") -> Tensor:
@@ -56,11 +56,11 @@ def grad_cam(batch: Batch, *, layer: str = "last") -> Tensor:
     Raises:
         MethodError: there is no such layer.
     """
-    site = _weighed_layer(batch, layer)
-    plain = _plain(batch)
-    found = _attributed(LayerGradCam(plain, plain.steps[site.after]), batch, relu_attributions=True)
-    brought: Tensor = LayerAttribution.interpolate(found, tuple(batch.images.shape[2:]), "bilinear")
-    return brought
+    site = _choose_layer(batch, layer)
+    module = _build_module(batch)
+    found = _run_captum(LayerGradCam(module, module.steps[site.after]), batch, relu_attributions=True)
+    resized: Tensor = LayerAttribution.interpolate(found, tuple(batch.images.shape[2:]), "bilinear")
+    return resized
 
 
 def guided_backprop(batch: Batch) -> Tensor:
@@ -69,25 +69,25 @@ def guided_backprop(batch: Batch) -> Tensor:
     Raises:
         MethodError: the network has no ReLU, so there is nothing to guide.
     """
-    plain = _plain(batch)
-    if not plain.rectified:
+    module = _build_module(batch)
+    if not module.has_relu:
         raise MethodError("guided_backprop guides at ReLUs, and the network has none.")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Setting backward hooks on ReLU activations")
-        return _attributed(GuidedBackprop(plain), batch)
+        return _run_captum(GuidedBackprop(module), batch)
 
 
-def _plain(batch: Batch) -> Plain:
-    return Plain(batch.wiring.network, batch.goal)
+def _build_module(batch: Batch) -> TargetModule:
+    return TargetModule(batch.wiring.network, batch.goal)
 
 
-def _attributed(method: object, batch: Batch, **options: object) -> Tensor:
+def _run_captum(method: object, batch: Batch, **options: object) -> Tensor:
     images = batch.images.detach().clone().requires_grad_(True)
     found: Tensor = method.attribute(images, additional_forward_args=(batch.held.seed,), **options)  # type: ignore[attr-defined]
     return found.detach()
 
 
-def _weighed_layer(batch: Batch, layer: str) -> Site:
+def _choose_layer(batch: Batch, layer: str) -> Site:
     before = [site for site in batch.wiring.sites[: batch.goal.number] if batch.held.leads[site.number]]
     if layer != "last":
         site = site_called(layer, batch.wiring.network)

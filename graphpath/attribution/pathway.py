@@ -19,7 +19,7 @@ def pathway_gradient(batch: Batch, selection: Selection) -> Tensor:
 
     The max-pools and activations of the masked network switch as they do in it.
     """
-    factors = kept(batch, selection).to(batch.images.dtype)
+    factors = mask_kept_neurons(batch, selection).to(batch.images.dtype)
     with torch.enable_grad():
         images = batch.images.detach().clone().requires_grad_(True)
         f = (masked(batch.wiring.network, images, factors, batch.goal) * batch.held.seed).sum()
@@ -27,11 +27,11 @@ def pathway_gradient(batch: Batch, selection: Selection) -> Tensor:
     return gradient
 
 
-def kept(batch: Batch, selection: Selection) -> Tensor:
-    """The neurons that are not taken out: those selected, and those that no method thresholds: (N, neurons).
+def mask_kept_neurons(batch: Batch, selection: Selection) -> Tensor:
+    """The mask (N, neurons) of neurons that stay: those selected, and those that no method thresholds.
 
-    Of a method that chooses edges, the neurons at their ends are selected, and all of the layers behind those
-    that it selects in (diffusion ends at feature maps).
+    Of a method that selects edges, the neurons at their ends are selected. Later layers than those that it
+    selects in are kept whole (diffusion ends at feature maps).
     """
     chosen = selection.neurons
     if chosen is None:

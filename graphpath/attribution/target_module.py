@@ -24,7 +24,7 @@ class Rectifier(nn.Module):
         return rectified
 
 
-class PlainStep(nn.Module):
+class StepModule(nn.Module):
     """One operation with its own gradient."""
 
     def __init__(self, operation: Operation) -> None:
@@ -35,17 +35,17 @@ class PlainStep(nn.Module):
         return self._operation.true(*inputs)
 
 
-def _module(operation: Operation) -> nn.Module:
-    return Rectifier() if isinstance(operation, Relu) else PlainStep(operation)
+def _wrap_operation(operation: Operation) -> nn.Module:
+    return Rectifier() if isinstance(operation, Relu) else StepModule(operation)
 
 
-class Plain(nn.Module):
+class TargetModule(nn.Module):
     """f as a module: the goal's outputs (N, size), weighed by ``weights`` of the same shape, summed: (N,)."""
 
     def __init__(self, network: Network, goal: Site) -> None:
         super().__init__()
         self._program = network.program.steps[: goal.after + 1]
-        self.steps = nn.ModuleList(_module(step.operation) for step in self._program)
+        self.steps = nn.ModuleList(_wrap_operation(step.operation) for step in self._program)
 
     def forward(self, images: Tensor, weights: Tensor) -> Tensor:
         values: list[Tensor] = []
@@ -54,6 +54,6 @@ class Plain(nn.Module):
         return (values[-1].flatten(1) * weights).sum(1)
 
     @property
-    def rectified(self) -> bool:
+    def has_relu(self) -> bool:
         """Whether it has a ReLU."""
         return any(isinstance(module, Rectifier) for module in self.steps)
