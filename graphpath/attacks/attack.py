@@ -19,8 +19,8 @@ from torch import nn
 from graphpath.attacks.methods import (
     LeastChange,
     Settings,
-    attack_named,
     derive_start_seed,
+    find_attack,
     perturb,
     resolve_settings,
 )
@@ -115,7 +115,7 @@ class _Run:
         }
         if self.targeted is not None:
             settings["targeted"] = self.targeted
-        if attack_named(self.name).random_start:
+        if find_attack(self.name).random_start:
             settings["seed"] = self.seed
         return settings
 
@@ -148,7 +148,7 @@ class _Run:
             predicted if target is None else target,
             self.strength,
             targeted=target is not None,
-            random_start=attack_named(self.name).random_start,
+            random_start=find_attack(self.name).random_start,
             seeds=[derive_start_seed(self.seed, sample) for sample in samples],
         )
         reached = _compute_logits(module, adversarial).argmax(1)
@@ -192,7 +192,7 @@ class _Run:
 
 
 def _check_target(name: str, targeted: Target) -> None:
-    chosen = attack_named(name)
+    chosen = find_attack(name)
     if targeted is not None and isinstance(chosen, LeastChange) and not chosen.targets:
         raise MethodError(
             f"{name} knows no target: it goes to the nearest boundary; use cw, bim, fgsm or pgd"

@@ -1,11 +1,12 @@
 """Verifying: does what a query found matter to the network? (``graphpath/README.md``, "Ablation")
 
-asking               the question, and the store's answer
-answer, sets         ids as neurons or edges of the network, image by image
-controls, baselines  what they are held against, and what stands in for them
-ablation             the network run without them
-outcomes             what that changes; estimates, statistics: its intervals and p-values
-verdict              what it means, in words
+asking                the query, and the store's answer
+answer, sets          ids as neurons or edges of the network, image by image
+controls, baselines   random sets to compare with, and the values that removed neurons take
+ablation              the network run without the answer, and without each draw
+outcomes              what ablation changes
+estimates, statistics its intervals and p-values
+verdict               what is concluded, in words
 """
 
 from graphpath.extras import needed_by

@@ -16,11 +16,11 @@ from graphpath.network import Network
 from graphpath.network.edits import Circuit
 from graphpath.tracing.batches import MEMORY, originals_of
 from graphpath.tracing.targets import Asked, Class, chosen
-from graphpath.verifying.answer import Answer, Ints
-from graphpath.verifying.baselines import Baseline, baseline, parts
+from graphpath.verifying.answer import AnswerSets, Ints
+from graphpath.verifying.baselines import Baseline, make_baseline, split_batches
 from graphpath.verifying.controls import CONTROLS, Controls
 from graphpath.verifying.outcomes import Outcome, Outcomes
-from graphpath.verifying.sets import Chosen, of_answer
+from graphpath.verifying.sets import BatchSets, sets_from_answer
 
 Progress = Callable[[int, int], None]
 """Called with the passes done and the passes in all, each of one image."""
@@ -30,8 +30,8 @@ EDGE = 400
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How an answer is put to the test."""
+class AblationPlan:
+    """How an answer is ablated."""
 
     mode: str
     baseline: str
@@ -46,65 +46,65 @@ class Ablation:
 
     network: Network
     images: Images
-    answer: Answer
-    plan: Plan
+    answer: AnswerSets
+    plan: AblationPlan
     batch: int | None
 
     @cached_property
     def circuit(self) -> Circuit:
-        """The network, wired."""
+        """The network, compiled for edits."""
         return Circuit(self.network)
 
     @cached_property
     def used(self) -> Ints:
-        """Which of the images given are run."""
-        return self.answer.images(len(self.images))
+        """The positions of the images that are run."""
+        return self.answer.list_images(len(self.images))
 
     @cached_property
     def labels(self) -> Ints:
         """The labels of all images given, -1 for none."""
         return np.asarray(self.images.rows()["label"].to_numpy(), dtype=np.int64)
 
-    def outcomes(self, progress: Progress | None) -> Outcomes:
-        """What comes of it for each of the images used."""
-        batches = parts(self.used, self.size)
-        base = baseline(
-            self.plan.baseline, self.circuit, self.pixels, len(self.images), self.size, self.plan.seed
+    def run(self, progress: Progress | None) -> Outcomes:
+        """The outcomes for each of the images used: untouched, ablated, and of each control's draws."""
+        batches = split_batches(self.used, self.size)
+        base = make_baseline(
+            self.plan.baseline, self.circuit, self.read_pixels, len(self.images), self.size, self.plan.seed
         )
         each, done = len(CONTROLS) * self.plan.draws + 2, 0
         columns: list[list[Outcome]] = [[] for _ in range(each)]
         for images in batches:
-            for column, outcome in zip(columns, self._batch(images, base), strict=True):
+            for column, outcome in zip(columns, self._run_batch(images, base), strict=True):
                 column.append(outcome)
                 done += len(images)
                 if progress is not None:
                     progress(done, each * len(self.used))
-        clean, answer, *draws = (Outcome.joined(column) for column in columns)
+        clean, answer, *draws = (Outcome.join(column) for column in columns)
         count = self.plan.draws
         controls = {kind: tuple(draws[i * count : (i + 1) * count]) for i, kind in enumerate(CONTROLS)}
         shared = self.answer.image is None
         return Outcomes(clean, answer, controls, self.labels[self.used], shared)
 
-    def _batch(self, images: Ints, base: Baseline) -> Iterator[Outcome]:
+    def _run_batch(self, images: Ints, base: Baseline) -> Iterator[Outcome]:
         """The outcomes of one batch: untouched, the answer's, then each control's draws."""
-        plan, pixels = self.plan, self.pixels(images)
+        plan, pixels = self.plan, self.read_pixels(images)
         clean = self.circuit.run(pixels, recorded=True)
-        target = self._target(images, clean.logits)
-        found = of_answer(self.answer, images, self.network)
-        controls = Controls(self.circuit, clean, found, plan.seed, self._keys(images))
+        target = self._choose_target(images, clean.logits)
+        found = sets_from_answer(self.answer, images, self.network)
+        controls = Controls(self.circuit, clean, found, plan.seed, self._draw_keys(images))
         values = base(images)
 
-        def ablated(chosen: Chosen) -> Outcome:
-            logits = self.circuit.run(pixels, chosen.edits(plan.mode, values)).logits
-            return Outcome.of(logits, target, chosen.total)
+        def run_without(chosen: BatchSets) -> Outcome:
+            logits = self.circuit.run(pixels, chosen.make_edits(plan.mode, values)).logits
+            return Outcome.from_logits(logits, target, chosen.total)
 
-        yield Outcome.of(clean.logits, target, torch.zeros_like(target[:1]))
-        yield ablated(found)
+        yield Outcome.from_logits(clean.logits, target, torch.zeros_like(target[:1]))
+        yield run_without(found)
         for kind in CONTROLS:
             for number in range(plan.draws):
-                yield ablated(controls.draw(kind, number))
+                yield run_without(controls.draw(kind, number))
 
-    def _target(self, images: Ints, logits: Tensor) -> Tensor:
+    def _choose_target(self, images: Ints, logits: Tensor) -> Tensor:
         """The class of each image (N,) whose logit is watched."""
         rows, target = self.images.rows().take(images), self.plan.target
         if isinstance(target, Tensor):
@@ -114,13 +114,13 @@ class Ablation:
         originals = torch.from_numpy(originals_of(rows, self.images)).to(device)
         return chosen(target, logits, Asked(labels, originals, slice(None)))
 
-    def _keys(self, images: Ints) -> list[object]:
-        """What an image's draws depend on; one for all where the answer is the same for all."""
+    def _draw_keys(self, images: Ints) -> list[object]:
+        """What an image's draws depend on; one key for all where the answer is the same for all."""
         if self.answer.image is None:
             return ["all"]
         return list(self.images.rows()["sample"].take(images).to_pylist())
 
-    def pixels(self, images: Ints) -> Tensor:
+    def read_pixels(self, images: Ints) -> Tensor:
         """The images with these numbers (N, C, H, W), where and as the network is."""
         source = self.images
         if isinstance(source, BaseImages):
@@ -131,7 +131,7 @@ class Ablation:
 
     @cached_property
     def size(self) -> int:
-        """Images at a time: as asked for, or what fits."""
+        """The batch size: as given, or what fits into memory."""
         if self.batch is not None:
             return self.batch
         item = torch.empty((), dtype=self.network.dtype).element_size()

@@ -26,12 +26,12 @@ OWNERS: Final = ("sample", "pathway")
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
-    """Neurons, or edges, each once; of all images alike, or for each of some images its own.
+class AnswerSets:
+    """The neurons, or edges, that an answer names, each once: the same for all images, or for each its own.
 
     ``columns`` are one column (R,) of neurons, or two of edges (source, target), numbers within the network;
-    ``image`` (R,), ascending, the rows' images among those given, None where each row is of every image.
-    ``layers`` are the numbers of the sites that are ablated: those of the neurons, or of the edges' targets.
+    ``image`` (R,), ascending, are the positions of the rows' images; None where each row is of every image.
+    ``layers`` are the numbers of the layers that are ablated, of the neurons or of the edges' targets.
     """
 
     columns: tuple[Ints, ...]
@@ -51,17 +51,17 @@ class Answer:
             found.update(np.ascontiguousarray(column).tobytes())
         return found.hexdigest()
 
-    def images(self, count: int) -> Ints:
-        """Which of the ``count`` images given it is of."""
+    def list_images(self, count: int) -> Ints:
+        """The positions, among ``count`` images given, of those that it is of."""
         return np.arange(count) if self.image is None else np.unique(self.image)
 
 
 @dataclass(frozen=True)
-class Reader:
-    """What an answer's ids mean: those of ``network``, the first being ``first``, and of images.
+class AnswerReader:
+    """Resolves an answer's ids to neurons of ``network``, whose first neuron is ``first``, and to images.
 
-    ``samples`` are the ids of the images given, ``pathways`` says by id which sample a pathway is of,
-    ``models`` what others the store holds, by their first neuron.
+    ``samples`` are the ids of the images given. ``pathways`` maps a pathway's id to its sample. ``models``
+    are the names of the store's other models, by their first neuron.
     """
 
     network: Network
@@ -70,66 +70,66 @@ class Reader:
     pathways: pd.Series[int]
     models: Mapping[int, str] = field(default_factory=dict)
 
-    def read(self, frame: pd.DataFrame, layers: Sequence[int | str] | None, *, shared: bool) -> Answer:
+    def read(self, frame: pd.DataFrame, layers: Sequence[int | str] | None, *, shared: bool) -> AnswerSets:
         """The answer in ``frame``: the columns source and target, or neuron, or map (all neurons of the map).
 
-        ``layers`` (numbers or names) are the sites whose neurons are taken, or the edges into which; by
-        default all that the answer names but the input and the logits as sites of neurons. A column sample or
-        pathway says whose row each is, unless ``shared``; rows of images that are not given are left out.
+        ``layers`` (numbers or names) are those whose neurons, or incoming edges, are taken. By default they
+        are all that the answer names; of neurons, without the input and the logits. A column sample or
+        pathway gives the image of each row, unless ``shared``; rows of other images are left out.
 
         Raises AnswerError.
         """
-        kind = kind_of(frame)
+        kind = find_kind(frame)
         if frame.empty:
             raise AnswerError("The answer is empty: there is nothing to ablate. Ask for more, or elsewhere.")
-        columns = [self._numbers(frame, name) for name in COLUMNS[kind]]
-        image = None if shared else self._images(frame)
+        columns = [self._read_numbers(frame, name) for name in COLUMNS[kind]]
+        image = None if shared else self._match_images(frame)
         if kind == "maps":
-            columns, image = self._of_maps(columns[0], image)
+            columns, image = self._expand_maps(columns[0], image)
         if kind == "edges":
             self._check_edges(*columns)
         given = np.stack([*([] if image is None else [image]), *columns], 1)
         if image is not None:
             given = given[image >= 0]
-        site = self._site(given[:, -1])
-        wanted = self._wanted(np.unique(site), layers, edges=kind == "edges")
-        return self._made(given[np.isin(site, wanted)], owned=image is not None)
+        site = self._find_sites(given[:, -1])
+        wanted = self._choose_layers(np.unique(site), layers, edges=kind == "edges")
+        return self._build(given[np.isin(site, wanted)], owned=image is not None)
 
-    def _made(self, given: Ints, *, owned: bool) -> Answer:
+    def _build(self, given: Ints, *, owned: bool) -> AnswerSets:
         rows = np.unique(given, axis=0)
         parts = [np.ascontiguousarray(rows[:, number]) for number in range(rows.shape[1])]
         owner = parts.pop(0) if owned else None
-        layers = tuple(int(number) for number in np.unique(self._site(parts[-1])))
-        return Answer(tuple(parts), owner, layers)
+        layers = tuple(int(number) for number in np.unique(self._find_sites(parts[-1])))
+        return AnswerSets(tuple(parts), owner, layers)
 
-    def _numbers(self, frame: pd.DataFrame, name: str) -> Ints:
+    def _read_numbers(self, frame: pd.DataFrame, name: str) -> Ints:
         """A column of ids as numbers within the network."""
-        ids = integers(frame, name)
+        ids = read_integers(frame, name)
         outside = (ids < self.first) | (ids >= self.first + self.network.neurons)
         if outside.any():
             raise AnswerError(
                 f"Column {name} names neuron {ids[outside][0]}, which this network has not (its neurons are "
                 f"{self.first} to {self.first + self.network.neurons - 1}): the answer is of "
-                f"{self._owner(int(ids[outside][0]))}."
+                f"{self._describe_owner(int(ids[outside][0]))}."
             )
         return ids - self.first
 
-    def _owner(self, neuron: int) -> str:
+    def _describe_owner(self, neuron: int) -> str:
         before = [first for first in self.models if first <= neuron < first + BLOCK]
         if before:
             return f"the model {self.models[max(before)]}"
         return "another model, or of this one at another input size"
 
-    def _site(self, number: Ints) -> Ints:
+    def _find_sites(self, number: Ints) -> Ints:
         starts = np.array([site.offset for site in self.network.sites])
         return np.searchsorted(starts, number, side="right") - 1
 
-    def _images(self, frame: pd.DataFrame) -> Ints | None:
-        """Whose row each is, among the images given, -1 for none of them; None where no column says it."""
+    def _match_images(self, frame: pd.DataFrame) -> Ints | None:
+        """The position of each row's image among those given, -1 for none; None without such a column."""
         owner = next((name for name in OWNERS if name in frame.columns), None)
         if owner is None:
             return None
-        sample = integers(frame, owner)
+        sample = read_integers(frame, owner)
         if owner == "pathway":
             sample = np.asarray(self.pathways.reindex(sample, fill_value=-1).to_numpy(), dtype=np.int64)
         order = np.argsort(self.samples, kind="stable")
@@ -141,11 +141,11 @@ class Reader:
             )
         return image
 
-    def _of_maps(self, first: Ints, image: Ints | None) -> tuple[list[Ints], Ints | None]:
+    def _expand_maps(self, first: Ints, image: Ints | None) -> tuple[list[Ints], Ints | None]:
         """All neurons of the feature maps with these first neurons."""
         planes = np.array([site.shape[1] * site.shape[2] for site in self.network.sites])
         starts = np.array([site.offset for site in self.network.sites])
-        site = self._site(first)
+        site = self._find_sites(first)
         if ((first - starts[site]) % planes[site] != 0).any():
             raise AnswerError(
                 "Column map holds what is no feature map's id, which is that of its first neuron."
@@ -156,7 +156,7 @@ class Reader:
 
     def _check_edges(self, source: Ints, target: Ints) -> None:
         """Refuse edges between layers that the network does not join."""
-        pairs = np.unique(np.stack([self._site(source), self._site(target)], 1), axis=0)
+        pairs = np.unique(np.stack([self._find_sites(source), self._find_sites(target)], 1), axis=0)
         sites = self.network.sites
         for one, other in pairs.tolist():
             if one not in self.network.sources(sites[other]):
@@ -165,13 +165,13 @@ class Reader:
                     "read it: source and target must be the neurons at the ends of an edge, in this order."
                 )
 
-    def _wanted(self, named: Ints, layers: Sequence[int | str] | None, *, edges: bool) -> list[int]:
-        """The numbers of the sites that are ablated."""
+    def _choose_layers(self, named: Ints, layers: Sequence[int | str] | None, *, edges: bool) -> list[int]:
+        """The numbers of the layers that are ablated."""
         sites = self.network.sites
         if layers is not None:
-            chosen = [called(layer, sites) for layer in layers]
+            chosen = [find_layer(layer, sites) for layer in layers]
             if not set(chosen) & set(named.tolist()):
-                raise AnswerError(f"The answer names nothing in the layers asked for: {_list(layers)}.")
+                raise AnswerError(f"The answer names nothing in the layers that you gave: {_list(layers)}.")
             return chosen
         ends = () if edges else (0, len(sites) - 1)
         found = [number for number in named.tolist() if number not in ends]
@@ -183,7 +183,7 @@ class Reader:
         return found
 
 
-def kind_of(frame: pd.DataFrame) -> str:
+def find_kind(frame: pd.DataFrame) -> str:
     """A key of COLUMNS. Raises AnswerError where the columns name no neurons or edges."""
     for kind, columns in COLUMNS.items():
         if set(columns) <= set(frame.columns):
@@ -194,7 +194,7 @@ def kind_of(frame: pd.DataFrame) -> str:
     )
 
 
-def integers(frame: pd.DataFrame, name: str) -> Ints:
+def read_integers(frame: pd.DataFrame, name: str) -> Ints:
     """A column of ids. Raises AnswerError where it holds anything else."""
     try:
         column = np.asarray(frame[name].to_numpy(dtype=np.int64))
@@ -205,7 +205,7 @@ def integers(frame: pd.DataFrame, name: str) -> Ints:
     return column
 
 
-def called(layer: int | str, sites: Sequence[Site]) -> int:
+def find_layer(layer: int | str, sites: Sequence[Site]) -> int:
     """The number of a layer given by number or name. Raises AnswerError."""
     numbers = {site.name: site.number for site in sites}
     if isinstance(layer, str) and layer in numbers:

@@ -1,4 +1,4 @@
-"""Asking a store for what is to be ablated, and what it says of where the answer came from."""
+"""Asking a store for the answer to ablate, with its provenance: query, parameters, runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from graphpath.queries import find, limits, runner
 from graphpath.queries.text import bare, parameters
 from graphpath.stores import models
 from graphpath.stores.given import plain
-from graphpath.verifying.answer import OWNERS, Ints, integers, kind_of
+from graphpath.verifying.answer import OWNERS, Ints, find_kind, read_integers
 
 if TYPE_CHECKING:
     from graphpath.stores import Store
@@ -25,31 +25,32 @@ BY = ("answer", "sample")
 
 
 @dataclass(frozen=True)
-class Question:
+class AnswerQuery:
     """A named query, or Cypher of one's own, with its parameters.
 
-    ``by`` is "sample" where each image is to have rows of its own: those with its ``sample`` or ``pathway``,
-    or the answer for its ``$sample`` or ``$pathway``; "answer" where all rows are of all images; None for
-    what the answer's columns say.
+    With ``by`` "sample" each image has rows of its own: those with its ``sample`` or ``pathway``, or the
+    answer for its ``$sample`` or ``$pathway``. With "answer" all rows are of all images. None decides by the
+    answer's columns.
     """
 
-    query: str | None = None
+    name: str | None = None
     cypher: str | None = None
     parameters: Mapping[str, object] = field(default_factory=dict)
     by: str | None = None
 
-    def takes(self, store: Store) -> frozenset[str]:
-        """The parameters that it has. Raises QueryFileError where the store knows no such query."""
-        if self.query:
-            return frozenset(find(self.query, store.queries).parameters)
+    def list_parameters(self, store: Store) -> frozenset[str]:
+        """The names of its parameters. Raises QueryFileError where the store knows no such query."""
+        if self.name:
+            return frozenset(find(self.name, store.queries).parameters)
         return frozenset(parameters(self.cypher or ""))
 
 
 @dataclass(frozen=True)
-class Told:
-    """An answer as it was given: its rows, the Cypher, the parameters that it was given for, and the runs
-    that it is of. ``pathways`` says by id which sample a pathway is of, ``models`` which others the store
-    holds, by their first neuron.
+class StoreAnswer:
+    """An answer with its provenance: its rows, the Cypher, the parameters, and the runs that it is of.
+
+    ``pathways`` maps a pathway's id to its sample. ``models`` are the names of the store's other models, by
+    their first neuron.
     """
 
     frame: pd.DataFrame
@@ -60,113 +61,113 @@ class Told:
     models: dict[int, str]
     query: str = ""
     cut: str = ""
-    """What a limit has kept from it, in a sentence."""
+    """Which limit cut it, in a sentence."""
 
 
-def ask(store: Store, question: Question, model: int, samples: Ints) -> Told:
-    """The answer to a question about the model whose first neuron is ``model``, for images ``samples``.
+def ask_store(store: Store, query: AnswerQuery, model: int, samples: Ints) -> StoreAnswer:
+    """The store's answer about the model whose first neuron is ``model``, for images ``samples``.
 
     Raises QueryFileError, QueryParameterError, QueryFailed or RunNotFound as queries do, and AnswerError
     where the query returns edges between feature maps.
     """
-    if (question.query is None) == (question.cypher is None):
+    if (query.name is None) == (query.cypher is None):
         raise QueryParameterError(
             "Verify takes either a named query or Cypher: give one of query= and cypher=."
         )
     runs = models.runs(store, model)
     known = models.pathways(store, runs)
-    own = next((name for name in OWNERS if name in question.takes(store) - set(question.parameters)), None)
-    if question.by == "sample" and own is not None:
-        frame, bound = _one_by_one(store, question, own, known[known["sample"].isin(samples)])
+    own = next(
+        (name for name in OWNERS if name in query.list_parameters(store) - set(query.parameters)), None
+    )
+    if query.by == "sample" and own is not None:
+        frame, bound = _ask_for_each(store, query, own, known[known["sample"].isin(samples)])
     else:
-        frame, bound = _once(store, question, question.parameters)
-    text = _text(store, question)
-    if kind_of(frame) == "edges" and "MAP_FLOWS_TO" in bare(text):
+        frame, bound = _ask_once(store, query, query.parameters)
+    text = _query_text(store, query)
+    if find_kind(frame) == "edges" and "MAP_FLOWS_TO" in bare(text):
         raise AnswerError(
             "The query returns edges between feature maps, which cannot be cut: return edges between "
             "neurons, or the maps themselves as map."
         )
-    if question.by == "sample" and not set(OWNERS) & set(frame.columns):
+    if query.by == "sample" and not set(OWNERS) & set(frame.columns):
         raise AnswerError(
             "by='sample' needs rows that say whose they are (a column sample or pathway), or a query that "
             "takes a parameter sample or pathway."
         )
     named = {int(row["id"]): str(row["name"]) for row in models.models(store) if row["id"] != model}
     samples_of = known.set_index("pathway")["sample"]
-    return Told(
+    return StoreAnswer(
         frame,
         text,
         bound,
-        _runs(bound, frame, known, runs),
+        _find_runs(bound, frame, known, runs),
         samples_of,
         named,
-        question.query or "",
+        query.name or "",
         limits.said(frame.attrs),
     )
 
 
-def _once(
-    store: Store, question: Question, given: Mapping[str, object]
+def _ask_once(
+    store: Store, query: AnswerQuery, given: Mapping[str, object]
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    if question.query is not None:
-        asked = limits.unlimited(find(question.query, store.queries), given)
-        frame = store.query(question.query, **asked)
-        return frame, dict(runner.settled(store, question.query, **asked))
-    assert question.cypher is not None
+    if query.name is not None:
+        arguments = limits.unlimited(find(query.name, store.queries), given)
+        frame = store.query(query.name, **arguments)
+        return frame, dict(runner.settled(store, query.name, **arguments))
+    assert query.cypher is not None
     named: dict[str, Any] = plain(given)
-    return store.cypher(question.cypher, **named), named
+    return store.cypher(query.cypher, **named), named
 
 
-def _one_by_one(
-    store: Store, question: Question, own: str, known: pd.DataFrame
+def _ask_for_each(
+    store: Store, query: AnswerQuery, own: str, known: pd.DataFrame
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The answers for each sample, or each pathway of one, one below the other."""
+    """The answers for each sample, or for each pathway of one, concatenated."""
     keys = np.unique(known[own].to_numpy())
     if not len(keys):
         raise AnswerError("The store has no pathway of the images given: verify with the images traced.")
-    if own == "pathway" and known["run"].nunique() > 1 and "run" not in question.parameters:
+    if own == "pathway" and known["run"].nunique() > 1 and "run" not in query.parameters:
         raise QueryParameterError(
             f"The images have pathways in several runs ({', '.join(known['run'].unique())}); ask with a "
             "query that returns a column pathway for one of them."
         )
-    asked = [_once(store, question, {**question.parameters, own: int(key)}) for key in keys]
-    frames = [frame.assign(**{own: key}) for (frame, _), key in zip(asked, keys, strict=True)]
-    bound = {name: value for name, value in asked[0][1].items() if name != own}
+    arguments = [_ask_once(store, query, {**query.parameters, own: int(key)}) for key in keys]
+    frames = [frame.assign(**{own: key}) for (frame, _), key in zip(arguments, keys, strict=True)]
+    bound = {name: value for name, value in arguments[0][1].items() if name != own}
     whole = pd.concat(frames, ignore_index=True)
     whole.attrs = next((frame.attrs for frame in frames if limits.said(frame.attrs)), {})
     return whole, bound
 
 
-def _text(store: Store, question: Question) -> str:
-    if question.query is None:
-        return str(question.cypher)
-    return find(question.query, store.queries).text_for(store.dialect)
+def _query_text(store: Store, query: AnswerQuery) -> str:
+    if query.name is None:
+        return str(query.cypher)
+    return find(query.name, store.queries).text_for(store.dialect)
 
 
-def _runs(
+def _find_runs(
     bound: Mapping[str, Any], frame: pd.DataFrame, known: pd.DataFrame, runs: list[str]
 ) -> tuple[str, ...]:
-    """The runs that an answer is of: those that its parameters name, or whose pathways; else all of the
-    model.
-    """
+    """The runs that an answer is of: those named by its parameters or its pathways, else all of the model."""
     named: set[str] = set()
     for value in bound.values():
         named |= {item for item in (value if isinstance(value, list) else [value]) if item in set(runs)}
     anchors = {int(bound[name]) // ids.BLOCK for name in ("pathway", "class_pathway") if name in bound}
     named |= {run for run in runs if ids.key20(run) in anchors}
     if "pathway" in frame.columns:
-        named |= set(known[known.pathway.isin(integers(frame, "pathway"))]["run"])
+        named |= set(known[known.pathway.isin(read_integers(frame, "pathway"))]["run"])
     return tuple(sorted(named or runs))
 
 
 def check_model(store: Store, network: Network, model: int, name: str) -> None:
     """Refuse a store that holds no trace of this network. Raises AnswerError naming those that it holds."""
-    held = models.models(store)
-    if model in [row["id"] for row in held]:
+    known = models.models(store)
+    if model in [row["id"] for row in known]:
         found = models.layers(store, model)
         if found == [(site.name, site.shape) for site in network.sites]:
             return
-    others = ", ".join(f"{row['name']} ({row['sha256'][:8]})" for row in held) or "none"
+    others = ", ".join(f"{row['name']} ({row['sha256'][:8]})" for row in known) or "none"
     raise AnswerError(
         f"The store holds no trace of {name} with these weights at this input size; it holds: {others}. "
         "Verify with the network and image size that were traced."

@@ -1,4 +1,4 @@
-"""What neurons are set to, and what edges that are cut carry instead."""
+"""Baselines: the values that removed neurons take, and that removed edges carry."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Baseline = Callable[[Ints], Tensor | None]
 """For the images with some numbers (N,), the outputs of all neurons (N or 1, neurons); None: 0."""
 
 
-def baseline(name: str, circuit: Circuit, pixels: Pixels, images: int, size: int, seed: int) -> Baseline:
+def make_baseline(name: str, circuit: Circuit, pixels: Pixels, images: int, size: int, seed: int) -> Baseline:
     """The baseline called ``name`` over all ``images`` given, ``size`` of them run at a time.
 
     ``zero``; ``mean``: of the neuron's outputs over the images; ``resample``: its output for another image,
@@ -35,7 +35,7 @@ def baseline(name: str, circuit: Circuit, pixels: Pixels, images: int, size: int
         return circuit.run(pixels(chosen), recorded=True).values[:, : circuit.network.neurons]
 
     if name == "mean":
-        total = sum(outputs(part).double().sum(0) for part in parts(np.arange(images), size))
+        total = sum(outputs(part).double().sum(0) for part in split_batches(np.arange(images), size))
         mean = (torch.as_tensor(total) / images).to(circuit.network.dtype)[None]
         return lambda chosen: mean
     order = np.random.default_rng(seed).permutation(images)
@@ -44,6 +44,6 @@ def baseline(name: str, circuit: Circuit, pixels: Pixels, images: int, size: int
     return lambda chosen: outputs(other[chosen])
 
 
-def parts(images: Ints, size: int) -> list[Ints]:
+def split_batches(images: Ints, size: int) -> list[Ints]:
     """``images`` in runs of at most ``size``."""
     return [images[start : start + size] for start in range(0, len(images), size)]

@@ -1,9 +1,9 @@
-"""Means over images, or over images and random draws, and how far off they may be.
+"""Means over images, or over images and random draws, with their standard errors and intervals.
 
-Draws are as much a sample as images are: others would have had another effect, and one that is the same for
-all images has it on all of them. A value for each draw and image is taken as a sum of a mean, an effect of
-the draw, one of the image and a rest, all at random (the two-way layout of Searle, Casella and McCulloch
-1992, chapter 4), whose variances come from the mean squares.
+Draws are as much a sample as images are: others would have had another effect. A draw that is the same for
+all images has its effect on all of them. So a value for each draw and image is modelled as the sum of a mean
+and of random effects of the draw, of the image and of the rest (the two-way layout of Searle, Casella and
+McCulloch 1992, chapter 4). Their variances come from the mean squares.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ TAIL = (1 - LEVEL) / 2
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean with the variance of its error (NaN where there is too little to tell), and that variance's
-    degrees of freedom. ``images`` (N,) are the images' own means; ``draws`` how many random draws they
-    share, 0 for none.
+    """A mean with the variance of its error and the degrees of freedom of that variance.
+
+    The variance is NaN where there is too little data. ``images`` (N,) are the images' own means, ``draws``
+    how many random draws they share, 0 for none.
     """
 
     mean: float
@@ -39,14 +40,14 @@ class Estimate:
     draws: int = 0
 
 
-def of_images(values: Floats) -> Estimate:
-    """The mean over images (N,), which do not depend on each other."""
+def estimate_over_images(values: Floats) -> Estimate:
+    """The mean over images (N,), which are independent."""
     count = len(values)
     variance = float(values.var(ddof=1) / count) if count > 1 else float("nan")
     return Estimate(float(values.mean()), variance, count - 1, values)
 
 
-def of_draws(values: Floats) -> Estimate:
+def estimate_over_draws(values: Floats) -> Estimate:
     """The mean over draws and images (draws, N), each draw being the same for all images.
 
     Var = (MS_draw + MS_image - MS_rest) / DN, which is unbiased, and no less than what draws or images say
@@ -70,7 +71,7 @@ def student_quantile(freedom: float) -> float:
     return float(special.stdtrit(freedom, 1 - TAIL))
 
 
-def student(found: Estimate) -> Interval:
+def student_interval(found: Estimate) -> Interval:
     """The 95 % interval of a mean by Student's t."""
     if not found.variance >= 0:
         return UNKNOWN
@@ -78,40 +79,44 @@ def student(found: Estimate) -> Interval:
     return found.mean - half, found.mean + half
 
 
-def share(found: Estimate) -> Interval:
-    """The 95 % interval of a share, the mean of zeros and ones: Wilson's where images count one or nothing,
-    else by the effective number of cases, of few draws (or images, where draws are their own).
+def share_interval(found: Estimate) -> Interval:
+    """The 95 % interval of a share, the mean of zeros and ones.
+
+    It is Wilson's where every image counts 0 or 1. Else it goes by the effective number of cases, for few
+    draws (or images, where each has draws of its own).
     """
-    return shares.score(found.mean, len(found.images)) if _counted(found) else _effective(found)
+    return shares.score(found.mean, len(found.images)) if _is_counted(found) else _effective_interval(found)
 
 
-def _counted(found: Estimate) -> bool:
-    """Whether images count one or nothing: then Wilson's own number is theirs."""
+def _is_counted(found: Estimate) -> bool:
+    """Whether every image counts 0 or 1, as Wilson's interval assumes."""
     return not found.draws and bool(np.isin(found.images, (0, 1)).all())
 
 
-def difference(one: Estimate, two: Estimate) -> Interval:
+def difference_interval(one: Estimate, two: Estimate) -> Interval:
     """The 95 % interval of the difference of two shares of the same images, one less two: Newcombe's."""
-    return shares.difference(one.mean, share(one), two.mean, share(two), together(one, two))
+    return shares.difference(
+        one.mean, share_interval(one), two.mean, share_interval(two), correlation(one, two)
+    )
 
 
-def bounded(above: Estimate, below: Estimate) -> Interval:
+def bounded_interval(above: Estimate, below: Estimate) -> Interval:
     """The 95 % interval of a mean in [-1, 1], from the means of its two sides: what is above 0, and below.
 
     They are taken as shares: where few of 20 images have all the change, Student's holds it in 80 % only.
     """
-    ends = [_effective(found) if found.images.any() else (0.0, 0.0) for found in (above, below)]
-    return shares.difference(above.mean, ends[0], below.mean, ends[1], together(above, below))
+    ends = [_effective_interval(found) if found.images.any() else (0.0, 0.0) for found in (above, below)]
+    return shares.difference(above.mean, ends[0], below.mean, ends[1], correlation(above, below))
 
 
-def _effective(found: Estimate) -> Interval:
+def _effective_interval(found: Estimate) -> Interval:
     """The interval of a share by the effective number of cases."""
     count = len(found.images)
     quantile = student_quantile(found.freedom) if found.freedom else shares.Z
     return shares.effective(found.mean, found.variance, count, quantile, min(found.draws or count, count))
 
 
-def together(one: Estimate, two: Estimate) -> float:
+def correlation(one: Estimate, two: Estimate) -> float:
     """The correlation of two estimates over the same images; 0 where one of them does not vary."""
     scale = np.sqrt(one.variance * two.variance)
     if not scale > 0:

@@ -1,4 +1,4 @@
-"""What the network says of the images, untouched and ablated."""
+"""The network's outputs for the images, untouched and ablated, and how they differ."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from graphpath.verifying.controls import NULLS
 from graphpath.verifying.estimates import (
     Estimate,
     Floats,
-    bounded,
-    difference,
-    of_draws,
-    of_images,
-    share,
-    student,
+    bounded_interval,
+    difference_interval,
+    estimate_over_draws,
+    estimate_over_images,
+    share_interval,
+    student_interval,
 )
 from graphpath.verifying.statistics import p_value
 
 MEASURES: Final = ("logit", "confidence", "flipped", "accuracy")
 COUNTED: Final = MEASURES[2:]
-"""Those that are shares of the images."""
+"""The measures that are shares of the images."""
 ANSWER: Final = "answer"
 
 
@@ -41,7 +41,7 @@ class Outcome:
     size: Floats
 
     @classmethod
-    def of(cls, logits: Tensor, target: Tensor, size: Tensor) -> Outcome:
+    def from_logits(cls, logits: Tensor, target: Tensor, size: Tensor) -> Outcome:
         """From logits (N, classes) and targets (N,); ``size`` (N or 1,)."""
         logits, at = logits.double(), target[:, None]
         found = (logits.gather(1, at)[:, 0], logits.softmax(1).gather(1, at)[:, 0], logits.argmax(1))
@@ -49,8 +49,8 @@ class Outcome:
         return cls(*(column.cpu().numpy() for column in (*found, each)))
 
     @classmethod
-    def joined(cls, parts: Sequence[Outcome]) -> Outcome:
-        """Those of all batches, one after the other."""
+    def join(cls, parts: Sequence[Outcome]) -> Outcome:
+        """The outcomes of all batches, concatenated."""
         columns = zip(*((p.logit, p.confidence, p.predicted, p.size) for p in parts), strict=True)
         return cls(*(np.concatenate(column) for column in columns))
 
@@ -75,46 +75,48 @@ class Outcomes:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """Those that can be had: accuracy needs labels."""
+        """The measures that can be computed: accuracy needs labels."""
         return MEASURES if bool((self.labels >= 0).all()) else MEASURES[:-1]
 
     def change(self, ablated: Outcome, measure: str) -> Floats:
-        """What ablating changes for each image (N,), after less before; of "flipped" 1 or 0."""
+        """The change by ablation for each image (N,), after less before; of "flipped" 1 or 0."""
         if measure == "flipped":
             return np.asarray(ablated.predicted != self.clean.predicted, dtype=np.float64)
         if measure == "accuracy":
-            return self.right(ablated) - self.right(self.clean)
+            return self.mark_right(ablated) - self.mark_right(self.clean)
         return np.asarray(getattr(ablated, measure) - getattr(self.clean, measure))
 
-    def right(self, outcome: Outcome) -> Floats:
+    def mark_right(self, outcome: Outcome) -> Floats:
         """Which images are classified as labelled (N,): 1 or 0."""
         return np.asarray(outcome.predicted == self.labels, dtype=np.float64)
 
     def estimate(self, values: Floats) -> Estimate:
         """The mean of values (N,), or of those of draws (draws, N), and how far off it may be."""
         if values.ndim == 1:
-            return of_images(values)
-        return of_draws(values) if self.shared else of_images(values.mean(0))
+            return estimate_over_images(values)
+        return estimate_over_draws(values) if self.shared else estimate_over_images(values.mean(0))
 
     def interval(self, change: Floats, ablated: Sequence[Outcome], measure: str) -> Interval:
         """The 95 % interval of the mean of changes (N,) or (draws, N), which are those of ``ablated``."""
         if measure == "flipped":
-            return share(self.estimate(change))
+            return share_interval(self.estimate(change))
         if measure == "accuracy":
-            after = np.stack([self.right(one) for one in ablated]).reshape(change.shape)
-            return difference(self.estimate(after), of_images(self.right(self.clean)))
+            after = np.stack([self.mark_right(one) for one in ablated]).reshape(change.shape)
+            return difference_interval(
+                self.estimate(after), estimate_over_images(self.mark_right(self.clean))
+            )
         if measure == "confidence":
-            return bounded(*(self.estimate(np.maximum(sign * change, 0.0)) for sign in (1, -1)))
-        return student(self.estimate(change))
+            return bounded_interval(*(self.estimate(np.maximum(sign * change, 0.0)) for sign in (1, -1)))
+        return student_interval(self.estimate(change))
 
     def interval_of_more(self, answer: Floats, drawn: Floats, measure: str, *, kept: bool) -> Interval:
         """The 95 % interval of how much larger the answer's changes (N,) are than those of draws (draws, N),
         or how much smaller where sets are ``kept``; no change is below 0.
         """
         if measure not in COUNTED:
-            return student(self.estimate((drawn - answer) if kept else (answer - drawn)))
+            return student_interval(self.estimate((drawn - answer) if kept else (answer - drawn)))
         pair = (self.estimate(answer), self.estimate(drawn))
-        return difference(*(reversed(pair) if kept else pair))
+        return difference_interval(*(reversed(pair) if kept else pair))
 
 
 @dataclass(frozen=True)
@@ -140,21 +142,21 @@ class Row:
     more_high: float = float("nan")
 
 
-def tabled(outcomes: Outcomes, mode: str) -> pd.DataFrame:
+def make_table(outcomes: Outcomes, mode: str) -> pd.DataFrame:
     """The table of a verdict: a :class:`Row` for each set and measure."""
-    rows = [_answered(outcomes, measure) for measure in outcomes.measures]
+    rows = [_make_answer_row(outcomes, measure) for measure in outcomes.measures]
     for control in outcomes.controls:
-        rows += [_held_against(outcomes, control, measure, mode) for measure in outcomes.measures]
+        rows += [_make_control_row(outcomes, control, measure, mode) for measure in outcomes.measures]
     return pd.DataFrame([vars(row) for row in rows])
 
 
-def _answered(outcomes: Outcomes, measure: str) -> Row:
+def _make_answer_row(outcomes: Outcomes, measure: str) -> Row:
     change = outcomes.change(outcomes.answer, measure)
     interval = outcomes.interval(change, [outcomes.answer], measure)
     return Row(ANSWER, measure, float(outcomes.answer.size.mean()), float(change.mean()), *interval)
 
 
-def _held_against(outcomes: Outcomes, control: str, measure: str, mode: str) -> Row:
+def _make_control_row(outcomes: Outcomes, control: str, measure: str, mode: str) -> Row:
     draws = outcomes.controls[control]
     change = np.stack([outcomes.change(draw, measure) for draw in draws])  # (draws, N)
     answer, drawn = np.abs(outcomes.change(outcomes.answer, measure)), np.abs(change)

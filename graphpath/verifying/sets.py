@@ -1,4 +1,4 @@
-"""Neurons or edges of the images of a batch, and what it is to keep or remove them."""
+"""Neurons or edges of the images of a batch, and the edits that keep or remove them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from torch import Tensor
 
 from graphpath.network import Network
 from graphpath.network.edits import Cut, Edits
-from graphpath.verifying.answer import Answer, Ints
+from graphpath.verifying.answer import AnswerSets, Ints
 
 MODES = ("remove", "keep")
 
 
 @dataclass(frozen=True, eq=False)
-class Chosen:
-    """Neurons of the sites that are ablated, (N or 1, size) bool, or edges into them, for N images.
+class BatchSets:
+    """Neurons of the ablated layers, (N or 1, size) bool, or edges into them, for N images.
 
-    Both by the number of the site; ``size`` (N or 1,) is how many each image has there.
+    Both by the number of the layer; ``size`` (N or 1,) is how many each image has there.
     """
 
     neurons: Mapping[int, Tensor] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Chosen:
         """How many each image has in all: (N or 1,)."""
         return torch.stack(list(self.size.values())).sum(0)
 
-    def edits(self, mode: str, baseline: Tensor | None) -> Edits:
+    def make_edits(self, mode: str, baseline: Tensor | None) -> Edits:
         """What removes them from a pass, or with "keep" all others of these sites."""
         keep = mode == "keep"
         neurons = {number: ~mask if keep else mask for number, mask in self.neurons.items()}
@@ -42,18 +42,18 @@ class Chosen:
         return Edits(neurons, cuts, baseline)
 
 
-def of_neurons(masks: Mapping[int, Tensor]) -> Chosen:
+def sets_from_neurons(masks: Mapping[int, Tensor]) -> BatchSets:
     """Neurons by site, (N or 1, size) bool each."""
-    return Chosen(neurons=masks, size={number: mask.sum(1) for number, mask in masks.items()})
+    return BatchSets(neurons=masks, size={number: mask.sum(1) for number, mask in masks.items()})
 
 
-def of_edges(cuts: Mapping[int, Cut], images: int) -> Chosen:
+def sets_from_edges(cuts: Mapping[int, Cut], images: int) -> BatchSets:
     """Edges by the site that they lead into."""
     size = {number: torch.bincount(cut.image, minlength=images) for number, cut in cuts.items()}
-    return Chosen(edges=cuts, size=size)
+    return BatchSets(edges=cuts, size=size)
 
 
-def of_answer(answer: Answer, images: Ints, network: Network) -> Chosen:
+def sets_from_answer(answer: AnswerSets, images: Ints, network: Network) -> BatchSets:
     """The answer's neurons or edges for the images with these numbers (N,), ascending."""
     columns, image = answer.columns, answer.image
     if image is not None:
@@ -64,15 +64,17 @@ def of_answer(answer: Answer, images: Ints, network: Network) -> Chosen:
     parts = {number: site == number for number in answer.layers}
     if not answer.edges:
         rows = {n: (None if image is None else image[p], columns[0][p]) for n, p in parts.items()}
-        return of_neurons({n: _mask(network, n, *pair, count=len(images)) for n, pair in rows.items()})
+        return sets_from_neurons(
+            {n: _make_mask(network, n, *pair, count=len(images)) for n, pair in rows.items()}
+        )
     cuts = {}
     for number, part in parts.items():
         owner = None if image is None else image[part]
-        cuts[number] = _cut(network, number, owner, *(c[part] for c in columns), count=len(images))
-    return of_edges(cuts, len(images))
+        cuts[number] = _make_cut(network, number, owner, *(c[part] for c in columns), count=len(images))
+    return sets_from_edges(cuts, len(images))
 
 
-def _mask(network: Network, site: int, image: Ints | None, neuron: Ints, *, count: int) -> Tensor:
+def _make_mask(network: Network, site: int, image: Ints | None, neuron: Ints, *, count: int) -> Tensor:
     span = network.sites[site].span
     mask = torch.zeros((1 if image is None else count, span.stop - span.start), dtype=torch.bool)
     row = np.zeros_like(neuron) if image is None else image
@@ -80,7 +82,9 @@ def _mask(network: Network, site: int, image: Ints | None, neuron: Ints, *, coun
     return mask.to(network.device)
 
 
-def _cut(network: Network, site: int, image: Ints | None, source: Ints, target: Ints, *, count: int) -> Cut:
+def _make_cut(
+    network: Network, site: int, image: Ints | None, source: Ints, target: Ints, *, count: int
+) -> Cut:
     target = target - network.sites[site].offset
     if image is None:
         image = np.repeat(np.arange(count), len(source))

@@ -1,4 +1,4 @@
-"""What the decision of a verdict stands on: p-values against draws."""
+"""The statistics that decide a verdict: p-values against draws."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ ALPHA: Final = 1 - LEVEL
 
 
 def p_value(found: float, draws: Floats, *, less: bool) -> float:
-    """``(1 + k) / (1 + n)``, k of the n draws being as extreme as what was found, ties counted.
+    """``(1 + k) / (1 + n)``, k of the n draws being as extreme as ``found``, ties counted.
 
-    With ``less`` a small value is extreme, else a large one. Valid, if all that tells the answer from a draw
-    is how it was found (Phipson and Smyth 2010).
+    With ``less`` a small value is extreme, else a large one. It is valid if the answer differs from a draw in
+    nothing but how it was found (Phipson and Smyth 2010).
     """
     alike = np.isclose(draws, found, rtol=1e-6, atol=0)
     extreme = alike | (draws < found if less else draws > found)
@@ -24,10 +24,10 @@ def p_value(found: float, draws: Floats, *, less: bool) -> float:
 
 
 def surely_above(p: float, draws: int, tests: int) -> bool:
-    """Whether so many of the draws are as extreme that their share is above ``ALPHA`` in truth.
+    """Whether the true share of draws that are as extreme is above ``ALPHA``.
 
-    The exact binomial test at ``ALPHA`` for all ``tests`` together: a p-value above it alone says no more
-    than that one cannot tell.
+    This is the exact binomial test at ``ALPHA`` for all ``tests`` together. A p-value above ``ALPHA`` alone
+    is not evidence of it.
     """
     extreme = round(p * (1 + draws)) - 1
     return bool(stats.binom.sf(extreme - 1, draws, ALPHA) <= ALPHA / tests)

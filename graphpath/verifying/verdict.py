@@ -1,4 +1,4 @@
-"""What ablation says of an answer, in figures and in words."""
+"""The verdict: what is concluded of an ablated answer, in figures and in words."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ class Verdict:
 
     @property
     def id(self) -> int:
-        """The same for the same answer put to the same test (52 bits)."""
+        """The same for the same answer, ablated in the same manner (52 bits)."""
         how = (self.mode, self.baseline, self.target, self.measure, self.draws, self.seed)
-        asked = (self.text, self.parameters, self.answer, self.kind, self.by, self.layers)
-        return int(digest(self.sha256, self.fingerprint, asked, how)[:13], 16)
+        what = (self.text, self.parameters, self.answer, self.kind, self.by, self.layers)
+        return int(digest(self.sha256, self.fingerprint, what, how)[:13], 16)
 
     def row(self) -> dict[str, object]:
         """The properties of its node in a store."""
@@ -96,8 +96,9 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Finding:
-    """The judgement of a table: ``decision`` (matters, does not matter more than chance, cannot tell), which
-    way, and a sentence that says why.
+    """The judgement of a table: its ``decision``, ``direction`` and reason.
+
+    ``decision`` is "matters", "does not matter more than chance" or "cannot tell". ``why`` is a clause.
 
     ``direction`` is "necessary" where removing the answer matters and flips more than half of the
     predictions, "sufficient" where keeping it matters and flips less than half (each by its 95 % interval),
@@ -109,29 +110,31 @@ class Finding:
     why: str
 
 
-def judged(table: pd.DataFrame, mode: str, measure: str, images: int, draws: int) -> Finding:
+def judge(table: pd.DataFrame, mode: str, measure: str, images: int, draws: int) -> Finding:
     """The judgement of a verdict's table by one of its measures.
 
-    An answer matters if p <= .05 against both controls, and the interval of what it does more lies above 0
-    for both. It does not matter more than chance if, of one of them, surely more than one draw in twenty does
-    as much; if perhaps so many, one cannot tell.
+    An answer matters if p <= .05 against both nulls, and for both the interval of ``more`` lies above 0. It
+    does not matter more than chance if, of one of them, surely more than one draw in twenty does as much. If
+    perhaps so many do, one cannot tell.
     """
     if images < LEAST_IMAGES:
         return Finding(UNKNOWN, "", f"{images} images are too few: at least {LEAST_IMAGES} are needed")
     if draws < LEAST_DRAWS:
         return Finding(UNKNOWN, "", f"{draws} draws are too few: at least {LEAST_DRAWS} are needed")
-    rows = {name: _row(table, name, measure) for name in NULLS}
+    rows = {name: _find_row(table, name, measure) for name in NULLS}
     if like := [name for name, row in rows.items() if surely_above(row.p, draws, len(rows))]:
-        return Finding(NO_MORE, "", f"{_many(like)} do as much")
+        return Finding(NO_MORE, "", f"{_name_controls(like)} do as much")
     if like := [name for name, row in rows.items() if row.p > ALPHA + 1e-12]:
-        return Finding(UNKNOWN, "", f"some {_many(like)} do as much: more than {draws} draws would tell")
+        return Finding(
+            UNKNOWN, "", f"some {_name_controls(like)} do as much: more than {draws} draws would tell"
+        )
     if unsure := [name for name, row in rows.items() if row.more_low <= 0]:
-        return Finding(UNKNOWN, "", f"{images} images are too few to tell it from {_many(unsure)}")
-    return _directed(table, mode)
+        return Finding(UNKNOWN, "", f"{images} images are too few to tell it from {_name_controls(unsure)}")
+    return _judge_direction(table, mode)
 
 
-def _directed(table: pd.DataFrame, mode: str) -> Finding:
-    flipped = _row(table, ANSWER, "flipped")
+def _judge_direction(table: pd.DataFrame, mode: str) -> Finding:
+    flipped = _find_row(table, ANSWER, "flipped")
     if mode == "remove" and flipped.low > 0.5:
         return Finding(MATTERS, "necessary", "without it most predictions change")
     if mode == "keep" and flipped.high < 0.5:
@@ -142,46 +145,46 @@ def _directed(table: pd.DataFrame, mode: str) -> Finding:
     return Finding(MATTERS, "", f"more than chance, but {rest}")
 
 
-def told(
+def describe_verdict(
     table: pd.DataFrame, finding: Finding, mode: str, what: str, measure: str, images: int, draws: int
 ) -> str:
     """The verdict in two sentences: what happened, and what it means."""
     verb = "Removing" if mode == "remove" else "Keeping only"
-    size = _row(table, ANSWER, measure)["size"]
-    logit = _row(table, ANSWER, "logit")
-    changed = f"{logit.change:+.3g}{_ends(logit.low, logit.high, '+.3g')}"
-    p = " and ".join(f"{_row(table, name, measure).p:.3f}" for name in NULLS)
-    others = ", ".join(f"{WORDS[name]} {_share(table, name)}" for name in CONTROLS)
+    size = _find_row(table, ANSWER, measure)["size"]
+    logit = _find_row(table, ANSWER, "logit")
+    changed = f"{logit.change:+.3g}{_format_interval(logit.low, logit.high, '+.3g')}"
+    p = " and ".join(f"{_find_row(table, name, measure).p:.3f}" for name in NULLS)
+    others = ", ".join(f"{WORDS[name]} {_format_share(table, name)}" for name in CONTROLS)
     return (
-        f"{verb} {_count(size)} {what} of each image changes the target's logit by {changed} and flips "
-        f"{_share(table, ANSWER)} of {images:,} predictions; "
+        f"{verb} {_format_count(size)} {what} of each image changes the target's logit by {changed} "
+        f"and flips {_format_share(table, ANSWER)} of {images:,} predictions; "
         f"as many in each layer, {others} (p = {p} against the first two by {measure}, {draws} draws each). "
-        f"Verdict: {finding.decision}{_and(finding)}."
+        f"Verdict: {finding.decision}{_format_reason(finding)}."
     )
 
 
-def _count(size: float) -> str:
+def _format_count(size: float) -> str:
     """Whole, or with one place where images differ."""
     return f"{size:,.0f}" if size >= 1000 else f"{size:.1f}".removesuffix(".0")
 
 
-def _and(finding: Finding) -> str:
+def _format_reason(finding: Finding) -> str:
     return f" ({finding.direction}): {finding.why}" if finding.direction else f": {finding.why}"
 
 
-def _share(table: pd.DataFrame, name: str) -> str:
-    row = _row(table, name, "flipped")
-    return f"{row.change:.1%}{_ends(row.low, row.high, '.1%')}"
+def _format_share(table: pd.DataFrame, name: str) -> str:
+    row = _find_row(table, name, "flipped")
+    return f"{row.change:.1%}{_format_interval(row.low, row.high, '.1%')}"
 
 
-def _ends(low: float, high: float, how: str) -> str:
+def _format_interval(low: float, high: float, how: str) -> str:
     """An interval, or nothing where it is not known."""
     return "" if math.isnan(low) else f" [{low:{how}}, {high:{how}}]"
 
 
-def _many(names: list[str]) -> str:
+def _name_controls(names: list[str]) -> str:
     return " and ".join(WORDS[name] for name in names)
 
 
-def _row(table: pd.DataFrame, name: str, measure: str) -> pd.Series[float]:
+def _find_row(table: pd.DataFrame, name: str, measure: str) -> pd.Series[float]:
     return table[(table["set"] == name) & (table.measure == measure)].iloc[0]

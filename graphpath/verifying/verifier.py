@@ -21,13 +21,13 @@ from graphpath.stores import Store, open_store
 from graphpath.tracing.borrowed import borrowed
 from graphpath.tracing.rows import first_neuron
 from graphpath.tracing.targets import Class, asked_for, checked, described
-from graphpath.verifying.ablation import Ablation, Plan, Progress
-from graphpath.verifying.answer import Answer, Ints, Reader
-from graphpath.verifying.asking import BY, Question, Told, ask, check_model
+from graphpath.verifying.ablation import Ablation, AblationPlan, Progress
+from graphpath.verifying.answer import AnswerReader, AnswerSets, Ints
+from graphpath.verifying.asking import BY, AnswerQuery, StoreAnswer, ask_store, check_model
 from graphpath.verifying.baselines import BASELINES
-from graphpath.verifying.outcomes import MEASURES, Outcomes, tabled
+from graphpath.verifying.outcomes import MEASURES, Outcomes, make_table
 from graphpath.verifying.sets import MODES
-from graphpath.verifying.verdict import Verdict, judged, told
+from graphpath.verifying.verdict import Verdict, describe_verdict, judge
 
 
 def verify(
@@ -54,22 +54,22 @@ def verify(
     matching: str = BY_NAME,
     progress: Progress | None = None,
 ) -> Verdict:
-    """Ablate the neurons or edges that a query found, and hold what happens against chance.
+    """Ablate the neurons or edges that a query found, and compare the effect with chance.
 
-    They are removed from the network, or all others of their layers are, while it runs over the images; so
-    are, for comparison, random neurons (edges that could be), random live ones, and live ones outside the
-    answer, as many in each layer.
+    They are removed from the network, or all others of their layers are, while it runs over the images. For
+    comparison so are random neurons (or possible edges), random live ones, and live ones outside the answer,
+    as many in each layer.
 
     Args:
         model, images, labels: the network that was traced, and images, as :func:`graphpath.trace` takes them.
-        store, query, cypher, parameters: whom to ask what: a named query, or read-only Cypher, with its
+        store, query, cypher, parameters: a store, and a named query or read-only Cypher for it, with its
             parameters. All of a named query's answer is taken, unless they limit it: then the verdict says
             that it was cut. The answer's columns are ``source`` and ``target`` (edges), ``neuron``, or
             ``map`` (all neurons of a feature map): ids.
         answer: such a data frame, instead of all these.
-        by: "sample": each image is ablated by its own rows, those with its ``sample`` or ``pathway``, or what
-            the query returns for that parameter. "answer": every image by all rows. By default, by sample if
-            a column says whose the rows are; images without rows are left out.
+        by: "sample": each image is ablated by its own rows. These have its ``sample`` or ``pathway``, or the
+            query returned them for that parameter. "answer": every image by all rows. By default "sample" if
+            there is such a column; images without rows are left out.
         layers: the layers, by number or name, whose neurons are ablated, or the edges that lead into them. By
             default those that the answer names; other layers run as they are. The input's and the logits'
             neurons are ablated only where they are named here.
@@ -97,32 +97,32 @@ def verify(
     source = meeting(loaded, as_images(images, labels), matching)
     _check_options(mode, baseline, measure, by)
     _check_counts(draws, batch)
-    target = _checked_target(target, measure, source)
-    plan = Plan(mode, baseline, target, draws, seed)
+    target = _check_target(target, measure, source)
+    plan = AblationPlan(mode, baseline, target, draws, seed)
     if answer is None:
-        asked: Question | pd.DataFrame = Question(query, cypher, dict(parameters or {}), by)
+        query_or_answer: AnswerQuery | pd.DataFrame = AnswerQuery(query, cypher, dict(parameters or {}), by)
     else:
-        asked = answer
+        query_or_answer = answer
     with borrowed(loaded.module, device):
         case = _Case(take_apart(loaded.module, source.shape), loaded, source)
-        given = case.told(asked, store)
-        found = case.read(given, layers, shared=by == "answer")
-        outcomes = Ablation(case.network, source, found, plan, batch).outcomes(progress)
-    verdict = _verdict(case, given, found, plan, measure, outcomes)
+        given = case.get_answer(query_or_answer, store)
+        found = case.read_sets(given, layers, shared=by == "answer")
+        outcomes = Ablation(case.network, source, found, plan, batch).run(progress)
+    verdict = _make_verdict(case, given, found, plan, measure, outcomes)
     if given.runs and store is not None and record:
-        with _opened(store) as opened:
+        with _open(store) as opened:
             opened.record_verdict(verdict.row(), verdict.runs)
     return verdict
 
 
-def _opened(store: Store | str | Path) -> AbstractContextManager[Store]:
+def _open(store: Store | str | Path) -> AbstractContextManager[Store]:
     """A store that is open already stays so."""
     return nullcontext(store) if isinstance(store, Store) else open_store(store)
 
 
 @dataclass(frozen=True, eq=False)
 class _Case:
-    """A network, and the images that it is asked about."""
+    """A network, and the images that it is run on."""
 
     network: Network
     model: LoadedModel
@@ -138,28 +138,32 @@ class _Case:
         """The images' ids."""
         return np.asarray(self.images.rows()["sample"].to_numpy(), dtype=np.int64)
 
-    def told(self, asked: Question | pd.DataFrame, store: Store | str | Path | None) -> Told:
-        """The answer to a question, or one that was given."""
-        if isinstance(asked, pd.DataFrame):
-            return Told(asked, "", {}, (), pd.Series(dtype=np.int64), {})
+    def get_answer(
+        self, query_or_answer: AnswerQuery | pd.DataFrame, store: Store | str | Path | None
+    ) -> StoreAnswer:
+        """The store's answer to a query, or the data frame given."""
+        if isinstance(query_or_answer, pd.DataFrame):
+            return StoreAnswer(query_or_answer, "", {}, (), pd.Series(dtype=np.int64), {})
         if store is None:
-            raise QueryParameterError("Of which store is the query asked? Give store=, or an answer=.")
-        with _opened(store) as opened:
+            raise QueryParameterError("A query needs a store: give store=, or an answer= instead.")
+        with _open(store) as opened:
             check_model(opened, self.network, self.first, self.model.name)
-            return ask(opened, asked, self.first, self.samples)
+            return ask_store(opened, query_or_answer, self.first, self.samples)
 
-    def read(self, given: Told, layers: Sequence[int | str] | None, *, shared: bool) -> Answer:
-        """What the answer names of the network."""
-        reader = Reader(self.network, self.first, self.samples, given.pathways, given.models)
+    def read_sets(
+        self, given: StoreAnswer, layers: Sequence[int | str] | None, *, shared: bool
+    ) -> AnswerSets:
+        """The neurons or edges of the network that the answer names."""
+        reader = AnswerReader(self.network, self.first, self.samples, given.pathways, given.models)
         return reader.read(given.frame, layers, shared=shared)
 
 
-def _verdict(
-    case: _Case, given: Told, found: Answer, plan: Plan, measure: str, outcomes: Outcomes
+def _make_verdict(
+    case: _Case, given: StoreAnswer, found: AnswerSets, plan: AblationPlan, measure: str, outcomes: Outcomes
 ) -> Verdict:
-    table = tabled(outcomes, plan.mode)
+    table = make_table(outcomes, plan.mode)
     table.attrs = dict(given.frame.attrs)
-    finding = judged(table, plan.mode, measure, outcomes.images, plan.draws)
+    finding = judge(table, plan.mode, measure, outcomes.images, plan.draws)
     what = "edges" if found.edges else "neurons"
     return Verdict(
         query=given.query,
@@ -185,14 +189,17 @@ def _verdict(
         decision=finding.decision,
         direction=finding.direction,
         words=" ".join(
-            [*_cut(given), told(table, finding, plan.mode, what, measure, outcomes.images, plan.draws)]
+            [
+                *_describe_limit(given),
+                describe_verdict(table, finding, plan.mode, what, measure, outcomes.images, plan.draws),
+            ]
         ),
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         table=table,
     )
 
 
-def _cut(given: Told) -> list[str]:
+def _describe_limit(given: StoreAnswer) -> list[str]:
     return [f"Of the query's answer only a part was ablated: {given.cut}"] if given.cut else []
 
 
@@ -214,7 +221,7 @@ def _check_counts(draws: int, batch: int | None) -> None:
         )
 
 
-def _checked_target(given: Class | Tensor, measure: str, images: Matched) -> Class | Tensor:
+def _check_target(given: Class | Tensor, measure: str, images: Matched) -> Class | Tensor:
     target = asked_for(given)
     if not isinstance(target, str | int | Tensor):
         raise MethodError(f"target={target!r}: verify watches the logit of a class; expected one class each.")

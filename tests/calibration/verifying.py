@@ -14,8 +14,8 @@ from itertools import product
 import numpy as np
 from scipy import special
 
-from graphpath.verifying.outcomes import MEASURES, Outcome, Outcomes, tabled
-from graphpath.verifying.verdict import MATTERS, NO_MORE, judged
+from graphpath.verifying.outcomes import MEASURES, Outcome, Outcomes, make_table
+from graphpath.verifying.verdict import MATTERS, NO_MORE, judge
 from tests.calibration.results import COVERED, SELDOM, Row, covered, wrong
 
 PART = "verify"
@@ -104,7 +104,7 @@ def coverage(
     truth = toy.truth(random)
     held: dict[tuple[str, str, str], list[bool]] = {key: [] for key in truth}
     for _ in range(rounds):
-        for row in tabled(toy.outcomes(random, images, draws), "remove").itertuples():
+        for row in make_table(toy.outcomes(random, images, draws), "remove").itertuples():
             for column, low, high in (("change", row.low, row.high), ("more", row.more_low, row.more_high)):
                 if (key := (row.set, row.measure, column)) in truth:
                     held[key].append(low <= truth[key] <= high)
@@ -143,4 +143,4 @@ def _decided(random: np.random.Generator, draws: int, quantile: float | None) ->
         name: tuple(map(outcome, some)) for name, some in zip(("random", "live"), effects, strict=True)
     }
     made = Outcomes(clean, outcome(own), controls, np.full(images, -1), shared=True)
-    return judged(tabled(made, "remove"), "remove", "logit", images, draws).decision
+    return judge(make_table(made, "remove"), "remove", "logit", images, draws).decision

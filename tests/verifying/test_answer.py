@@ -9,8 +9,8 @@ import torch
 
 from graphpath.errors import AnswerError
 from graphpath.network import Network, take_apart
-from graphpath.verifying.answer import Answer, Reader
-from graphpath.verifying.sets import of_answer
+from graphpath.verifying.answer import AnswerReader, AnswerSets
+from graphpath.verifying.sets import sets_from_answer
 from tests.tracing import nets
 
 FIRST = 7 << 32
@@ -26,8 +26,8 @@ def network() -> Network:
     return found
 
 
-def read(network: Network, columns: dict[str, object], **asked: object) -> Answer:
-    reader = Reader(network, FIRST, SAMPLES, PATHWAYS, {3 << 32: "vgg"})
+def read(network: Network, columns: dict[str, object], **asked: object) -> AnswerSets:
+    reader = AnswerReader(network, FIRST, SAMPLES, PATHWAYS, {3 << 32: "vgg"})
     shared = bool(asked.pop("shared", False))
     return reader.read(pd.DataFrame(columns), asked.pop("layers", None), shared=shared)  # type: ignore[arg-type]
 
@@ -77,13 +77,13 @@ def test_rows_are_of_their_samples(network: Network) -> None:
     assert list(zip(found.image, found.columns[0] - network.sites[1].offset, strict=True)) == [
         (1, 1), (1, 2), (2, 0),
     ]  # fmt: skip
-    assert found.images(4).tolist() == [1, 2]
+    assert found.list_images(4).tolist() == [1, 2]
     by_pathway = read(network, {"neuron": neurons, "pathway": [2, 1, 3, 1]})
     assert by_pathway.image is not None and by_pathway.image.tolist() == found.image.tolist()
     assert by_pathway.digest == found.digest
     shared = read(network, {"neuron": neurons, "sample": [90, 20, 5, 20]}, shared=True)
     assert shared.image is None and len(shared.columns[0]) == 3
-    assert shared.images(4).tolist() == [0, 1, 2, 3]
+    assert shared.list_images(4).tolist() == [0, 1, 2, 3]
     assert shared.digest != found.digest
     with pytest.raises(AnswerError, match="names no image of those given"):
         read(network, {"neuron": neurons, "sample": [1, 2, 3, 4]})
@@ -110,29 +110,32 @@ def test_layers_that_are_not_there_or_not_named_are_refused(network: Network) ->
     columns = {"neuron": ids(network, (1, 0))}
     with pytest.raises(AnswerError, match="no layer 'conv9'"):
         read(network, columns, layers=["conv9"])
-    with pytest.raises(AnswerError, match="nothing in the layers asked for: 2"):
+    with pytest.raises(AnswerError, match="nothing in the layers that you gave: 2"):
         read(network, columns, layers=[2])
 
 
 def test_a_batch_has_its_images_own_rows(network: Network) -> None:
     neurons = ids(network, (1, 0), (1, 1), (2, 2), (1, 2))
     found = read(network, {"neuron": neurons, "sample": [90, 20, 90, 70]})
-    first, second = of_answer(found, np.array([1, 2]), network), of_answer(found, np.array([3]), network)
+    first, second = (
+        sets_from_answer(found, np.array([1, 2]), network),
+        sets_from_answer(found, np.array([3]), network),
+    )
     for number in (1, 2):
         rows = torch.cat([first.neurons[number], second.neurons[number]])
         wanted = {1: [(0, 1), (1, 0), (2, 2)], 2: [(1, 2)]}[number]
         assert [tuple(place) for place in rows.nonzero().tolist()] == wanted
     assert first.total.tolist() == [1, 2] and second.total.tolist() == [1]
-    shared = of_answer(read(network, {"neuron": neurons}), np.array([0, 1, 2]), network)
+    shared = sets_from_answer(read(network, {"neuron": neurons}), np.array([0, 1, 2]), network)
     assert shared.neurons[1].shape == (1, network.sites[1].size) and shared.total.tolist() == [4]
 
 
 def test_edges_that_are_shared_are_every_images(network: Network) -> None:
     columns = {"source": ids(network, (0, 1), (1, 5)), "target": ids(network, (1, 2), (2, 3))}
-    cut = of_answer(read(network, columns), np.array([4, 6, 9]), network).edges[2]
+    cut = sets_from_answer(read(network, columns), np.array([4, 6, 9]), network).edges[2]
     assert cut.image.tolist() == [0, 1, 2] and cut.target.tolist() == [3] * 3
     assert cut.source.tolist() == [network.sites[1].offset + 5] * 3
     owned = read(network, {**columns, "sample": [70, 20]})
-    chosen = of_answer(owned, np.array([1, 3]), network)
+    chosen = sets_from_answer(owned, np.array([1, 3]), network)
     assert chosen.edges[1].image.tolist() == [1] and chosen.edges[2].image.tolist() == [0]
     assert chosen.size[1].tolist() == [0, 1] and chosen.size[2].tolist() == [1, 0]

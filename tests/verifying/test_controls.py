@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from graphpath.network import take_apart
 from graphpath.network.edits import Circuit, Cut
-from graphpath.verifying.controls import CONTROLS, Controls, first_distinct, highest
-from graphpath.verifying.sets import Chosen, of_edges, of_neurons
+from graphpath.verifying.controls import CONTROLS, Controls, mark_first_distinct, mark_highest
+from graphpath.verifying.sets import BatchSets, sets_from_edges, sets_from_neurons
 from tests.tracing import nets
 
 SOME = ("plain", "residual", "concatenations", "channel_shuffle", "squeeze_and_excitation", "sums")
@@ -28,14 +28,14 @@ class Case:
         self.clean = self.circuit.run(self.images, recorded=True)
         self._possible: dict[int, set[tuple[int, int]]] = {}
 
-    def neurons(self, share: float = 0.3, images: int = 3) -> Chosen:
+    def neurons(self, share: float = 0.3, images: int = 3) -> BatchSets:
         generator = torch.Generator().manual_seed(0)
         sites = self.network.sites[1:-1]
-        return of_neurons(
+        return sets_from_neurons(
             {s.number: torch.rand((images, s.size), generator=generator) < share for s in sites}
         )
 
-    def edges(self, count: int = 6, shared: bool = False) -> Chosen:
+    def edges(self, count: int = 6, shared: bool = False) -> BatchSets:
         """Some candidate edges; the first ``count + i`` of image i."""
         cuts = {}
         for number, inlets in self.circuit.inlets.items():
@@ -44,7 +44,7 @@ class Case:
             image, source, target = torch.tensor(rows).T
             cuts[number] = Cut(image, source, target)
             assert inlets.site.number == number
-        return of_edges(cuts, 3)
+        return sets_from_edges(cuts, 3)
 
     def possible(self, number: int) -> set[tuple[int, int]]:
         """All (source, target) that some setting of the switches joins, so far as noise shows it."""
@@ -63,7 +63,7 @@ class Case:
             found.append({edge for edge, carried in zip(every, flow.tolist(), strict=True) if carried})
         return found
 
-    def controls(self, answer: Chosen, keys: list[object] | None = None, seed: int = 0) -> Controls:
+    def controls(self, answer: BatchSets, keys: list[object] | None = None, seed: int = 0) -> Controls:
         return Controls(self.circuit, self.clean, answer, seed, keys or ["a", "b", "c"])
 
 
@@ -139,7 +139,7 @@ def test_all_live_edges_are_found_where_all_are_asked_for() -> None:
         rows = [(i, *edge) for i, live in enumerate(case.live(number)) for edge in sorted(live)]
         image, source, target = torch.tensor(rows).T
         cuts[number] = Cut(image, source, target)
-    answer = of_edges(cuts, 3)
+    answer = sets_from_edges(cuts, 3)
     drawn = case.controls(answer).draw("live", 0)
     for number, cut in cuts.items():
         assert [set(edges) for edges in by_image(drawn.edges[number])] == [set(e) for e in by_image(cut)]
@@ -167,14 +167,14 @@ def test_an_images_draw_does_not_depend_on_its_batch(kind: str, edges: bool) -> 
             assert by_image(cut)[0] == by_image(whole.edges[number])[image]
 
 
-def _only(answer: Chosen, image: int) -> Chosen:
+def _only(answer: BatchSets, image: int) -> BatchSets:
     if answer.neurons:
-        return of_neurons({n: mask[[image]] for n, mask in answer.neurons.items()})
+        return sets_from_neurons({n: mask[[image]] for n, mask in answer.neurons.items()})
     cuts = {}
     for number, cut in answer.edges.items():
         mine = cut.image == image
         cuts[number] = Cut(cut.image[mine] * 0, cut.source[mine], cut.target[mine])
-    return of_edges(cuts, 1)
+    return sets_from_edges(cuts, 1)
 
 
 @pytest.mark.parametrize("edges", (False, True))
@@ -184,7 +184,7 @@ def test_an_answer_that_is_shared_has_draws_that_are(edges: bool) -> None:
     answer = (
         case.edges(shared=True)
         if edges
-        else of_neurons({n: mask[:1] for n, mask in case.neurons(images=1).neurons.items()})
+        else sets_from_neurons({n: mask[:1] for n, mask in case.neurons(images=1).neurons.items()})
     )
     draws = {kind: case.controls(answer, ["all"]).draw(kind, 0) for kind in ("random", "live")}
     for number in answer.size:
@@ -201,7 +201,7 @@ def test_an_answer_that_is_shared_has_draws_that_are(edges: bool) -> None:
     assert _listed(case.controls(answer, ["all"]).draw("random", 1)) != same[0]
 
 
-def _listed(chosen: Chosen) -> list[Tensor | list[object]]:
+def _listed(chosen: BatchSets) -> list[Tensor | list[object]]:
     return [
         *(mask.tolist() for mask in chosen.neurons.values()),
         *(sorted(by_image(cut)[0]) for cut in chosen.edges.values()),
@@ -217,7 +217,7 @@ def test_every_possible_edge_is_as_likely() -> None:
     circuit = Circuit(network)
     clean = circuit.run(torch.rand((1, 1, 4, 4), dtype=torch.float64), recorded=True)
     one = torch.tensor([0])
-    answer = of_edges({2: Cut(one, one + 16, one)}, 1)
+    answer = sets_from_edges({2: Cut(one, one + 16, one)}, 1)
     counts: Counter[tuple[int, int]] = Counter()
     draws = 640
     for number in range(draws):
@@ -230,7 +230,7 @@ def test_every_possible_edge_is_as_likely() -> None:
 
 def test_the_highest_and_the_first_distinct_of_each_row() -> None:
     order = torch.tensor([[0.1, 0.9, -1.0, 0.5], [0.3, -1.0, -1.0, 0.2]])
-    assert highest(order, torch.tensor([2, 3])).int().tolist() == [[0, 1, 0, 1], [1, 0, 0, 1]]
-    assert highest(order, torch.tensor([1])).int().tolist() == [[0, 1, 0, 0], [1, 0, 0, 0]]
+    assert mark_highest(order, torch.tensor([2, 3])).int().tolist() == [[0, 1, 0, 1], [1, 0, 0, 1]]
+    assert mark_highest(order, torch.tensor([1])).int().tolist() == [[0, 1, 0, 0], [1, 0, 0, 0]]
     key = torch.tensor([[5, -1, 5, 2, 9], [1, 1, 1, 1, 1]])
-    assert first_distinct(key, torch.tensor([2, 2])).int().tolist() == [[1, 0, 0, 1, 0], [1, 0, 0, 0, 0]]
+    assert mark_first_distinct(key, torch.tensor([2, 2])).int().tolist() == [[1, 0, 0, 1, 0], [1, 0, 0, 0, 0]]

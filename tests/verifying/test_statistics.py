@@ -7,7 +7,13 @@ import pytest
 from scipy import stats
 
 from graphpath.shares import score
-from graphpath.verifying.estimates import difference, of_draws, of_images, share, student
+from graphpath.verifying.estimates import (
+    difference_interval,
+    estimate_over_draws,
+    estimate_over_images,
+    share_interval,
+    student_interval,
+)
 from graphpath.verifying.statistics import p_value, surely_above
 from tests.calibration import verifying as calibration
 
@@ -40,15 +46,17 @@ def test_newcombe_s_as_published(
     10; without correlation, where each share is 0 or 1, the square root of both squares."""
     one = np.repeat([1.0, 1.0, 0.0, 0.0], [both, first, second, neither])
     two = np.repeat([1.0, 0.0, 1.0, 0.0], [both, first, second, neither])
-    assert difference(of_images(one), of_images(two)) == pytest.approx((low, high), abs=2e-3)
+    assert difference_interval(estimate_over_images(one), estimate_over_images(two)) == pytest.approx(
+        (low, high), abs=2e-3
+    )
 
 
 def test_of_images_alone_a_mean_has_student_s_interval() -> None:
     values = np.random.default_rng(0).normal(3, 2, size=40)
     expected = stats.t.interval(0.95, 39, loc=values.mean(), scale=stats.sem(values))
-    assert student(of_images(values)) == pytest.approx(expected)
-    assert student(of_images(np.full(7, 2.5))) == (2.5, 2.5)
-    assert np.isnan(student(of_images(np.ones(1)))).all()
+    assert student_interval(estimate_over_images(values)) == pytest.approx(expected)
+    assert student_interval(estimate_over_images(np.full(7, 2.5))) == (2.5, 2.5)
+    assert np.isnan(student_interval(estimate_over_images(np.ones(1)))).all()
 
 
 def test_of_draws_and_images_the_variance_is_that_of_the_two_way_layout() -> None:
@@ -56,18 +64,18 @@ def test_of_draws_and_images_the_variance_is_that_of_the_two_way_layout() -> Non
     random, found, means = np.random.default_rng(1), [], []
     for _ in range(3_000):
         draw, image, rest = (random.normal(size=size) for size in ((8, 1), (1, 12), (8, 12)))
-        estimate = of_draws(1 + 0.7 * draw + 0.5 * image + rest)
+        estimate = estimate_over_draws(1 + 0.7 * draw + 0.5 * image + rest)
         found.append(estimate.variance)
         means.append(estimate.mean)
     assert np.mean(found) == pytest.approx(0.49 / 8 + 0.25 / 12 + 1 / 96, rel=0.05)
     assert np.mean(found) == pytest.approx(np.var(means), rel=0.1)
-    assert np.isnan(student(of_draws(np.ones((1, 30))))).all()
+    assert np.isnan(student_interval(estimate_over_draws(np.ones((1, 30))))).all()
 
 
 def test_no_flip_of_any_draw_is_no_proof_of_none() -> None:
-    low, high = share(of_draws(np.zeros((20, 100))))
+    low, high = share_interval(estimate_over_draws(np.zeros((20, 100))))
     assert low == 0 and 0.03 < high < 0.1
-    assert share(of_images(np.zeros(100))) == score(0, 100)
+    assert share_interval(estimate_over_images(np.zeros(100))) == score(0, 100)
 
 
 def test_draws_that_all_images_share_are_resampled_too() -> None:
@@ -77,7 +85,7 @@ def test_draws_that_all_images_share_are_resampled_too() -> None:
     for _ in range(150):
         made = toy.outcomes(random, 100, 20)
         change = np.stack([made.change(draw, "flipped") for draw in made.controls["random"]])
-        low, high = share(made.estimate(change))
+        low, high = share_interval(made.estimate(change))
         held.append(low <= truth <= high)
     assert np.mean(held) > 0.88
 

@@ -23,8 +23,8 @@ from graphpath.stores import Store, open_store
 from graphpath.tracing.rows import first_neuron
 from graphpath.verifying import Verdict, ablation
 from graphpath.verifying.ablation import Plan
-from graphpath.verifying.answer import Reader
-from graphpath.verifying.baselines import baseline
+from graphpath.verifying.answer import AnswerReader
+from graphpath.verifying.baselines import make_baseline
 from graphpath.verifying.statistics import p_value
 from tests.tracing import nets
 from tests.verifying.test_controls import possible as edges_into
@@ -206,7 +206,7 @@ def test_another_image_stands_in(case: SimpleNamespace) -> None:
     own = circuit.run(case.images, recorded=True).values[:, : circuit.network.neurons]
     others = []
     for seed in (5, 5, 6):
-        of = baseline("resample", circuit, lambda chosen: case.images[chosen], 8, 3, seed)
+        of = make_baseline("resample", circuit, lambda chosen: case.images[chosen], 8, 3, seed)
         parts = [of(everyone[:3]), of(everyone[3:])]
         values = torch.cat([part for part in parts if part is not None])
         alike = torch.cdist(values, own) < 1e-4
@@ -337,11 +337,11 @@ def test_p_values_hold_for_answers_that_are_draws(
         rows = [drawn(network, possible, kind, random) for _ in range(6 if owned else 1)]
         frame = pd.concat(rows, keys=images.rows()["sample"].to_pylist()[: len(rows)], names=["sample"])
         frame = frame.reset_index("sample") if owned else frame
-        answer = Reader(network, 0, images.rows()["sample"].to_numpy(), pd.Series()).read(
+        answer = AnswerReader(network, 0, images.rows()["sample"].to_numpy(), pd.Series()).read(
             frame, None, shared=False
         )
         run = ablation.Ablation(network, images, answer, Plan("remove", "zero", "own", 9, number), None)
-        outcomes = run.outcomes(None)
+        outcomes = run.run(None)
         change = [np.abs(outcomes.change(one, "logit")).mean() for one in outcomes.controls["random"]]
         own = float(np.abs(outcomes.change(outcomes.answer, "logit")).mean())
         found.append(p_value(own, np.array(change), less=False))

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphpath.attribution.pathway import kept
+from graphpath.attribution.pathway import mask_kept_neurons
 from graphpath.data import BaseImages
 from graphpath.network import masked
 from graphpath.studies import drawings
@@ -78,7 +78,7 @@ def compared(bench: Bench, images: BaseImages, name: str, sparsity: float) -> tu
         bench.model, images, method, bench.seed, bench.setting.device, sparsity=sparsity, **options
     ):
         steps = sphere(bench, batch.images)
-        mask = kept(batch, selection)
+        mask = mask_kept_neurons(batch, selection)
         whole.append(errors(batch, torch.ones_like(mask), steps))
         left.append(errors(batch, mask, steps))
     return np.concatenate(whole), np.concatenate(left)
