@@ -1,4 +1,4 @@
-"""Attack detectors: does an image take the way of the class that it is given? (Qiu et al. 2019)
+"""Attack detectors: does an image's pathway resemble that of its predicted class? (Qiu et al. 2019)
 
 from graphpath.detect import Detector, fit_detector
 

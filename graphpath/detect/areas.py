@@ -16,27 +16,27 @@ TAIL = 0.025
 
 @dataclass(frozen=True, eq=False)
 class Area:
-    """The area under a ROC curve, and by how much each sample (n,) moves it; these sum to 0."""
+    """The area under a ROC curve, and by how much each sample (n,) shifts it; these sum to 0."""
 
     value: float
-    moves: Floats
+    shifts: Floats
 
 
-def area(score: Floats, attacked: npt.NDArray[np.bool_]) -> Area:
+def area_under_curve(score: Floats, attacked: npt.NDArray[np.bool_]) -> Area:
     """The area under the ROC curve of ``score`` (n,).
 
-    The probability that an attacked sample has a larger score than a clean one, ties counting half (Hanley
-    and McNeil 1982); a sample moves it by how often it is in order, over its kind's number (DeLong et al.
-    1988).
+    It is the probability that an attacked sample has a larger score than a clean one, ties counting half
+    (Hanley and McNeil 1982). A sample shifts it by how often it is in order, over the number of its kind
+    (DeLong et al. 1988).
     """
     above, below = score[attacked], score[~attacked]
-    won, lost = _beaten(above, below), 1 - _beaten(below, above)
+    won, lost = _share_exceeded(above, below), 1 - _share_exceeded(below, above)
     value, moves = float(won.mean()), np.empty(len(score))
     moves[attacked], moves[~attacked] = (won - value) / len(above), (lost - value) / len(below)
     return Area(value, moves)
 
 
-def _beaten(some: Floats, others: Floats) -> Floats:
+def _share_exceeded(some: Floats, others: Floats) -> Floats:
     """The share of ``others`` that each of ``some`` exceeds, ties counting half."""
     ranked = np.sort(others)
     sides = (np.searchsorted(ranked, some, side) for side in ("left", "right"))
@@ -46,7 +46,7 @@ def _beaten(some: Floats, others: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two scores' areas on the same samples, with the interval of each and of their difference."""
+    """The areas of two scores on the same samples, with the interval of each and of their difference."""
 
     area: float
     low: float
@@ -65,7 +65,7 @@ class Comparison:
         return "worse" if self.gain_high < 0 else "undecided"
 
 
-def compared(
+def compare_areas(
     score: Floats,
     baseline: Floats,
     attacked: npt.NDArray[np.bool_],
@@ -73,36 +73,36 @@ def compared(
 ) -> Comparison:
     """The areas of ``score`` and ``baseline`` (n,), each with its 95 % interval, and that of the difference.
 
-    ``groups`` (n,) names the original of each sample: originals are independent, with all that derives from
-    them (Obuchowski 1997). An area near 1 has a score interval, as a share of as many independent originals
-    as its variance tells of has, and so has one of 1; the difference has Newcombe's.
+    ``groups`` (n,) names the original of each sample. Originals, each with all samples derived from it, are
+    independent (Obuchowski 1997). An area has the score interval of a share of its effective number of
+    independent originals, which holds near 1 and at 1 too. The difference has Newcombe's interval.
     """
-    one, two = (area(side, attacked) for side in (score, baseline))
+    one, two = (area_under_curve(side, attacked) for side in (score, baseline))
     kinds = [np.unique(groups[side]) for side in (attacked, ~attacked)]
     fewest = min(len(kind) for kind in kinds)
-    ends = [_ends(some, groups, fewest) for some in (one, two)]
-    gain = shares.difference(one.value, ends[0], two.value, ends[1], _together(one, two, groups))
+    ends = [_area_interval(some, groups, fewest) for some in (one, two)]
+    gain = shares.difference(one.value, ends[0], two.value, ends[1], _correlation(one, two, groups))
     return Comparison(one.value, *ends[0], two.value, *ends[1], *gain)
 
 
-def _ends(found: Area, groups: npt.NDArray[np.int64], fewest: int) -> Interval:
+def _area_interval(found: Area, groups: npt.NDArray[np.int64], fewest: int) -> Interval:
     from scipy import stats
 
     if fewest < 2:
         return 0.0, 1.0
     quantile = float(stats.t.isf(TAIL, fewest - 1))
-    return shares.effective(found.value, _shared(found, found, groups), fewest, quantile, fewest)
+    return shares.effective(found.value, _covariance(found, found, groups), fewest, quantile, fewest)
 
 
-def _together(one: Area, two: Area, groups: npt.NDArray[np.int64]) -> float:
+def _correlation(one: Area, two: Area, groups: npt.NDArray[np.int64]) -> float:
     """The correlation of two areas over originals; 0 where one does not vary."""
-    scale = np.sqrt(_shared(one, one, groups) * _shared(two, two, groups))
-    return float(np.clip(_shared(one, two, groups) / scale, -1, 1)) if scale > 0 else 0.0
+    scale = np.sqrt(_covariance(one, one, groups) * _covariance(two, two, groups))
+    return float(np.clip(_covariance(one, two, groups) / scale, -1, 1)) if scale > 0 else 0.0
 
 
-def _shared(one: Area, two: Area, groups: npt.NDArray[np.int64]) -> float:
+def _covariance(one: Area, two: Area, groups: npt.NDArray[np.int64]) -> float:
     """The covariance of two areas, an original's samples going together."""
     _, group = np.unique(groups, return_inverse=True)
-    sums = [np.bincount(group, some.moves) for some in (one, two)]
+    sums = [np.bincount(group, some.shifts) for some in (one, two)]
     count = len(sums[0])
     return float(sums[0] @ sums[1]) * count / max(count - 1, 1)

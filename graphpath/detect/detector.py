@@ -1,4 +1,4 @@
-"""A fitted detector: it scores images, and says where they leave their class's way."""
+"""A fitted detector: it scores images, and explains where they leave the pathway of their class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from graphpath.analysis.resemblance import outside_class
 from graphpath.detect import features
 from graphpath.detect.scorers import Scorer, from_json
-from graphpath.detect.traced import Traced
+from graphpath.detect.traced import TracingSetup
 from graphpath.errors import RecordError, RunNotFound, StoreError
 from graphpath.record import Trace
 from graphpath.record.description import DIGEST, digest_of
@@ -48,7 +48,7 @@ class Explanation:
 
 @dataclass(frozen=True, eq=False)
 class Detector:
-    """What ``fit_detector`` gives. A score above ``threshold`` says: attacked."""
+    """What ``fit_detector`` returns. An image with a score above ``threshold`` is taken for attacked."""
 
     kind: str
     scorer: Scorer
@@ -59,8 +59,8 @@ class Detector:
     spread: Floats
     """(f,): its standard deviation."""
     reference: str
-    """The run whose class pathways images are held against."""
-    traced: Traced
+    """The run whose class pathways images are compared with."""
+    traced: TracingSetup
     report: pd.DataFrame
     """AUC per attack on images that were not fitted on; see ``fit_detector``."""
     notes: dict[str, Any]
@@ -76,21 +76,21 @@ class Detector:
         Raises:
             RecordError: the trace is damaged or unfinished.
             RunNotFound: the store has not the detector's reference.
-            ModelError, StoreError: the trace is of another network, method, options or question.
+            ModelError, StoreError: the trace is of another network, method, options or target.
         """
         opened = trace if isinstance(trace, Trace) else Trace(trace)
-        self._check(store, opened)
-        frame = _predictions(opened)
-        values = self._values(store, opened, frame.pop("pathway"))
+        self._check_trace(store, opened)
+        frame = _read_predictions(opened)
+        values = self._compute_features(store, opened, frame.pop("pathway"))
         frame["score"] = self.scorer.score(values)
         frame["attacked"] = frame.score > self.threshold
         frame["softmax"] = 1.0 - frame.confidence
-        names, effect = list(self.layers), self._effects(values)
+        names, effect = list(self.layers), self._measure_effects(values)
         frame["layer"] = [names[place] for place in effect.argmax(1)]
         frame["layer_name"] = [self.layers[layer] for layer in frame.layer]
         edges = outside_class(store, opened, self.reference, limit=1).set_index("sample")
-        said = (edges.source_name + " -> " + edges.target_name).reindex(frame["sample"])
-        frame["outside"] = said.fillna("").to_numpy()
+        names = (edges.source_name + " -> " + edges.target_name).reindex(frame["sample"])
+        frame["outside"] = names.fillna("").to_numpy()
         return frame
 
     def explain(
@@ -103,20 +103,20 @@ class Detector:
         import pandas as pd
 
         opened = trace if isinstance(trace, Trace) else Trace(trace)
-        self._check(store, opened)
-        frame = _predictions(opened)
+        self._check_trace(store, opened)
+        frame = _read_predictions(opened)
         if (mine := frame[frame["sample"] == sample]).empty:
             raise RecordError(f"{opened.path} has no sample {sample}; graphpath detect score lists them.")
-        [values] = self._values(store, opened, mine.pathway)
-        shares, normal = self._by_layer(values), self._by_layer(self.normal)
+        [values] = self._compute_features(store, opened, mine.pathway)
+        shares, normal = self._split_by_layer(values), self._split_by_layer(self.normal)
         layers = pd.DataFrame({"layer": list(self.layers), "name": list(self.layers.values())})
         for name in ("first", "second"):
             place = features.SHARES.index(f"in_{name}")
             layers[f"in_{name}"], layers[f"normal_{name}"] = shares[:, place], normal[:, place]
-        spread = self._by_layer(self.spread)[:, features.SHARES.index("in_first")]
+        spread = self._split_by_layer(self.spread)[:, features.SHARES.index("in_first")]
         off = (layers.in_first - layers.normal_first).to_numpy()
         layers["deviation"] = np.divide(off, spread, out=np.full(len(off), np.nan), where=spread > 0)
-        layers["effect"] = self._effects(values[None])[0]
+        layers["effect"] = self._measure_effects(values[None])[0]
         edges = outside_class(store, opened, self.reference, [sample], limit=limit).drop(columns="sample")
         score = float(self.scorer.score(values[None])[0])
         return Explanation(sample, score, score > self.threshold, layers, edges)
@@ -125,7 +125,7 @@ class Detector:
         """Write the detector as JSON: numbers and names, nothing that runs when it is read."""
         plain = {name: getattr(self, name) for name in ("kind", "threshold", "reference", "notes")}
         report = json.loads(self.report.to_json(orient="records", double_precision=15))
-        told = {
+        content = {
             MARK: VERSION,
             **plain,
             "traced": asdict(self.traced),
@@ -135,7 +135,7 @@ class Detector:
             "scorer": self.scorer.as_json(),
             "report": report,
         }
-        write_json(Path(path), {**told, DIGEST: digest_of(told)})
+        write_json(Path(path), {**content, DIGEST: digest_of(content)})
         return Path(path)
 
     @classmethod
@@ -161,7 +161,7 @@ class Detector:
                 normal=np.array(stored["normal"], np.float64),
                 spread=np.array(stored["spread"], np.float64),
                 reference=stored["reference"],
-                traced=Traced(**stored["traced"]),
+                traced=TracingSetup(**stored["traced"]),
                 report=pd.DataFrame(stored["report"]),
                 notes=stored["notes"],
             )
@@ -171,45 +171,45 @@ class Detector:
         return detector
 
     def _check_numbers(self) -> None:
-        """Raise ValueError where one is none: against a threshold of NaN nothing would be called attacked."""
-        self._by_layer(self.spread)
-        told = {
+        """Raise ValueError for NaN and infinity: no score exceeds a threshold of NaN."""
+        self._split_by_layer(self.spread)
+        content = {
             "threshold": self.threshold,
             "normal": self.normal,
             "spread": self.spread,
             **vars(self.scorer),
         }
-        for name, value in told.items():
+        for name, value in content.items():
             if not np.isfinite(value).all():
                 raise ValueError(f"{name} is not a finite number")
         self.scorer.score(self.normal[None])
 
-    def _check(self, store: Store, trace: Trace) -> None:
-        self.traced.check(trace)
+    def _check_trace(self, store: Store, trace: Trace) -> None:
+        self.traced.check_trace(trace)
         found = store.query("runs/all")
-        held = found[(found.run == self.reference) & found.complete]
-        if held.empty:
+        reference = found[(found.run == self.reference) & found.complete]
+        if reference.empty:
             raise RunNotFound(
                 f"{store.uri} has not the run {self.reference!r}, whose class pathways the detector knows: "
                 "give the store that it was fitted on, or load that run's trace."
             )
-        if held.comparable.iloc[0] != self.traced.comparable:
+        if reference.comparable.iloc[0] != self.traced.comparable:
             raise StoreError(
                 f"{store.uri} has another run {self.reference!r} than the detector was fitted with."
             )
 
-    def _values(self, store: Store, trace: Trace, pathways: pd.Series[int]) -> Floats:
+    def _compute_features(self, store: Store, trace: Trace, pathways: pd.Series[int]) -> Floats:
         """(n, f)."""
-        frame = features.traced(store, self.reference, trace, list(self.layers))
+        frame = features.features_of_trace(store, self.reference, trace, list(self.layers))
         values: Floats = frame.reindex(pathways, fill_value=0.0).to_numpy(np.float64)
         return values
 
-    def _by_layer(self, values: Floats) -> Floats:
+    def _split_by_layer(self, values: Floats) -> Floats:
         """(layers, shares)."""
         return values.reshape(len(self.layers), len(features.SHARES))
 
-    def _effects(self, values: Floats) -> Floats:
-        """(n, layers): what the score loses when a layer's shares are those of clean images."""
+    def _measure_effects(self, values: Floats) -> Floats:
+        """(n, layers): by how much the score falls when a layer's shares are those of clean images."""
         score, wide = self.scorer.score(values), len(features.SHARES)
         lost = []
         for place in range(len(self.layers)):
@@ -219,7 +219,7 @@ class Detector:
         return np.stack(lost, 1)
 
 
-def _predictions(trace: Trace) -> pd.DataFrame:
+def _read_predictions(trace: Trace) -> pd.DataFrame:
     """Each sample with its first two predictions. Raises StoreError where a pathway is not for the first."""
     samples: pd.DataFrame = trace.samples().to_table(columns=["sample", "index", "variant"]).to_pandas()
     classes = trace.categories().to_table(columns=["category", "label", "name"]).to_pandas()

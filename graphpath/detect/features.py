@@ -19,18 +19,20 @@ ALL: Final = -1
 """The layer that stands for all layers together."""
 
 
-def stored(store: Store, reference: str, runs: Sequence[str], layers: Sequence[int]) -> pd.DataFrame:
-    """A row for each pathway of the store's ``runs``: see ``wide``. Raises RunNotFound."""
+def features_of_runs(
+    store: Store, reference: str, runs: Sequence[str], layers: Sequence[int]
+) -> pd.DataFrame:
+    """A row for each pathway of the store's ``runs``: see ``pivot_layers``. Raises RunNotFound."""
     frame = store.query("adversarial/class_similarity", references=[reference], runs=list(runs))
-    return wide(frame, layers)
+    return pivot_layers(frame, layers)
 
 
-def traced(store: Store, reference: str, trace: Trace, layers: Sequence[int]) -> pd.DataFrame:
-    """A row for each pathway of a trace that need not be in the store: see ``wide``."""
-    return wide(resemblance(store, trace, reference), layers)
+def features_of_trace(store: Store, reference: str, trace: Trace, layers: Sequence[int]) -> pd.DataFrame:
+    """A row for each pathway of a trace that need not be in the store: see ``pivot_layers``."""
+    return pivot_layers(resemblance(store, trace, reference), layers)
 
 
-def wide(frame: pd.DataFrame, layers: Sequence[int]) -> pd.DataFrame:
+def pivot_layers(frame: pd.DataFrame, layers: Sequence[int]) -> pd.DataFrame:
     """Rows of ``adversarial/class_similarity`` as one row a pathway, columns (layer, share), in [0, 1].
 
     A pathway without edges in a layer, or whose class has no pathway, has no share there: 0.
@@ -42,16 +44,16 @@ def wide(frame: pd.DataFrame, layers: Sequence[int]) -> pd.DataFrame:
     return shares.reindex(columns=columns).astype(float).fillna(0.0)
 
 
-def layers_of(store: Store, run: str) -> dict[int, str]:
+def list_layers(store: Store, run: str) -> dict[int, str]:
     """The names of the layers into which pathways have edges, and of all together, by number."""
     found = store.query("pathways/layers", run=run)
     inner = found[found.layer > 0]
     return {ALL: "all layers", **dict(zip(inner.layer.tolist(), inner.name.tolist(), strict=True))}
 
 
-def samples_of(store: Store, runs: Sequence[str]) -> pd.DataFrame:
+def list_samples(store: Store, runs: Sequence[str]) -> pd.DataFrame:
     """One row a pathway of the runs, as ``pathways/of_run`` has them, with the run."""
     import pandas as pd
 
-    asked = [whole(store, "pathways/of_run", run=run).assign(run=run) for run in runs]
-    return pd.concat(asked, ignore_index=True)
+    frames = [whole(store, "pathways/of_run", run=run).assign(run=run) for run in runs]
+    return pd.concat(frames, ignore_index=True)

@@ -1,4 +1,4 @@
-"""``fit_detector``: a detector learned from a store, and what it is worth on images that it has not seen."""
+"""``fit_detector``: a detector fitted on a store, with its AUC on images that it was not fitted on."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from graphpath.detect.areas import compared
+from graphpath.detect.areas import compare_areas
 from graphpath.detect.detector import Detector
-from graphpath.detect.features import layers_of
+from graphpath.detect.features import list_layers
 from graphpath.detect.learners import learn
-from graphpath.detect.material import Material, chosen_runs, gathered
+from graphpath.detect.material import LabelledSamples, choose_runs, gather_samples
 from graphpath.detect.scorers import Scorer
-from graphpath.detect.traced import Traced
+from graphpath.detect.traced import TracingSetup
 from graphpath.errors import MethodError, StoreError
 
 if TYPE_CHECKING:
@@ -45,14 +45,14 @@ def fit_detector(
     samples are the rightly predicted ones, attacked ones those whose prediction changed; none is, or derives
     from, a member of the class pathways.
 
-    Originals are split: ``share`` of them, with all that derives from them, are fitted on, the others give
-    ``Detector.report``: AUC per attack, trained on each attack and on all, with 95 % intervals,
-    beside those of max-softmax.
+    Originals are split, each with all samples derived from it. The detector is fitted on ``share`` of them.
+    The others give ``Detector.report``: AUC per attack, trained on each attack and on all, with 95 %
+    intervals, beside those of max-softmax.
 
     Args:
         kind: a name of ``graphpath.detect.KINDS``.
-        reference: the run whose class pathways are the classes' ways; by default the one with most originals
-            among the runs traced like the attacked ones.
+        reference: the run whose class pathways images are compared with; by default the one with most
+            originals among the runs traced like the attacked ones.
         runs: the runs whose images are used; by default all others that were traced like the reference.
         attacks: only these are fitted on ("bim", or "bim 0.3" with its epsilon); all are tested.
         share: of the originals, in (0, 1).
@@ -68,12 +68,12 @@ def fit_detector(
         MissingExtra: scikit-learn is not installed.
     """
     _check_shares(share, false_alarms)
-    used = chosen_runs(store, reference, runs)
-    layers = layers_of(store, used.reference)
-    trained, held_out = split(gathered(store, used, list(layers)), share, seed)
-    chosen = _attacks(trained, attacks)
-    scorer = _learned(kind, trained.under(chosen), seed)
-    threshold = _threshold(kind, trained.under(chosen), false_alarms, seed)
+    used = choose_runs(store, reference, runs)
+    layers = list_layers(store, used.reference)
+    trained, held_out = split_by_original(gather_samples(store, used, list(layers)), share, seed)
+    chosen = _choose_attacks(trained, attacks)
+    scorer = _learn(kind, trained.select_attacks(chosen), seed)
+    threshold = _choose_threshold(kind, trained.select_attacks(chosen), false_alarms, seed)
     clean = trained.values[~trained.attacked]
     return Detector(
         kind=kind,
@@ -83,18 +83,18 @@ def fit_detector(
         normal=clean.mean(0),
         spread=clean.std(0),
         reference=used.reference,
-        traced=Traced.of(used.described),
-        report=_report(kind, trained, held_out, chosen, scorer, threshold, seed),
+        traced=TracingSetup.from_row(used.description),
+        report=_make_report(kind, trained, held_out, chosen, scorer, threshold, seed),
         notes={
             "seed": seed,
             "attacks": chosen,
-            "originals": {"fitted": _originals(trained), "tested": _originals(held_out)},
-            "false_alarms": {"asked": false_alarms, "tested": _alarms(scorer, held_out, threshold)},
+            "originals": {"fitted": _count_originals(trained), "tested": _count_originals(held_out)},
+            "false_alarms": {"asked": false_alarms, "tested": _false_alarm_rate(scorer, held_out, threshold)},
         },
     )
 
 
-def _alarms(scorer: Scorer, material: Material, threshold: float) -> float:
+def _false_alarm_rate(scorer: Scorer, material: LabelledSamples, threshold: float) -> float:
     """The share of clean samples beyond the threshold."""
     return float((scorer.score(material.values[~material.attacked]) > threshold).mean())
 
@@ -106,62 +106,64 @@ def _check_shares(share: float, false_alarms: float) -> None:
         raise MethodError(f"false_alarms={false_alarms}: expected a share of the clean images, below 1.")
 
 
-def _attacks(material: Material, asked: Sequence[str]) -> list[str]:
-    """The attacks meant by ``asked``, whose epsilon may be left out; all where none is."""
+def _choose_attacks(material: LabelledSamples, names: Sequence[str]) -> list[str]:
+    """The attacks that ``names`` select, which may leave out the epsilon; all where there are none."""
     known = material.attacks
-    found = [name for name in known if not asked or name in asked or name.split()[0] in asked]
-    for name in asked:
+    found = [name for name in known if not names or name in names or name.split()[0] in names]
+    for name in names:
         if name not in {*found, *(one.split()[0] for one in found)}:
             raise MethodError(f"attack {name!r} is not in the store; there are {', '.join(known)}.")
     return found
 
 
-def _originals(material: Material) -> int:
+def _count_originals(material: LabelledSamples) -> int:
     return len(np.unique(material.original))
 
 
-def split(material: Material, share: float, seed: int) -> tuple[Material, Material]:
-    """Those to fit on and those to test on, by original: an image and what was made of it are on one side.
+def split_by_original(
+    material: LabelledSamples, share: float, seed: int
+) -> tuple[LabelledSamples, LabelledSamples]:
+    """The samples to fit on and those to test on; an original and its derived samples are on one side.
 
     Raises StoreError where a side has no clean sample, or none of some attack.
     """
     shuffled = np.random.default_rng(seed).permutation(np.unique(material.original))
     first = np.isin(material.original, shuffled[: round(share * len(shuffled))])
-    sides = material.of(first), material.of(~first)
+    sides = material.select(first), material.select(~first)
     for side in sides:
-        if side.attacked.all() or _originals(side) < 2 or len(side.attacks) < len(material.attacks):
+        if side.attacked.all() or _count_originals(side) < 2 or len(side.attacks) < len(material.attacks):
             raise StoreError(
-                f"There are too few images outside of the class pathways: {(~material.attacked).sum()} clean "
-                f"ones, and of one attack only {_fewest(material)}, where each side of the split needs some."
+                f"There are too few images outside of the class pathways: {(~material.attacked).sum()} "
+                f"clean ones, and of one attack only {_count_fewest(material)}, where each side of the split needs some."
             )
     return sides
 
 
-def _fewest(material: Material) -> int:
+def _count_fewest(material: LabelledSamples) -> int:
     return min(int((material.attack == name).sum()) for name in material.attacks)
 
 
-def _learned(kind: str, some: Material, seed: int) -> Scorer:
-    return learn(kind, some.values, some.attacked, some.weights(), seed)
+def _learn(kind: str, some: LabelledSamples, seed: int) -> Scorer:
+    return learn(kind, some.values, some.attacked, some.balance_weights(), seed)
 
 
-def _threshold(kind: str, trained: Material, false_alarms: float, seed: int) -> float:
+def _choose_threshold(kind: str, trained: LabelledSamples, false_alarms: float, seed: int) -> float:
     """Beyond it lies the share ``false_alarms`` of clean images, scored by fits without their originals."""
     originals = np.random.default_rng(seed + 1).permutation(np.unique(trained.original))
     folds = min(FOLDS, len(originals))
     scores: list[npt.NDArray[np.float64]] = []
     for fold in range(folds):
         out = np.isin(trained.original, originals[fold::folds])
-        rest = trained.of(~out)
+        rest = trained.select(~out)
         if rest.attacked.any() and not rest.attacked.all():
-            scores.append(_learned(kind, rest, seed).score(trained.values[out & ~trained.attacked]))
+            scores.append(_learn(kind, rest, seed).score(trained.values[out & ~trained.attacked]))
     return float(np.quantile(np.concatenate(scores), 1 - false_alarms))
 
 
-def _report(
+def _make_report(
     kind: str,
-    trained: Material,
-    held_out: Material,
+    trained: LabelledSamples,
+    held_out: LabelledSamples,
     chosen: list[str],
     scorer: Scorer,
     threshold: float,
@@ -172,23 +174,25 @@ def _report(
 
     whole = EVERY_ATTACK if len(chosen) == len(held_out.attacks) > 1 else ", ".join(chosen)
     rows = [
-        {"trained_on": whole, **_row(scorer, held_out.under([attack]), attack, threshold)}
+        {"trained_on": whole, **_make_row(scorer, held_out.select_attacks([attack]), attack, threshold)}
         for attack in held_out.attacks
     ]
     for single in trained.attacks:
         if [single] == chosen:
             continue
-        other = _learned(kind, trained.under([single]), seed)
+        other = _learn(kind, trained.select_attacks([single]), seed)
         rows += [
-            {"trained_on": single, **_row(other, held_out.under([attack]), attack, None)}
+            {"trained_on": single, **_make_row(other, held_out.select_attacks([attack]), attack, None)}
             for attack in held_out.attacks
         ]
     return pd.DataFrame(rows)
 
 
-def _row(scorer: Scorer, tested: Material, attack: str, threshold: float | None) -> dict[str, object]:
+def _make_row(
+    scorer: Scorer, tested: LabelledSamples, attack: str, threshold: float | None
+) -> dict[str, object]:
     score = scorer.score(tested.values)
-    found = compared(score, tested.softmax, tested.attacked, tested.original)
+    found = compare_areas(score, tested.softmax, tested.attacked, tested.original)
     caught = np.nan if threshold is None else float((score[tested.attacked] > threshold).mean())
     named = {
         name.replace("area", "auc").replace("baseline", "softmax"): v for name, v in asdict(found).items()

@@ -1,4 +1,4 @@
-"""What a store offers to fit a detector on: clean and attacked images outside of its class pathways."""
+"""The labelled samples of a store to fit a detector on: clean and attacked, outside of its class pathways."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ REMEDY = "graphpath attack, graphpath trace --target own and graphpath load brin
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class LabelledSamples:
     """Samples with their features, one a row."""
 
     values: npt.NDArray[np.float64]
-    """(n, f), in the order of ``features.wide``."""
+    """(n, f), in the order of ``features.pivot_layers``."""
     attack: npt.NDArray[np.str_]
     """(n,): the attack and its epsilon, empty for a clean sample."""
     sample: npt.NDArray[np.int64]
@@ -51,15 +51,15 @@ class Material:
     def attacks(self) -> list[str]:
         return sorted(set(self.attack[self.attacked].tolist()))
 
-    def of(self, chosen: npt.NDArray[np.bool_]) -> Material:
+    def select(self, chosen: npt.NDArray[np.bool_]) -> LabelledSamples:
         """Some of the samples."""
         return replace(self, **{column.name: getattr(self, column.name)[chosen] for column in fields(self)})
 
-    def under(self, attacks: list[str]) -> Material:
+    def select_attacks(self, attacks: list[str]) -> LabelledSamples:
         """The clean samples, and those of these attacks."""
-        return self.of(~self.attacked | np.isin(self.attack, attacks))
+        return self.select(~self.attacked | np.isin(self.attack, attacks))
 
-    def weights(self) -> npt.NDArray[np.float64]:
+    def balance_weights(self) -> npt.NDArray[np.float64]:
         """(n,), of mean 1: clean samples weigh as much as all attacks, and each attack as any other."""
         _, kind, count = np.unique(self.attack, return_inverse=True, return_counts=True)
         share = np.where(self.attacked, 0.5 / max(1, len(self.attacks)), 0.5)
@@ -68,12 +68,12 @@ class Material:
 
 
 @dataclass(frozen=True)
-class Runs:
-    """The run whose class pathways are the classes' ways, and those whose images are held against them."""
+class DetectorRuns:
+    """The run whose class pathways images are compared with, and the runs of these images."""
 
     reference: str
     others: tuple[str, ...]
-    described: Mapping[Hashable, str]
+    description: Mapping[Hashable, str]
     """The row of ``runs/all`` of the reference."""
     own: frozenset[str]
     """The runs that were traced for each image's own prediction, whatever it is."""
@@ -83,7 +83,7 @@ class Runs:
         return [self.reference, *self.others]
 
 
-def chosen_runs(store: Store, reference: str | None, runs: Sequence[str] = ()) -> Runs:
+def choose_runs(store: Store, reference: str | None, runs: Sequence[str] = ()) -> DetectorRuns:
     """The runs to use: by default those traced like an attacked one, and of them as reference the run with
     most original samples; beside it ``runs``, where any are named.
 
@@ -95,9 +95,9 @@ def chosen_runs(store: Store, reference: str | None, runs: Sequence[str] = ()) -
     _check_known(store, found, [*([] if reference is None else [reference]), *runs])
     if reference is not None:
         alike = found[found.comparable == found.set_index("run").comparable[reference]]
-        return _runs(alike, reference, runs)
+        return _make_runs(alike, reference, runs)
     some = found[found.run.isin(list(runs))] if runs else found
-    attacked = some[[_samples(store, run, "adversarial") > 0 for run in some.run]]
+    attacked = some[[_count_samples(store, run, "adversarial") > 0 for run in some.run]]
     if attacked.empty:
         raise StoreError(f"{store.uri} holds no run of attacked images: {REMEDY}.")
     if attacked.comparable.nunique() > 1:
@@ -106,19 +106,19 @@ def chosen_runs(store: Store, reference: str | None, runs: Sequence[str] = ()) -
             f"(--reference) whose class pathways to use; there are {', '.join(found.run)}."
         )
     alike = found[found.comparable == attacked.comparable.iloc[0]]
-    sizes = {run: _samples(store, run, "original") for run in alike.run}
-    return _runs(alike, max(sizes, key=lambda run: sizes[run]), runs)
+    sizes = {run: _count_samples(store, run, "original") for run in alike.run}
+    return _make_runs(alike, max(sizes, key=lambda run: sizes[run]), runs)
 
 
-def _check_known(store: Store, found: pd.DataFrame, asked: list[str]) -> None:
-    for run in asked:
+def _check_known(store: Store, found: pd.DataFrame, names: list[str]) -> None:
+    for run in names:
         if run not in found.run.tolist():
             raise RunNotFound(
                 f"There is no run {run!r} in {store.uri}; it holds {', '.join(found.run) or 'none'}."
             )
 
 
-def _runs(alike: pd.DataFrame, reference: str, runs: Sequence[str]) -> Runs:
+def _make_runs(alike: pd.DataFrame, reference: str, runs: Sequence[str]) -> DetectorRuns:
     for run in runs:
         if run not in alike.run.tolist():
             raise RunNotFound(
@@ -131,31 +131,33 @@ def _runs(alike: pd.DataFrame, reference: str, runs: Sequence[str]) -> Runs:
         if run != reference and (not runs or run in runs)
     }
     own = frozenset(run for run, target in targets.items() if target == "own")
-    return Runs(reference, tuple(targets), described, own)
+    return DetectorRuns(reference, tuple(targets), described, own)
 
 
-def _samples(store: Store, run: str, variant: str) -> int:
+def _count_samples(store: Store, run: str, variant: str) -> int:
     return int(store.query("pathways/samples", run=run, variant=variant).samples.sum())
 
 
-def gathered(store: Store, runs: Runs, layers: list[int]) -> Material:
-    """The clean samples that the network gets right, and the attacks that changed its answer on one of them.
+def gather_samples(store: Store, runs: DetectorRuns, layers: list[int]) -> LabelledSamples:
+    """The clean samples that the network predicts rightly, and the attacks that changed one's prediction.
 
-    No sample counts that is, or derives from, one of the reference: the class pathways are made of these.
-    Unlabelled samples count as right.
+    Samples of the reference, and samples derived from them, are left out: the class pathways are made of
+    them. Unlabelled samples count as right.
 
-    Raises StoreError where there are no such samples, or their pathways are of another question than the
-    network's own answer.
+    Raises StoreError where there are no such samples, or their pathways are for another target than the
+    network's own prediction.
     """
     _check_reference(store, runs)
-    facts = features.samples_of(store, runs.others)
-    clean = _clean(store, runs, facts)
-    pairs = _fooled(store, runs, clean)
+    facts = features.list_samples(store, runs.others)
+    clean = _find_clean(store, runs, facts)
+    pairs = _find_fooled(store, runs, clean)
     sample = np.concatenate([clean, pairs.derived.to_numpy(np.int64)])
-    facts = _answering(facts[facts["sample"].isin(sample)], runs).loc[sample]
-    values = features.stored(store, runs.reference, runs.others, layers)
-    named = [_named(attack, epsilon) for attack, epsilon in zip(pairs.attack, pairs.epsilon, strict=True)]
-    return Material(
+    facts = _find_own_pathways(facts[facts["sample"].isin(sample)], runs).loc[sample]
+    values = features.features_of_runs(store, runs.reference, runs.others, layers)
+    named = [
+        _name_attack(attack, epsilon) for attack, epsilon in zip(pairs.attack, pairs.epsilon, strict=True)
+    ]
+    return LabelledSamples(
         values.reindex(facts.pathway, fill_value=0.0).to_numpy(np.float64),
         np.array([""] * len(clean) + named),
         sample,
@@ -164,7 +166,7 @@ def gathered(store: Store, runs: Runs, layers: list[int]) -> Material:
     )
 
 
-def _check_reference(store: Store, runs: Runs) -> None:
+def _check_reference(store: Store, runs: DetectorRuns) -> None:
     classes = members(store, runs.reference).label.nunique()
     if classes < 2:
         raise StoreError(
@@ -178,9 +180,9 @@ def _check_reference(store: Store, runs: Runs) -> None:
         )
 
 
-def _clean(store: Store, runs: Runs, facts: pd.DataFrame) -> npt.NDArray[np.int64]:
+def _find_clean(store: Store, runs: DetectorRuns, facts: pd.DataFrame) -> npt.NDArray[np.int64]:
     """The rightly predicted originals that are not in the reference."""
-    theirs = features.samples_of(store, [runs.reference])["sample"]
+    theirs = features.list_samples(store, [runs.reference])["sample"]
     right = (facts.variant == "original") & (facts.correct | (facts.label < 0))
     clean: npt.NDArray[np.int64] = facts[right & ~facts["sample"].isin(theirs)]["sample"].unique()
     if not len(clean):
@@ -191,7 +193,7 @@ def _clean(store: Store, runs: Runs, facts: pd.DataFrame) -> npt.NDArray[np.int6
     return clean
 
 
-def _fooled(store: Store, runs: Runs, clean: npt.NDArray[np.int64]) -> pd.DataFrame:
+def _find_fooled(store: Store, runs: DetectorRuns, clean: npt.NDArray[np.int64]) -> pd.DataFrame:
     """The attacked samples of these originals that the network takes for another class."""
     pairs = whole(store, "adversarial/pairs", runs=list(runs.others))
     pairs = pairs[(pairs.variant == "adversarial") & pairs.fooled & pairs.original.isin(clean)]
@@ -203,14 +205,14 @@ def _fooled(store: Store, runs: Runs, clean: npt.NDArray[np.int64]) -> pd.DataFr
     return pairs.drop_duplicates("derived")
 
 
-def _named(attack: str, epsilon: float) -> str:
+def _name_attack(attack: str, epsilon: float) -> str:
     return attack if np.isnan(epsilon) else f"{attack} {epsilon:g}"
 
 
-def _answering(facts: pd.DataFrame, runs: Runs) -> pd.DataFrame:
-    """The pathway of each sample, by sample: that for what the network itself says of it.
+def _find_own_pathways(facts: pd.DataFrame, runs: DetectorRuns) -> pd.DataFrame:
+    """The pathway of each sample for the network's own prediction, by sample.
 
-    Nobody who scores an image knows its original's prediction, and a pathway toward another class than the
+    Who scores an image does not know its original's prediction. A pathway toward another class than the
     prediction would give the attack away.
     """
     # An attack that stops at the boundary can leave two classes equal, either of which comes first.

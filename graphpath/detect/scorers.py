@@ -1,6 +1,6 @@
-"""What a fitted classifier computes, as plain numbers: kept as JSON, computed with numpy.
+"""Fitted classifiers as plain numbers: stored as JSON, computed with numpy.
 
-A pickle, scikit-learn's own way, runs whatever code it holds when it is read; these hold none.
+A pickle, as scikit-learn writes, runs code when it is read; these hold none.
 """
 
 from __future__ import annotations
@@ -85,11 +85,11 @@ def from_json(stored: dict[str, Any]) -> Scorer:
     )
     threshold, value = (np.array(stored[name], np.float64) for name in ("threshold", "value"))
     trees = Trees(roots, left, right, feature, threshold, value, float(stored["offset"]))
-    _check(trees)
+    _check_trees(trees)
     return trees
 
 
-def _check(trees: Trees) -> None:
+def _check_trees(trees: Trees) -> None:
     """Refuse nodes that point outside or back, on which scoring would fail or never end."""
     place = np.arange(len(trees.left))
     inner = trees.left != LEAF

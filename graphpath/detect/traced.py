@@ -13,7 +13,7 @@ from graphpath.stores.runs import INCIDENTAL, comparable
 
 
 @dataclass(frozen=True)
-class Traced:
+class TracingSetup:
     """How the pathways that a detector knows were traced: those it scores must be traced alike."""
 
     model: str
@@ -23,7 +23,7 @@ class Traced:
     comparable: str
 
     @classmethod
-    def of(cls, row: Mapping[Hashable, str]) -> Traced:
+    def from_row(cls, row: Mapping[Hashable, str]) -> TracingSetup:
         """From a row of ``runs/all``."""
         options = json.loads(row["parameters"])
         return cls(row["model"], row["sha256"], row["method"], options, row["comparable"])
@@ -36,7 +36,7 @@ class Traced:
                 f"(weights {sha256[:12]}): give that model, or fit a detector on this one's pathways."
             )
 
-    def check(self, trace: Trace) -> None:
+    def check_trace(self, trace: Trace) -> None:
         """Refuse a trace of another network, method or option."""
         model, run = trace.run["model"], trace.run
         self.check_model(str(model["name"]), str(model["sha256"]))

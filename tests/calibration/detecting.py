@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 from scipy import stats
 
-from graphpath.detect.areas import Comparison, compared
+from graphpath.detect.areas import Comparison, compare_areas
 from tests.calibration.results import Row, covered, wrong
 
 PART = "detect"
@@ -42,4 +42,4 @@ def experiment(
     latent = np.sqrt(shared) * own + np.sqrt(1 - shared) * random.standard_normal(len(which))
     apart = [stats.norm.ppf(value) * np.sqrt(2) for value in (area, baseline)]
     other = 0.5 * latent + np.sqrt(0.75) * random.standard_normal(len(which))
-    return compared(latent + apart[0] * which, other + apart[1] * which, which, groups)
+    return compare_areas(latent + apart[0] * which, other + apart[1] * which, which, groups)

@@ -130,8 +130,8 @@ def test_verdicts_on_new_images_are_those_of_the_store(first: World) -> None:
     detector = fit_detector(first.store)
     trace = first.traces["bim"]
     layers = list(detector.layers)
-    stored = features.stored(first.store, detector.reference, [trace.id], layers)
-    traced = features.traced(first.store, detector.reference, trace, layers)
+    stored = features.features_of_runs(first.store, detector.reference, [trace.id], layers)
+    traced = features.features_of_trace(first.store, detector.reference, trace, layers)
     pd.testing.assert_frame_equal(stored, traced.reindex(stored.index), rtol=1e-9, atol=1e-12)
     verdicts = detector.score(first.store, trace)
     clean = detector.score(first.store, first.traces["clean"])
@@ -161,17 +161,17 @@ def test_an_explanation_adds_up(first: World) -> None:
 
 
 def test_an_original_and_its_attacks_are_on_one_side(first: World) -> None:
-    from graphpath.detect.fit import split
-    from graphpath.detect.material import chosen_runs, gathered
+    from graphpath.detect.fit import split_by_original
+    from graphpath.detect.material import choose_runs, gather_samples
 
-    runs = chosen_runs(first.store, None)
-    found = gathered(first.store, runs, [-1])
-    one, two = split(found, 0.5, 0)
+    runs = choose_runs(first.store, None)
+    found = gather_samples(first.store, runs, [-1])
+    one, two = split_by_original(found, 0.5, 0)
     assert not set(one.original) & set(two.original) and len(one) + len(two) == len(found)
     members = set(first.traces["classes"].samples().to_table()["sample"].to_pylist())
     assert not members & set(found.original.tolist())
-    assert found.weights().mean() == pytest.approx(1)
-    totals = pd.Series(found.weights()).groupby(found.attack).sum() / len(found)
+    assert found.balance_weights().mean() == pytest.approx(1)
+    totals = pd.Series(found.balance_weights()).groupby(found.attack).sum() / len(found)
     assert totals[""] == pytest.approx(0.5) and np.allclose(totals.drop(""), 0.5 / 3)
 
 

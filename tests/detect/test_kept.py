@@ -9,7 +9,7 @@ import pytest
 from graphpath.detect import Detector
 from graphpath.detect.features import SHARES
 from graphpath.detect.scorers import Linear
-from graphpath.detect.traced import Traced
+from graphpath.detect.traced import TracingSetup
 from graphpath.errors import RecordError
 
 
@@ -24,7 +24,7 @@ def file(tmp_path):
         normal=np.linspace(0, 1, wide),
         spread=np.full(wide, 0.1),
         reference="run",
-        traced=Traced("cnn", "f" * 64, "effective_path", {"theta": 0.5}, "c" * 16),
+        traced=TracingSetup("cnn", "f" * 64, "effective_path", {"theta": 0.5}, "c" * 16),
         report=pd.DataFrame({"auc": [0.9]}),
         notes={},
     )

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from graphpath.data import BaseImages
-from graphpath.detect.areas import area
+from graphpath.detect.areas import area_under_curve
 from graphpath.detect.features import ALL
-from graphpath.detect.fit import split
+from graphpath.detect.fit import split_by_original
 from graphpath.detect.learners import learn
-from graphpath.detect.material import chosen_runs, gathered
+from graphpath.detect.material import choose_runs, gather_samples
 from graphpath.models import meeting
 from graphpath.studies.bench import Bench
 from graphpath.tracing.batches import Batches
@@ -43,14 +43,14 @@ def told_by_gates(
     import pandas as pd
 
     gates = pd.concat([learned(bench, images) for images in traced])
-    material = gathered(bench.store, chosen_runs(bench.store, reference, runs), [ALL])
+    material = gather_samples(bench.store, choose_runs(bench.store, reference, runs), [ALL])
     own = replace(material, values=gates.loc[material.sample].to_numpy())
-    fitted, tested = split(own, share, bench.seed)
-    scorer = learn(KIND, fitted.values, fitted.attacked, fitted.weights(), bench.seed)
+    fitted, tested = split_by_original(own, share, bench.seed)
+    scorer = learn(KIND, fitted.values, fitted.attacked, fitted.balance_weights(), bench.seed)
     found = {}
     for attack in tested.attacks:
-        some = tested.under([attack])
-        found[attack] = area(scorer.score(some.values), some.attacked).value
+        some = tested.select_attacks([attack])
+        found[attack] = area_under_curve(scorer.score(some.values), some.attacked).value
     return found
 
 
