@@ -1,4 +1,4 @@
-"""``significance``: a named query's table with, beside each overlap, what chance would give."""
+"""``significance``: a named query's answer with, beside each overlap, its null distribution and p-value."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from graphpath.chance.correction import CORRECTIONS, corrected
+from graphpath.chance.correction import CORRECTIONS, correct
 from graphpath.chance.hubs import Hubs
-from graphpath.chance.overlap import Null
-from graphpath.chance.rows import Rows, Tested, by_draws, by_formula, of_edges
-from graphpath.chance.sets import SETS, Runs, Sets, passing
+from graphpath.chance.overlap import NullDistribution
+from graphpath.chance.rows import (
+    ComparedRows,
+    RowResults,
+    compare_by_draws,
+    compare_by_formula,
+    compare_shared_edges,
+)
+from graphpath.chance.sets import SETS, EdgeSets, RunTraces, count_passing
 from graphpath.chance.shuffles import SWEEPS
 from graphpath.errors import QueryParameterError
 from graphpath.queries import find, settled, whole
@@ -46,13 +52,13 @@ def significance(
     progress: Callable[[int, int], None] | None = None,
     **parameters: object,
 ) -> pd.DataFrame:
-    """The answer of the named query ``name``, with columns that say what chance would give.
+    """The answer of the named query ``name``, with columns that compare each row with chance.
 
     ``expected`` is the mean under the null of the row's J (of ``categories`` in ``categories/shared_edges``,
-    of ``J_within`` in ``categories/consistency``), ``z`` how many standard deviations of the null the row
-    lies above it, ``p`` the probability under the null of at least so much, and ``q`` p corrected for the
-    number of rows (where a threshold chose the rows, of all that were compared: the possible edges in
-    ``categories/shared_edges``, every pair in ``categories/similarity``). Rows of neurons and feature maps,
+    of ``J_within`` in ``categories/consistency``). ``z`` is how many standard deviations of the null the row
+    lies above it, ``p`` the probability under the null of at least so much. ``q`` is p corrected for the
+    number of rows. Where a threshold chose the rows, it is corrected for all comparisons: the possible edges
+    in ``categories/shared_edges``, every pair in ``categories/similarity``. Rows of neurons and feature maps,
     and rows where nothing is compared, are null.
 
     Args:
@@ -77,40 +83,44 @@ def significance(
         QueryFileError, RunNotFound, QueryFailed: as ``store.query``.
     """
     chosen = find(name, None if isinstance(source, Trace) else source.queries).name
-    _check(chosen, null, draws, sweeps, hubs, hub_share, correction)
-    law = Null(null, draws, sweeps, seed, progress)
-    with _stored(source) as store:
+    _check_options(chosen, null, draws, sweeps, hubs, hub_share, correction)
+    distribution = NullDistribution(null, draws, sweeps, seed, progress)
+    with _open_store(source) as store:
         table = whole(store, chosen, **parameters)
         if table.empty:
-            tested, comparisons = Tested.nothing(0), 0
+            tested, comparisons = RowResults.untested(0), 0
         else:
             bound = settled(store, chosen, **parameters)
-            runs = Runs(store)
+            runs = RunTraces(store)
             sets = SETS[chosen](runs, bound)
             known = (
-                (np.empty(0, np.int64), np.empty(0, np.int64), 0) if hubs is None else passing(runs, bound)
+                (np.empty(0, np.int64), np.empty(0, np.int64), 0)
+                if hubs is None
+                else count_passing(runs, bound)
             )
             counted = Hubs(*known, drop=hubs != "divide", share=hub_share)
-            tested = _tested(chosen, table, counted.left(sets), counted, law)
-            comparisons = _comparisons(sets, bound) if chosen in (EDGES, SIMILARITY) else 0
+            tested = _compare_rows(chosen, table, counted.drop_hubs(sets), counted, distribution)
+            comparisons = _count_comparisons(sets, bound) if chosen in (EDGES, SIMILARITY) else 0
     if hubs is not None:
         table["overlap"] = tested.overlap
     table["expected"], table["z"], table["p"] = tested.expected, tested.z, tested.p
-    table["q"] = corrected(tested.p, correction, comparisons)
+    table["q"] = correct(tested.p, correction, comparisons)
     return table
 
 
-def _tested(name: str, table: pd.DataFrame, sets: Sets, hubs: Hubs, null: Null) -> Tested:
+def _compare_rows(
+    name: str, table: pd.DataFrame, sets: EdgeSets, hubs: Hubs, null: NullDistribution
+) -> RowResults:
     if name == EDGES:
-        return of_edges(table, sets, hubs, null)
-    rows = Rows.of(name, table, sets)
+        return compare_shared_edges(table, sets, hubs, null)
+    rows = ComparedRows.from_table(name, table, sets)
     if null.kind == "independent" and hubs.drop:
-        return by_formula(rows, sets, hubs)
-    return by_draws(rows, sets, hubs, null)
+        return compare_by_formula(rows, sets, hubs)
+    return compare_by_draws(rows, sets, hubs, null)
 
 
-def _comparisons(sets: Sets, bound: Mapping[str, object]) -> int:
-    """How many comparisons the rows were chosen from: every possible edge, or every pair of classes."""
+def _count_comparisons(sets: EdgeSets, bound: Mapping[str, object]) -> int:
+    """The number of comparisons that the rows were chosen from: possible edges, or pairs of classes."""
     if "min_categories" in bound:
         return sum(layer.count for layer in sets.reach.values())
     chosen = math.comb(len(sets.owners), 2) * (len(sets.layers) + 1 if bound["by_layer"] else 1)
@@ -118,7 +128,7 @@ def _comparisons(sets: Sets, bound: Mapping[str, object]) -> int:
 
 
 @contextmanager
-def _stored(source: Store | Trace) -> Iterator[Store]:
+def _open_store(source: Store | Trace) -> Iterator[Store]:
     if not isinstance(source, Trace):
         yield source
         return
@@ -129,13 +139,13 @@ def _stored(source: Store | Trace) -> Iterator[Store]:
         yield store
 
 
-def _check(
+def _check_options(
     name: str, null: str, draws: int, sweeps: int, hubs: str | None, share: float, correction: str
 ) -> None:
     if name not in SETS:
         raise QueryParameterError(
-            f"Query {name} compares no sets of edges, so there is no chance to hold it against; these do: "
-            f"{', '.join(SETS)}."
+            f"Query {name} compares no sets of edges, so it cannot be compared with chance; these queries "
+            f"can: {', '.join(SETS)}."
         )
     for option, value, choices in (
         ("null", null, NULLS),

@@ -9,7 +9,7 @@ Floats = npt.NDArray[np.float64]
 CORRECTIONS = ("bh", "holm")
 
 
-def corrected(p: Floats, method: str = "bh", comparisons: int | None = None) -> Floats:
+def correct(p: Floats, method: str = "bh", comparisons: int | None = None) -> Floats:
     """Adjusted p-values of ``p`` (R,); NaN stays, and is no comparison.
 
     "bh" bounds the expected share of false discoveries (Benjamini and Hochberg 1995), "holm" the probability

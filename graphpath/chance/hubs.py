@@ -1,4 +1,4 @@
-"""Neurons that nearly all categories pass, and how little an edge at one says."""
+"""Hubs: neurons that nearly all categories pass; edges at them are dropped, or weigh less."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from graphpath.chance.possible import Bools, Ints, Possible
-from graphpath.chance.sets import Sets
+from graphpath.chance.possible import Bools, Ints, PossibleEdges
+from graphpath.chance.sets import EdgeSets
 
 Floats = npt.NDArray[np.float64]
 Weigh = Callable[[Ints, Ints], Floats]
-"""From the sources and targets of edges to what they count."""
+"""From the sources and targets of edges to their weights."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,28 +36,28 @@ class Hubs:
         busy = (self.categories >= self.share * self.count) & (self.categories > 1)
         return self.neurons[busy & self.drop]
 
-    def kept(self, source: Ints, target: Ints) -> Bools:
+    def mark_kept(self, source: Ints, target: Ints) -> Bools:
         """Which edges have no hub at either end."""
         found: Bools = ~(np.isin(source, self.hubs) | np.isin(target, self.hubs))
         return found
 
-    def left(self, sets: Sets) -> Sets:
-        """The sets without what is dropped."""
-        return sets.only(self.kept(sets.source, sets.target)) if self.drop else sets
+    def drop_hubs(self, sets: EdgeSets) -> EdgeSets:
+        """The sets without the edges at hubs, where these are dropped."""
+        return sets.select(self.mark_kept(sets.source, sets.target)) if self.drop else sets
 
-    def possible(self, layer: Possible) -> int:
+    def count_possible(self, layer: PossibleEdges) -> int:
         """How many possible edges are not dropped."""
-        return layer.count - (layer.at(self.hubs) if self.drop else 0)
+        return layer.count - (layer.count_at(self.hubs) if self.drop else 0)
 
-    def busier(self, source: Ints, target: Ints) -> Ints:
+    def count_busier(self, source: Ints, target: Ints) -> Ints:
         """How many categories pass the busier end of edges, at least 1."""
-        return np.maximum(np.maximum(self._passing(source), self._passing(target)), 1)
+        return np.maximum(np.maximum(self._count_passing(source), self._count_passing(target)), 1)
 
-    def weight(self, source: Ints, target: Ints) -> Floats:
-        """What edges count."""
-        return np.ones(source.shape) if self.drop else 1.0 / self.busier(source, target)
+    def weigh(self, source: Ints, target: Ints) -> Floats:
+        """The weights of edges."""
+        return np.ones(source.shape) if self.drop else 1.0 / self.count_busier(source, target)
 
-    def _passing(self, neuron: Ints) -> Ints:
+    def _count_passing(self, neuron: Ints) -> Ints:
         if not len(self.neurons):
             return np.zeros(neuron.shape, np.int64)
         place = np.searchsorted(self.neurons, neuron).clip(max=len(self.neurons) - 1)

@@ -1,4 +1,4 @@
-"""What chance gives independent sets: edges of each layer drawn uniformly among the possible ones.
+"""The null distribution of independent sets: edges of each layer drawn uniformly among the possible ones.
 
 Two sets of a and b of n edges share a hypergeometric number; k of c sets share an edge with a
 Poisson-binomial number. Both are computed from their recurrences.
@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 LEAST = 1e-30
-"""The smallest p of sums over layers: what lies beyond is cut off their distributions."""
+"""The smallest p of sums over layers: their distributions are cut off beyond it."""
 
 
 @dataclass(frozen=True, eq=False)
-class Shared:
+class Distribution:
     """The distribution of how many edges two sets share: ``log_p[i]`` is ln P(``low + i``)."""
 
     low: int
@@ -38,18 +38,18 @@ class Shared:
         values = self.values.astype(float) if of is None else of
         return float(np.sqrt(max(0.0, self.mean((values - self.mean(values)) ** 2))))
 
-    def tail(self, shared: float) -> float:
+    def tail_probability(self, shared: float) -> float:
         """The probability of at least so many."""
         beyond = self.log_p[self.values >= shared]
         return float(min(1.0, np.exp(np.logaddexp.reduce(beyond)))) if len(beyond) else 0.0
 
-    def trimmed(self) -> Shared:
+    def trim(self) -> Distribution:
         """Without the ends that together weigh less than ``LEAST``."""
         kept = np.flatnonzero(self.log_p > np.log(LEAST / len(self.log_p)))
-        return Shared(self.low + int(kept[0]), self.log_p[kept[0] : kept[-1] + 1])
+        return Distribution(self.low + int(kept[0]), self.log_p[kept[0] : kept[-1] + 1])
 
 
-def shared(one: int, two: int, possible: int) -> Shared:
+def hypergeometric(one: int, two: int, possible: int) -> Distribution:
     """The hypergeometric distribution of |A & B| for independent A and B of ``one`` and ``two`` edges.
 
     P(k + 1) / P(k) = (a - k) (b - k) / ((k + 1) (n - a - b + k + 1)).
@@ -58,20 +58,20 @@ def shared(one: int, two: int, possible: int) -> Shared:
     k = np.arange(low, min(one, two), dtype=float)
     steps = np.log(one - k) + np.log(two - k) - np.log(k + 1) - np.log(possible - one - two + k + 1)
     log_p = np.concatenate([[0.0], np.cumsum(steps)])
-    return Shared(low, log_p - np.logaddexp.reduce(log_p))
+    return Distribution(low, log_p - np.logaddexp.reduce(log_p))
 
 
-def together(parts: Sequence[Shared]) -> Shared:
+def convolve(parts: Sequence[Distribution]) -> Distribution:
     """The distribution of the sum of independent numbers: of all layers together."""
     low, p = 0, np.ones(1)
     for part in parts:
-        cut = part.trimmed()
+        cut = part.trim()
         low, p = low + cut.low, np.convolve(p, np.exp(cut.log_p))
     with np.errstate(divide="ignore"):
-        return Shared(low, np.log(p / p.sum()))
+        return Distribution(low, np.log(p / p.sum()))
 
 
-def at_least(rates: Floats, count: npt.NDArray[np.int64]) -> Floats:
+def poisson_binomial_tail(rates: Floats, count: npt.NDArray[np.int64]) -> Floats:
     """The Poisson-binomial tail: P(at least ``count`` (R,) of independent events of ``rates`` (R, c))."""
     rows, events = rates.shape
     p = np.zeros((rows, events + 1))
@@ -85,14 +85,14 @@ def at_least(rates: Floats, count: npt.NDArray[np.int64]) -> Floats:
     return tail.clip(max=1.0)
 
 
-def mean_likeness(one: Floats, two: Floats, shared: Floats, variance: Floats) -> tuple[Floats, Floats]:
+def jaccard_moments(one: Floats, two: Floats, shared: Floats, variance: Floats) -> tuple[Floats, Floats]:
     """Expectation and variance of J = X / (a + b - X), from those of X, to second order."""
     total, rest = one + two, one + two - shared
     expected = total / rest * (1 + variance / rest**2) - 1
     return expected, total**2 * variance / rest**4
 
 
-def moments(one: Floats, two: Floats, possible: Floats) -> tuple[Floats, Floats]:
+def hypergeometric_moments(one: Floats, two: Floats, possible: Floats) -> tuple[Floats, Floats]:
     """Expectation and variance of the hypergeometric number, for arrays of sizes."""
     n = np.maximum(possible, 1.0)
     expected = one * two / n

@@ -1,4 +1,4 @@
-"""How many edges sets share, in many arrangements at once, and the likenesses that follow."""
+"""How many edges sets share, in many arrangements at once, and their Jaccard indices."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from graphpath.chance.possible import Ints, Possible
-from graphpath.chance.sets import Sets
+from graphpath.chance.possible import Ints, PossibleEdges
+from graphpath.chance.sets import EdgeSets
 from graphpath.chance.shuffles import CHUNK
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Null:
+class NullDistribution:
     """How sets are drawn: ``kind`` "degree" or "independent", how often, and from which seed."""
 
     kind: str
@@ -26,42 +26,43 @@ class Null:
     progress: Callable[[int, int], None] | None = None
     """Called with (draws done, draws of all layers)."""
 
-    def arrangements(self, sets: Sets, layer: int) -> Iterator[Ints]:
+    def draw(self, sets: EdgeSets, layer: int) -> Iterator[Ints]:
         """The sets into one layer, drawn ``draws`` times, some at a time: keys of edges (D, E).
 
         Columns belong to the owners of the observed edges into the layer.
         """
         layers = sets.layers
         done, total = layers.index(layer) * self.draws, len(layers) * self.draws
-        for drawn in self._drawn(sets, layer):
+        for drawn in self._draw_keys(sets, layer):
             yield drawn
             done += len(drawn)
             if self.progress is not None:
                 self.progress(done, total)
 
-    def _drawn(self, sets: Sets, layer: int) -> Iterator[Ints]:
+    def _draw_keys(self, sets: EdgeSets, layer: int) -> Iterator[Ints]:
         if self.kind == "degree":
-            slots = sets.slots(layer)
-            for drawn in slots.shuffled(self.draws, self.sweeps, self.seed):
-                yield sets.reach[layer].key(*slots.ends(slots.codes(drawn)))
+            slots = sets.make_slots(layer)
+            for drawn in slots.shuffle(self.draws, self.sweeps, self.seed):
+                yield sets.reach[layer].encode(*slots.decode(slots.encode(drawn)))
             return
         random = np.random.default_rng([self.seed, layer, 3])
-        sizes = sets.sizes(layer)
+        sizes = sets.count_edges(layer)
         together = max(1, CHUNK // max(1, int(sizes.sum())))
         for start in range(0, self.draws, together):
             count = min(together, self.draws - start)
-            yield np.stack([_independent(sets.reach[layer], sizes, random) for _ in range(count)])
+            yield np.stack([_draw_independent(sets.reach[layer], sizes, random) for _ in range(count)])
 
 
-def _independent(reach: Possible, sizes: Ints, random: np.random.Generator) -> Ints:
+def _draw_independent(reach: PossibleEdges, sizes: Ints, random: np.random.Generator) -> Ints:
     none = np.empty(0, np.int64)
-    return np.concatenate([none, *(reach.key(*reach.draw(int(size), random)) for size in sizes)])
+    return np.concatenate([none, *(reach.encode(*reach.draw(int(size), random)) for size in sizes)])
 
 
-def common(key: Ints, owner: Ints, owners: int, weigh: Callable[[Ints], Floats]) -> Floats:
-    """What every two sets share: (D, owners, owners), symmetric, on the diagonal what each has itself.
+def count_common(key: Ints, owner: Ints, owners: int, weigh: Callable[[Ints], Floats]) -> Floats:
+    """The weight of the edges that every two sets share: (D, owners, owners), symmetric.
 
-    ``key`` (D, E) are the edges and ``owner`` (E,) whose they are; ``weigh`` says what keys count.
+    On the diagonal is the weight of each set. ``key`` (D, E) are the edges, ``owner`` (E,) their sets;
+    ``weigh`` gives the weights of keys.
     """
     draws = len(key)
     packed = np.sort(key * owners + owner, axis=1)
@@ -80,36 +81,40 @@ def common(key: Ints, owner: Ints, owners: int, weigh: Callable[[Ints], Floats])
     return whole
 
 
-def likeness(shared: Floats, one: Floats, two: Floats) -> Floats:
+def jaccard(shared: Floats, one: Floats, two: Floats) -> Floats:
     """``shared / (one + two - shared)``, NaN where both are empty."""
     either = one + two - shared
     found: Floats = np.divide(shared, either, out=np.full(either.shape, np.nan), where=either > 0)
     return found
 
 
-def likenesses(
-    sets: Sets, pairs: Ints, weigh: Callable[[Ints, Ints], Floats], null: Null | None = None
+def compare_pairs(
+    sets: EdgeSets, pairs: Ints, weigh: Callable[[Ints, Ints], Floats], null: NullDistribution | None = None
 ) -> Iterator[tuple[int, Floats]]:
-    """The likeness of ``pairs`` (P, 2) of owners, layer by layer and last, as layer -1, of all together.
+    """The Jaccard index of ``pairs`` (P, 2) of owners, layer by layer and last, as layer -1, of all together.
 
     (1, P) as observed, or (draws, P) under a null.
     """
     total = None
     for layer in sets.layers:
-        sums = np.concatenate(list(_shared(sets, layer, pairs, weigh, null)), axis=1)
+        sums = np.concatenate(list(_count_shared(sets, layer, pairs, weigh, null)), axis=1)
         total = sums if total is None else total + sums
-        yield layer, likeness(*sums)
+        yield layer, jaccard(*sums)
     if total is not None:
-        yield -1, likeness(*total)
+        yield -1, jaccard(*total)
 
 
-def _shared(
-    sets: Sets, layer: int, pairs: Ints, weigh: Callable[[Ints, Ints], Floats], null: Null | None
+def _count_shared(
+    sets: EdgeSets,
+    layer: int,
+    pairs: Ints,
+    weigh: Callable[[Ints, Ints], Floats],
+    null: NullDistribution | None,
 ) -> Iterator[Floats]:
-    """What pairs share in one layer, and what either has: (3, D, P), some arrangements at a time."""
+    """The weight that pairs share in one layer, and of each of the two: (3, D, P), some draws at a time."""
     reach, mine = sets.reach[layer], sets.layer == layer
-    observed = reach.key(sets.source[mine], sets.target[mine])[None]
+    observed = reach.encode(sets.source[mine], sets.target[mine])[None]
     one, two = pairs.T
-    for key in [observed] if null is None else null.arrangements(sets, layer):
-        both = common(key, sets.owner[mine], len(sets.owners), lambda k: weigh(*reach.ends(k)))
+    for key in [observed] if null is None else null.draw(sets, layer):
+        both = count_common(key, sets.owner[mine], len(sets.owners), lambda k: weigh(*reach.decode(k)))
         yield np.stack([both[:, one, two], both[:, one, one], both[:, two, two]])

@@ -1,4 +1,4 @@
-"""Which edges a network can have, from a trace's ``reach``: counted, tested and drawn from, without torch."""
+"""The edges that a network can have, from a trace's ``reach``: counted, tested, drawn from, without torch."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ AXES = ("channel", "y", "x")
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
-    """A layer's place among the neurons: ``offset`` and ``shape`` (channels, height, width)."""
+class NeuronRange:
+    """The neurons of a layer: from id ``offset`` on, of ``shape`` (channels, height, width)."""
 
     number: int
     name: str
@@ -31,29 +31,29 @@ class Layer:
         """How many neurons it has."""
         return self.shape[0] * self.shape[1] * self.shape[2]
 
-    def among(self, neurons: Ints) -> Ints:
-        """Those of ``neurons`` that are the layer's."""
+    def select(self, neurons: Ints) -> Ints:
+        """The neurons among ``neurons`` that are the layer's."""
         return neurons[(neurons >= self.offset) & (neurons < self.offset + self.size)]
 
-    def coordinates(self, neuron: Ints) -> tuple[Ints, Ints, Ints]:
+    def locate(self, neuron: Ints) -> tuple[Ints, Ints, Ints]:
         """Channel, y and x of neurons of the layer, by their ids."""
         channel, place = np.divmod(neuron - self.offset, self.shape[1] * self.shape[2])
         return channel, *np.divmod(place, self.shape[2])
 
-    def neurons(self, channel: Ints, y: Ints, x: Ints) -> Ints:
+    def neuron_ids(self, channel: Ints, y: Ints, x: Ints) -> Ints:
         """The ids of the neurons there."""
         return self.offset + (channel * self.shape[1] + y) * self.shape[2] + x
 
 
 @dataclass(frozen=True, eq=False)
-class Term:
+class EdgeTerm:
     """The edges from one layer to another whose channels, rows and columns are each related.
 
     ``cells`` are, axis by axis, the related pairs (target, source) as bool matrices.
     """
 
-    source: Layer
-    target: Layer
+    source: NeuronRange
+    target: NeuronRange
     cells: tuple[Bools, Bools, Bools]
 
     @cached_property
@@ -63,19 +63,19 @@ class Term:
 
     def has(self, source: Ints, target: Ints) -> Bools:
         """Whether edges are among them, from and to neurons of the two layers (ids, broadcast)."""
-        ends = zip(self.cells, self.target.coordinates(target), self.source.coordinates(source), strict=True)
+        ends = zip(self.cells, self.target.locate(target), self.source.locate(source), strict=True)
         channel, y, x = (cells[to, back] for cells, to, back in ends)
         found: Bools = channel & y & x
         return found
 
-    def at(self, neurons: Ints) -> int:
-        """How many have an end among ``neurons``."""
-        source, target = self.source.among(neurons), self.target.among(neurons)
+    def count_at(self, neurons: Ints) -> int:
+        """How many edges have an end among ``neurons``."""
+        source, target = self.source.select(neurons), self.target.select(neurons)
         both = sum(int(self.has(source[:, None], part[None]).sum()) for part in np.array_split(target, 64))
         found = -both
         for end, layer, mine in ((0, self.source, source), (1, self.target, target)):
             degrees = [cells.sum(axis=end) for cells in self.cells]
-            places = layer.coordinates(mine)
+            places = layer.locate(mine)
             per_neuron = [degree[place] for degree, place in zip(degrees, places, strict=True)]
             found += int(np.prod(np.stack(per_neuron), axis=0, dtype=np.int64).sum())
         return found
@@ -85,15 +85,15 @@ class Term:
         places = [np.argwhere(cells) for cells in self.cells]
         drawn = [place[random.integers(len(place), size=count)] for place in places]
         target, source = ([axis[:, end] for axis in drawn] for end in (0, 1))
-        return self.source.neurons(*source), self.target.neurons(*target)
+        return self.source.neuron_ids(*source), self.target.neuron_ids(*target)
 
 
 @dataclass(frozen=True, eq=False)
-class Possible:
+class PossibleEdges:
     """The possible edges into one layer, each in one term."""
 
-    layer: Layer
-    terms: tuple[Term, ...]
+    layer: NeuronRange
+    terms: tuple[EdgeTerm, ...]
 
     @cached_property
     def count(self) -> int:
@@ -115,26 +115,26 @@ class Possible:
         if count > self.count:
             raise ValueError(f"{count} of the {self.count} possible edges into {self.layer.name} are wanted")
         if count > self.count // 2:  # better to draw what is left out
-            source, target = self.every()
+            source, target = self.list_all()
             kept = random.permutation(self.count)[:count]
             return source[kept], target[kept]
         source, target = np.empty((2, 0), np.int64)
         while len(source) < count:  # the first different ones of a uniform sequence
-            more = self._some(2 * (count - len(source)) + 8, random)
+            more = self._draw_repeated(2 * (count - len(source)) + 8, random)
             source, target = (np.append(*ends) for ends in zip((source, target), more, strict=True))
-            first = np.sort(np.unique(self.key(source, target), return_index=True)[1])[:count]
+            first = np.sort(np.unique(self.encode(source, target), return_index=True)[1])[:count]
             source, target = source[first], target[first]
         return source, target
 
-    def at(self, neurons: Ints) -> int:
-        """How many have an end among ``neurons``."""
-        return sum(term.at(neurons) for term in self.terms) if len(neurons) else 0
+    def count_at(self, neurons: Ints) -> int:
+        """How many edges have an end among ``neurons``."""
+        return sum(term.count_at(neurons) for term in self.terms) if len(neurons) else 0
 
-    def key(self, source: Ints, target: Ints) -> Ints:
+    def encode(self, source: Ints, target: Ints) -> Ints:
         """One number an edge."""
         return (source - self._lowest) * self.layer.size + (target - self.layer.offset)
 
-    def ends(self, key: Ints) -> tuple[Ints, Ints]:
+    def decode(self, key: Ints) -> tuple[Ints, Ints]:
         """The source and the target behind keys."""
         source, target = np.divmod(key, self.layer.size)
         return source + self._lowest, target + self.layer.offset
@@ -143,7 +143,7 @@ class Possible:
     def _lowest(self) -> int:
         return min((term.source.offset for term in self.terms), default=0)
 
-    def every(self) -> tuple[Ints, Ints]:
+    def list_all(self) -> tuple[Ints, Ints]:
         """All of them, for layers that are small."""
         found = []
         for term in self.terms:
@@ -151,11 +151,11 @@ class Possible:
             grid = np.meshgrid(*(np.arange(len(axis)) for axis in (channel, y, x)), indexing="ij")
             ends = [axis[index.ravel()] for axis, index in zip((channel, y, x), grid, strict=True)]
             target, source = ([axis[:, end] for axis in ends] for end in (0, 1))
-            found.append(np.stack([term.source.neurons(*source), term.target.neurons(*target)]))
+            found.append(np.stack([term.source.neuron_ids(*source), term.target.neuron_ids(*target)]))
         both = np.concatenate([np.empty((2, 0), np.int64), *found], axis=1)
         return both[0], both[1]
 
-    def _some(self, count: int, random: np.random.Generator) -> tuple[Ints, Ints]:
+    def _draw_repeated(self, count: int, random: np.random.Generator) -> tuple[Ints, Ints]:
         share = np.array([term.count / self.count for term in self.terms])
         many = random.multinomial(count, share / share.sum())
         drawn = [term.draw(int(n), random) for term, n in zip(self.terms, many, strict=True)]
@@ -163,41 +163,41 @@ class Possible:
         return tuple(np.concatenate(ends)[mixed] for ends in zip(*drawn, strict=True))  # type: ignore[return-value]
 
 
-def possible(trace: Trace) -> dict[int, Possible]:
+def read_possible_edges(trace: Trace) -> dict[int, PossibleEdges]:
     """The possible edges into each layer of a trace's network, by the layer's number.
 
-    Raises RecordError where the trace does not say.
+    Raises RecordError where the trace does not record them.
     """
-    layers = _layers(trace)
+    layers = _read_layers(trace)
     if not trace.files("reach"):
         raise RecordError(
-            f"{trace.path} does not say which edges its network can have (reach.parquet), so what chance "
-            "gives is unknown: trace again with this graphpath (an imported graph has no such answer)."
+            f"{trace.path} does not record which edges its network can have (reach.parquet), so it cannot be "
+            "compared with chance: trace again with this graphpath (an imported graph does not record them)."
         )
-    found: dict[int, list[Term]] = {number: [] for number in layers}
+    found: dict[int, list[EdgeTerm]] = {number: [] for number in layers}
     table = trace.reach().to_table().to_pandas()
     for (number, source, _), rows in table.groupby(["layer", "source_layer", "term"], sort=True):
         parts = dict(list(rows.groupby("axis")))
         shapes = zip(layers[number].shape, layers[source].shape, strict=True)
         cells = [
-            _matrix(parts[axis].iloc[:, 4:].to_numpy(), shape)
+            _fill_rectangles(parts[axis].iloc[:, 4:].to_numpy(), shape)
             for axis, shape in zip(AXES, shapes, strict=True)
         ]
-        found[number].append(Term(layers[source], layers[number], (cells[0], cells[1], cells[2])))
-    return {number: Possible(layers[number], tuple(terms)) for number, terms in found.items()}
+        found[number].append(EdgeTerm(layers[source], layers[number], (cells[0], cells[1], cells[2])))
+    return {number: PossibleEdges(layers[number], tuple(terms)) for number, terms in found.items()}
 
 
-def _layers(trace: Trace) -> dict[int, Layer]:
+def _read_layers(trace: Trace) -> dict[int, NeuronRange]:
     rows: Sequence[dict[str, int]] = trace.layers().to_table().to_pylist()
     return {
-        row["layer"]: Layer(
+        row["layer"]: NeuronRange(
             row["layer"], str(row["name"]), row["offset"], (row["channels"], row["height"], row["width"])
         )
         for row in rows
     }
 
 
-def _matrix(rectangles: npt.NDArray[np.int32], shape: tuple[int, int]) -> Bools:
+def _fill_rectangles(rectangles: npt.NDArray[np.int32], shape: tuple[int, int]) -> Bools:
     cells = np.zeros(shape, bool)
     for to, high, back, wide in rectangles:
         cells[to : to + high, back : back + wide] = True

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphpath.chance.possible import Bools, Ints, Possible, possible
-from graphpath.chance.shuffles import Slots
+from graphpath.chance.possible import Bools, Ints, PossibleEdges, read_possible_edges
+from graphpath.chance.shuffles import EdgeSlots
 from graphpath.errors import RecordError, StoreError
 from graphpath.record import Trace
 from graphpath.sql import quoted
@@ -27,7 +27,7 @@ Bound = Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Sets:
+class EdgeSets:
     """Sets of edges: edge i, into ``layer[i]``, is one of set ``owner[i]``; columns (E,).
 
     ``owners`` has a row for each set, empty ones included, with its ``key`` and what else is known of it.
@@ -39,38 +39,38 @@ class Sets:
     layer: Ints
     source: Ints
     target: Ints
-    reach: Mapping[int, Possible]
+    reach: Mapping[int, PossibleEdges]
 
     @property
     def layers(self) -> list[int]:
         """The layers that are compared, in order."""
         return sorted(self.reach)
 
-    def sizes(self, layer: int) -> Ints:
+    def count_edges(self, layer: int) -> Ints:
         """How many edges each set has into a layer: (owners,)."""
         return np.bincount(self.owner[self.layer == layer], minlength=len(self.owners))
 
-    def slots(self, layer: int) -> Slots:
+    def make_slots(self, layer: int) -> EdgeSlots:
         """The edges into one layer."""
         mine = self.layer == layer
-        return Slots(self.reach[layer], self.owner[mine], self.source[mine], self.target[mine])
+        return EdgeSlots(self.reach[layer], self.owner[mine], self.source[mine], self.target[mine])
 
-    def only(self, kept: Bools) -> Sets:
+    def select(self, kept: Bools) -> EdgeSets:
         """The sets with only some of their edges."""
         owner, layer, source, target = (
             column[kept] for column in (self.owner, self.layer, self.source, self.target)
         )
-        return Sets(self.owners, owner, layer, source, target, self.reach)
+        return EdgeSets(self.owners, owner, layer, source, target, self.reach)
 
 
-class Runs:
+class RunTraces:
     """The runs of a store with the traces that they came from."""
 
     def __init__(self, store: Store) -> None:
         self._rows = store.runs().set_index("run")
 
-    def trace(self, run: str) -> Trace:
-        """The record of a run. Raises RecordError where it is no longer at its place."""
+    def open_trace(self, run: str) -> Trace:
+        """The trace of a run. Raises RecordError where it is no longer at its path."""
         path = Path(str(self._rows.path[run]))
         try:
             trace = Trace(path)
@@ -84,12 +84,12 @@ class Runs:
         return trace
 
     @contextmanager
-    def opened(self, run: str) -> Iterator[Workshop]:
-        """The record of a run as tables, and the table ``facts`` about its pathways."""
+    def open_tables(self, run: str) -> Iterator[Workshop]:
+        """The trace of a run as tables, and the table ``facts`` about its pathways."""
         from graphpath.stores.prepare import Workshop, facts
 
         with TemporaryDirectory() as folder:
-            shop = Workshop(self.trace(run), 0, Path(folder))
+            shop = Workshop(self.open_trace(run), 0, Path(folder))
             try:
                 facts(shop, run)
                 yield shop
@@ -97,40 +97,40 @@ class Runs:
                 shop.close()
 
     @contextmanager
-    def classes(self, run: str, variant: str) -> Iterator[Workshop]:
-        """As :meth:`opened`, with the run's class pathways of a variant: ``chosen`` and ``class_edges``."""
+    def open_classes(self, run: str, variant: str) -> Iterator[Workshop]:
+        """As :meth:`open_tables`, with a variant's class pathways too: ``chosen`` and ``class_edges``."""
         from graphpath.stores.rollups import class_edges
 
-        with self.opened(run) as shop:
+        with self.open_tables(run) as shop:
             class_edges(shop, run, int(self._rows.min_support[run]) or None)
             wanted = f"SELECT class_pathway, category FROM classes WHERE variant = {quoted(variant)}"
             shop.table("chosen", wanted)
             yield shop
 
 
-def class_pathways(runs: Runs, bound: Bound) -> Sets:
-    """The class pathways of a run (``categories`` of them, where that is asked)."""
-    asked = ", ".join(str(int(category)) for category in bound.get("categories", []))
-    some = f"WHERE category IN ({asked})" if asked else ""
+def read_class_pathways(runs: RunTraces, bound: Bound) -> EdgeSets:
+    """The class pathways of a run, or of some ``categories``."""
+    chosen = ", ".join(str(int(category)) for category in bound.get("categories", []))
+    some = f"WHERE category IN ({chosen})" if chosen else ""
     owners = f"""SELECT category AS key, name FROM chosen JOIN categories USING (category) {some}
         ORDER BY key"""
     edges = f"""SELECT e.category AS owner, e.layer, e.source, e.target
         FROM class_edges e SEMI JOIN (FROM chosen {some}) USING (class_pathway)"""
-    with runs.classes(bound["run"], bound["variant"]) as shop:
-        return _sets(shop, owners, edges, bound)
+    with runs.open_classes(bound["run"], bound["variant"]) as shop:
+        return _read_sets(shop, owners, edges, bound)
 
 
-def pathways(runs: Runs, bound: Bound) -> Sets:
+def read_pathways(runs: RunTraces, bound: Bound) -> EdgeSets:
     """The pathways of a run."""
     owners = f"""SELECT pathway AS key, sample, label FROM facts
         WHERE variant = {quoted(bound["variant"])} ORDER BY key"""
     edges = f"""SELECT pathway AS owner, e.layer, e.source, e.target FROM edges e JOIN facts USING (pathway)
         WHERE variant = {quoted(bound["variant"])}"""
-    with runs.opened(bound["run"]) as shop:
-        return _sets(shop, owners, edges, bound)
+    with runs.open_tables(bound["run"]) as shop:
+        return _read_sets(shop, owners, edges, bound)
 
 
-def largest_routes(runs: Runs, bound: Bound) -> Sets:
+def read_largest_routes(runs: RunTraces, bound: Bound) -> EdgeSets:
     """The edges of the k largest routes of each labelled sample of a run."""
     route = f"""SELECT f.sample, t.neuron AS source,
             lead(t.neuron) OVER (PARTITION BY t.route ORDER BY t.position) AS target
@@ -141,11 +141,11 @@ def largest_routes(runs: Runs, bound: Bound) -> Sets:
         WHERE f.sample IN (SELECT sample FROM ({route})) ORDER BY key"""
     edges = f"""SELECT DISTINCT sample AS owner, n.layer, source, target
         FROM ({route}) JOIN neurons n ON n.neuron = target"""
-    with runs.opened(bound["run"]) as shop:
-        return _sets(shop, owners, edges, bound)
+    with runs.open_tables(bound["run"]) as shop:
+        return _read_sets(shop, owners, edges, bound)
 
 
-def two_samples(runs: Runs, bound: Bound) -> Sets:
+def read_two_samples(runs: RunTraces, bound: Bound) -> EdgeSets:
     """The pathways of an original and of a sample derived from it, each united, over the runs."""
     import pandas as pd
 
@@ -155,28 +155,28 @@ def two_samples(runs: Runs, bound: Bound) -> Sets:
         WHERE sample IN ({pair[0]}, {pair[1]})"""
     parts, reach = [], None
     for run in bound["runs"]:
-        with runs.opened(run) as shop:
+        with runs.open_tables(run) as shop:
             parts.append(pd.DataFrame(shop.columns(edges)))
-            reach = reach or _reach(shop, bound)
+            reach = reach or _read_reach(shop, bound)
     if reach is None:
         raise StoreError("No run was compared.")
-    return _made(pd.DataFrame({"key": pair}), pd.concat(parts).drop_duplicates(), reach)
+    return _make_sets(pd.DataFrame({"key": pair}), pd.concat(parts).drop_duplicates(), reach)
 
 
-SETS: dict[str, Callable[[Runs, Bound], Sets]] = {
-    "categories/shared_edges": class_pathways,
-    "categories/similarity": class_pathways,
-    "categories/consistency": pathways,
-    "adversarial/divergence": two_samples,
-    "pathways/largest_overlap": largest_routes,
+SETS: dict[str, Callable[[RunTraces, Bound], EdgeSets]] = {
+    "categories/shared_edges": read_class_pathways,
+    "categories/similarity": read_class_pathways,
+    "categories/consistency": read_pathways,
+    "adversarial/divergence": read_two_samples,
+    "pathways/largest_overlap": read_largest_routes,
 }
-"""The queries whose overlaps are tested, each with what it compares."""
+"""The queries whose overlaps are tested, each with the sets that it compares."""
 
 
-def passing(runs: Runs, bound: Bound) -> tuple[Ints, Ints, int]:
+def count_passing(runs: RunTraces, bound: Bound) -> tuple[Ints, Ints, int]:
     """How many class pathways pass each neuron: neurons, counts; and how many class pathways there are."""
     run = bound["run"] if "run" in bound else bound["runs"][0]
-    with runs.classes(run, bound.get("variant", "original")) as shop:
+    with runs.open_classes(run, bound.get("variant", "original")) as shop:
         [[count]] = shop.run("SELECT count(*) FROM chosen")
         found = shop.columns(
             """WITH ends AS (
@@ -187,26 +187,28 @@ def passing(runs: Runs, bound: Bound) -> tuple[Ints, Ints, int]:
     return found["neuron"].astype(np.int64), found["categories"].astype(np.int64), int(count)
 
 
-def _sets(shop: Workshop, owners: str, edges: str, bound: Bound) -> Sets:
+def _read_sets(shop: Workshop, owners: str, edges: str, bound: Bound) -> EdgeSets:
     import pandas as pd
 
-    return _made(pd.DataFrame(shop.columns(owners)), pd.DataFrame(shop.columns(edges)), _reach(shop, bound))
+    return _make_sets(
+        pd.DataFrame(shop.columns(owners)), pd.DataFrame(shop.columns(edges)), _read_reach(shop, bound)
+    )
 
 
-def _made(owners: pd.DataFrame, edges: pd.DataFrame, reach: Mapping[int, Possible]) -> Sets:
+def _make_sets(owners: pd.DataFrame, edges: pd.DataFrame, reach: Mapping[int, PossibleEdges]) -> EdgeSets:
     import pandas as pd
 
     edges = edges[edges.layer.isin(reach)].sort_values(["layer", "owner", "source", "target"])
     owner = pd.Index(owners.key).get_indexer(edges.owner)
     layer, source, target = (edges[name].to_numpy(np.int64) for name in ("layer", "source", "target"))
-    return Sets(owners, owner.astype(np.int64), layer, source, target, reach)
+    return EdgeSets(owners, owner.astype(np.int64), layer, source, target, reach)
 
 
-def _reach(shop: Workshop, bound: Bound) -> dict[int, Possible]:
+def _read_reach(shop: Workshop, bound: Bound) -> dict[int, PossibleEdges]:
     """The possible edges into the layers that the query asks for."""
     wanted = set(bound.get("layers", []))
     return {
         number: layer
-        for number, layer in possible(shop.trace).items()
+        for number, layer in read_possible_edges(shop.trace).items()
         if number > 0 and (not wanted or number in wanted)
     }

@@ -1,15 +1,14 @@
 """Sets of edges shuffled so that every neuron keeps its degree, within the edges that are possible.
 
-A switch turns n1 -> m1, n2 -> m2 into n1 -> m2, n2 -> m1. One sweep proposes many at once: edges whose
-sources lie near each other are paired at random, each pair is proposed with probability 1/2, and a proposal
-is taken if both new edges are possible and none of its four edges, old or new, is an edge of another
-proposal or of a set that stays. What is refused from one side is refused from the other, so a sweep is as
-likely forwards as backwards, and all arrangements that switches reach are equally likely in the end.
+A switch turns n1 -> m1, n2 -> m2 into n1 -> m2, n2 -> m1. One sweep proposes many at once. Edges whose
+sources lie near each other are paired at random, and each pair is proposed with probability 1/2. A proposal
+is accepted if both new edges are possible, and none of its four edges, old or new, is an edge of another
+proposal or of a set that stays. A switch and its reverse are refused alike. So a sweep is as likely forwards
+as backwards, and all arrangements that switches reach are equally likely in the end.
 
-How long a chain is run does not matter for the p-values (Besag and Clifford 1989, the parallel method):
-from the observed sets it is run backwards once, and from where that ends forwards again for every draw.
-Observed and drawn sets are then exchangeable under the null, whether or not the chain has mixed; a short
-chain only costs power.
+The length of the chain does not matter for the p-values (Besag and Clifford 1989, the parallel method). It is
+run backwards once from the observed sets, and from its end forwards again for every draw. Observed and drawn
+sets are then exchangeable under the null, whether or not the chain has mixed. A short chain only costs power.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from graphpath.chance.possible import Bools, Ints, Possible
+from graphpath.chance.possible import Bools, Ints, PossibleEdges
 
 Words = npt.NDArray[np.uint64]
 SWEEPS = 50
@@ -32,14 +31,14 @@ TABLE = 1 << 26
 
 
 @dataclass(frozen=True, eq=False)
-class Slots:
+class EdgeSlots:
     """The edges of several sets into one layer: slot i belongs to ``owner[i]`` and starts at ``source[i]``.
 
     All columns are (E,); ``owner`` numbers the sets from 0, ``source`` and ``target`` are ids of neurons. A
     set has no edge twice. Shuffles keep the sources where they are and move the targets.
     """
 
-    possible: Possible
+    possible: PossibleEdges
     owner: Ints
     source: Ints
     target: Ints
@@ -64,26 +63,26 @@ class Slots:
             return None
         return self.possible.has(source[:, None], target[None])
 
-    def allowed(self, slot: Ints, target: Ints) -> Bools:
+    def are_allowed(self, slot: Ints, target: Ints) -> Bools:
         """Whether slots (P,) may have targets (D, P), numbers among the different ones."""
         if self._table is not None:
             found: Bools = self._table[self._sources[1][slot], target]
             return found
         return self.possible.has(self.source[slot], self.targets[0][target])
 
-    def codes(self, target: Ints) -> Ints:
+    def encode(self, target: Ints) -> Ints:
         """One number for each edge of an arrangement (D, E): equal where sets have an edge in common."""
         return self._sources[1] * len(self.targets[0]) + target
 
-    def ends(self, code: Ints) -> tuple[Ints, Ints]:
+    def decode(self, code: Ints) -> tuple[Ints, Ints]:
         """The sources and targets behind codes."""
         source, target = np.divmod(code, len(self.targets[0]))
         return self._sources[0][source], self.targets[0][target]
 
-    def shuffled(self, draws: int, sweeps: int = SWEEPS, seed: int = 0) -> Iterator[Ints]:
+    def shuffle(self, draws: int, sweeps: int = SWEEPS, seed: int = 0) -> Iterator[Ints]:
         """Independent draws as arrangements (D, E), some at a time: of each slot the number of its target."""
         random = np.random.default_rng([seed, self.possible.layer.number, 1])
-        plan = [self._pairing(seed, sweep) for sweep in range(sweeps)]
+        plan = [self._pair_slots(seed, sweep) for sweep in range(sweeps)]
         hub = self.targets[1][None].copy()
         for pairing in reversed(plan):
             self._sweep(hub, pairing, random)
@@ -94,10 +93,10 @@ class Slots:
                 self._sweep(drawn, pairing, random)
             yield drawn
 
-    def _pairing(self, seed: int, sweep: int) -> tuple[Ints, Ints, Words, Words]:
+    def _pair_slots(self, seed: int, sweep: int) -> tuple[Ints, Ints, Words, Words]:
         """Slots paired with slots of the same set and near sources, and the hashes of one sweep."""
         random = np.random.default_rng([seed, self.possible.layer.number, 2, sweep])
-        block = self._blocks(random)
+        block = self._draw_blocks(random)
         order = np.lexsort((random.random(len(block)), block))
         block = block[order]
         first = np.flatnonzero(np.append(True, block[1:] != block[:-1])) if len(block) else np.empty(0, int)
@@ -111,7 +110,7 @@ class Slots:
         )
         return order[left], order[left + 1], *hashes
 
-    def _blocks(self, random: np.random.Generator) -> Ints:
+    def _draw_blocks(self, random: np.random.Generator) -> Ints:
         """A number for each slot: equal for slots of one set whose sources share a cell of a random grid.
 
         Cells are as large as the windows of the layer, so every switch that is possible is proposed.
@@ -128,7 +127,7 @@ class Slots:
         y, x = np.zeros((2, len(self.source)))
         for layer in {term.source.number: term.source for term in self.possible.terms}.values():
             mine = (self.source >= layer.offset) & (self.source < layer.offset + layer.size)
-            _, row, column = layer.coordinates(self.source[mine])
+            _, row, column = layer.locate(self.source[mine])
             y[mine], x[mine] = (row + 0.5) / layer.shape[1], (column + 0.5) / layer.shape[2]
         return y, x
 
@@ -154,19 +153,19 @@ class Slots:
         one, two, source_hash, target_hash = pairing
         a, b = state[:, one], state[:, two]
         proposed = random.integers(2, size=a.shape, dtype=np.int8).astype(bool)
-        proposed &= self.allowed(one, b) & self.allowed(two, a)
+        proposed &= self.are_allowed(one, b) & self.are_allowed(two, a)
         start = source_hash[self._sources[1] * self._sets + self.owner]
         old = start + target_hash[state]
         new = start[one] + target_hash[b], start[two] + target_hash[a]
-        taken = proposed & _alone(old, new, proposed, one, two)
+        taken = proposed & _mark_alone(old, new, proposed, one, two)
         state[:, one], state[:, two] = np.where(taken, b, a), np.where(taken, a, b)
 
 
-def _alone(old: Words, new: tuple[Words, Words], proposed: Bools, one: Ints, two: Ints) -> Bools:
-    """Which proposals (D, P) have four edges that are nobody else's, by their hashes.
+def _mark_alone(old: Words, new: tuple[Words, Words], proposed: Bools, one: Ints, two: Ints) -> Bools:
+    """Which proposals (D, P) have four edges that no other proposal or set has, by their hashes.
 
-    Two edges with one hash only make a proposal be refused, from either side: which these are differs from
-    sweep to sweep.
+    Two edges with the same hash only make a proposal be refused, and its reverse too. They differ from sweep
+    to sweep.
     """
     draws, edges = old.shape
     bits = max(4, int(16 * max(1, edges)).bit_length())

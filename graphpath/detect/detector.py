@@ -89,8 +89,8 @@ class Detector:
         frame["layer"] = [names[place] for place in effect.argmax(1)]
         frame["layer_name"] = [self.layers[layer] for layer in frame.layer]
         edges = outside_class(store, opened, self.reference, limit=1).set_index("sample")
-        names = (edges.source_name + " -> " + edges.target_name).reindex(frame["sample"])
-        frame["outside"] = names.fillna("").to_numpy()
+        ends = (edges.source_name + " -> " + edges.target_name).reindex(frame["sample"])
+        frame["outside"] = ends.fillna("").to_numpy()
         return frame
 
     def explain(

@@ -134,7 +134,8 @@ def split_by_original(
         if side.attacked.all() or _count_originals(side) < 2 or len(side.attacks) < len(material.attacks):
             raise StoreError(
                 f"There are too few images outside of the class pathways: {(~material.attacked).sum()} "
-                f"clean ones, and of one attack only {_count_fewest(material)}, where each side of the split needs some."
+                f"clean ones, and of one attack only {_count_fewest(material)}, where each side of the split "
+                "needs some."
             )
     return sides
 

@@ -10,22 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from graphpath.chance.overlap import common
-from graphpath.chance.possible import Possible
-from graphpath.chance.shuffles import Slots
+from graphpath.chance.overlap import count_common
+from graphpath.chance.possible import PossibleEdges
+from graphpath.chance.shuffles import EdgeSlots
 from tests.chance.drawing import Graph, layer, reached, windows
 
 
-def slots(possible: Possible, sets: list[tuple[np.ndarray, np.ndarray]]) -> Slots:
+def slots(possible: PossibleEdges, sets: list[tuple[np.ndarray, np.ndarray]]) -> EdgeSlots:
     owner = np.repeat(np.arange(len(sets)), [len(source) for source, _ in sets])
     source, target = (np.concatenate([ends[i] for ends in sets]) for i in (0, 1))
-    return Slots(possible, owner, source, target)
+    return EdgeSlots(possible, owner, source, target)
 
 
-def drawn(slots: Slots, draws: int, sweeps: int, seed: int) -> np.ndarray:
+def drawn(slots: EdgeSlots, draws: int, sweeps: int, seed: int) -> np.ndarray:
     """(draws, 2, E): sources and targets."""
-    arrangements = np.concatenate(list(slots.shuffled(draws, sweeps, seed)))
-    return np.stack(slots.ends(slots.codes(arrangements)), axis=1)
+    arrangements = np.concatenate(list(slots.shuffle(draws, sweeps, seed)))
+    return np.stack(slots.decode(slots.encode(arrangements)), axis=1)
 
 
 @settings(deadline=None, max_examples=150)
@@ -46,7 +46,7 @@ def test_shuffles_keep_what_they_must(seed: int) -> None:
             assert np.array_equal(np.sort(target[mine]), np.sort(after))
 
 
-def tiny() -> tuple[Possible, Graph]:
+def tiny() -> tuple[PossibleEdges, Graph]:
     """A layer and a set in it from which switches lead to a few dozen others."""
     for seed in range(1000):
         random = np.random.default_rng(seed)
@@ -90,10 +90,10 @@ def test_p_is_uniform_where_sets_are_drawn_from_the_null(sweeps: int) -> None:
     for trial in range(400):
         one = every[random.integers(len(every))]
         made = slots(possible, [columns(one), fixed])
-        key = possible.key(made.source, made.target)[None]
-        observed = common(key, made.owner, 2, lambda k: np.ones(k.shape))[0, 0, 1]
+        key = possible.encode(made.source, made.target)[None]
+        observed = count_common(key, made.owner, 2, lambda k: np.ones(k.shape))[0, 0, 1]
         source, target = drawn(made, 39, sweeps, trial).transpose(1, 0, 2)
-        both = common(possible.key(source, target), made.owner, 2, lambda k: np.ones(k.shape))
+        both = count_common(possible.encode(source, target), made.owner, 2, lambda k: np.ones(k.shape))
         p.append(uniformised(observed, both[:, 0, 1], random))
     assert stats.kstest(p, "uniform").pvalue > 0.01
 
@@ -101,7 +101,7 @@ def test_p_is_uniform_where_sets_are_drawn_from_the_null(sweeps: int) -> None:
 def test_p_is_uniform_in_a_convolution() -> None:
     """Sets of uneven degrees, themselves long shuffles of one; edges of the windows only."""
     possible, random = windows(side=6), np.random.default_rng(2)
-    source, target = possible.every()
+    source, target = possible.list_all()
     liked = random.random(possible.layer.offset + possible.layer.size) ** 4
     share = liked[source] * liked[target]
     start = [random.choice(len(source), 150, replace=False, p=share / share.sum()) for _ in range(2)]
@@ -109,11 +109,11 @@ def test_p_is_uniform_in_a_convolution() -> None:
     samples = drawn(base, 300, 150, 77)
     p = []
     for trial, (mine, theirs) in enumerate(samples):
-        made = Slots(possible, base.owner, mine, theirs)
-        key = possible.key(mine, theirs)[None]
-        observed = common(key, made.owner, 2, lambda k: np.ones(k.shape))[0, 0, 1]
+        made = EdgeSlots(possible, base.owner, mine, theirs)
+        key = possible.encode(mine, theirs)[None]
+        observed = count_common(key, made.owner, 2, lambda k: np.ones(k.shape))[0, 0, 1]
         ends = drawn(made, 39, 20, trial).transpose(1, 0, 2)
-        both = common(possible.key(*ends), made.owner, 2, lambda k: np.ones(k.shape))
+        both = count_common(possible.encode(*ends), made.owner, 2, lambda k: np.ones(k.shape))
         p.append(uniformised(observed, both[:, 0, 1], random))
     assert stats.kstest(p, "uniform").pvalue > 0.01
 
@@ -122,11 +122,11 @@ def test_fifty_sweeps_go_as_far_as_four_hundred() -> None:
     """In a convolution of 24 x 24: edges that are where they were, of which chance leaves some there."""
     possible, random = windows((8, 16), 24), np.random.default_rng(0)
     source, target = possible.draw(1500, random)
-    made, before = slots(possible, [(source, target)]), possible.key(source, target)
+    made, before = slots(possible, [(source, target)]), possible.encode(source, target)
 
     def left(sweeps: int) -> float:
         return float(
-            np.mean([np.isin(before, possible.key(*ends)).mean() for ends in drawn(made, 8, sweeps, 0)])
+            np.mean([np.isin(before, possible.encode(*ends)).mean() for ends in drawn(made, 8, sweeps, 0)])
         )
 
     assert left(1) > 0.5
@@ -143,7 +143,7 @@ def test_common_counts_as_sets_do(seed: int) -> None:
         [np.concatenate([random.choice(9, size, replace=False) for size in sizes]) for _ in range(draws)]
     ).astype(np.int64)
     weight = random.random(9)
-    found = common(key, owner, owners, lambda k: weight[k])
+    found = count_common(key, owner, owners, lambda k: weight[k])
     for draw in range(draws):
         sets = [set(key[draw, owner == one].tolist()) for one in range(owners)]
         for one in range(owners):

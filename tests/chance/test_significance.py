@@ -13,12 +13,12 @@ import pytest
 from scipy import stats
 
 import graphpath as gp
-from graphpath.chance.ask import HUBS, NULLS, _tested
+from graphpath.chance.ask import HUBS, NULLS, _compare_rows
 from graphpath.chance.hubs import Hubs
-from graphpath.chance.independent import shared
-from graphpath.chance.overlap import Null
-from graphpath.chance.rows import Rows, by_draws, by_formula
-from graphpath.chance.sets import SETS, Runs, passing
+from graphpath.chance.independent import hypergeometric
+from graphpath.chance.overlap import NullDistribution
+from graphpath.chance.rows import ComparedRows, compare_by_draws, compare_by_formula
+from graphpath.chance.sets import SETS, RunTraces, count_passing
 from graphpath.data import open_images
 from graphpath.errors import QueryFileError, QueryParameterError, RecordError
 from graphpath.models import LoadedModel
@@ -82,8 +82,8 @@ OVERLAP = {
 @pytest.mark.parametrize("name", SETS)
 def test_what_is_tested_is_what_the_query_says(name: str, null: str, world: World) -> None:
     bound = settled(world.store, name, **world.given(name))
-    sets, table = SETS[name](Runs(world.store), bound), world.store.query(name, **world.given(name))
-    tested = _tested(name, table, sets, NO_HUBS, Null(null, 3, 1, 0))
+    sets, table = SETS[name](RunTraces(world.store), bound), world.store.query(name, **world.given(name))
+    tested = _compare_rows(name, table, sets, NO_HUBS, NullDistribution(null, 3, 1, 0))
     known = ~np.isnan(tested.overlap)
     assert known.any()
     np.testing.assert_allclose(tested.overlap[known], table[OVERLAP[name]][known])
@@ -91,13 +91,13 @@ def test_what_is_tested_is_what_the_query_says(name: str, null: str, world: Worl
 
 def hubs_of(world: World, name: str, given: dict[str, Any]) -> Hubs:
     bound = settled(world.store, name, **given)
-    return Hubs(*passing(Runs(world.store), bound), drop=True, share=1.0)
+    return Hubs(*count_passing(RunTraces(world.store), bound), drop=True, share=1.0)
 
 
 @pytest.mark.parametrize("name", ["categories/similarity", "adversarial/divergence"])
 def test_the_independent_null_of_one_layer_is_the_hypergeometric(name: str, world: World) -> None:
     table = gp.significance(world.store, name, null="independent", **world.given(name))
-    sets = SETS[name](Runs(world.store), settled(world.store, name, **world.given(name)))
+    sets = SETS[name](RunTraces(world.store), settled(world.store, name, **world.given(name)))
     one, two = ("edges1", "edges2") if "edges1" in table else ("edges_original", "edges_derived")
     layers = table[table.layer > 0]
     assert len(layers) > 3
@@ -121,10 +121,10 @@ def test_formula_and_draws_agree(world: World) -> None:
     """The independent null by its formula, and by drawing: dividing by 1 is no discount."""
     for name in ("categories/similarity", "categories/consistency", "pathways/largest_overlap"):
         bound = settled(world.store, name, run="clean")
-        sets, table = SETS[name](Runs(world.store), bound), world.store.query(name, run="clean")
-        rows = Rows.of(name, table, sets)
-        exact = by_formula(rows, sets, NO_HUBS)
-        drawn = by_draws(rows, sets, NO_HUBS, Null("independent", 250, 1, 3))
+        sets, table = SETS[name](RunTraces(world.store), bound), world.store.query(name, run="clean")
+        rows = ComparedRows.from_table(name, table, sets)
+        exact = compare_by_formula(rows, sets, NO_HUBS)
+        drawn = compare_by_draws(rows, sets, NO_HUBS, NullDistribution("independent", 250, 1, 3))
         np.testing.assert_allclose(exact.overlap, drawn.overlap)
         known = ~np.isnan(exact.z) & ~np.isnan(drawn.z)
         assert known.any()
@@ -139,10 +139,10 @@ def test_formula_and_draws_agree(world: World) -> None:
 def test_an_edge_that_all_share_is_unlikely(world: World) -> None:
     table = gp.significance(world.store, "categories/shared_edges", null="independent", run="clean")
     sets = SETS["categories/shared_edges"](
-        Runs(world.store), settled(world.store, "categories/shared_edges", run="clean")
+        RunTraces(world.store), settled(world.store, "categories/shared_edges", run="clean")
     )
     row = table.iloc[0]
-    rates = sets.sizes(row.layer) / sets.reach[row.layer].count
+    rates = sets.count_edges(row.layer) / sets.reach[row.layer].count
     if row.categories == len(rates):
         assert row.p == pytest.approx(np.prod(rates))
     assert row.expected == pytest.approx(rates.sum())
@@ -164,15 +164,15 @@ def test_dropped_hubs_are_in_neither_overlap_nor_null(world: World) -> None:
     hubs = hubs_of(world, "categories/similarity", given)
     assert len(hubs.hubs) > 0
     sets = SETS["categories/similarity"](
-        Runs(world.store), settled(world.store, "categories/similarity", **given)
+        RunTraces(world.store), settled(world.store, "categories/similarity", **given)
     )
     for layer in sets.reach.values():
-        source, target = layer.every()
-        assert hubs.possible(layer) == hubs.kept(source, target).sum()
+        source, target = layer.list_all()
+        assert hubs.count_possible(layer) == hubs.mark_kept(source, target).sum()
     table = gp.significance(
         world.store, "categories/similarity", null="independent", hubs="drop", hub_share=1.0, **given
     )
-    left = hubs.left(sets)
+    left = hubs.drop_hubs(sets)
     first = table[table.layer == 1].iloc[0]
     names = sets.owners.name.tolist()
     pair = [names.index(first.category1), names.index(first.category2)]
@@ -184,8 +184,8 @@ def test_dropped_hubs_are_in_neither_overlap_nor_null(world: World) -> None:
         }
         for i in pair
     ]
-    law = shared(len(edges[0]), len(edges[1]), hubs.possible(sets.reach[1]))
-    assert first.p == pytest.approx(law.tail(len(edges[0] & edges[1])))
+    law = hypergeometric(len(edges[0]), len(edges[1]), hubs.count_possible(sets.reach[1]))
+    assert first.p == pytest.approx(law.tail_probability(len(edges[0] & edges[1])))
     either = len(edges[0] | edges[1])
     assert (
         np.isnan(first.overlap)
@@ -214,7 +214,7 @@ def test_progress_counts_the_draws(name: str, world: World) -> None:
 
 
 def test_a_trace_is_asked_as_a_store_is(world: World) -> None:
-    trace = Runs(world.store).trace("clean")
+    trace = RunTraces(world.store).open_trace("clean")
     table = gp.significance(trace, "categories/similarity", **QUICK)
     assert table.p.notna().any()
 

@@ -22,7 +22,7 @@ from graphpath.network.edits import Circuit
 from graphpath.stores import Store, open_store
 from graphpath.tracing.rows import first_neuron
 from graphpath.verifying import Verdict, ablation
-from graphpath.verifying.ablation import Plan
+from graphpath.verifying.ablation import AblationPlan
 from graphpath.verifying.answer import AnswerReader
 from graphpath.verifying.baselines import make_baseline
 from graphpath.verifying.statistics import p_value
@@ -340,7 +340,9 @@ def test_p_values_hold_for_answers_that_are_draws(
         answer = AnswerReader(network, 0, images.rows()["sample"].to_numpy(), pd.Series()).read(
             frame, None, shared=False
         )
-        run = ablation.Ablation(network, images, answer, Plan("remove", "zero", "own", 9, number), None)
+        run = ablation.Ablation(
+            network, images, answer, AblationPlan("remove", "zero", "own", 9, number), None
+        )
         outcomes = run.run(None)
         change = [np.abs(outcomes.change(one, "logit")).mean() for one in outcomes.controls["random"]]
         own = float(np.abs(outcomes.change(outcomes.answer, "logit")).mean())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from graphpath.chance.possible import possible
+from graphpath.chance.possible import read_possible_edges
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
 from graphpath.studies.conditions import ALL_LAYERS, MEASURED, SHUFFLED, TRAINED
@@ -121,7 +121,7 @@ def growth(edges: pd.DataFrame, random: np.random.Generator) -> npt.NDArray[np.f
 
 def overall_share(traced: Trace, edges: pd.DataFrame) -> float:
     """The share of the edges that the network can have that are on any of the images' pathways."""
-    every = sum(layer.count for layer in possible(traced).values())
+    every = sum(layer.count for layer in read_possible_edges(traced).values())
     return len(edges[["source", "target"]].drop_duplicates()) / every
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphpath.attribution.pathway import kept
+from graphpath.attribution.pathway import mask_kept_neurons
 from graphpath.data import BaseImages
 from graphpath.report import svg
 from graphpath.report.pictures import photo
@@ -61,7 +61,7 @@ def pictures(bench: Bench, images: BaseImages, name: str) -> Tensor:
     for batch, selection in selecting(
         bench.model, images, method, bench.seed, bench.setting.device, sparsity=sparsity, **options
     ):
-        mask = kept(batch, selection)
+        mask = mask_kept_neurons(batch, selection)
         mask = torch.ones_like(mask) if name == WHOLE else mask
         made.append(decoded(batch, mask, int(bench.options["steps"])))
     return torch.cat(made)
