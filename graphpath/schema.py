@@ -3,34 +3,7 @@
 Everything that differs between engines (DDL, constraints, import headers, ``schema()``) is generated
 from here. Property types are those of the embedded engine; Neo4j knows only 64-bit ones.
 
-What the names leave open:
-
-- ``Model.id`` is the id of its first neuron (the offset of layer 0), ``sha256`` its weights' digest: one
-  network at two input sizes is two models. ``Layer.id``, ``FeatureMap.id`` likewise: their first neuron.
-- ``layer`` is always the layer's number within its model; on a relationship, that of its end.
-- ``Run.parameters`` has all options of a run as JSON; those of graphpath's own methods (``OPTIONS``) are
-  properties too, null where the method has no such option or it was left open.
-- ``Sample.predicted``, ``confidence`` and ``correct`` are those of its first prediction, where all runs of
-  the store say the same class, else null: ``Pathway`` has each run's own, ``PREDICTED`` all of them.
-- ``Pathway.category`` is the category of its target; ``correct`` says whether its sample's first
-  prediction, ``predicted``, is the sample's label; ``label`` and ``variant`` are its sample's. A pathway is
-  a *member* of the class pathway of (run, category, variant) when it is correct and its target is the label.
-- ``CLASS_FLOWS_TO`` and ``MAP_FLOWS_TO`` hold sums over the members: ``flow``, ``score`` and ``weight``
-  (of ``|score|``); divided by ``ClassPathway.samples`` they are means. ``support`` counts samples.
-- ``RESEMBLES`` compares a pathway, layer by layer, with the class pathways (variant ``original``) of its
-  sample's first two predicted categories (``prediction`` says which: 1 or 2), in every run of the same
-  model and method, so that an attacked image's pathway in one run meets the classes of another.
-  ``shared`` of the pathway's ``edges`` lie in the class pathway; ``least`` and ``most`` are the sums of
-  minima and maxima of ``|score|`` shares, so the weighted Jaccard of a layer is ``least / most``, and of
-  all layers ``sum(least) / sum(most)``. Members that derive from one original with the pathway's sample
-  (itself, its parent, siblings ...) are left out of the class first, as far as their descent is known when
-  the later of the two runs is loaded: load attacked images before attacks on them.
-  Other predictions than the first two have no ``RESEMBLES``: ``analysis.resemblance`` holds the trace of an
-  image against the classes that it was given itself.
-- On Neo4j, neurons and feature maps have a second label, ``L0``, ``L1`` ...: their layer, for Browser's style
-  sheet, which colours by label alone. Mappers that expect one label a node have to be told ("Neuron").
-- ``Verdict`` is what ``graphpath.verify`` found of an answer that came from the runs at ``OF_RUN``. It is the
-  only node that no trace brings.
+What each of them means is said there, and a test holds it against this.
 """
 
 from __future__ import annotations
