@@ -19,7 +19,7 @@ from graphpath.errors import ServerError
 from graphpath.server import Server
 from graphpath.server.jars import folder_name, is_complete
 from graphpath.server.java import find_java
-from graphpath.server.places import default_cache
+from graphpath.server.paths import default_cache
 from graphpath.server.ports import choose
 
 # Read now: the suite gives the package a cache of its own, and the jars are to be fetched once.

@@ -123,7 +123,7 @@ def browser(
 ) -> None:
     """Open Neo4j Browser with a named query filled in."""
     from graphpath.queries import with_folder
-    from graphpath.server.browser import address, export_kit, query_text
+    from graphpath.server.browser import build_address, export_kit, query_text
 
     if export is not None:
         for path in export_kit(export, with_folder(queries)):
@@ -135,7 +135,7 @@ def browser(
         )
     text = None if name is None else query_text(name, with_folder(queries), **_values(param))
     uri, page = _where(home, store, web)
-    url = address(uri, page, text, database=database or "neo4j")
+    url = build_address(uri, page, text, database=database or "neo4j")
     say(url)
     if show and not webbrowser.open(url):
         say("No web browser could be opened here: open the address above yourself.", err=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graphpath.server.memory import Memory
-from graphpath.server.places import HEADER
+from graphpath.server.paths import HEADER
 from graphpath.server.ports import HOST
-from graphpath.server.style import on_connect
+from graphpath.server.style import connect_command
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Ports:
     http: int
 
 
-def neo4j_conf(home: Path, ports: Ports, memory: Memory, plugins: Path | None = None) -> str:
+def render_conf(home: Path, ports: Ports, memory: Memory, plugins: Path | None = None) -> str:
     """The text of neo4j.conf: loopback only, password required, nothing reported to anyone.
 
     ``plugins`` is the folder of Graph Data Science, which uses Neo4j from within and has to be let.
@@ -28,7 +28,7 @@ def neo4j_conf(home: Path, ports: Ports, memory: Memory, plugins: Path | None = 
     settings = {
         "server.default_listen_address": HOST,
         "server.bolt.listen_address": bolt,
-        # What Neo4j Browser and routing drivers are told to connect to.
+        # What Neo4j Browser and routing drivers connect to.
         "server.bolt.advertised_address": bolt,
         "server.http.listen_address": http,
         "server.http.advertised_address": http,
@@ -43,7 +43,7 @@ def neo4j_conf(home: Path, ports: Ports, memory: Memory, plugins: Path | None = 
         "server.memory.pagecache.size": f"{memory.pages}m",
         # By default 0.7 of the heap; but Neo4j counts too little, and a server without heap ends itself.
         "dbms.memory.transaction.total.max": f"{memory.heap // 2}m",
-        "browser.post_connect_cmd": on_connect(),
+        "browser.post_connect_cmd": connect_command(),
         "db.tx_log.rotation.retention_policy": "2 files",
         # When it stops, Bolt listens for five more seconds to clients that may come, the databases being
         # closed already: nobody comes.
@@ -52,9 +52,9 @@ def neo4j_conf(home: Path, ports: Ports, memory: Memory, plugins: Path | None = 
     if plugins is not None:
         settings["server.directories.plugins"] = str(plugins)
         settings["dbms.security.procedures.unrestricted"] = "gds.*"
-    return HEADER + "".join(f"{name}={_escaped(value)}\n" for name, value in settings.items())
+    return HEADER + "".join(f"{name}={_escape(value)}\n" for name, value in settings.items())
 
 
-def _escaped(value: str) -> str:
+def _escape(value: str) -> str:
     # The file is read as Java properties: a backslash begins an escape.
     return value.replace("\\", "\\\\")

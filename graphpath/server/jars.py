@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from graphpath.errors import ServerError
-from graphpath.server import places
+from graphpath.server import paths
 
 POM: Final = files("graphpath.server").joinpath("pom.xml")
 MANIFEST: Final = "manifest.json"
@@ -29,9 +29,11 @@ _REMEDY: Final = "set GRAPHPATH_CACHE to a folder that can be written"
 Say = Callable[[str], None]
 
 
-def version(of: str = "neo4j") -> str:
+def version(component: str = "neo4j") -> str:
     """The version of Neo4j (or "browser", "gds") that the pom names."""
-    found = re.search(rf"<{of}\.version>([\w.]+)</{of}\.version>", POM.read_text(encoding="utf-8"))
+    found = re.search(
+        rf"<{component}\.version>([\w.]+)</{component}\.version>", POM.read_text(encoding="utf-8")
+    )
     assert found is not None, "the pom states the version"
     return found[1]
 
@@ -41,25 +43,25 @@ def folder_name(*, gds: bool = False) -> str:
     return f"{version()}-gds-{version('gds')}" if gds else version()
 
 
-def jars(
+def ensure_jars(
     cache: Path | None = None, *, gds: bool = False, say: Say = lambda _: None, timeout: float = 1800
 ) -> Path:
     """The folder with the server's jars, fetched where it is missing or damaged.
 
     Args:
-        cache: the cache folder; ``places.default_cache()`` where None.
+        cache: the cache folder; ``paths.default_cache()`` where None.
         gds: with OpenGDS, whose jars lie in the folder ``plugins`` within.
-        say: told when a download begins.
+        say: called with a sentence when a download begins.
         timeout: seconds that Maven may take.
 
     Raises:
         ServerError: no Maven, a download that failed, or a cache that cannot be written.
     """
-    root = places.private_folder((cache or places.default_cache()) / "neo4j", _REMEDY)
+    root = paths.make_private_folder((cache or paths.default_cache()) / "neo4j", _REMEDY)
     folder = root / folder_name(gds=gds)
     if is_complete(folder):
         return folder
-    with places.alone(root / "lock", "", wait=True):
+    with paths.hold_lock(root / "lock", "", wait=True):
         # Another process may have fetched it while this one waited.
         if not is_complete(folder):
             what = "and OpenGDS (about 170 MB" if gds else "(about 140 MB"
@@ -128,12 +130,12 @@ def _run_maven(maven: str, staged: Path, gds: bool, timeout: float) -> None:
         raise ServerError(
             f"Maven could not fetch Neo4j (it ended with {done.returncode}): look at the network and at "
             "Maven's settings (mirror, proxy), and try again.",
-            _complaints(done.stdout + done.stderr),
+            _select_errors(done.stdout + done.stderr),
         )
 
 
 def _seal(staged: Path, gds: bool) -> None:
-    """Writes down what came, so that a folder that lost a file is not taken for whole."""
+    """Writes the manifest of what came: a folder that has lost a file is then incomplete."""
     (staged / "pom.xml").unlink()
     wanted = [f"neo4j-server-{version()}.jar"]
     if gds:
@@ -162,11 +164,11 @@ def _move_plugins(staged: Path) -> None:
 
 
 def _sweep(root: Path) -> None:
-    """What interrupted downloads left; the lock is held, so nobody is at work there."""
+    """Deletes what interrupted downloads left. The caller has the lock, so nobody is at work there."""
     for left in root.glob(".partial-*"):
         shutil.rmtree(left, ignore_errors=True)
 
 
-def _complaints(output: str) -> str:
+def _select_errors(output: str) -> str:
     lines = [line for line in output.splitlines() if line.startswith("[ERROR]")] or output.splitlines()
     return "\n".join(lines[-12:])

@@ -45,7 +45,7 @@ def find_java() -> Path:
     if found is None:
         where = f"in JAVA_HOME ({home})" if home else "on the path"
         raise ServerError(f"Neo4j needs Java, and there is none {where}: {_WANTED}.")
-    said = _version_text(Path(found))
+    said = _read_version(Path(found))
     version = _VERSION.search(said)
     if version is None:
         raise ServerError(f"{found} does not say which version of Java it is: {_WANTED}.", said.strip())
@@ -54,15 +54,15 @@ def find_java() -> Path:
     return Path(found)
 
 
-def command(java: Path, jars: Path, heap: int, main: str, arguments: Iterable[str]) -> list[str]:
+def build_command(java: Path, jars: Path, heap: int, main: str, arguments: Iterable[str]) -> list[str]:
     """The command line that runs class ``main`` from the jars in ``jars`` with ``heap`` MiB."""
     # The stars are expanded by Java itself; no shell is involved.
-    places = [jars / "*", *([jars / PLUGINS / "*"] if (jars / PLUGINS).is_dir() else [])]
-    path = os.pathsep.join(map(str, places))
+    patterns = [jars / "*", *([jars / PLUGINS / "*"] if (jars / PLUGINS).is_dir() else [])]
+    path = os.pathsep.join(map(str, patterns))
     return [str(java), f"-Xms{heap}m", f"-Xmx{heap}m", *OPTIONS, "-cp", path, main, *arguments]
 
 
-def _version_text(java: Path) -> str:
+def _read_version(java: Path) -> str:
     try:
         done = subprocess.run(  # noqa: S603 - the user's own Java
             [str(java), "-version"], capture_output=True, text=True, errors="replace", timeout=60, check=False

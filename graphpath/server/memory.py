@@ -30,16 +30,16 @@ class Memory:
         return self.heap + self.pages
 
 
-def plan(asked: str | None = None, free: int | None = None) -> Memory:
-    """Heap and page cache, two to one, of the memory ``asked`` ("2g", "768m").
+def plan(requested: str | None = None, free: int | None = None) -> Memory:
+    """Heap and page cache, two to one, of the ``requested`` memory ("2g", "768m").
 
-    Without ``asked``, a quarter of what is free, from 768 MiB to 4 GiB. ``free`` is for tests.
+    Without ``requested``, a quarter of what is free, from 768 MiB to 4 GiB. ``free`` is for tests.
 
     Raises:
         ServerError: not a size, too small for Neo4j, or more than is free.
     """
-    free = available() if free is None else free
-    total = _read(asked) if asked is not None else _default(free)
+    free = measure_free() if free is None else free
+    total = _parse_size(requested) if requested is not None else _choose_default(free)
     if total < LEAST:
         raise ServerError(f"Neo4j does not start with {total} MB; give it at least --memory {LEAST}m.")
     if free is not None and total + OVERHEAD > free:
@@ -50,24 +50,24 @@ def plan(asked: str | None = None, free: int | None = None) -> Memory:
     return Memory(heap=total * 2 // 3, pages=total - total * 2 // 3)
 
 
-def available() -> int | None:
+def measure_free() -> int | None:
     """MiB that a new process can have here without swapping; None where the system does not say."""
-    known = [size for size in (_meminfo(), _control_group()) if size is not None]
+    known = [size for size in (_read_meminfo(), _read_control_group()) if size is not None]
     return min(known) if known else None
 
 
-def _default(free: int | None) -> int:
+def _choose_default(free: int | None) -> int:
     return DEFAULT_LEAST if free is None else max(DEFAULT_LEAST, min(DEFAULT_MOST, free // 4))
 
 
-def _read(text: str) -> int:
+def _parse_size(text: str) -> int:
     found = _SIZE.fullmatch(text.strip())
     if found is None:
         raise ServerError(f"--memory {text!r} is not a size: write it as 768m or 2g.")
     return int(found[1]) * (1024 if found[2].lower() == "g" else 1)
 
 
-def _meminfo() -> int | None:
+def _read_meminfo() -> int | None:
     try:
         text = Path("/proc/meminfo").read_text(encoding="ascii")
     except OSError:
@@ -76,7 +76,7 @@ def _meminfo() -> int | None:
     return int(found[1]) // 1024 if found else None
 
 
-def _control_group() -> int | None:
+def _read_control_group() -> int | None:
     """What a container's limit leaves (control groups, version 2)."""
     folder = Path("/sys/fs/cgroup")
     try:

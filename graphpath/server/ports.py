@@ -24,49 +24,49 @@ def choose(bolt: int, http: int) -> tuple[int, int]:
     """The ports to use: as asked, and any free one for 0, which stays free while its server is restarted.
 
     Raises:
-        ServerError: a port is taken (the message says by whom, where the system tells), out of range, or may
+        ServerError: a port is taken (the message says by whom, where the system says), out of range, or may
             not be used; or both are the same.
     """
     if bolt == http != 0:
         raise ServerError(f"--bolt-port and --http-port are both {bolt}: give two different ones.")
-    with ExitStack() as held:
+    with ExitStack() as probes:
         # Both at once, so that the two are different.
-        return _bound(held, bolt, "--bolt-port"), _bound(held, http, "--http-port")
+        return _bind(probes, bolt, "--bolt-port"), _bind(probes, http, "--http-port")
 
 
-def owner(port: int) -> str | None:
+def find_owner(port: int) -> str | None:
     """Which program listens on the loopback ``port``, as "java, process 123"; None where unknown."""
-    inodes = _listeners(port)
+    inodes = _list_listeners(port)
     if not inodes:
         return None
     for process in Path("/proc").glob("[0-9]*"):
-        if _open_files(process) & inodes:
-            return f"{_name(process)}, process {process.name}"
+        if _list_open_files(process) & inodes:
+            return f"{_read_name(process)}, process {process.name}"
     return None
 
 
-def _bound(held: ExitStack, port: int, option: str) -> int:
+def _bind(probes: ExitStack, port: int, option: str) -> int:
     if not 0 <= port <= 65535:
         raise ServerError(f"{option} {port} is no port: give one from 1 to 65535, or 0 for any free one.")
     if port == 0:
-        return _any(held)
+        return _bind_any(probes)
     try:
-        return _held(held, port)
+        return _bind_probe(probes, port)
     except OSError as error:
-        raise ServerError(_refused(port, option, error)) from error
+        raise ServerError(_explain_refusal(port, option, error)) from error
 
 
-def _any(held: ExitStack) -> int:
+def _bind_any(probes: ExitStack) -> int:
     """A free port that no program is given for a connection of its own while the server is down."""
-    below = range(LOWEST, _outgoing())
+    below = range(LOWEST, _read_lowest_outgoing())
     for port in random.sample(below, min(TRIES, len(below))):
         with suppress(OSError):
-            return _held(held, port)
-    return _held(held, 0)
+            return _bind_probe(probes, port)
+    return _bind_probe(probes, 0)
 
 
-def _held(held: ExitStack, port: int) -> int:
-    probe = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+def _bind_probe(probes: ExitStack, port: int) -> int:
+    probe = probes.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
     # As Java does: a port whose last connections are still fading is free.
     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     probe.bind((HOST, port))
@@ -74,7 +74,7 @@ def _held(held: ExitStack, port: int) -> int:
     return int(probe.getsockname()[1])
 
 
-def _outgoing() -> int:
+def _read_lowest_outgoing() -> int:
     """The lowest port that the system gives to programs that connect to others."""
     try:
         return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split()[0])
@@ -82,17 +82,17 @@ def _outgoing() -> int:
         return DYNAMIC
 
 
-def _refused(port: int, option: str, error: OSError) -> str:
+def _explain_refusal(port: int, option: str, error: OSError) -> str:
     if error.errno != errno.EADDRINUSE:
         return f"Port {port} cannot be used ({error.strerror}): give another one with {option}, or 0 for any."
-    who = owner(port)
+    who = find_owner(port)
     by = f" by {who}" if who else ""
     return (
         f"Port {port} is taken{by}: end that program, or give another one with {option} (0 = any free one)."
     )
 
 
-def _open_files(process: Path) -> set[str]:
+def _list_open_files(process: Path) -> set[str]:
     """What the descriptors of ``process`` point to; empty for another user's."""
     found = set()
     try:
@@ -104,14 +104,14 @@ def _open_files(process: Path) -> set[str]:
     return found
 
 
-def _name(process: Path) -> str:
+def _read_name(process: Path) -> str:
     try:
         return (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return "a program"
 
 
-def _listeners(port: int) -> set[str]:
+def _list_listeners(port: int) -> set[str]:
     found = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:

@@ -1,7 +1,7 @@
 """One process of ours: started apart from this one, recognised again, ended.
 
 A pid alone proves nothing: after a crash or a restart of the machine it may be anyone's. A process is ours
-when it began at the moment that was written down and its command line names our home.
+when it began at the recorded moment and its command line names our home.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class Process:
     def alive(self) -> bool:
         """Whether this very process runs still (a zombie does not), with all it holds: ports, files."""
         _reap(self.pid)
-        if not self.began or began(self.pid) != self.began:
+        if not self.began or read_start(self.pid) != self.began:
             return False
-        words = command_line(self.pid)
+        words = read_command_line(self.pid)
         # One that was killed loses its memory first, its command line with it, and its ports last.
         return self.mark in words or not any(words)
 
@@ -45,10 +45,10 @@ class Process:
             ServerError: it is there still, or belongs to another user.
         """
         self._signal(signal.SIGTERM)
-        if self._gone(timeout):
+        if self._wait_until_gone(timeout):
             return False
         self._signal(signal.SIGKILL)
-        if not self._gone(10):
+        if not self._wait_until_gone(10):
             raise ServerError(f"Process {self.pid} does not end, even killed: it waits for a disk, maybe.")
         return True
 
@@ -62,7 +62,7 @@ class Process:
         except PermissionError as error:
             raise ServerError(f"Process {self.pid} is another user's: end it as that user.") from error
 
-    def _gone(self, timeout: float) -> bool:
+    def _wait_until_gone(self, timeout: float) -> bool:
         until = time.monotonic() + timeout
         while self.alive:
             if time.monotonic() > until:
@@ -87,44 +87,44 @@ def spawn(command: Sequence[str], environment: Mapping[str, str], log: Path, mar
         pid = os.posix_spawn(command[0], list(command), dict(environment), file_actions=actions, setsid=True)
     except OSError as error:
         raise ServerError(f"{command[0]} cannot be started ({error.strerror}).") from error
-    return Process(pid, began(pid) or "", mark)
+    return Process(pid, read_start(pid) or "", mark)
 
 
-def began(pid: int) -> str | None:
+def read_start(pid: int) -> str | None:
     """When process ``pid`` began, in words that no later one of that number has; None if there is none."""
     try:
-        fields = _stat(pid)
+        fields = _read_stat(pid)
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:
-        return None if Path("/proc/self/stat").exists() else _ps(pid, "lstart=")
-    return None if fields[STATE] in "ZX" and not _ending(pid) else f"{boot}/{fields[STARTED]}"
+        return None if Path("/proc/self/stat").exists() else _run_ps(pid, "lstart=")
+    return None if fields[STATE] in "ZX" and not _is_ending(pid) else f"{boot}/{fields[STARTED]}"
 
 
-def command_line(pid: int) -> list[str]:
+def read_command_line(pid: int) -> list[str]:
     """The words of the command line of process ``pid``; empty if there is none."""
     try:
         text = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "surrogateescape")
     except OSError:
-        return [] if Path("/proc/self/stat").exists() else (_ps(pid, "command=") or "").split()
+        return [] if Path("/proc/self/stat").exists() else (_run_ps(pid, "command=") or "").split()
     return text.split("\0")
 
 
-def _stat(pid: int) -> list[str]:
+def _read_stat(pid: int) -> list[str]:
     """The fields of /proc/PID/stat behind the process's name."""
     # The name, in parentheses, may hold anything.
     return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
 
 
-def _ending(pid: int) -> bool:
+def _is_ending(pid: int) -> bool:
     """Whether the first thread of ``pid`` has ended and others have not yet: they keep its ports open."""
     try:
-        fields = _stat(pid)
+        fields = _read_stat(pid)
     except OSError:
         return False
     return fields[STATE] == "Z" and int(fields[THREADS]) > 1
 
 
-def _ps(pid: int, column: str) -> str | None:
+def _run_ps(pid: int, column: str) -> str | None:
     """What ``ps`` says, where there is no /proc (macOS)."""
     done = subprocess.run(  # noqa: S603 - a fixed program and a number
         ["/bin/ps", "-ww", "-o", "state=", "-o", column, "-p", str(pid)],

@@ -18,7 +18,7 @@ from graphpath.server.ports import HOST
 HANDSHAKE: Final = bytes.fromhex("6060B017 00080805 00020404 00000000 00000000")
 
 
-class Answer(Enum):
+class Readiness(Enum):
     """How a server answers."""
 
     READY = "ready"
@@ -26,11 +26,11 @@ class Answer(Enum):
     REFUSED = "the password is refused"
 
 
-def ask(bolt: int, web: int, password: str, timeout: float = 5.0) -> Answer:
+def check_readiness(bolt: int, web: int, password: str, timeout: float = 5.0) -> Readiness:
     """How the server on these loopback ports answers."""
     if not _speaks_bolt(bolt, timeout):
-        return Answer.NOT_YET
-    return _statement(web, password, timeout)
+        return Readiness.NOT_YET
+    return _run_statement(web, password, timeout)
 
 
 def _speaks_bolt(port: int, timeout: float) -> bool:
@@ -43,7 +43,7 @@ def _speaks_bolt(port: int, timeout: float) -> bool:
     return len(chosen) == 4 and any(chosen)
 
 
-def _statement(port: int, password: str, timeout: float) -> Answer:
+def _run_statement(port: int, password: str, timeout: float) -> Readiness:
     """Runs RETURN 1 in the default database: that it answers says that its files were opened."""
     token = b64encode(f"neo4j:{password}".encode()).decode()
     headers = {"Authorization": f"Basic {token}", "Content-Type": "application/json"}
@@ -54,9 +54,9 @@ def _statement(port: int, password: str, timeout: float) -> Answer:
         response = connection.getresponse()
         said = json.loads(response.read() or b"{}")
     except (OSError, http.client.HTTPException, ValueError):
-        return Answer.NOT_YET
+        return Readiness.NOT_YET
     finally:
         connection.close()
     if response.status == 401:
-        return Answer.REFUSED
-    return Answer.READY if response.status == 200 and not said.get("errors") else Answer.NOT_YET
+        return Readiness.REFUSED
+    return Readiness.READY if response.status == 200 and not said.get("errors") else Readiness.NOT_YET

@@ -11,14 +11,14 @@ from types import TracebackType
 from typing import Final
 
 from graphpath.errors import ServerError
-from graphpath.server import java, memory, places, ports, tool
-from graphpath.server.complaints import Log, console
-from graphpath.server.config import Ports, neo4j_conf
-from graphpath.server.jars import PLUGINS, Say, jars, version
+from graphpath.server import java, memory, paths, ports, tool
+from graphpath.server.config import Ports, render_conf
+from graphpath.server.diagnostics import Log, console_log
+from graphpath.server.jars import PLUGINS, Say, ensure_jars, version
 from graphpath.server.platforms import check_platform
 from graphpath.server.process import Process, spawn
-from graphpath.server.ready import Answer, ask
-from graphpath.server.state import State, Status, forget_state, read_state
+from graphpath.server.ready import Readiness, check_readiness
+from graphpath.server.state import ServerState, Status, forget_state, read_state
 
 MAIN: Final = "org.neo4j.server.CommunityEntryPoint"
 USER: Final = "neo4j"
@@ -37,7 +37,7 @@ class Server:
         cache: where the jars are kept; the platform's cache folder where None.
         gds: with OpenGDS, the open part of Neo4j's Graph Data Science, for the queries ``gds/*``.
         timeout: seconds that a start may take.
-        say: told what takes long.
+        say: called with a sentence about each step that takes long.
     """
 
     def __init__(
@@ -52,10 +52,10 @@ class Server:
         timeout: float = 180,
         say: Say = lambda _: None,
     ) -> None:
-        self.home = Path(home).expanduser().absolute() if home is not None else places.default_home()
+        self.home = Path(home).expanduser().absolute() if home is not None else paths.default_home()
         self.cache = cache
         self.gds = gds
-        self._asked = Ports(bolt_port, http_port)
+        self._requested_ports = Ports(bolt_port, http_port)
         self._memory = memory
         self._timeout = timeout
         self._say = say
@@ -72,12 +72,12 @@ class Server:
     @property
     def uri(self) -> str:
         """``bolt://127.0.0.1:PORT``. Raises ServerError when it does not run."""
-        return self._running().uri or ""
+        return self._require_running().uri or ""
 
     @property
     def browser(self) -> str:
         """Where Neo4j Browser is. Raises ServerError when it does not run."""
-        return self._running().web or ""
+        return self._require_running().web or ""
 
     @property
     def password_file(self) -> Path:
@@ -110,7 +110,7 @@ class Server:
         return Status(
             home=self.home,
             running=running,
-            answers=running and self._ask(state.ports) is Answer.READY,
+            answers=running and self._check_readiness(state.ports) is Readiness.READY,
             crashed=not running,
             pid=state.process.pid if running else None,
             ports=state.ports,
@@ -126,19 +126,19 @@ class Server:
                 Nothing is left running then.
         """
         check_platform()
-        places.prepare_home(self.home)
-        with self._locked():
+        paths.prepare_home(self.home)
+        with self._hold_lock():
             self._refuse_running()
             found = java.find_java()
             room = memory.plan(self._memory)
-            lib = jars(self.cache, gds=self.gds, say=self._say)
-            chosen = Ports(*ports.choose(self._asked.bolt, self._asked.http))
-            conf = neo4j_conf(self.home, chosen, room, lib / PLUGINS if self.gds else None)
-            places.write_private(self.home / "conf" / "neo4j.conf", conf)
+            lib = ensure_jars(self.cache, gds=self.gds, say=self._say)
+            chosen = Ports(*ports.choose(self._requested_ports.bolt, self._requested_ports.http))
+            conf = render_conf(self.home, chosen, room, lib / PLUGINS if self.gds else None)
+            paths.write_private(self.home / "conf" / "neo4j.conf", conf)
             self._set_password()
             self._say(f"Starting Neo4j {version()} in {self.home} ...")
             homes = (f"--home-dir={self.home}", f"--config-dir={self.home / 'conf'}")
-            self._launch(java.command(found, lib, room.heap, MAIN, homes), chosen, homes[0])
+            self._launch(java.build_command(found, lib, room.heap, MAIN, homes), chosen, homes[0])
         return self.status()
 
     def stop(self, timeout: float = 60) -> bool:
@@ -150,18 +150,20 @@ class Server:
         state = read_state(self.home)
         if state is None:
             return False
-        with self._locked():
+        with self._hold_lock():
             ran = state.process.alive
             if ran and state.process.end(timeout):
                 self._say(f"It did not end within {timeout:.0f} s and was killed; its next start recovers.")
             forget_state(self.home)
         return ran
 
-    def admin(self, *arguments: str, heap: int = 512, timeout: float | None = None) -> str:
-        """Runs neo4j-admin on this home; see ``tool.admin``. The server must be stopped for most of it."""
-        return tool.admin(arguments, self.home, heap=heap, timeout=timeout, cache=self.cache, gds=self.gds)
+    def run_admin(self, *arguments: str, heap: int = 512, timeout: float | None = None) -> str:
+        """Runs neo4j-admin on this home; see ``tool.run_admin``. Mostly for a stopped server."""
+        return tool.run_admin(
+            arguments, self.home, heap=heap, timeout=timeout, cache=self.cache, gds=self.gds
+        )
 
-    def _running(self) -> Status:
+    def _require_running(self) -> Status:
         status = self.status()
         if not status.running:
             raise ServerError(f"The server in {self.home} does not run: graphpath neo4j start starts it.")
@@ -175,12 +177,12 @@ class Server:
                 "graphpath neo4j stop stops it."
             )
 
-    def _locked(self) -> AbstractContextManager[None]:
+    def _hold_lock(self) -> AbstractContextManager[None]:
         busy = f"Another graphpath is just starting or stopping the server in {self.home}: wait for it."
-        return places.alone(self.home / "run" / "lock", busy)
+        return paths.hold_lock(self.home / "run" / "lock", busy)
 
-    def _ask(self, at: Ports) -> Answer:
-        return ask(at.bolt, at.http, self.password)
+    def _check_readiness(self, ports: Ports) -> Readiness:
+        return check_readiness(ports.bolt, ports.http, self.password)
 
     def _set_password(self) -> None:
         """A password of its own before the first start, so that the well-known one never works."""
@@ -188,26 +190,26 @@ class Server:
             return
         staged = self.home / "run" / "password"
         # Hexadecimal: neo4j-admin takes a word that begins with @, - or # for something else.
-        places.write_private(staged, secrets.token_hex(16))
-        self.admin("dbms", "set-initial-password", f"@{staged}", heap=128, timeout=300)
+        paths.write_private(staged, secrets.token_hex(16))
+        self.run_admin("dbms", "set-initial-password", f"@{staged}", heap=128, timeout=300)
         # Only now: an interruption before this line sets another one the next time.
         staged.replace(self.password_file)
 
-    def _launch(self, command: Sequence[str], at: Ports, mark: str) -> None:
+    def _launch(self, command: Sequence[str], chosen: Ports, mark: str) -> None:
         log = Log.mark(self.home)
-        process = spawn(command, tool.environment(self.home), console(self.home), mark)
+        process = spawn(command, tool.build_environment(self.home), console_log(self.home), mark)
         try:
-            State(process, at, version(), self.gds).write(self.home)
-            self._wait(process, at, log)
+            ServerState(process, chosen, version(), self.gds).write(self.home)
+            self._wait(process, chosen, log)
         except BaseException:
             process.end(10)
             forget_state(self.home)
             raise
 
-    def _wait(self, process: Process, at: Ports, log: Log) -> None:
+    def _wait(self, process: Process, chosen: Ports, log: Log) -> None:
         until = time.monotonic() + self._timeout
-        while (answer := self._ask(at)) is not Answer.READY:
-            if answer is Answer.REFUSED:
+        while (readiness := self._check_readiness(chosen)) is not Readiness.READY:
+            if readiness is Readiness.REFUSED:
                 raise ServerError(
                     f"The server refuses the password in {self.password_file}: it was changed in Neo4j; "
                     "write the new one into that file."

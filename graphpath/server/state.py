@@ -1,4 +1,4 @@
-"""What is written down about a running server, in ``run/server.json`` of its home."""
+"""The record of a running server, in ``run/server.json`` of its home."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from graphpath.server.config import Ports
-from graphpath.server.places import write_private
+from graphpath.server.paths import write_private
 from graphpath.server.ports import HOST
 from graphpath.server.process import Process
 
 
 @dataclass(frozen=True)
-class State:
+class ServerState:
     """The process of a server, its ports, its version of Neo4j, and whether it has Graph Data Science."""
 
     process: Process
@@ -23,12 +23,12 @@ class State:
 
     def write(self, home: Path) -> None:
         """Keeps it in ``home``."""
-        write_private(_file(home), json.dumps(asdict(self), indent=1))
+        write_private(_state_file(home), json.dumps(asdict(self), indent=1))
 
 
 @dataclass(frozen=True)
 class Status:
-    """What is known of a server.
+    """The state of a server.
 
     ``running``: its process is there. ``answers``: Bolt and HTTP take the password. ``crashed``: it ended
     without being stopped (starting it again recovers its data).
@@ -54,20 +54,20 @@ class Status:
         return f"http://{HOST}:{self.ports.http}/browser/" if self.running and self.ports else None
 
 
-def read_state(home: Path) -> State | None:
+def read_state(home: Path) -> ServerState | None:
     """What was written down last; None if nothing, or nothing that can be read."""
     try:
-        kept = json.loads(_file(home).read_text(encoding="utf-8"))
+        kept = json.loads(_state_file(home).read_text(encoding="utf-8"))
         process, ports = Process(**kept["process"]), Ports(**kept["ports"])
-        return State(process, ports, str(kept["version"]), bool(kept.get("gds", False)))
+        return ServerState(process, ports, str(kept["version"]), bool(kept.get("gds", False)))
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
 def forget_state(home: Path) -> None:
     """After a stop in good order."""
-    _file(home).unlink(missing_ok=True)
+    _state_file(home).unlink(missing_ok=True)
 
 
-def _file(home: Path) -> Path:
+def _state_file(home: Path) -> Path:
     return home / "run" / "server.json"

@@ -86,20 +86,20 @@ def rules(layers: int = LAYERS) -> Rules:
         },
     }
     for label, (colour, text, diameter, caption) in NODES.items():
-        found[f"node.{label}"] = _node(colour, text) | {"diameter": diameter, "caption": caption}
+        found[f"node.{label}"] = _node_style(colour, text) | {"diameter": diameter, "caption": caption}
     for name, (colour, width, caption) in EDGES.items():
         found[f"relationship.{name}"] = {"color": colour, "shaft-width": width, "caption": caption}
     for layer in range(layers):
-        found[f"node.L{layer}"] = _node(*PALETTE[layer % len(PALETTE)])
+        found[f"node.L{layer}"] = _node_style(*PALETTE[layer % len(PALETTE)])
     return found
 
 
 def grass() -> str:
     """The style sheet, as Browser imports it by dropping the file on its window."""
-    return "\n".join(_block(selector, kept) for selector, kept in rules().items())
+    return "\n".join(_format_block(selector, properties) for selector, properties in rules().items())
 
 
-def on_connect() -> str:
+def connect_command() -> str:
     """What Browser runs when it connects (``browser.post_connect_cmd``): this style, and no added edges.
 
     With its setting autoComplete, Browser draws every relationship between the nodes of an answer, so those
@@ -109,14 +109,14 @@ def on_connect() -> str:
     return f'config {{"autoComplete": false}}; style {style}'
 
 
-def _node(colour: str, text: str) -> dict[str, str]:
+def _node_style(colour: str, text: str) -> dict[str, str]:
     return {"color": colour, "border-color": "#546E7A", "text-color-internal": text}
 
 
-def _block(selector: str, kept: dict[str, str]) -> str:
-    lines = [f"  {key}: {_quoted(key, value)};" for key, value in kept.items()]
+def _format_block(selector: str, properties: dict[str, str]) -> str:
+    lines = [f"  {key}: {_format_value(key, value)};" for key, value in properties.items()]
     return "\n".join((f"{selector} {{", *lines, "}", ""))
 
 
-def _quoted(key: str, value: str) -> str:
+def _format_value(key: str, value: str) -> str:
     return f"'{value}'" if key == "caption" else value

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from graphpath.errors import ServerError
 from graphpath.server import java
-from graphpath.server.jars import jars
+from graphpath.server.jars import ensure_jars
 
 MAIN = "org.neo4j.cli.AdminTool"
 
 
-def admin(
+def run_admin(
     arguments: Sequence[str],
     home: Path,
     *,
@@ -32,12 +32,12 @@ def admin(
         home: the server's home; its conf/neo4j.conf must exist.
         heap: MiB of Java heap.
         timeout: seconds that it may take; None = any.
-        cache, gds: whose jars are used; see ``jars.jars``.
+        cache, gds: whose jars are used; see ``jars.ensure_jars``.
 
     Raises:
         ServerError: it failed (``log`` has the last of what it wrote), took too long, or cannot be run.
     """
-    words = java.command(java.find_java(), jars(cache, gds=gds), heap, MAIN, arguments)
+    words = java.build_command(java.find_java(), ensure_jars(cache, gds=gds), heap, MAIN, arguments)
     name = " ".join(("neo4j-admin", *(word for word in arguments[:3] if word[0] not in "@-")))
     try:
         done = subprocess.run(  # noqa: S603 - no shell; the words are the caller's own
@@ -50,7 +50,7 @@ def admin(
             timeout=timeout,
             check=False,
             cwd=home,
-            env=environment(home),
+            env=build_environment(home),
         )
     except subprocess.TimeoutExpired as error:
         raise ServerError(f"{name} did not end within {timeout:.0f} s and was ended.") from error
@@ -62,7 +62,7 @@ def admin(
     return done.stdout
 
 
-def environment(home: Path) -> dict[str, str]:
+def build_environment(home: Path) -> dict[str, str]:
     """This process's environment with NEO4J_HOME and NEO4J_CONF of ``home``, and nothing else of Neo4j's."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("NEO4J_")}
     return kept | {"NEO4J_HOME": str(home), "NEO4J_CONF": str(home / "conf")}

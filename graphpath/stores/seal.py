@@ -91,7 +91,7 @@ def _identity(handle: BinaryIO, path: Path) -> str:
 
 
 def _note(path: Path) -> Path:
-    from graphpath.server.places import default_cache
+    from graphpath.server.paths import default_cache
 
     return default_cache() / "stores" / f"{digest(str(path.resolve()))[:32]}.json"
 

@@ -17,7 +17,7 @@ import pytest
 import graphpath as gp
 from graphpath import queries
 from graphpath.server import Server
-from graphpath.server.browser import address, export_kit, query_text
+from graphpath.server.browser import build_address, export_kit, query_text
 from graphpath.server.style import PALETTE
 from graphpath.stores import Store
 from tests.chromium import Chromium, need_chromium
@@ -50,7 +50,7 @@ def page(neo4j_server: Server, store: Store, tmp_path_factory: pytest.TempPathFa
     """Browser, connected as a person would: the password typed into the form."""
     need_chromium()
     with Chromium(tmp_path_factory.mktemp("chromium") / "profile") as chromium:
-        chromium.open(address(neo4j_server.uri, neo4j_server.browser))
+        chromium.open(build_address(neo4j_server.uri, neo4j_server.browser))
         chromium.fill("[data-testid=password]", neo4j_server.password)
         chromium.click("[data-testid=connect]")
         # What the server has Browser do on connecting: its settings and its style.
@@ -115,7 +115,7 @@ def test_every_browse_query_draws_what_it_returns(
     values = parameters(store, name)
     graph = store.graph(name, **values)
     assert 0 < graph.number_of_nodes() <= 300
-    page.open(address(neo4j_server.uri, neo4j_server.browser, query_text(name, **values)))
+    page.open(build_address(neo4j_server.uri, neo4j_server.browser, query_text(name, **values)))
     run_what_is_filled_in(page, name)
     page.wait(f"document.querySelectorAll('{STREAM} svg g.node').length")
     page.wait(f"document.querySelector('{STREAM}').innerText.includes('Displaying')")
@@ -131,7 +131,7 @@ def test_a_pathway_is_coloured_by_layer(
     graph = store.graph("browse/pathway", **values)
     layers = {layer for _, layer in graph.nodes(data="layer")}
     assert len(layers) >= 4
-    page.open(address(neo4j_server.uri, neo4j_server.browser, query_text("browse/pathway", **values)))
+    page.open(build_address(neo4j_server.uri, neo4j_server.browser, query_text("browse/pathway", **values)))
     run_what_is_filled_in(page, "browse/pathway")
     page.wait(f"document.querySelectorAll('{STREAM} svg g.node').length")
     fills = page.value(
@@ -164,7 +164,7 @@ def favourites(page: Chromium) -> dict[str, set[str]]:
 def test_the_archive_of_queries_becomes_favourites(
     page: Chromium, neo4j_server: Server, kit: Path, pictures: Path
 ) -> None:
-    page.open(address(neo4j_server.uri, neo4j_server.browser))
+    page.open(build_address(neo4j_server.uri, neo4j_server.browser))
     page.wait("document.body.innerText.includes(':style')")
     page.wait("document.body.innerText.includes(':play start')")
     page.drop(kit / "queries.zip")

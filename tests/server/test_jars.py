@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from graphpath.errors import ServerError
-from graphpath.server.jars import POM, is_complete, jars, version
-from graphpath.server.java import command
+from graphpath.server.jars import POM, ensure_jars, is_complete, version
+from graphpath.server.java import build_command
 
 Fake = Callable[..., None]
 
@@ -32,28 +32,28 @@ def left(cache: Path) -> list[str]:
 def test_it_comes_once(cache: Path, fake: Fake) -> None:
     fake(mvn="brings")
     said: list[str] = []
-    folder = jars(cache, say=said.append)
+    folder = ensure_jars(cache, say=said.append)
     assert folder == cache / "neo4j" / version()
     assert sorted(path.name for path in folder.glob("*.jar")) == [
         "neo4j-kernel.jar",
         f"neo4j-server-{version()}.jar",
     ]
-    assert jars(cache, say=said.append) == folder
+    assert ensure_jars(cache, say=said.append) == folder
     assert calls(cache) == len(said) == 1
 
 
 def test_with_gds_it_lies_beside_the_other(cache: Path, fake: Fake) -> None:
     fake(mvn="brings")
-    plain, folder = jars(cache), jars(cache, gds=True)
+    plain, folder = ensure_jars(cache), ensure_jars(cache, gds=True)
     assert folder == cache / "neo4j" / f"{version()}-gds-{version('gds')}"
     # Neo4j looks for procedures in every jar of this folder: its own must not be there, others need not.
     assert [path.name for path in (folder / "plugins").iterdir()] == [f"proc-catalog-{version('gds')}.jar"]
     assert not (plain / "plugins").exists()
-    assert (jars(cache), jars(cache, gds=True)) == (plain, folder)
+    assert (ensure_jars(cache), ensure_jars(cache, gds=True)) == (plain, folder)
     assert calls(cache) == 2
-    path = command(Path("java"), folder, 512, "Main", [])[-2]
+    path = build_command(Path("java"), folder, 512, "Main", [])[-2]
     assert path == f"{folder}/*:{folder}/plugins/*"
-    assert command(Path("java"), plain, 512, "Main", [])[-2] == f"{plain}/*"
+    assert build_command(Path("java"), plain, 512, "Main", [])[-2] == f"{plain}/*"
     (folder / "plugins" / f"proc-catalog-{version('gds')}.jar").unlink()
     assert not is_complete(folder)
 
@@ -61,7 +61,7 @@ def test_with_gds_it_lies_beside_the_other(cache: Path, fake: Fake) -> None:
 @pytest.mark.parametrize("damage", ["unlink", "shorten", "manifest"])
 def test_a_damaged_one_comes_again(damage: str, cache: Path, fake: Fake) -> None:
     fake(mvn="brings")
-    folder = jars(cache)
+    folder = ensure_jars(cache)
     jar = folder / "neo4j-kernel.jar"
     if damage == "unlink":
         jar.unlink()
@@ -70,7 +70,7 @@ def test_a_damaged_one_comes_again(damage: str, cache: Path, fake: Fake) -> None
     else:
         (folder / "manifest.json").write_text("{", "utf-8")
     assert not is_complete(folder)
-    assert is_complete(jars(cache))
+    assert is_complete(ensure_jars(cache))
     assert calls(cache) == 2
 
 
@@ -85,7 +85,7 @@ def test_a_damaged_one_comes_again(damage: str, cache: Path, fake: Fake) -> None
 def test_a_download_that_fails_leaves_nothing(mode: str, said: str, cache: Path, fake: Fake) -> None:
     fake(mvn=mode)
     with pytest.raises(ServerError, match=said) as caught:
-        jars(cache, timeout=1 if mode == "hangs" else 60)
+        ensure_jars(cache, timeout=1 if mode == "hangs" else 60)
     assert left(cache) == []
     assert ("[ERROR] Could not transfer" in caught.value.log) == (mode == "fails")
     assert "[INFO]" not in caught.value.log
@@ -96,19 +96,19 @@ def test_what_an_interrupted_one_left_is_swept(cache: Path, fake: Fake) -> None:
     half = cache / "neo4j" / ".partial-x"
     half.mkdir(parents=True)
     (half / f"neo4j-server-{version()}.jar").touch()
-    jars(cache)
+    ensure_jars(cache)
     assert left(cache) == [version()]
 
 
 def test_no_maven(cache: Path, programs: Path) -> None:
     with pytest.raises(ServerError, match=r"no mvn on the path: install it .* or use docker/compose\.yaml"):
-        jars(cache)
+        ensure_jars(cache)
 
 
 def test_two_at_once_fetch_once(cache: Path, fake: Fake) -> None:
     fake(mvn="brings")
     with ThreadPoolExecutor(2) as pool:
-        folders = list(pool.map(lambda _: jars(cache), range(2)))
+        folders = list(pool.map(lambda _: ensure_jars(cache), range(2)))
     assert folders[0] == folders[1]
     assert calls(cache) == 1
 
@@ -117,7 +117,7 @@ def test_a_cache_that_cannot_be_made(tmp_path: Path, fake: Fake) -> None:
     fake(mvn="brings")
     (tmp_path / "file").touch()
     with pytest.raises(ServerError, match="set GRAPHPATH_CACHE"):
-        jars(tmp_path / "file")
+        ensure_jars(tmp_path / "file")
 
 
 def test_the_pom_names_versions_and_no_place() -> None:

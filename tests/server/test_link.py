@@ -17,9 +17,9 @@ from graphpath.errors import QueryFileError, QueryParameterError, ServerError
 from graphpath.queries import text
 from graphpath.schema import NODE, RELATIONSHIP
 from graphpath.server import Server
-from graphpath.server.browser import address, export_kit, grass, query_text, rules
-from graphpath.server.browser.link import _literal
-from graphpath.server.style import EDGES, NODES, on_connect
+from graphpath.server.browser import build_address, export_kit, grass, query_text, rules
+from graphpath.server.browser.link import _format_literal
+from graphpath.server.style import EDGES, NODES, connect_command
 
 PAGE = "http://127.0.0.1:7474/browser/"
 TRICKY = ["it's", '"', "\\", "a\nb", "; DROP", "// x", "$run", "`", "ümlaut", "\\' OR true", "}{"]
@@ -56,7 +56,9 @@ def test_values_are_checked() -> None:
 @pytest.mark.parametrize("value", TRICKY)
 def test_a_value_stays_a_value(value: str, neo4j_server: Server) -> None:
     with neo4j.GraphDatabase.driver(neo4j_server.uri, auth=("neo4j", neo4j_server.password)) as driver:
-        records, _, _ = driver.execute_query(f"RETURN {_literal('run', value)} AS x", database_="neo4j")
+        records, _, _ = driver.execute_query(
+            f"RETURN {_format_literal('run', value)} AS x", database_="neo4j"
+        )
     assert records[0]["x"] == value
 
 
@@ -66,7 +68,7 @@ def test_an_address_carries_any_text(query: str) -> None:
         query.encode()
     except UnicodeEncodeError:
         return
-    parts = urlsplit(address("bolt://127.0.0.1:7687", PAGE, query))
+    parts = urlsplit(build_address("bolt://127.0.0.1:7687", PAGE, query))
     asked = parse_qs(parts.query, keep_blank_values=True, strict_parsing=True)
     assert parts.path == "/browser/"
     assert asked["dbms"] == ["bolt://neo4j@127.0.0.1:7687"]
@@ -85,11 +87,11 @@ def test_an_address_carries_any_text(query: str) -> None:
 )
 def test_what_is_no_address(store: str, page: str) -> None:
     with pytest.raises(ServerError):
-        address(store, page)
+        build_address(store, page)
 
 
 def test_the_page_may_be_given_without_its_path() -> None:
-    assert address("neo4j+s://db.example.org", "https://db.example.org:7473").startswith(
+    assert build_address("neo4j+s://db.example.org", "https://db.example.org:7473").startswith(
         "https://db.example.org:7473/browser/?dbms=neo4j%2Bs%3A%2F%2Fneo4j%40db.example.org&db=neo4j"
     )
 
@@ -110,7 +112,7 @@ def test_the_style_sheet_and_the_command_agree() -> None:
         lines = [line.strip().rstrip(";").partition(": ") for line in body.splitlines() if line.strip()]
         if selector.strip():
             sheet[selector.strip()] = {key: value.strip("'") for key, _, value in lines}
-    config, _, style = on_connect().partition("; style ")
+    config, _, style = connect_command().partition("; style ")
     assert sheet == rules() == json.loads(style)
     assert config == 'config {"autoComplete": false}'
     # Browser splits what it runs on connecting at semicolons.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from graphpath.errors import ServerError
-from graphpath.server.memory import available, plan
+from graphpath.server.memory import measure_free, plan
 
 
 @pytest.mark.parametrize(("asked", "total"), [("768m", 768), ("2g", 2048), ("2GB", 2048), ("1 GiB", 1024)])
@@ -39,5 +39,5 @@ def test_no_size(text: str) -> None:
 
 
 def test_this_machine_says() -> None:
-    free = available()
+    free = measure_free()
     assert free is None or 0 < free < 1 << 30

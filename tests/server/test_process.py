@@ -13,7 +13,7 @@ import pytest
 
 from graphpath.errors import ServerError
 from graphpath.server import ports
-from graphpath.server.process import Process, began
+from graphpath.server.process import Process, read_start
 
 # Its first thread ends; the one that listens stays: what the system shows of a server that is being killed.
 HALF_GONE = """
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="re
 
 def test_a_process_is_alive_until_its_last_thread_lets_go_of_its_port() -> None:
     with subprocess.Popen([sys.executable, "-c", HALF_GONE], stdout=subprocess.PIPE, text=True) as child:
-        process = Process(child.pid, began(child.pid) or "", "-c")
+        process = Process(child.pid, read_start(child.pid) or "", "-c")
         port = int(child.stdout.readline())
         state = Path(f"/proc/{child.pid}/stat")
         until = time.monotonic() + 10
@@ -59,7 +59,7 @@ def test_a_process_is_alive_until_its_last_thread_lets_go_of_its_port() -> None:
 def test_a_killed_process_is_alive_until_its_port_is_free() -> None:
     for _ in range(5):
         with subprocess.Popen([sys.executable, "-c", LARGE], stdout=subprocess.PIPE, text=True) as child:
-            process = Process(child.pid, began(child.pid) or "", "-c")
+            process = Process(child.pid, read_start(child.pid) or "", "-c")
             port = int(child.stdout.readline())
             child.send_signal(signal.SIGKILL)
             until = time.monotonic() + 10

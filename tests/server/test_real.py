@@ -12,7 +12,7 @@ import neo4j
 import pytest
 
 from graphpath.errors import ServerError
-from graphpath.server import Server, admin, known_password
+from graphpath.server import Server, read_stored_password, run_admin
 
 
 def run(server: Server, statement: str) -> list[object]:
@@ -29,7 +29,7 @@ def test_it_answers_with_its_own_password_only(neo4j_server: Server) -> None:
         pytest.raises(neo4j.exceptions.AuthError),
     ):
         driver.verify_connectivity()
-    assert known_password(neo4j_server.uri, neo4j_server) == neo4j_server.password
+    assert read_stored_password(neo4j_server.uri, neo4j_server) == neo4j_server.password
 
 
 def test_it_reports_nothing_to_anyone(neo4j_server: Server) -> None:
@@ -73,7 +73,7 @@ def test_killed_it_recovers_what_was_committed(neo4j_server: Server) -> None:
 
 
 def test_admin_runs_the_servers_own_tool(neo4j_server: Server) -> None:
-    assert "5.26.30" in neo4j_server.admin("--version")
+    assert "5.26.30" in neo4j_server.run_admin("--version")
     with pytest.raises(ServerError, match="neo4j-admin database import nonsense failed") as caught:
-        admin(["database", "import", "nonsense"], neo4j_server.home, cache=neo4j_server.cache)
+        run_admin(["database", "import", "nonsense"], neo4j_server.home, cache=neo4j_server.cache)
     assert caught.value.log

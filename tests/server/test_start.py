@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from graphpath.errors import ServerError
-from graphpath.server import Server, known_password, ports
+from graphpath.server import Server, ports, read_stored_password
 from graphpath.server.process import Process
 from graphpath.server.state import read_state
 
@@ -151,7 +151,7 @@ def test_it_runs_already(server: Server) -> None:
 
 def test_two_starts_at_once(server: Server) -> None:
     server.start()
-    with server._locked(), pytest.raises(ServerError, match="just starting or stopping"):
+    with server._hold_lock(), pytest.raises(ServerError, match="just starting or stopping"):
         server.stop()
 
 
@@ -243,7 +243,7 @@ def test_interrupted_it_leaves_nothing(server: Server, monkeypatch: pytest.Monke
         ended.append(process.pid)
         return end(process, timeout)
 
-    monkeypatch.setattr("graphpath.server.server.ask", interrupt)
+    monkeypatch.setattr("graphpath.server.server.check_readiness", interrupt)
     monkeypatch.setattr(Process, "end", watched)
     with pytest.raises(KeyboardInterrupt):
         server.start()
@@ -253,13 +253,13 @@ def test_interrupted_it_leaves_nothing(server: Server, monkeypatch: pytest.Monke
 
 def test_the_password_goes_to_our_own_server_only(server: Server) -> None:
     found = server.start()
-    assert known_password(server.uri, server) == server.password
-    assert known_password(f"neo4j://localhost:{found.ports.bolt}", server) == server.password
-    assert known_password(f"bolt://example.org:{found.ports.bolt}", server) is None
-    assert known_password(f"bolt://127.0.0.1:{found.ports.http}", server) is None
+    assert read_stored_password(server.uri, server) == server.password
+    assert read_stored_password(f"neo4j://localhost:{found.ports.bolt}", server) == server.password
+    assert read_stored_password(f"bolt://example.org:{found.ports.bolt}", server) is None
+    assert read_stored_password(f"bolt://127.0.0.1:{found.ports.http}", server) is None
     uri = server.uri
     server.stop()
-    assert known_password(uri, server) is None
+    assert read_stored_password(uri, server) is None
 
 
 def test_what_is_asked_of_a_server_that_is_not_there(tmp_path: Path) -> None:

@@ -30,8 +30,8 @@ def export_kit(folder: Path, known: Mapping[str, Query] | None = None) -> list[P
         ServerError: a file cannot be written.
     """
     queries = (catalogue() if known is None else known).values()
-    contents = {"graphpath.grass": grass().encode(), ARCHIVE: archive(known), "guide.md": guide().encode()}
-    contents |= {f"queries/{query.name}.cypher": saved(query).encode() for query in queries}
+    contents = {"graphpath.grass": grass().encode(), ARCHIVE: build_archive(known), "guide.md": read_guide().encode()}
+    contents |= {f"queries/{query.name}.cypher": format_favourite(query).encode() for query in queries}
     written = []
     for name, content in contents.items():
         path = folder / name
@@ -44,22 +44,22 @@ def export_kit(folder: Path, known: Mapping[str, Query] | None = None) -> list[P
     return written
 
 
-def archive(known: Mapping[str, Query] | None = None) -> bytes:
-    """All queries as the zip archive from which Browser makes favourites in folders."""
-    held = io.BytesIO()
-    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as made:
+def build_archive(known: Mapping[str, Query] | None = None) -> bytes:
+    """All queries as the zip build_archive from which Browser makes favourites in folders."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as made:
         for query in (catalogue() if known is None else known).values():
             entry = zipfile.ZipInfo(f"graphpath {query.name}.cypher", _EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
-            made.writestr(entry, saved(query))
-    return held.getvalue()
+            made.writestr(entry, format_favourite(query))
+    return buffer.getvalue()
 
 
-def guide() -> str:
+def read_guide() -> str:
     """How to look at pathways in Neo4j Browser."""
     return files("graphpath.server.browser").joinpath("guide.md").read_text(encoding="utf-8")
 
 
-def saved(query: Query) -> str:
+def format_favourite(query: Query) -> str:
     """The query as Browser keeps it among its favourites: its first comment is its name there."""
     return query.text_for("neo4j")

@@ -30,10 +30,10 @@ def query_text(name: str, known: Mapping[str, Query] | None = None, /, **paramet
     values = bind(found.name, found.parameters, parameters)
     comment = f"// {found.title}\n// {params_line(values)}\n"
     body = "\n".join(line for line in found.text_for("neo4j").splitlines() if not line.startswith("//"))
-    return comment + _written_in(body.strip(), values)
+    return comment + _inline_values(body.strip(), values)
 
 
-def address(store: str, page: str, query: str | None = None, database: str = "neo4j") -> str:
+def build_address(store: str, page: str, query: str | None = None, database: str = "neo4j") -> str:
     """The address of Neo4j Browser that connects to ``store`` and shows ``query`` in the editor.
 
     Args:
@@ -59,15 +59,15 @@ def address(store: str, page: str, query: str | None = None, database: str = "ne
     return f"{root}?{urlencode(wanted, quote_via=quote, safe='')}"
 
 
-def _written_in(body: str, values: dict[str, Value]) -> str:
+def _inline_values(body: str, values: dict[str, Value]) -> str:
     pieces, at = [], 0
     for used in _PARAMETER.finditer(text.bare(body)):
-        pieces += [body[at : used.start()], _literal(used[1], values[used[1]])]
+        pieces += [body[at : used.start()], _format_literal(used[1], values[used[1]])]
         at = used.end()
     return "".join((*pieces, body[at:]))
 
 
-def _literal(name: str, value: Value) -> str:
+def _format_literal(name: str, value: Value) -> str:
     written = literal(value)
     if "\\u" in written:
         # Neo4j reads \uXXXX anywhere before it reads strings.

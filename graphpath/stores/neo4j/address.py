@@ -60,6 +60,6 @@ def find_password(uri: str) -> str | None:
     for variable in VARIABLES:
         if value := os.environ.get(variable):
             return value
-    from graphpath.server import known_password
+    from graphpath.server import read_stored_password
 
-    return known_password(uri)
+    return read_stored_password(uri)

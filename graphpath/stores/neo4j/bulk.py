@@ -103,10 +103,10 @@ def bulk_load(
 
 def managed_server(uri: str) -> Server | None:
     """The server that graphpath runs, if ``uri`` is its address."""
-    from graphpath.server import Server, known_password
+    from graphpath.server import Server, read_stored_password
 
     server = Server()
-    return None if known_password(uri, server) is None else _where_it_is(server)
+    return None if read_stored_password(uri, server) is None else _where_it_is(server)
 
 
 def _where_it_is(server: Server) -> Server:

@@ -36,7 +36,7 @@ class Exchange:
     def make(self, arguments: Path, heap: int) -> None:
         """Import into ``NEW``; the server may go on running. Raises ServerError."""
         self._discard_new()
-        self.server.admin("database", "import", "full", NEW, f"@{arguments}", heap=heap)
+        self.server.run_admin("database", "import", "full", NEW, f"@{arguments}", heap=heap)
 
     @contextmanager
     def swapped(self) -> Iterator[None]:

@@ -175,13 +175,13 @@ def test_a_server_of_somebody_else_gets_files_and_the_command(
 
 def in_folder(server: Server, folder: Path) -> subprocess.CompletedProcess[str]:
     from graphpath.server import java
-    from graphpath.server.jars import jars
-    from graphpath.server.tool import MAIN, environment
+    from graphpath.server.jars import ensure_jars
+    from graphpath.server.tool import MAIN, build_environment
 
     arguments = ["database", "import", "full", "--overwrite-destination=true", "neo4j", "@arguments"]
-    words = java.command(java.find_java(), jars(server.cache), 256, MAIN, arguments)
+    words = java.build_command(java.find_java(), ensure_jars(server.cache), 256, MAIN, arguments)
     return subprocess.run(
-        words, cwd=folder, env=environment(server.home), capture_output=True, text=True, check=False
+        words, cwd=folder, env=build_environment(server.home), capture_output=True, text=True, check=False
     )
 
 

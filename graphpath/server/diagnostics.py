@@ -9,7 +9,7 @@ from typing import Final
 
 LINES: Final = 30
 
-_KNOWN: Final = (
+_REMEDIES: Final = (
     (
         r"Address already in use|BindException",
         "a port was taken while it started: start again, or give --bolt-port 0 and --http-port 0",
@@ -53,7 +53,7 @@ class Log:
 
     def text(self) -> str:
         """All of it, at most the last 64 KiB of each."""
-        said = (_read(console(self.home), 0), _read(_user_log(self.home), self.begin))
+        said = (_read(console_log(self.home), 0), _read(_user_log(self.home), self.begin))
         return "\n".join(part for part in map(str.strip, said) if part)
 
     def tail(self) -> str:
@@ -63,13 +63,13 @@ class Log:
     def explain(self) -> str:
         """The sentence for a server that ended while starting."""
         text, logs = self.text(), self.home / "logs"
-        for pattern, remedy in _KNOWN:
+        for pattern, remedy in _REMEDIES:
             if re.search(pattern, text):
                 return f"Neo4j ended while starting: {remedy} (its logs are in {logs})."
         return f"Neo4j ended while starting; its logs are in {logs}."
 
 
-def console(home: Path) -> Path:
+def console_log(home: Path) -> Path:
     """What Java and Neo4j write to their standard output and error."""
     return home / "logs" / "console.log"
 

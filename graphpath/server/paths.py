@@ -1,4 +1,4 @@
-"""Where things lie: the downloaded server in the cache, its data in a home that only the user can read.
+"""Paths of the server's files: its jars in the cache, its data in a home that only the user can read.
 
 A home holds ``conf/ data/ logs/ import/ run/`` and the file ``password``.
 """
@@ -22,17 +22,21 @@ def default_cache() -> Path:
     """$GRAPHPATH_CACHE, or graphpath in the platform's cache folder."""
     if own := os.environ.get("GRAPHPATH_CACHE"):
         return Path(own).absolute()
-    return _platform("Library/Caches", "XDG_CACHE_HOME", ".cache") / "graphpath"
+    return _find_platform_folder("Library/Caches", "XDG_CACHE_HOME", ".cache") / "graphpath"
 
 
 def default_home() -> Path:
     """$GRAPHPATH_NEO4J_HOME, or graphpath/neo4j in the platform's data folder."""
     if own := os.environ.get("GRAPHPATH_NEO4J_HOME"):
         return Path(own).absolute()
-    return _platform("Library/Application Support", "XDG_DATA_HOME", ".local/share") / "graphpath" / "neo4j"
+    return (
+        _find_platform_folder("Library/Application Support", "XDG_DATA_HOME", ".local/share")
+        / "graphpath"
+        / "neo4j"
+    )
 
 
-def private_folder(path: Path, remedy: str) -> Path:
+def make_private_folder(path: Path, remedy: str) -> Path:
     """The folder ``path``, made with mode 0700 where it is missing, and writable.
 
     Raises:
@@ -54,7 +58,7 @@ def prepare_home(home: Path) -> None:
         ServerError: it belongs to someone else, holds other things, or cannot be written.
     """
     remedy = "give another one with --home or $GRAPHPATH_NEO4J_HOME"
-    private_folder(home, remedy)
+    make_private_folder(home, remedy)
     if home.stat().st_uid != os.getuid():
         raise ServerError(f"The folder {home} belongs to another user; {remedy}.")
     if not is_home(home) and any(path.name not in FOLDERS for path in home.iterdir()):
@@ -66,7 +70,7 @@ def prepare_home(home: Path) -> None:
             f"The folder {home} cannot be kept private ({error.strerror}); {remedy}."
         ) from error
     for name in FOLDERS:
-        private_folder(home / name, remedy)
+        make_private_folder(home / name, remedy)
 
 
 def is_home(home: Path) -> bool:
@@ -93,21 +97,21 @@ def write_private(path: Path, text: str) -> None:
         raise ServerError(f"{path} cannot be written ({error.strerror}); make room there.") from error
 
 
-def alone(path: Path, taken: str, *, wait: bool = False) -> AbstractContextManager[None]:
+def hold_lock(path: Path, busy: str, *, wait: bool = False) -> AbstractContextManager[None]:
     """Holds the lock file ``path`` within the block.
 
     Raises:
-        ServerError: another process holds it (the message is ``taken``), unless told to wait; or it cannot be
+        ServerError: another process holds it (the message is ``busy``), unless ``wait``; or it cannot be
             written.
     """
 
-    def refused(error: OSError) -> ServerError:
+    def explain(error: OSError) -> ServerError:
         return ServerError(f"{path} cannot be written ({error.strerror}); make room there.")
 
-    return locked(path, lambda _: ServerError(taken), refused, wait=wait)
+    return locked(path, lambda _: ServerError(busy), explain, wait=wait)
 
 
-def _platform(mac: str, variable: str, other: str) -> Path:
+def _find_platform_folder(mac: str, variable: str, other: str) -> Path:
     if sys.platform == "darwin":
         return Path.home() / mac
     named = os.environ.get(variable, "")

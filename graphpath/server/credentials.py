@@ -10,7 +10,7 @@ from graphpath.server.server import BOLT, Server
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-def known_password(uri: str, server: Server | None = None) -> str | None:
+def read_stored_password(uri: str, server: Server | None = None) -> str | None:
     """The password for ``uri`` if it is that of the user's own running server (or of ``server``), else None.
 
     Only a loopback address on the port of a process that is alive and ours gets it: a password never goes to
