@@ -14,8 +14,8 @@ _number = itertools.count()
 
 
 @contextmanager
-def building(path: Path) -> Iterator[Path]:
-    """A new directory beside ``path``, of nobody else's, which is gone at the end unless it was moved.
+def build_directory(path: Path) -> Iterator[Path]:
+    """A new directory beside ``path``, for this process alone. It is deleted at the end unless it was moved.
 
     What killed processes left beside ``path`` goes first. Raises OSError.
     """
@@ -23,11 +23,11 @@ def building(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
-        place, descriptor = _begun(path)
+        directory, descriptor = _begin_directory(path)
         try:
-            yield place
+            yield directory
         finally:
-            shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(directory, ignore_errors=True)
             os.close(descriptor)
     finally:
         with suppress(OSError):  # what is not empty stays
@@ -35,36 +35,36 @@ def building(path: Path) -> Iterator[Path]:
                 folder.rmdir()
 
 
-def _begun(path: Path) -> tuple[Path, int]:
-    """The new directory, and the lock by which others know that somebody builds there."""
+def _begin_directory(path: Path) -> tuple[Path, int]:
+    """The new directory, and its lock, by which others know of a builder."""
     while True:
-        place = path.with_name(f".{path.name}.{os.getpid()}-{next(_number)}{MARK}")
-        place.mkdir()
-        descriptor = _locked(place)
+        directory = path.with_name(f".{path.name}.{os.getpid()}-{next(_number)}{MARK}")
+        directory.mkdir()
+        descriptor = _lock_directory(directory)
         if descriptor is not None:
-            return place, descriptor
+            return directory, descriptor
 
 
 def _sweep(path: Path) -> None:
     for entry in path.parent.iterdir():
         if not (entry.name.startswith(f".{path.name}.") and entry.name.endswith(MARK)):
             continue
-        if (descriptor := _locked(entry)) is not None:
+        if (descriptor := _lock_directory(entry)) is not None:
             shutil.rmtree(entry, ignore_errors=True)
             os.close(descriptor)
 
 
-def _locked(place: Path) -> int | None:
-    """A descriptor that holds the lock of ``place``; None where another has it, or has swept it away."""
+def _lock_directory(directory: Path) -> int | None:
+    """A descriptor that holds the lock of ``directory``; None where another has it, or has swept it away."""
     import fcntl  # Unix only, as is all that needs a lock
 
     try:
-        descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(descriptor), place.stat()):
+        if os.path.samestat(os.fstat(descriptor), directory.stat()):
             return descriptor
     except OSError:
         pass

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from graphpath.errors import DataError
-from graphpath.imports.packed import decoded, opened
+from graphpath.imports.packed import decode, open_packed
 
 ENDS = ("source_layer", "source_channel", "target_layer", "target_channel")
 COLUMNS = (*ENDS, "category", "sample", "weight")
-WRITTEN = ("delimiter", "decimal", "encoding")
+TEXT_OPTIONS = ("delimiter", "decimal", "encoding")
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class EdgeMapping:
         """The mapping in ``path``, TOML or JSON. Raises DataError, naming the file and the key."""
         path = Path(path)
         try:
-            with opened(path) as file:
-                text = decoded(file.read())
+            with open_packed(path) as file:
+                text = decode(file.read())
             value = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
         except (ValueError, RecursionError) as error:
             raise DataError(
@@ -60,17 +60,17 @@ class EdgeMapping:
             ) from error
         if not isinstance(value, dict):
             raise DataError(f"{path} should hold a JSON object, not {type(value).__name__}.")
-        return cls.of(value, str(path))
+        return cls.from_value(value, str(path))
 
     @classmethod
-    def of(cls, value: Mapping[str, Any], where: str = "the mapping") -> EdgeMapping:
+    def from_value(cls, value: Mapping[str, Any], where: str = "the mapping") -> EdgeMapping:
         """The mapping that ``value`` is: the keys of this class, ``columns`` among them. Raises DataError."""
-        texts, lists = ("name", "network", "scheme", *WRITTEN), ("layers", "classes")
-        _known(value, ("columns", *texts, *lists), where)
+        texts, lists = ("name", "network", "scheme", *TEXT_OPTIONS), ("layers", "classes")
+        _check_keys(value, ("columns", *texts, *lists), where)
         columns = value.get("columns")
         if not isinstance(columns, dict):
             raise DataError(f"{where} lacks 'columns', which says what the edge list's columns are.")
-        _known(columns, COLUMNS, f"{where}: columns")
+        _check_keys(columns, COLUMNS, f"{where}: columns")
         for key in ENDS:
             if key not in columns:
                 raise DataError(f"{where}: columns lacks {key!r}, which every edge needs.")
@@ -78,27 +78,27 @@ class EdgeMapping:
             if not isinstance(found, str) or not found:
                 raise DataError(f"{where}: {key!r} should be a text, not {found!r}.")
         for key in lists:
-            if key in value and not _texts(value[key]):
+            if key in value and not _is_text_list(value[key]):
                 raise DataError(f"{where}: {key!r} should be a list of different texts, not {value[key]!r}.")
         layers, classes = (None if key not in value else tuple(value[key]) for key in lists)
-        told = {key: value[key] for key in texts if key in value}
-        _check_written(told, where)
-        return cls(where, columns, layers=layers, classes=classes, **told)
+        options = {key: value[key] for key in texts if key in value}
+        _check_text_options(options, where)
+        return cls(where, columns, layers=layers, classes=classes, **options)
 
 
-def _check_written(told: Mapping[str, str], where: str) -> None:
-    """How a text file is written must be a way that there is."""
-    if len(told.get("delimiter", ",")) != 1 or told.get("delimiter") in ('"', "\r", "\n"):
-        raise DataError(f"{where}: 'delimiter' should be one character, not {told['delimiter']!r}.")
-    if (decimal := told.get("decimal", ".")) not in (".", ","):
+def _check_text_options(options: Mapping[str, str], where: str) -> None:
+    """The options of how a text file is written must be known ones."""
+    if len(options.get("delimiter", ",")) != 1 or options.get("delimiter") in ('"', "\r", "\n"):
+        raise DataError(f"{where}: 'delimiter' should be one character, not {options['delimiter']!r}.")
+    if (decimal := options.get("decimal", ".")) not in (".", ","):
         raise DataError(f"{where}: 'decimal' should be '.' or ',', not {decimal!r}.")
     try:
-        "".encode(told.get("encoding", "utf-8"))
+        "".encode(options.get("encoding", "utf-8"))
     except LookupError as error:
         raise DataError(f"{where}: 'encoding' should be one that Python knows: {error}.") from error
 
 
-def _known(value: Mapping[str, Any], known: Collection[str], where: str) -> None:
+def _check_keys(value: Mapping[str, Any], known: Collection[str], where: str) -> None:
     for key in value:
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
@@ -106,7 +106,7 @@ def _known(value: Mapping[str, Any], known: Collection[str], where: str) -> None
             raise DataError(f"{where} has the unknown key {key!r}; {hint}")
 
 
-def _texts(value: object) -> bool:
+def _is_text_list(value: object) -> bool:
     return (
         isinstance(value, list)
         and all(isinstance(one, str) for one in value)

@@ -26,10 +26,16 @@ import pyarrow as pa
 
 from graphpath.errors import DataError
 from graphpath.ids import digest
-from graphpath.imports.documents import Document, columns, documents, halved, member_of
-from graphpath.imports.packed import given
-from graphpath.imports.published import Published, Sites
-from graphpath.imports.recorded import record
+from graphpath.imports.documents import (
+    Document,
+    has_lone_surrogate,
+    read_documents,
+    require_member,
+    to_columns,
+)
+from graphpath.imports.packed import list_paths
+from graphpath.imports.published import PublishedGraph, PublishedLayers
+from graphpath.imports.recorded import write_trace
 from graphpath.record import Trace
 
 NODE = {"node_id": pa.string(), "ctx_idx": pa.int64(), "feature_type": pa.string()}
@@ -53,19 +59,23 @@ def import_neuronpedia(files: Sequence[str | Path] | str | Path, *, out: str | P
         DataError: a file that is no such graph; the message names it and the key.
         RecordError: ``out`` holds something else.
     """
-    graphs = [_Graph.of(document) for document in documents(given(files))]
+    graphs = [_PromptGraph.parse(document) for document in read_documents(list_paths(files))]
     if not graphs:
         raise DataError(
-            f"{given(files)[0]} holds no graph, but the list of those in its folder: import the folder."
+            f"{list_paths(files)[0]} holds no graph, but the list of those in its folder: import the folder."
         )
     _check_together(graphs)
     nodes = pd.concat([one.nodes.assign(graph=place) for place, one in enumerate(graphs)], ignore_index=True)
     links = pd.concat([one.links.assign(graph=place) for place, one in enumerate(graphs)], ignore_index=True)
-    sites, nodes = _placed(graphs, nodes)
-    told = _predicted(nodes)
-    labels = told[told["rank"] == 1].set_index("graph").label.reindex(range(len(graphs)), fill_value=-1)
+    sites, nodes = _number_nodes(graphs, nodes)
+    predictions = _tabulate_predictions(nodes)
+    labels = (
+        predictions[predictions["rank"] == 1]
+        .set_index("graph")
+        .label.reindex(range(len(graphs)), fill_value=-1)
+    )
     scan = graphs[0].scan
-    published = Published(
+    published = PublishedGraph(
         method="neuronpedia",
         parameters={"weight": "links.weight"},
         model=scan,
@@ -77,19 +87,19 @@ def import_neuronpedia(files: Sequence[str | Path] | str | Path, *, out: str | P
             {"index": range(len(graphs)), "label": labels, "detail": [graph.detail for graph in graphs]}
         ),
         nodes=nodes[["graph", "neuron", "activation", "score"]],
-        edges=_edges(graphs, nodes, links),
-        classes=dict(zip(told.label.tolist(), told.token.tolist(), strict=True)),
+        edges=_tabulate_edges(graphs, nodes, links),
+        classes=dict(zip(predictions.label.tolist(), predictions.token.tolist(), strict=True)),
         sha256=digest([graph.document.sha256 for graph in graphs]),
         min_support=1,
-        predictions=told,
-        maps=_maps(graphs, nodes),
+        predictions=predictions,
+        maps=_tabulate_maps(graphs, nodes),
         notes={"files": len(graphs)},
     )
-    return record(published, out)
+    return write_trace(published, out)
 
 
 @dataclass(frozen=True, eq=False)
-class _Graph:
+class _PromptGraph:
     """One file: what it says of itself, its nodes and links."""
 
     document: Document
@@ -102,23 +112,23 @@ class _Graph:
     """source, target (ids), weight"""
 
     @classmethod
-    def of(cls, document: Document) -> _Graph:
+    def parse(cls, document: Document) -> _PromptGraph:
         """The graph in ``document``. Raises DataError."""
         where = document.where
-        metadata = member_of(document.value, "metadata", dict, where)
-        slug, scan = (member_of(metadata, key, str, f"{where}: metadata") for key in ("slug", "scan"))
-        tokens = member_of(metadata, "prompt_tokens", list, f"{where}: metadata")
-        rows = member_of(document.value, "nodes", list, where)
+        metadata = require_member(document.value, "metadata", dict, where)
+        slug, scan = (require_member(metadata, key, str, f"{where}: metadata") for key in ("slug", "scan"))
+        tokens = require_member(metadata, "prompt_tokens", list, f"{where}: metadata")
+        rows = require_member(document.value, "nodes", list, where)
         if not rows:
             raise DataError(f"{where} has no nodes.")
-        links = member_of(document.value, "links", list, where)
-        ends = columns(links, LINK, lambda place: f"{where}: links[{place}]")
+        links = require_member(document.value, "links", list, where)
+        ends = to_columns(links, LINK, lambda place: f"{where}: links[{place}]")
         made = cls(
             document,
             slug,
             scan,
             len(tokens),
-            _nodes(rows, where),
+            _tabulate_nodes(rows, where),
             pd.DataFrame({name: column.to_pandas() for name, column in ends.items()}),
         )
         made._check()
@@ -148,14 +158,14 @@ class _Graph:
         return json.dumps({"neuronpedia": rest})
 
 
-def _nodes(rows: list[Any], where: str) -> pd.DataFrame:
-    found = columns(rows, NODE, lambda place: f"{where}: nodes[{place}]")
+def _tabulate_nodes(rows: list[Any], where: str) -> pd.DataFrame:
+    found = to_columns(rows, NODE, lambda place: f"{where}: nodes[{place}]")
     for place, row in enumerate(rows):
         layer = row.get("layer")
-        if not isinstance(layer, str | int) or isinstance(layer, bool) or halved(str(layer)):
+        if not isinstance(layer, str | int) or isinstance(layer, bool) or has_lone_surrogate(str(layer)):
             raise DataError(f"{where}: nodes[{place}] should have a 'layer' that is a text or whole number.")
     numbers = {
-        name: [_number(row.get(key), f"{where}: nodes[{place}]", key) for place, row in enumerate(rows)]
+        name: [_to_number(row.get(key), f"{where}: nodes[{place}]", key) for place, row in enumerate(rows)]
         for name, key in (("activation", "activation"), ("score", "influence"), ("token_prob", "token_prob"))
     }
     return pd.DataFrame(
@@ -168,8 +178,8 @@ def _nodes(rows: list[Any], where: str) -> pd.DataFrame:
     )
 
 
-def _number(value: object, where: str, key: str) -> float:
-    """0 for what is not told."""
+def _to_number(value: object, where: str, key: str) -> float:
+    """0 for what is missing."""
     if value is None:
         return 0.0
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= FLOAT32:
@@ -177,9 +187,9 @@ def _number(value: object, where: str, key: str) -> float:
     raise DataError(f"{where} has {key!r}: {json.dumps(value)[:40]}, which is no number.")
 
 
-def _check_together(graphs: Sequence[_Graph]) -> None:
+def _check_together(graphs: Sequence[_PromptGraph]) -> None:
     """Graphs of one model, each with a name of its own."""
-    one, seen = graphs[0], dict[str, _Graph]()
+    one, seen = graphs[0], dict[str, _PromptGraph]()
     for graph in graphs:
         if graph.scan != one.scan:
             raise DataError(
@@ -192,7 +202,9 @@ def _check_together(graphs: Sequence[_Graph]) -> None:
             )
 
 
-def _placed(graphs: Sequence[_Graph], nodes: pd.DataFrame) -> tuple[Sites, pd.DataFrame]:
+def _number_nodes(
+    graphs: Sequence[_PromptGraph], nodes: pd.DataFrame
+) -> tuple[PublishedLayers, pd.DataFrame]:
     """The layers in order, and the nodes with the number of their map and neuron."""
     tail = "_" + nodes.ctx_idx.astype(str)
     ends = [name.endswith(end) for name, end in zip(nodes.node_id, tail, strict=True)]
@@ -200,13 +212,13 @@ def _placed(graphs: Sequence[_Graph], nodes: pd.DataFrame) -> tuple[Sites, pd.Da
         name[: -len(end)] if cut else name for name, end, cut in zip(nodes.node_id, tail, ends, strict=True)
     ]
     nodes = nodes.assign(key=keys)
-    places = sorted(set(zip(nodes.layer, nodes.feature_type, strict=True)), key=_order)
+    places = sorted(set(zip(nodes.layer, nodes.feature_type, strict=True)), key=_layer_key)
     place = {found: number for number, found in enumerate(places)}
     site = [place[found] for found in zip(nodes.layer, nodes.feature_type, strict=True)]
     width = max(*(graph.tokens for graph in graphs), int(nodes.ctx_idx.max()) + 1)
     known = nodes.assign(site=site)[["site", "key"]].drop_duplicates().sort_values(["site", "key"])
     known["channel"] = known.groupby("site").cumcount()
-    sites = Sites(
+    sites = PublishedLayers(
         tuple(f"{layer} {kind}" for layer, kind in places),
         tuple(kind for _, kind in places),
         tuple((known.groupby("site").channel.max() + 1).tolist()),
@@ -215,18 +227,18 @@ def _placed(graphs: Sequence[_Graph], nodes: pd.DataFrame) -> tuple[Sites, pd.Da
     )
     nodes = nodes.assign(site=site).merge(known, on=["site", "key"], how="left")
     layer, channel = nodes.site.to_numpy(np.int64), nodes.channel.to_numpy(np.int64)
-    first = sites.numbers(layer, channel)
+    first = sites.to_numbers(layer, channel)
     return sites, nodes.assign(map=first, neuron=first + nodes.ctx_idx.to_numpy(np.int64))
 
 
-def _order(place: tuple[str, str]) -> tuple[bool, float, bool, str, str]:
+def _layer_key(place: tuple[str, str]) -> tuple[bool, float, bool, str, str]:
     """Tokens, then layers by number, in each attention first, and the logits last."""
     layer, kind = place
     number = float(layer) if re.fullmatch(r"-?\d+", layer) else -1.0 if layer == "E" else math.inf
     return kind == "logit", number, "lorsa" not in kind, kind, layer
 
 
-def _predicted(nodes: pd.DataFrame) -> pd.DataFrame:
+def _tabulate_predictions(nodes: pd.DataFrame) -> pd.DataFrame:
     """graph, rank, label, confidence, token: the logits of each graph, the one that it explains first."""
     logits = nodes[nodes.feature_type == "logit"]
     wanted = [row.get("is_target_logit") is True for row in logits.raw]
@@ -252,15 +264,15 @@ def _label(logit: Mapping[str, Any]) -> int:
 def _token(logit: Mapping[str, Any]) -> str:
     said = str(logit.get("clerp") or "")
     found = OUTPUT.match(said)
-    return _plain(found["token"] if found else said or str(logit["node_id"]))
+    return _replace_surrogates(found["token"] if found else said or str(logit["node_id"]))
 
 
-def _plain(text: str) -> str:
+def _replace_surrogates(text: str) -> str:
     """``text`` without the halves of characters that tokens may be."""
     return text.encode(errors="replace").decode()
 
 
-def _edges(graphs: Sequence[_Graph], nodes: pd.DataFrame, links: pd.DataFrame) -> pd.DataFrame:
+def _tabulate_edges(graphs: Sequence[_PromptGraph], nodes: pd.DataFrame, links: pd.DataFrame) -> pd.DataFrame:
     number = nodes[["graph", "node_id", "neuron"]]
     ends = {
         end: links[["graph", end]]
@@ -271,7 +283,7 @@ def _edges(graphs: Sequence[_Graph], nodes: pd.DataFrame, links: pd.DataFrame) -
     return pd.DataFrame({"graph": links.graph, **ends, "weight": links.weight})
 
 
-def _maps(graphs: Sequence[_Graph], nodes: pd.DataFrame) -> pd.DataFrame:
+def _tabulate_maps(graphs: Sequence[_PromptGraph], nodes: pd.DataFrame) -> pd.DataFrame:
     """Each map with a name, and the JSON objects of its nodes by graph and position."""
     slugs = [graph.slug for graph in graphs]
     rows: list[dict[str, Any]] = []
@@ -279,7 +291,7 @@ def _maps(graphs: Sequence[_Graph], nodes: pd.DataFrame) -> pd.DataFrame:
         detail: dict[str, dict[str, Any]] = {}
         for graph, position, raw in zip(group.graph, group.ctx_idx, group.raw, strict=True):
             detail.setdefault(slugs[graph], {})[str(position)] = raw
-        said = _plain(next((str(raw["clerp"]) for raw in group.raw if raw.get("clerp")), ""))
+        said = _replace_surrogates(next((str(raw["clerp"]) for raw in group.raw if raw.get("clerp")), ""))
         rows.append(
             {
                 "map": number,

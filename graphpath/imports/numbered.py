@@ -12,13 +12,13 @@ import pandas as pd
 
 from graphpath.errors import DataError
 from graphpath.ids import digest
-from graphpath.imports.published import Ints, Sites
+from graphpath.imports.published import Ints, PublishedLayers
 
 MOST_CHANNELS = 1 << 16
 """A layer whose channels are numbers below this keeps them; of others only those that occur are numbered."""
 
 
-def ordered(pairs: Iterable[tuple[str, str]], where: str) -> tuple[str, ...]:
+def order_layers(pairs: Iterable[tuple[str, str]], where: str) -> tuple[str, ...]:
     """Layers such that all ``pairs`` (from, to) run forward, otherwise as they first occur.
 
     Raises:
@@ -38,10 +38,10 @@ def ordered(pairs: Iterable[tuple[str, str]], where: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class Channels:
+class NumberedEdges:
     """The channels of an edge list as numbers within their layers."""
 
-    sites: Sites
+    sites: PublishedLayers
     source: Ints
     """The number of the neuron at the beginning of each edge (E,)."""
     target: Ints
@@ -49,14 +49,14 @@ class Channels:
     """map (its number), name and detail of those that have names; None where all are their own numbers."""
 
     @classmethod
-    def of(cls, rows: pd.DataFrame, layers: tuple[str, ...]) -> Channels:
+    def number(cls, rows: pd.DataFrame, layers: tuple[str, ...]) -> NumberedEdges:
         """The channels at the ends of the edges ``rows``."""
         place = {layer: number for number, layer in enumerate(layers)}
-        ends = [_end(rows, end, place) for end in ("source", "target")]
+        ends = [_select_end(rows, end, place) for end in ("source", "target")]
         if len({end.channel.dtype.kind for end in ends}) > 1:
             ends = [end.astype({"channel": str}) for end in ends]
         known = pd.concat(ends).drop_duplicates().sort_values(["layer", "channel"], ignore_index=True)
-        own = _own_numbers(known)
+        own = _keep_small_numbers(known)
         within = known.groupby("layer").cumcount()
         if own.any():
             within = within.mask(own, known.channel).astype(np.int64)
@@ -64,21 +64,23 @@ class Channels:
         counts = tuple(int(most.get(number, 0)) + 1 for number in range(len(layers)))
         named = known[~own]
         calls = digest(named.layer.tolist(), named.channel.tolist()) if len(named) else ""
-        sites = Sites(layers, ("channels",) * len(layers), counts, (1,) * len(layers), calls)
-        known["number"] = sites.numbers(_ints(known.layer), _ints(within))
-        source, target = (_ints(end.merge(known, on=["layer", "channel"], how="left").number) for end in ends)
-        return cls(sites, source, target, _maps(known[~own], layers))
+        sites = PublishedLayers(layers, ("channels",) * len(layers), counts, (1,) * len(layers), calls)
+        known["number"] = sites.to_numbers(_to_ints(known.layer), _to_ints(within))
+        source, target = (
+            _to_ints(end.merge(known, on=["layer", "channel"], how="left").number) for end in ends
+        )
+        return cls(sites, source, target, _name_maps(known[~own], layers))
 
 
-def _end(rows: pd.DataFrame, end: str, place: dict[str, int]) -> pd.DataFrame:
+def _select_end(rows: pd.DataFrame, end: str, place: dict[str, int]) -> pd.DataFrame:
     return pd.DataFrame({"layer": rows[f"{end}_layer"].map(place), "channel": rows[f"{end}_channel"]})
 
 
-def _ints(column: pd.Series[Any]) -> Ints:
+def _to_ints(column: pd.Series[Any]) -> Ints:
     return np.asarray(column, np.int64)
 
 
-def _own_numbers(known: pd.DataFrame) -> pd.Series[bool]:
+def _keep_small_numbers(known: pd.DataFrame) -> pd.Series[bool]:
     """Of each channel, whether its layer's are small numbers, which stay."""
     if known.channel.dtype.kind != "i":
         return pd.Series(False, index=known.index)
@@ -86,7 +88,7 @@ def _own_numbers(known: pd.DataFrame) -> pd.Series[bool]:
     return small.groupby(known.layer).transform("all")
 
 
-def _maps(named: pd.DataFrame, layers: tuple[str, ...]) -> pd.DataFrame | None:
+def _name_maps(named: pd.DataFrame, layers: tuple[str, ...]) -> pd.DataFrame | None:
     if named.empty:
         return None
     names = [f"{layers[layer]} {channel}" for layer, channel in zip(named.layer, named.channel, strict=True)]

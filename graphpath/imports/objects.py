@@ -12,12 +12,12 @@ from typing import Any
 import pyarrow as pa
 
 from graphpath.errors import DataError
-from graphpath.imports.documents import no_number
-from graphpath.imports.packed import opened
+from graphpath.imports.documents import refuse_constant
+from graphpath.imports.packed import open_packed
 
 
 @dataclass(frozen=True, eq=False)
-class Objects:
+class JsonRows:
     """The objects of a file, in their order."""
 
     path: Path
@@ -26,9 +26,9 @@ class Objects:
     """The line of each, where each has one."""
 
     @classmethod
-    def of(cls, path: Path) -> Objects:
+    def read(cls, path: Path) -> JsonRows:
         """The objects in ``path``. Raises DataError, naming the line or row of what is none."""
-        with opened(path) as file:
+        with open_packed(path) as file:
             data = file.read()
         try:
             text = data.decode(json.detect_encoding(data)).removeprefix("\ufeff")
@@ -36,11 +36,11 @@ class Objects:
             raise DataError(f"{path} is no JSON: {error}.") from error
         whole = text.lstrip().startswith("[")
         lines = [] if whole else [number for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-        made = cls(path, _listed(path, text) if whole else _lined(path, text), lines)
+        made = cls(path, _parse_list(path, text) if whole else _parse_lines(path, text), lines)
         for row, value in enumerate(made.rows):
             if not isinstance(value, dict):
                 raise DataError(
-                    f"{path}, {made.place(row)} should be a JSON object, not {type(value).__name__}."
+                    f"{path}, {made.describe_row(row)} should be a JSON object, not {type(value).__name__}."
                 )
         return made
 
@@ -49,46 +49,46 @@ class Objects:
         """The keys of the first, in whose order messages name them."""
         return list(next(islice(self.rows, 1), {}))
 
-    def place(self, row: int) -> str:
+    def describe_row(self, row: int) -> str:
         """What messages call a row."""
         return f"line {self.lines[row]}" if self.lines else f"row {row + 1}"
 
-    def column(self, name: str) -> pa.ChunkedArray:
+    def read_column(self, name: str) -> pa.ChunkedArray:
         """The values of a key: text where some are text. Raises DataError for what is neither."""
         for row, value in enumerate(self.rows):
             if name not in value:
-                raise DataError(f"{self.path}, {self.place(row)} lacks the key {name!r}.")
+                raise DataError(f"{self.path}, {self.describe_row(row)} lacks the key {name!r}.")
         values = [value[name] for value in self.rows]
         try:
-            return pa.chunked_array([_column(values)])
+            return pa.chunked_array([_to_column(values)])
         except (pa.ArrowException, ValueError, OverflowError) as error:
             raise DataError(
                 f"{self.path}: {name!r} has values that are neither all texts nor all numbers."
             ) from error
 
 
-def _column(values: list[Any]) -> pa.Array:
+def _to_column(values: list[Any]) -> pa.Array:
     try:
         return pa.array(values)
     except (pa.ArrowException, OverflowError):
         return pa.array([str(one) if type(one) is int else one for one in values])
 
 
-def _listed(path: Path, text: str) -> list[Any]:
+def _parse_list(path: Path, text: str) -> list[Any]:
     try:
-        found = json.loads(text, parse_constant=no_number)
+        found = json.loads(text, parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is no JSON: {error}.") from error
     return list(found)
 
 
-def _lined(path: Path, text: str) -> list[Any]:
+def _parse_lines(path: Path, text: str) -> list[Any]:
     found = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            found.append(json.loads(line, parse_constant=no_number))
+            found.append(json.loads(line, parse_constant=refuse_constant))
         except (ValueError, RecursionError) as error:
             raise DataError(f"{path}, line {number} is no JSON: {error}.") from error
     return found

@@ -31,7 +31,7 @@ DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, No
 """What reading a packed file that is truncated, or of a kind that is not known, raises."""
 
 
-def bare(name: str) -> str:
+def strip_packing(name: str) -> str:
     """``name`` in lower case without the endings of packed files: ``Edges.CSV.gz`` is ``edges.csv``."""
     name = name.lower()
     while name.endswith(ENDINGS):
@@ -39,17 +39,17 @@ def bare(name: str) -> str:
     return name
 
 
-def decoded(data: bytes) -> str:
+def decode(data: bytes) -> str:
     """``data`` as text by its byte order mark, else UTF-8; without the mark. Raises UnicodeDecodeError."""
-    return data.decode(marked(data) or "utf-8")
+    return data.decode(detect_mark(data) or "utf-8")
 
 
-def marked(head: bytes) -> str | None:
-    """The encoding that a byte order mark tells."""
+def detect_mark(head: bytes) -> str | None:
+    """The encoding by the byte order mark."""
     return next((encoding for mark, encoding in MARKS.items() if head.startswith(mark)), None)
 
 
-def given(files: Sequence[str | Path] | str | Path) -> list[Path]:
+def list_paths(files: Sequence[str | Path] | str | Path) -> list[Path]:
     """The paths that somebody gave: several, or one. Raises DataError for none."""
     paths = [Path(files)] if isinstance(files, str | Path) else [Path(file) for file in files]
     if not paths:
@@ -66,14 +66,14 @@ def check_plain(path: Path) -> None:
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
-        raise unreadable(path, error) from error
+        raise explain_unreadable(path, error) from error
     if stat.S_ISDIR(mode):
         raise DataError(f"{path} is a folder, where a file is expected.")
     if not stat.S_ISREG(mode):
         raise DataError(f"{path} is a pipe or device, and is read more than once: write it to a file first.")
 
 
-def unreadable(path: Path | str, error: BaseException) -> DataError:
+def explain_unreadable(path: Path | str, error: BaseException) -> DataError:
     """What to raise where reading ``path`` ended in ``error``."""
     if isinstance(error, OSError) and error.errno is not None:
         return DataError(f"{path} cannot be read: {error.strerror}.")
@@ -81,7 +81,7 @@ def unreadable(path: Path | str, error: BaseException) -> DataError:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
+def open_packed(path: Path) -> Iterator[IO[bytes]]:
     """The bytes of ``path``: unpacked where it is gzip, bzip2, xz, zstd, or a zip of one file.
 
     Raises:
@@ -89,14 +89,14 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     """
     check_plain(path)
     try:
-        with path.open("rb") as file, unpacked(file, str(path)) as plain:
+        with path.open("rb") as file, unpack(file, str(path)) as plain:
             yield plain
     except DAMAGED as error:
-        raise unreadable(path, error) from error
+        raise explain_unreadable(path, error) from error
 
 
 @contextmanager
-def unpacked(file: IO[bytes], where: str) -> Iterator[IO[bytes]]:
+def unpack(file: IO[bytes], where: str) -> Iterator[IO[bytes]]:
     """What ``file``, at its beginning, holds once unpacked. ``where`` is what messages call it."""
     head = file.read(10)
     file.seek(0)
@@ -113,27 +113,27 @@ def unpacked(file: IO[bytes], where: str) -> Iterator[IO[bytes]]:
         with pa.CompressedInputStream(file, "zstd") as plain:
             yield plain
     elif head.startswith(b"PK\x03\x04"):
-        with zipfile.ZipFile(file) as archive, archive.open(_only_member(archive, where)) as plain:
+        with zipfile.ZipFile(file) as archive, archive.open(_require_one_member(archive, where)) as plain:
             yield plain
     else:
         yield file
 
 
-def member(path: Path) -> str:
+def find_member(path: Path) -> str:
     """The name of the one file in the zip ``path``; empty where it is no zip. Raises DataError."""
     check_plain(path)
     try:
         if not zipfile.is_zipfile(path):
             return ""
         with zipfile.ZipFile(path) as archive:
-            return _only_member(archive, str(path)).filename
+            return _require_one_member(archive, str(path)).filename
     except DAMAGED as error:
-        raise unreadable(path, error) from error
+        raise explain_unreadable(path, error) from error
 
 
-def _only_member(archive: zipfile.ZipFile, where: str) -> zipfile.ZipInfo:
+def _require_one_member(archive: zipfile.ZipFile, where: str) -> zipfile.ZipInfo:
     """Its one file, besides what a Mac adds. Nothing is unpacked to disk, whatever its name."""
-    files = [one for one in archive.infolist() if not one.is_dir() and not _hidden(one.filename)]
+    files = [one for one in archive.infolist() if not one.is_dir() and not _is_hidden(one.filename)]
     if len(files) != 1:
         raise DataError(f"{where} should be a zip of one file; it holds {len(files)}: unpack it.")
     if files[0].flag_bits & 1:
@@ -141,5 +141,5 @@ def _only_member(archive: zipfile.ZipFile, where: str) -> zipfile.ZipInfo:
     return files[0]
 
 
-def _hidden(name: str) -> bool:
+def _is_hidden(name: str) -> bool:
     return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)

@@ -22,7 +22,7 @@ MOST_IN_A_LAYER = 1 << 31
 
 
 @dataclass(frozen=True)
-class Sites:
+class PublishedLayers:
     """The layers of a published graph, in the order of its edges: each of ``channels`` maps of 1 x ``width``.
 
     A publisher's "channel", "feature" or "node" is a feature map; where it has no positions (``width`` 1) a
@@ -50,12 +50,12 @@ class Sites:
         sizes = np.array(self.channels, np.int64) * np.array(self.widths, np.int64)
         return np.array([0, *np.cumsum(sizes)[:-1]], np.int64)
 
-    def numbers(self, layer: Ints, channel: Ints, x: Ints | int = 0) -> Ints:
+    def to_numbers(self, layer: Ints, channel: Ints, x: Ints | int = 0) -> Ints:
         """The number within the model of the neuron at each place (n,)."""
         widths = np.array(self.widths, np.int64)[layer]
         return np.asarray(self.starts[layer] + channel * widths + x, np.int64)
 
-    def layer_of(self, number: Ints) -> Ints:
+    def find_layers(self, number: Ints) -> Ints:
         """The layer of each neuron (n,)."""
         return np.searchsorted(self.starts, number, side="right") - 1
 
@@ -70,7 +70,7 @@ class Sites:
         shapes = [[channels, 1, width] for channels, width in zip(self.channels, self.widths, strict=True)]
         return block(self.sha256, list(self.names), shapes)
 
-    def table(self) -> dict[str, Any]:
+    def to_table(self) -> dict[str, Any]:
         """The record's layers."""
         count = len(self.names)
         return {
@@ -85,12 +85,13 @@ class Sites:
 
 
 @dataclass(frozen=True, eq=False)
-class Published:
+class PublishedGraph:
     """Published graphs of one network, ready to be recorded.
 
     ``samples`` has a row per graph: index (within the dataset), label, detail (JSON), and is a pathway each.
     ``nodes`` (graph, neuron, activation, score) and ``edges`` (graph, source, target, weight) say by
-    ``graph`` which row of ``samples`` they belong to, and by number (:meth:`Sites.numbers`) which neuron.
+    ``graph`` which row of ``samples`` they belong to, and which neuron by number
+    (:meth:`PublishedLayers.to_numbers`).
     ``classes`` names labels. ``predictions`` (graph, rank, label, confidence) is what the publisher says of
     them; by default each graph's label, with nothing known of how sure the network was. ``maps`` (map,
     name, detail) names feature maps, by the number of their first neuron, that have names.
@@ -105,7 +106,7 @@ class Published:
     dataset: str
     split: str
     scheme: str
-    sites: Sites
+    sites: PublishedLayers
     samples: pd.DataFrame
     nodes: pd.DataFrame
     edges: pd.DataFrame

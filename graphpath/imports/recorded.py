@@ -12,19 +12,19 @@ import pandas as pd
 from graphpath import __version__
 from graphpath.errors import RecordError
 from graphpath.ids import block, category_id, sample_id
-from graphpath.imports.building import building
-from graphpath.imports.published import Ints, Published
+from graphpath.imports.building import build_directory
+from graphpath.imports.published import Ints, PublishedGraph
 from graphpath.record import Trace, TraceWriter
 from graphpath.record.files import rename
 
 Columns = dict[str, Any]
 KEY = 11
-"""Characters at the end of a run's id that tell runs apart, with the hyphen before them."""
+"""Characters at the end of a run's id that distinguish runs, with the hyphen before them."""
 LONGEST = 160
 """Bytes of a directory's name: less than file systems take, with room for what is built beside it."""
 
 
-def record(graph: Published, out: str | Path | None = None) -> Trace:
+def write_trace(graph: PublishedGraph, out: str | Path | None = None) -> Trace:
     """Write ``graph`` as a trace into the directory ``out`` (by default one named after the run). Returns it.
 
     It is built beside ``out`` and renamed into place, so a trace is there whole or not at all; where ``out``
@@ -33,28 +33,28 @@ def record(graph: Published, out: str | Path | None = None) -> Trace:
     Raises:
         RecordError: ``out`` holds something else, or cannot be written.
     """
-    path = Path(_folder(graph.run) if out is None else out)
+    path = Path(_folder_name(graph.run) if out is None else out)
     try:
-        if _taken(path):
-            return _there(path, graph.run)
-        with building(path) as place:
-            _fill(TraceWriter.open(place, _described(graph)), graph)
-            _moved(place, path)
+        if _holds_trace(path):
+            return _open_existing(path, graph.run)
+        with build_directory(path) as place:
+            _write_tables(TraceWriter.open(place, _describe_run(graph)), graph)
+            _move(place, path)
     except OSError as error:
         raise RecordError(
             f"{path} cannot be written: {error.strerror or error}. Nothing half imported is left; the same "
             "command imports it when that is mended."
         ) from error
-    return _there(path, graph.run)
+    return _open_existing(path, graph.run)
 
 
-def _folder(run: str) -> str:
+def _folder_name(run: str) -> str:
     """A name for the directory of ``run``, parts of which its publisher chose: one level, not too long."""
     name = re.sub(r"[^\w.+-]+", "-", run)
     return name if len(name.encode()) <= LONGEST else f"{name[: LONGEST // 4]}{name[-KEY:]}"
 
 
-def _taken(path: Path) -> bool:
+def _holds_trace(path: Path) -> bool:
     """Whether ``path`` holds a trace already. Raises RecordError where it holds something else."""
     if (path / "run.json").is_file():
         return True
@@ -66,16 +66,16 @@ def _taken(path: Path) -> bool:
     return False
 
 
-def _moved(place: Path, path: Path) -> None:
+def _move(place: Path, path: Path) -> None:
     """Move a finished trace to its place, unless another process was first."""
     try:
         rename(place, path)
     except OSError:
-        if not _taken(path):
+        if not _holds_trace(path):
             raise
 
 
-def _there(path: Path, run: str) -> Trace:
+def _open_existing(path: Path, run: str) -> Trace:
     found = Trace(path)
     if found.id != run:
         raise RecordError(
@@ -85,7 +85,7 @@ def _there(path: Path, run: str) -> Trace:
     return found
 
 
-def _described(graph: Published) -> dict[str, object]:
+def _describe_run(graph: PublishedGraph) -> dict[str, object]:
     """What run.json says."""
     own = {} if graph.min_support is None else {"min_support": graph.min_support}
     return {
@@ -102,16 +102,16 @@ def _described(graph: Published) -> dict[str, object]:
     }
 
 
-def _fill(writer: TraceWriter, graph: Published) -> None:
-    edges, visits = _ranked(graph.edges), _visits(graph)
+def _write_tables(writer: TraceWriter, graph: PublishedGraph) -> None:
+    edges, visits = _rank_edges(graph.edges), _tabulate_visits(graph)
     pathways = block(graph.run) + np.arange(len(graph.samples))
-    samples = _samples(graph)
-    first, layer_of = graph.sites.first, graph.sites.layer_of
+    samples = _tabulate_samples(graph)
+    first, layer_of = graph.sites.first, graph.sites.find_layers
     part = {
         "samples": samples,
-        "predictions": _predictions(graph, samples["sample"]),
-        "pathways": _pathways(graph, pathways, samples["sample"], visits, edges),
-        "balance": _balance(graph, pathways, edges),
+        "predictions": _tabulate_predictions(graph, samples["sample"]),
+        "pathways": _tabulate_pathways(graph, pathways, samples["sample"], visits, edges),
+        "balance": _tabulate_balance(graph, pathways, edges),
         "visits": {
             "pathway": pathways[visits.graph],
             "neuron": first + visits.neuron.to_numpy(),
@@ -137,16 +137,16 @@ def _fill(writer: TraceWriter, graph: Published) -> None:
             "detail": named["detail"].tolist(),
         }
     writer.write_part(0, part)
-    writer.finish(layers=graph.sites.table(), categories=_categories(graph))
+    writer.finish(layers=graph.sites.to_table(), categories=_tabulate_categories(graph))
 
 
-def _ranked(edges: pd.DataFrame) -> pd.DataFrame:
+def _rank_edges(edges: pd.DataFrame) -> pd.DataFrame:
     """``edges`` by graph, the strongest first, with their rank in it."""
     keyed = edges.assign(size=-edges.weight.abs()).sort_values(["graph", "size", "source", "target"])
     return keyed.assign(rank=keyed.groupby("graph").cumcount() + 1)
 
 
-def _visits(graph: Published) -> pd.DataFrame:
+def _tabulate_visits(graph: PublishedGraph) -> pd.DataFrame:
     """The published nodes, and the ends of edges that are none of them, of which nothing is known: 0."""
     keys = ["graph", "neuron"]
     ends = [graph.edges[["graph", end]].set_axis(keys, axis=1) for end in ("source", "target")]
@@ -154,7 +154,7 @@ def _visits(graph: Published) -> pd.DataFrame:
     return every.merge(graph.nodes, on=keys, how="left").fillna({"activation": 0.0, "score": 0.0})
 
 
-def _samples(graph: Published) -> Columns:
+def _tabulate_samples(graph: PublishedGraph) -> Columns:
     rows = graph.samples
     named = zip(rows["index"].tolist(), rows.detail.tolist(), strict=True)
     count = len(rows)
@@ -170,25 +170,25 @@ def _samples(graph: Published) -> Columns:
     }
 
 
-def _predictions(graph: Published, sample: list[int]) -> Columns:
+def _tabulate_predictions(graph: PublishedGraph, sample: list[int]) -> Columns:
     """What the publisher says, else each graph's own class, of which it is the pathway."""
-    told = graph.predictions
-    if told is None:
-        told = pd.DataFrame({"graph": np.arange(len(sample)), "label": graph.samples.label})
-        told = told.assign(rank=1, confidence=np.nan)
+    predictions = graph.predictions
+    if predictions is None:
+        predictions = pd.DataFrame({"graph": np.arange(len(sample)), "label": graph.samples.label})
+        predictions = predictions.assign(rank=1, confidence=np.nan)
     return {
-        "sample": np.asarray(sample)[told.graph],
-        "rank": told["rank"].to_numpy(np.int32),
-        "category": category_id(graph.scheme, 0) + told.label.to_numpy(np.int64),
-        "logit": np.full(len(told), np.nan, np.float32),
-        "confidence": told.confidence.to_numpy(np.float32),
+        "sample": np.asarray(sample)[predictions.graph],
+        "rank": predictions["rank"].to_numpy(np.int32),
+        "category": category_id(graph.scheme, 0) + predictions.label.to_numpy(np.int64),
+        "logit": np.full(len(predictions), np.nan, np.float32),
+        "confidence": predictions.confidence.to_numpy(np.float32),
     }
 
 
-def _pathways(
-    graph: Published, pathways: Ints, sample: list[int], visits: pd.DataFrame, edges: pd.DataFrame
+def _tabulate_pathways(
+    graph: PublishedGraph, pathways: Ints, sample: list[int], visits: pd.DataFrame, edges: pd.DataFrame
 ) -> Columns:
-    """Whole as published; its logit, and what constants give to it, nobody told."""
+    """Whole as published; its logit, and what constants give to it, are unknown."""
     count = len(pathways)
     return {
         "pathway": pathways,
@@ -203,9 +203,9 @@ def _pathways(
     }
 
 
-def _balance(graph: Published, pathways: Ints, edges: pd.DataFrame) -> Columns:
+def _tabulate_balance(graph: PublishedGraph, pathways: Ints, edges: pd.DataFrame) -> Columns:
     layers, count = len(graph.sites.names), len(pathways)
-    cell = edges.graph.to_numpy() * layers + graph.sites.layer_of(edges.target.to_numpy())
+    cell = edges.graph.to_numpy() * layers + graph.sites.find_layers(edges.target.to_numpy())
     number = np.bincount(cell, minlength=count * layers)
     mass = np.bincount(cell, edges.weight.abs().to_numpy(), minlength=count * layers)
     return {
@@ -220,7 +220,7 @@ def _balance(graph: Published, pathways: Ints, edges: pd.DataFrame) -> Columns:
     }
 
 
-def _categories(graph: Published) -> Columns:
+def _tabulate_categories(graph: PublishedGraph) -> Columns:
     labels = sorted(graph.classes)
     return {
         "category": [category_id(graph.scheme, label) for label in labels],

@@ -20,18 +20,18 @@ FLOAT32 = np.finfo(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class EdgeRows:
     """Columns of one file by their keys in the mapping: text for names, float64 for the weight; no nulls."""
 
     where: str
     columns: Mapping[str, pa.ChunkedArray]
-    place: Callable[[int], str]
+    describe_row: Callable[[int], str]
     """What messages call a row, counted from 0: "line 7", where the file has lines."""
     notes: tuple[str, ...] = field(default=())
     """What was guessed in reading it, in sentences."""
 
     @classmethod
-    def of(
+    def convert(
         cls,
         path: Path,
         found: Mapping[str, pa.ChunkedArray],
@@ -39,7 +39,7 @@ class Rows:
         *,
         decimal: str = ".",
         notes: tuple[str, ...] = (),
-    ) -> Rows:
+    ) -> EdgeRows:
         """The columns ``found`` of ``path``, of whatever types, as they should be.
 
         Raises:
@@ -47,17 +47,17 @@ class Rows:
         """
         made: dict[str, pa.ChunkedArray] = {}
         for key, column in found.items():
-            told = _Column(str(path), key, _plain(column), place)
-            made[key] = told.numbers(decimal) if key == WEIGHT else told.names()
-        return cls(str(path), made, place, (*notes, *_noted(made, place)))
+            raw = _RawColumn(str(path), key, _to_plain(column), place)
+            made[key] = raw.to_numbers(decimal) if key == WEIGHT else raw.to_names()
+        return cls(str(path), made, place, (*notes, *_note_doubts(made, place)))
 
 
-def whole_numbers(column: pa.ChunkedArray) -> bool:
+def are_whole_numbers(column: pa.ChunkedArray) -> bool:
     """Whether every text in ``column`` is a whole number as one is written, and may become a number."""
     return pc.all(pc.match_substring_regex(column, WHOLE)).as_py() is True
 
 
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _to_plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
@@ -66,13 +66,13 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class _Column:
+class _RawColumn:
     where: str
     key: str
     values: pa.ChunkedArray
-    place: Callable[[int], str]
+    describe_row: Callable[[int], str]
 
-    def names(self) -> pa.ChunkedArray:
+    def to_names(self) -> pa.ChunkedArray:
         """As text; whole numbers as they are usually written."""
         kind = self.values.type
         self._refuse(self.values.is_null(nan_is_null=True), "has no {key}.")
@@ -82,25 +82,25 @@ class _Column:
             whole = self.values.cast(pa.int64()) if pa.types.is_floating(kind) else self.values
             texts = whole.cast(pa.string())
         except pa.ArrowException as error:
-            raise self._kind("text or whole numbers") from error
+            raise self._type_error("text or whole numbers") from error
         self._refuse(pc.equal(texts, ""), "has no {key}.")
         self._refuse(pc.match_substring(texts, "\0"), "has a {key} with a NUL character.")
         return texts
 
-    def numbers(self, decimal: str) -> pa.ChunkedArray:
+    def to_numbers(self, decimal: str) -> pa.ChunkedArray:
         """As float64, within what float32 holds."""
         kind = self.values.type
         self._refuse(self.values.is_null(), "has no {key}.")
         if _is_text(kind):
-            return self._finite(self._parsed(decimal))
+            return self._check_finite(self._parse(decimal))
         if pa.types.is_boolean(kind):
-            raise self._kind("numbers")
+            raise self._type_error("numbers")
         try:
-            return self._finite(self.values.cast(pa.float64(), safe=False))
+            return self._check_finite(self.values.cast(pa.float64(), safe=False))
         except pa.ArrowException as error:
-            raise self._kind("numbers") from error
+            raise self._type_error("numbers") from error
 
-    def _parsed(self, decimal: str) -> pa.ChunkedArray:
+    def _parse(self, decimal: str) -> pa.ChunkedArray:
         texts = self.values.cast(pa.string())
         self._refuse(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(texts)), 0), "has no {key}.")
         if decimal == ",":
@@ -113,7 +113,7 @@ class _Column:
         trimmed = pc.utf8_ltrim(pc.utf8_trim_whitespace(texts), "+")
         return trimmed.cast(pa.float64())
 
-    def _finite(self, numbers: pa.ChunkedArray) -> pa.ChunkedArray:
+    def _check_finite(self, numbers: pa.ChunkedArray) -> pa.ChunkedArray:
         fits = np.abs(numbers.to_numpy()) <= FLOAT32.max
         self._refuse(pa.array(~fits), "has the {key} {value}, which is no finite number of 32 bits.")
         return numbers
@@ -124,14 +124,15 @@ class _Column:
         row = int(pc.index(wrong, True).as_py())
         value = self.values[row].as_py()
         raise DataError(
-            f"{self.where}, {self.place(row)} " + why.format(key=repr(self.key), value=repr(value)[:60])
+            f"{self.where}, {self.describe_row(row)} "
+            + why.format(key=repr(self.key), value=repr(value)[:60])
         )
 
-    def _kind(self, expected: str) -> DataError:
+    def _type_error(self, expected: str) -> DataError:
         return DataError(f"{self.where}: {self.key!r} should be {expected}, not {self.values.type}.")
 
 
-def _noted(columns: Mapping[str, pa.ChunkedArray], place: Callable[[int], str]) -> list[str]:
+def _note_doubts(columns: Mapping[str, pa.ChunkedArray], place: Callable[[int], str]) -> list[str]:
     """What is taken as it is, and was perhaps not meant."""
     said = []
     for key, column in columns.items():

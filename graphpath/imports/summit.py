@@ -26,11 +26,11 @@ import pyarrow as pa
 
 from graphpath.errors import DataError
 from graphpath.ids import digest
-from graphpath.imports.documents import Document, columns, documents, member_of
-from graphpath.imports.names import class_names
-from graphpath.imports.packed import given
-from graphpath.imports.published import Ints, Published, Sites
-from graphpath.imports.recorded import record
+from graphpath.imports.documents import Document, read_documents, require_member, to_columns
+from graphpath.imports.names import read_class_names
+from graphpath.imports.packed import list_paths
+from graphpath.imports.published import Ints, PublishedGraph, PublishedLayers
+from graphpath.imports.recorded import write_trace
 from graphpath.record import Trace
 
 INCEPTION_V1 = {
@@ -61,7 +61,7 @@ def import_summit(
     Args:
         files: ``ag-N.json`` files, folders or tars of them; N is the class.
         out: where the record goes; by default a directory named after the run.
-        names: a file with the classes' names (:func:`class_names`); otherwise a class is called its number.
+        names: a file with the classes' names (:func:`read_class_names`); otherwise its number names a class.
 
     Each pathway is itself the sum over its class's images, so the trace says ``min_support`` 1: with the
     usual least of 2 samples no edge would be left in a class pathway.
@@ -70,17 +70,17 @@ def import_summit(
         DataError: a file that is no such graph; the message names it and the key.
         RecordError: ``out`` holds something else.
     """
-    named = {} if names is None else class_names(names)
-    graphs = [_Graph.of(document) for document in documents(given(files))]
+    named = {} if names is None else read_class_names(names)
+    graphs = [_ClassGraph.parse(document) for document in read_documents(list_paths(files))]
     if not graphs:
-        raise DataError(f"{given(files)[0]} holds no class graph of Summit.")
+        raise DataError(f"{list_paths(files)[0]} holds no class graph of Summit.")
     _check_together(graphs)
-    nodes, edges = _tables(graphs)
+    nodes, edges = _build_tables(graphs)
     _check(graphs, nodes, edges)
-    sites = _sites(graphs[0].layers, nodes)
+    sites = _build_layers(graphs[0].layers, nodes)
     labels = np.array([graph.label for graph in graphs])
     samples = pd.DataFrame({"index": labels, "label": labels, "detail": [graph.detail for graph in graphs]})
-    published = Published(
+    published = PublishedGraph(
         method="summit",
         parameters={"weight": "inf"},
         model="InceptionV1" if sites.names == tuple(INCEPTION_V1) else "Summit",
@@ -89,17 +89,17 @@ def import_summit(
         scheme="imagenet",
         sites=sites,
         samples=samples,
-        nodes=_numbered_nodes(nodes, sites),
-        edges=_numbered_edges(edges, sites),
+        nodes=_number_nodes(nodes, sites),
+        edges=_number_edges(edges, sites),
         classes={label: named.get(label, str(label)) for label in labels.tolist()},
         sha256=digest(sorted(graph.document.sha256 for graph in graphs)),
         min_support=1,
-        notes={"files": len(graphs), **_unnamed(names, named, labels)},
+        notes={"files": len(graphs), **_note_unnamed(names, named, labels)},
     )
-    return record(published, out)
+    return write_trace(published, out)
 
 
-def _unnamed(path: str | Path | None, named: Mapping[int, str], labels: Ints) -> dict[str, list[str]]:
+def _note_unnamed(path: str | Path | None, named: Mapping[int, str], labels: Ints) -> dict[str, list[str]]:
     """What to say of classes that the file of names leaves out."""
     lacking = [label for label in labels.tolist() if label not in named]
     if path is None or not lacking:
@@ -112,7 +112,7 @@ def _unnamed(path: str | Path | None, named: Mapping[int, str], labels: Ints) ->
 
 
 @dataclass(frozen=True, eq=False)
-class _Graph:
+class _ClassGraph:
     """One file: its class, and its channels (JSON objects) from the first layer to the last."""
 
     document: Document
@@ -122,7 +122,7 @@ class _Graph:
     channels: list[Any]
 
     @classmethod
-    def of(cls, document: Document) -> _Graph:
+    def parse(cls, document: Document) -> _ClassGraph:
         """The graph in ``document``. Raises DataError."""
         number = re.search(r"(\d{1,9})$", document.stem)
         if number is None:
@@ -132,12 +132,12 @@ class _Graph:
         layers = tuple(document.value)[::-1]
         if not layers:
             raise DataError(f"{document.where} holds no layers.")
-        lists = [member_of(document.value, layer, list, document.where) for layer in layers]
+        lists = [require_member(document.value, layer, list, document.where) for layer in layers]
         channels = [channel for channels in lists for channel in channels]
         return cls(document, int(number[1]), layers, tuple(map(len, lists)), channels)
 
     @property
-    def layer(self) -> Ints:
+    def layer_numbers(self) -> Ints:
         """The layer's place of each channel."""
         return np.repeat(np.arange(len(self.sizes)), self.sizes)
 
@@ -146,9 +146,9 @@ class _Graph:
         return json.dumps({"aggregate": "class", "file": f"{self.document.stem}.json"})
 
 
-def _check_together(graphs: Sequence[_Graph]) -> None:
+def _check_together(graphs: Sequence[_ClassGraph]) -> None:
     """Graphs of one network, and of each class one."""
-    one, seen = graphs[0], dict[int, _Graph]()
+    one, seen = graphs[0], dict[int, _ClassGraph]()
     for graph in graphs:
         if graph.layers != one.layers:
             raise DataError(
@@ -161,26 +161,28 @@ def _check_together(graphs: Sequence[_Graph]) -> None:
             )
 
 
-def _tables(graphs: Sequence[_Graph]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _build_tables(graphs: Sequence[_ClassGraph]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """nodes (graph, layer, channel, count, pagerank); edges (graph, layer, source, target, inf).
 
-    ``layer`` is an edge's target's, source and target are channels.
+    ``layer_numbers`` is an edge's target's, source and target are channels.
     """
     graph = np.repeat(np.arange(len(graphs)), [len(one.channels) for one in graphs])
-    layer = np.concatenate([one.layer for one in graphs])
+    layer = np.concatenate([one.layer_numbers for one in graphs])
     rows = [channel for one in graphs for channel in one.channels]
 
     def where(place: int) -> str:
         one = graphs[graph[place]]
         within = place - np.searchsorted(graph, graph[place])
-        within -= np.searchsorted(one.layer, layer[place])
+        within -= np.searchsorted(one.layer_numbers, layer[place])
         return f"{one.document.where}: {one.layers[layer[place]]}[{within}]"
 
-    found = columns(rows, CHANNEL, where)
-    into = [member_of(row, "prev_channels", list, partial(where, place)) for place, row in enumerate(rows)]
+    found = to_columns(rows, CHANNEL, where)
+    into = [
+        require_member(row, "prev_channels", list, partial(where, place)) for place, row in enumerate(rows)
+    ]
     counts = [len(edges) for edges in into]
     owner = np.repeat(np.arange(len(rows)), counts)
-    edges = columns([edge for edges in into for edge in edges], EDGE, _edge_place(where, owner))
+    edges = to_columns([edge for edges in into for edge in edges], EDGE, _edge_describer(where, owner))
     nodes = {name: column.to_numpy() for name, column in found.items()}
     ends = {"source": edges["prev_channel"].to_numpy(), "target": nodes["channel"][owner]}
     return (
@@ -189,7 +191,7 @@ def _tables(graphs: Sequence[_Graph]) -> tuple[pd.DataFrame, pd.DataFrame]:
     )
 
 
-def _edge_place(where: Callable[[int], str], owner: Ints) -> Callable[[int], str]:
+def _edge_describer(where: Callable[[int], str], owner: Ints) -> Callable[[int], str]:
     def place(number: int) -> str:
         within = number - int(np.searchsorted(owner, owner[number]))
         return f"{where(int(owner[number]))}: prev_channels[{within}]"
@@ -197,7 +199,7 @@ def _edge_place(where: Callable[[int], str], owner: Ints) -> Callable[[int], str
     return place
 
 
-def _check(graphs: Sequence[_Graph], nodes: pd.DataFrame, edges: pd.DataFrame) -> None:
+def _check(graphs: Sequence[_ClassGraph], nodes: pd.DataFrame, edges: pd.DataFrame) -> None:
     """Refuse what is there twice, a negative channel, and an edge from a channel that is not there."""
 
     def place(row: pd.Series[Any]) -> str:
@@ -226,22 +228,22 @@ def _check(graphs: Sequence[_Graph], nodes: pd.DataFrame, edges: pd.DataFrame) -
         )
 
 
-def _sites(layers: tuple[str, ...], nodes: pd.DataFrame) -> Sites:
+def _build_layers(layers: tuple[str, ...], nodes: pd.DataFrame) -> PublishedLayers:
     most = nodes.groupby("layer").channel.max()
     counted = [int(most.get(place, 0)) + 1 for place in range(len(layers))]
     channels = tuple(max(INCEPTION_V1.get(layer, 1), n) for layer, n in zip(layers, counted, strict=True))
-    return Sites(layers, ("cat",) * len(layers), channels, (1,) * len(layers))
+    return PublishedLayers(layers, ("cat",) * len(layers), channels, (1,) * len(layers))
 
 
-def _numbered_nodes(nodes: pd.DataFrame, sites: Sites) -> pd.DataFrame:
-    neuron = sites.numbers(nodes.layer.to_numpy(), nodes.channel.to_numpy())
+def _number_nodes(nodes: pd.DataFrame, sites: PublishedLayers) -> pd.DataFrame:
+    neuron = sites.to_numbers(nodes.layer.to_numpy(), nodes.channel.to_numpy())
     kept = {"graph": nodes.graph, "activation": nodes["count"].astype(np.float64), "score": nodes.pagerank}
     return pd.DataFrame({**kept, "neuron": neuron})
 
 
-def _numbered_edges(edges: pd.DataFrame, sites: Sites) -> pd.DataFrame:
+def _number_edges(edges: pd.DataFrame, sites: PublishedLayers) -> pd.DataFrame:
     layer = edges.layer.to_numpy()
-    source = sites.numbers(layer - 1, edges.source.to_numpy())
-    target = sites.numbers(layer, edges.target.to_numpy())
+    source = sites.to_numbers(layer - 1, edges.source.to_numpy())
+    target = sites.to_numbers(layer, edges.target.to_numpy())
     weight = edges["inf"].astype(np.float64)
     return pd.DataFrame({"graph": edges.graph, "source": source, "target": target, "weight": weight})

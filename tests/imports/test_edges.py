@@ -100,7 +100,7 @@ def test_any_edges_come_back(data: st.DataObject, tmp_path_factory: pytest.TempP
         columns=ROWS.columns,
     )
     rows.to_parquet(folder / "edges.parquet")
-    trace = import_edges([folder / "edges.parquet"], EdgeMapping.of(tomled()), out=folder / "trace")
+    trace = import_edges([folder / "edges.parquet"], EdgeMapping.from_value(tomled()), out=folder / "trace")
     assert read_back(trace) == expected(rows)
     assert trace.counts["edges"] == len(rows)
 
@@ -132,9 +132,9 @@ def test_samples_are_pathways_and_support_counts_them(tmp_path: Path) -> None:
     names = ["class", "image", "from", "unit", "to", "into", "w"]
     frame = pd.DataFrame(rows, columns=names).iloc[:-1]  # z lacks the edge to 2
     frame.to_csv(tmp_path / "edges.csv", index=False)
-    told = tomled()
-    told["columns"]["sample"] = "image"
-    trace = import_edges([tmp_path / "edges.csv"], told, out=tmp_path / "trace")
+    given = tomled()
+    given["columns"]["sample"] = "image"
+    trace = import_edges([tmp_path / "edges.csv"], given, out=tmp_path / "trace")
     assert trace.counts["pathways"] == 3 and "min_support" not in trace.run
     with open_store(tmp_path / "a.lbdb") as store:
         store.load(trace, min_support=3)
@@ -148,9 +148,9 @@ def test_numbers_are_labels_and_names_get_them(mapping: Path, tmp_path: Path) ->
     rows.to_csv(tmp_path / "edges.csv", index=False)
     first = import_edges([tmp_path / "edges.csv"], mapping, out=tmp_path / "first")
     assert first.categories().to_table()["label"].to_pylist() == [3, 8]
-    told = {**tomled(), "classes": ["bird", "dog", "cat"], "network": "net", "scheme": "animals"}
+    given = {**tomled(), "classes": ["bird", "dog", "cat"], "network": "net", "scheme": "animals"}
     ROWS.astype({"into": str}).to_csv(tmp_path / "named.csv", index=False)
-    second = import_edges([tmp_path / "named.csv"], told, out=tmp_path / "second")
+    second = import_edges([tmp_path / "named.csv"], given, out=tmp_path / "second")
     assert second.samples().to_table()["label"].to_pylist() == [2, 1]
     assert second.categories().to_table()["scheme"].to_pylist() == ["animals"] * 3
     assert second.run["model"]["name"] == "net"

@@ -38,7 +38,7 @@ UNITS = f"{HEADER}\nconv1,01,conv2,0,1.0,007,1\nconv1,1,conv2,0,2.0,007,1\n"
 QUOTE = f"{HEADER}\n" + "".join(
     f"c,{k},d,2,1,cat,{img}\n" for k, img in enumerate(("i0", '"i1', "i2", "i3", "i4"))
 )
-MAPPING = EdgeMapping.of(
+MAPPING = EdgeMapping.from_value(
     {
         "name": "a-list",
         "columns": {
@@ -321,7 +321,9 @@ def test_tables_come_back_row_by_row_and_as_pandas_reads_them(
     file = tmp_path_factory.getbasetemp() / "table.csv"
     file.write_bytes(text.getvalue().encode())
     try:
-        found = Delimited.of(file, header, None, [separator]).columns({name: name for name in header})
+        found = Delimited.open_separated(file, header, None, [separator]).read_columns(
+            {name: name for name in header}
+        )
     except DataError as error:
         assert "holds whole rows" in str(error)
         assert any(
@@ -350,8 +352,8 @@ def test_a_damaged_table_is_refused_or_read_as_strictly_as_duckdb_does(
     file.write_text("".join(text).lstrip("\n"))  # DuckDB takes a blank line before the header for one
     names = HEADER.split(",")
     try:
-        ours = Delimited.of(file, names, None, [","])
-        found = ours.columns({name: name for name in names})
+        ours = Delimited.open_separated(file, names, None, [","])
+        found = ours.read_columns({name: name for name in names})
     except (DataError, ValueError):  # a name that the header has not, which is checked before
         return
     columns = ", ".join(f"'{number}': 'VARCHAR'" for number in range(len(ours.header)))

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from graphpath.errors import DataError, RecordError
-from graphpath.imports import class_names, import_edges, import_neuronpedia, import_summit
+from graphpath.imports import import_edges, import_neuronpedia, import_summit, read_class_names
 from graphpath.record import Trace
 from tests.imports.published import attribution_graph, summit_graph, write_summit
 from tests.imports.test_lists import MAPPING, TEXT
@@ -236,7 +236,7 @@ NAMES: dict[str, tuple[str, dict[int, str]]] = {
 def test_names_of_classes(name: str, tmp_path: Path) -> None:
     text, expected = NAMES[name]
     (tmp_path / name).write_bytes(text.encode())
-    assert class_names(tmp_path / name) == expected
+    assert read_class_names(tmp_path / name) == expected
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_names_that_are_none_are_named(name: str, text: str | None, said: str, t
     if text is not None:
         (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=said):
-        class_names(tmp_path / name)
+        read_class_names(tmp_path / name)
 
 
 def test_summit_with_names_in_a_csv(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Summit's class graphs: nothing lost on the way in, and the queries answer what the JSON says."""
+"""Summit's class graphs: nothing is lost by the import, and the queries answer what the JSON says."""
 
 from __future__ import annotations
 

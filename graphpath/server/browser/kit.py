@@ -45,7 +45,7 @@ def export_kit(folder: Path, known: Mapping[str, Query] | None = None) -> list[P
 
 
 def build_archive(known: Mapping[str, Query] | None = None) -> bytes:
-    """All queries as the zip build_archive from which Browser makes favourites in folders."""
+    """All queries as the zip archive from which Browser makes favourites in folders."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as made:
         for query in (catalogue() if known is None else known).values():
