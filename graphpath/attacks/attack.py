@@ -26,7 +26,7 @@ from graphpath.attacks.methods import (
 )
 from graphpath.attacks.staging import AttackedBatch, Staging, remove_leftovers
 from graphpath.data import Given, Images, Labels, as_images
-from graphpath.data.rows import categories_of, sample_rows
+from graphpath.data.rows import build_categories, build_sample_rows
 from graphpath.errors import DataError, MethodError, ModelError, RecordError
 from graphpath.ids import digest
 from graphpath.models import BY_NAME, LoadedModel, as_loaded, evaluating, meeting
@@ -173,7 +173,7 @@ class _Run:
         """The samples table of the adversarial images from ``start`` on."""
         parents = self.images.rows().slice(start, len(predicted)).to_pylist()
         details = [self._make_detail(row, int(seen)) for row, seen in zip(parents, predicted, strict=True)]
-        return sample_rows(
+        return build_sample_rows(
             self.images.dataset,
             self.images.split,
             [row["label"] for row in parents],
@@ -247,4 +247,4 @@ def _assemble(path: Path, run: _Run, staging: Staging, key: str) -> ImageSet:
             start += len(batch)
 
     provenance = {**run.describe_provenance(), "key": key, "success": staging.measure_success()}
-    return write_image_set(path, parts(), categories_of(run.images.scheme, run.images.classes), provenance)
+    return write_image_set(path, parts(), build_categories(run.images.scheme, run.images.classes), provenance)

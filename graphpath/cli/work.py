@@ -11,7 +11,7 @@ from graphpath.cli import arguments as a
 from graphpath.cli.shared import REQUIRED, in_place_of
 
 if TYPE_CHECKING:
-    from graphpath.data import Matched
+    from graphpath.data import MatchedImages
     from graphpath.models import LoadedModel
 
 
@@ -35,7 +35,7 @@ class Work:
     classes: str | None
     download: bool
 
-    def open(self, check: Callable[[LoadedModel], None] | None = None) -> tuple[LoadedModel, Matched]:
+    def open(self, check: Callable[[LoadedModel], None] | None = None) -> tuple[LoadedModel, MatchedImages]:
         """The network, and the images at the size that it was made for, with their labels in its numbers.
 
         ``check`` may refuse the network before the images are looked at. Raises ModelError, DataError.
@@ -69,7 +69,7 @@ class Work:
         return loaded, meeting(loaded, images, self.labels)
 
 
-def said(model: LoadedModel, images: Matched) -> tuple[str, ...]:
+def said(model: LoadedModel, images: MatchedImages) -> tuple[str, ...]:
     """What a user should know: the model's preprocessing and classes, and how labels became its."""
     return model.words(), images.numbered.words
 

@@ -7,7 +7,7 @@ with needed_by("graphpath.data", "trace"):
     from graphpath.data.base import BaseImages, Images
     from graphpath.data.given import Given, Labels, as_images
     from graphpath.data.loader import LoaderImages
-    from graphpath.data.matched import Matched
+    from graphpath.data.matched import MatchedImages
     from graphpath.data.open import open_images
 
 __all__ = [
@@ -16,7 +16,7 @@ __all__ = [
     "Images",
     "Labels",
     "LoaderImages",
-    "Matched",
+    "MatchedImages",
     "TensorImages",
     "as_images",
     "open_images",

@@ -1,4 +1,4 @@
-"""Images that are held in memory: the small bundled sets, and a caller's own tensor."""
+"""Images in memory: the small bundled sets, and a caller's own tensor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 import torch
 
 from graphpath.data.base import BaseImages, Positions
-from graphpath.data.rows import sample_rows
+from graphpath.data.rows import build_sample_rows
 from graphpath.errors import DataError
 
 Detail = Mapping[str, object]
@@ -25,7 +25,7 @@ def as_pixels(stored: torch.Tensor) -> torch.Tensor:
 
 
 class ArrayImages(BaseImages):
-    """A set held as one tensor (n, C, H, W), bytes or floats."""
+    """A set as one tensor (n, C, H, W), bytes or floats."""
 
     def __init__(
         self,
@@ -47,8 +47,8 @@ class ArrayImages(BaseImages):
     def __len__(self) -> int:
         return len(self._pixels)
 
-    def _rows(self) -> pa.Table:
-        return sample_rows(self.dataset, self.split, self._labels, index=self._index)
+    def _sample_rows(self) -> pa.Table:
+        return build_sample_rows(self.dataset, self.split, self._labels, index=self._index)
 
     def read(self, positions: Positions) -> torch.Tensor:
         return as_pixels(self._pixels[torch.from_numpy(positions)])
@@ -84,22 +84,22 @@ class TensorImages(ArrayImages):
             raise DataError(
                 f"images of {dataset}: {images.dtype} has no known range; expected uint8, or floats in [0, 1]"
             )
-        held = images.detach().cpu()
-        if held.dtype == torch.bfloat16:
-            held = held.float()  # numpy, which digests them, knows no bfloat16
-        if held.is_floating_point() and not bool(torch.isfinite(held).all()):
+        pixels = images.detach().cpu()
+        if pixels.dtype == torch.bfloat16:
+            pixels = pixels.float()  # numpy, which digests them, knows no bfloat16
+        if pixels.is_floating_point() and not bool(torch.isfinite(pixels).all()):
             raise DataError(f"images of {dataset}: some pixels are not finite")
         known = labels.detach().cpu().numpy() if isinstance(labels, torch.Tensor) else labels
-        super().__init__(dataset, split, classes, held, known, scheme=scheme)
+        super().__init__(dataset, split, classes, pixels, known, scheme=scheme)
         self._variant, self._parents, self._details = variant, parents, details
 
-    def _rows(self) -> pa.Table:
+    def _sample_rows(self) -> pa.Table:
         given: Sequence[Detail] = self._details or [{}] * len(self)
         if len(given) != len(self):
             raise DataError(f"details: {len(given)} given for {len(self)} images of {self.dataset}")
         pixels = (pixel_digest(image) for image in self._pixels)
         details = [{**detail, "pixels": key} for detail, key in zip(given, pixels, strict=True)]
-        return sample_rows(
+        return build_sample_rows(
             self.dataset,
             self.split,
             self._labels,
@@ -111,7 +111,7 @@ class TensorImages(ArrayImages):
 
 
 def pixel_digest(image: torch.Tensor) -> str:
-    """Sixteen hexadecimal digits that tell one image's pixels from another's."""
+    """Sixteen hexadecimal digits of a digest of an image's pixels."""
     values = image.contiguous().numpy()
     head = f"{values.dtype} {values.shape}".encode()
     return hashlib.sha256(head + values.tobytes()).hexdigest()[:16]

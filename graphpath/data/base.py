@@ -1,4 +1,4 @@
-"""What every source of images looks like, and the parts they share.
+"""The interface of every source of images, and the parts they share.
 
 Pixels are float32 in [0, 1], shape (C, H, W); normalisation belongs to the model (``models.Normalize``),
 so that a pixel means the same in a trace, an attack and a report. A label of -1 means: not labelled.
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import torch
 
-from graphpath.data.rows import balanced, labels_of, set_digest
+from graphpath.data.rows import choose_balanced, digest_set, read_labels
 from graphpath.errors import DataError
 
 Shape = tuple[int, int, int]
@@ -49,7 +49,7 @@ class Images(Protocol):
 class BaseImages(ABC):
     """The parts of ``Images`` that do not depend on where pixels come from.
 
-    A subclass sets ``dataset``, ``split``, ``scheme``, ``classes`` and ``shape``, and gives ``_rows``
+    A subclass sets ``dataset``, ``split``, ``scheme``, ``classes`` and ``shape``, and gives ``_sample_rows``
     (the record's table ``samples``) and ``read`` (the pixels at some positions).
     """
 
@@ -67,7 +67,7 @@ class BaseImages(ABC):
     def __len__(self) -> int: ...
 
     @abstractmethod
-    def _rows(self) -> pa.Table:
+    def _sample_rows(self) -> pa.Table:
         """The samples table, one row per image, in order; called once."""
 
     @abstractmethod
@@ -77,23 +77,23 @@ class BaseImages(ABC):
     def rows(self) -> pa.Table:
         """The record's table ``samples``: one row per image, in order."""
         if self._table is None:
-            self._table = self._rows()
+            self._table = self._sample_rows()
         return self._table
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What should be known of the images read so far, a sentence a kind: transparency met ..."""
+        """Sentences about the images read so far, one a kind: transparency was dropped ..."""
         return ()
 
     @property
     def labels(self) -> npt.NDArray[np.int32]:
         """int32 (n,): the class of each image, -1 where there is none."""
-        return labels_of(self.rows())
+        return read_labels(self.rows())
 
     @property
     def fingerprint(self) -> str:
         """A digest of what the set yields: its samples in order, and their shape."""
-        return set_digest(self.rows(), self.shape)
+        return digest_set(self.rows(), self.shape)
 
     def batch(self, start: int, stop: int) -> torch.Tensor:
         """float32 (n, C, H, W) in [0, 1]: images ``start`` to ``stop``, cut off at the end.
@@ -104,21 +104,21 @@ class BaseImages(ABC):
             raise DataError(f"images {start} to {stop} of {self.dataset}: not a range")
         return self.read(np.arange(start, min(stop, len(self)), dtype=np.int64))
 
-    def subset(self, positions: Sequence[int] | Positions) -> Selection:
+    def subset(self, positions: Sequence[int] | Positions) -> SubsetImages:
         """The images at ``positions``, in that order; each keeps its id."""
-        return Selection(self, np.asarray(positions, dtype=np.int64))
+        return SubsetImages(self, np.asarray(positions, dtype=np.int64))
 
     def limit(self, count: int | None, seed: int = 0) -> BaseImages:
-        """At most ``count`` images, as evenly from all classes as they allow; see ``rows.balanced``."""
+        """At most ``count`` images, as evenly from all classes as they allow; see ``choose_balanced``."""
         if count is None or count >= len(self):
             return self
-        return self.subset(balanced(self.labels, count, seed))
+        return self.subset(choose_balanced(self.labels, count, seed))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.dataset}/{self.split}: {len(self)} images {self.shape}>"
 
 
-class Selection(BaseImages):
+class SubsetImages(BaseImages):
     """Some images of another set, in a chosen order."""
 
     def __init__(self, images: BaseImages, positions: Positions) -> None:
@@ -137,7 +137,7 @@ class Selection(BaseImages):
     def notes(self) -> tuple[str, ...]:
         return self._images.notes
 
-    def _rows(self) -> pa.Table:
+    def _sample_rows(self) -> pa.Table:
         return self._images.rows().take(pa.array(self._positions))
 
     def read(self, positions: Positions) -> torch.Tensor:

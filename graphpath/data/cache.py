@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from graphpath.data.index import Index, is_plain, read_index, scanned, unpacked, write_index
+from graphpath.data.index import Index, is_plain, read_index, scan_tar, unpack, write_index
 from graphpath.errors import DataError, RecordError
 from graphpath.ids import digest
 from graphpath.record.files import TEMPORARY, write_atomically
@@ -26,28 +26,28 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "graphpath"
 
 
-def indexed(path: Path) -> tuple[Path, Index, tuple[str, ...]]:
+def index_archive(path: Path) -> tuple[Path, Index, tuple[str, ...]]:
     """A plain file with the images of ``path``, its index, and what should be known of the cache.
 
     Both come from the cache where they are there. What is over the cache's limit goes, the longest unused
     first, but not what was asked for. Raises ``DataError``.
     """
-    folder, key = cache_folder(), _key(path)
+    folder, key = cache_folder(), _cache_key(path)
     kept = folder / f"{key}.parquet"
     plain = path if is_plain(path) else folder / f"{key}.tar"
     if (index := read_index(kept, plain)) is not None:
         with suppress(OSError):
             os.utime(kept)
         return plain, index, ()
-    limit = _limit()
-    _make(folder)
-    index = scanned(path, plain) if plain == path else _unpack(path, plain)
+    limit = _read_limit()
+    _make_folder(folder)
+    index = scan_tar(path, plain) if plain == path else _unpack(path, plain)
     size = plain.stat().st_size
     write_atomically(kept, lambda temporary: write_index(index, size, temporary))
     return plain, index, _trim(folder, key, limit)
 
 
-def _key(path: Path) -> str:
+def _cache_key(path: Path) -> str:
     try:
         facts = path.stat()
     except OSError as error:
@@ -55,7 +55,7 @@ def _key(path: Path) -> str:
     return digest(str(path.resolve()), facts.st_size, facts.st_mtime_ns)[:32]
 
 
-def _make(folder: Path) -> None:
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -69,7 +69,7 @@ def _make(folder: Path) -> None:
 def _unpack(path: Path, plain: Path) -> Index:
     made: list[Index] = []
     try:
-        write_atomically(plain, lambda temporary: made.append(unpacked(path, temporary)))
+        write_atomically(plain, lambda temporary: made.append(unpack(path, temporary)))
     except RecordError as error:
         why = getattr(error.__cause__, "strerror", None) or error
         raise DataError(
@@ -79,7 +79,7 @@ def _unpack(path: Path, plain: Path) -> Index:
     return made[0]
 
 
-def _limit() -> int:
+def _read_limit() -> int:
     text = os.environ.get("GRAPHPATH_CACHE_GIB", str(LIMIT_GIB))
     try:
         limit = int(float(text) * (1 << 30))
@@ -92,7 +92,7 @@ def _limit() -> int:
 
 def _trim(folder: Path, key: str, limit: int) -> tuple[str, ...]:
     """Removes what was not used for longest, until the rest is within ``limit``; says what it removed."""
-    groups = _groups(folder)
+    groups = _group_files(folder)
     sizes = {stem: sum(size for _, size, _ in files) for stem, files in groups.items()}
     total, gone = sum(sizes.values()), []
     for stem in sorted(sizes.keys() - {key}, key=lambda one: max(used for _, _, used in groups[one])):
@@ -111,7 +111,7 @@ def _trim(folder: Path, key: str, limit: int) -> tuple[str, ...]:
     )
 
 
-def _groups(folder: Path) -> Mapping[str, list[tuple[Path, int, float]]]:
+def _group_files(folder: Path) -> Mapping[str, list[tuple[Path, int, float]]]:
     """The cache's files with their sizes and times, by the archive that they are of."""
     found: dict[str, list[tuple[Path, int, float]]] = defaultdict(list)
     for suffix in ("tar", "parquet"):

@@ -15,7 +15,7 @@ import pyarrow as pa
 import torch
 
 from graphpath.data.base import BaseImages, Positions
-from graphpath.data.rows import sample_rows
+from graphpath.data.rows import build_sample_rows
 from graphpath.errors import DataError
 
 Ints = npt.NDArray[np.int64]
@@ -34,21 +34,21 @@ class Placement:
     top: Ints
     left: Ints
 
-    def moved(self, chosen: npt.NDArray[np.bool_], down: int, right: int) -> Placement:
+    def move(self, chosen: npt.NDArray[np.bool_], down: int, right: int) -> Placement:
         """The same with the ``chosen`` objects moved by whole pixels."""
         top, left = self.top + down * chosen, self.left + right * chosen
         return Placement(self.canvas, self.source, top, left)
 
-    def leftmost(self) -> npt.NDArray[np.bool_]:
+    def find_leftmost(self) -> npt.NDArray[np.bool_]:
         """Which objects stand furthest left on their canvas."""
         first: npt.NDArray[np.bool_] = np.r_[True, self.canvas[1:] != self.canvas[:-1]]
         return first
 
 
-def placed(
+def place_objects(
     objects: int, shape: tuple[int, int], canvas: tuple[int, int], counts: Sequence[int], seed: int
 ) -> Placement:
-    """Objects drawn at random, ``counts[i]`` of them on canvas i, at random places in bands side by side.
+    """Objects drawn at random, ``counts[i]`` of them on canvas i, at random positions in bands side by side.
 
     Each of n objects has a band of 1/n of the canvas's width to itself, so none lies over another. Raises
     DataError where a band is narrower than an object.
@@ -76,7 +76,7 @@ class ComposedImages(BaseImages):
         shape = (images.shape[0], *canvas)
         super().__init__(name, images.split, images.classes, shape, images.scheme)
         self.objects, self.where = images, where
-        self._ends = np.flatnonzero(np.r_[where.leftmost(), True])
+        self._ends = np.flatnonzero(np.r_[where.find_leftmost(), True])
 
     def __len__(self) -> int:
         return len(self._ends) - 1
@@ -85,14 +85,14 @@ class ComposedImages(BaseImages):
     def notes(self) -> tuple[str, ...]:
         return self.objects.notes
 
-    def _rows(self) -> pa.Table:
+    def _sample_rows(self) -> pa.Table:
         labels = self.objects.labels[self.where.source[self._ends[:-1]]]
-        return sample_rows(self.dataset, self.split, labels, index=np.arange(len(self)))
+        return build_sample_rows(self.dataset, self.split, labels, index=np.arange(len(self)))
 
     def read(self, positions: Positions) -> torch.Tensor:
-        return self.painted(self.where, positions)
+        return self.paint(self.where, positions)
 
-    def painted(self, where: Placement, positions: Positions) -> torch.Tensor:
+    def paint(self, where: Placement, positions: Positions) -> torch.Tensor:
         """float32 (n, C, H, W): canvases with their objects where ``where`` has them, cut off at the edge."""
         _, height, width = self.objects.shape
         channels, *canvas = self.shape
@@ -108,11 +108,11 @@ class ComposedImages(BaseImages):
         return field[:, :, height : height + canvas[0], width : width + canvas[1]].clamp(0, 1)
 
 
-def composed(
+def compose(
     images: BaseImages, count: int, canvas: tuple[int, int], objects: Sequence[int], seed: int, name: str
 ) -> ComposedImages:
     """``count`` images with as many objects as one of ``objects``, drawn at random; see the module."""
     counts = np.random.default_rng([seed, 1]).choice(objects, count)
     _, height, width = images.shape
-    where = placed(len(images), (height, width), canvas, counts.tolist(), seed)
+    where = place_objects(len(images), (height, width), canvas, counts.tolist(), seed)
     return ComposedImages(images, where, canvas, name)

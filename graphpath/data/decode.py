@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from graphpath.data.fit import Size, fit
 from graphpath.data.notes import Notes
-from graphpath.data.ranges import Values, check_colours, is_deep, scaled
+from graphpath.data.ranges import Values, check_colours, is_deep, scale_samples
 from graphpath.errors import DataError
 
 EXTENSIONS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
@@ -69,57 +69,63 @@ def decode(
 ) -> torch.Tensor:
     """float32 (C, H, W) in [0, 1]: colour, unless ``channels`` is 1; brought to ``size``.
 
-    ``exif`` applies the orientation that EXIF gives. What should be known of the image is added to ``notes``.
+    ``exif`` applies the orientation that EXIF gives. Sentences about the image are added to ``notes``.
     Raises ``DataError`` with ``name`` where ``data`` is not a whole image, or its range is not known.
     """
     if not data:
         raise DataError(f"{name}: not a readable image (the file is empty); replace or remove it")
-    told = Notes() if notes is None else notes
+    met = Notes() if notes is None else notes
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own, which name no file; ours are the notes
-            pixels = _opened(data, name, exif, told)
+            pixels = _open_image(data, name, exif, met)
     except DataError:
         raise
     except Exception as error:
         # Pillow's readers raise what they please on damaged files: struct.error, KeyError, MemoryError ...
-        raise DataError(f"{name}: not a readable image ({_why(error)}); replace or remove it") from error
+        raise DataError(
+            f"{name}: not a readable image ({_describe_error(error)}); replace or remove it"
+        ) from error
     if float(pixels.max() - pixels.min()) < FLAT:
-        told.add(CONSTANT, name)
-    return fit(pixels.unsqueeze(0), _possible(size, pixels, name), channels or 3)[0]
+        met.add(CONSTANT, name)
+    return fit(pixels.unsqueeze(0), _check_scale(size, pixels, name), channels or 3)[0]
 
 
-def _why(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "of no known format, or damaged at its beginning"
     return str(error) or type(error).__name__
 
 
-def _opened(data: bytes, name: str, exif: bool, notes: Notes) -> torch.Tensor:
-    with Image.open(io.BytesIO(data), formats=_formats()) as image:
+def _open_image(data: bytes, name: str, exif: bool, notes: Notes) -> torch.Tensor:
+    with Image.open(io.BytesIO(data), formats=_list_formats()) as image:
         if image.width * image.height > MOST_PIXELS:
             raise DataError(f"{name}: {image.width}x{image.height} pixels are more than {MOST_PIXELS}")
         image.load()
-        values = scaled(image, data, name, notes) if is_deep(image) else _bytes(image, name) / np.float32(255)
-        turn = _turn(image)
+        values = (
+            scale_samples(image, data, name, notes)
+            if is_deep(image)
+            else _to_bytes(image, name) / np.float32(255)
+        )
+        turn = _find_rotation(image)
         if turn is not None and not exif:
             notes.add(ORIENTED, name)
-        _tell(image, name, notes)
-        return _planes(turn(values) if exif and turn is not None else values)
+        _note_properties(image, name, notes)
+        return _to_planes(turn(values) if exif and turn is not None else values)
 
 
 @cache
-def _formats() -> tuple[str, ...]:
+def _list_formats() -> tuple[str, ...]:
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def _bytes(image: Image.Image, name: str) -> Values:
+def _to_bytes(image: Image.Image, name: str) -> Values:
     check_colours(image, name)
     return np.asarray(image if image.mode in ("L", "RGB") else image.convert("RGB"))
 
 
-def _turn(image: Image.Image) -> Callable[[Values], Values] | None:
+def _find_rotation(image: Image.Image) -> Callable[[Values], Values] | None:
     """What brings the image upright. Pillow turns a TIFF by its own tag when it loads it."""
     try:
         return _TURNS.get(image.getexif().get(_ORIENTATION, 1))
@@ -127,14 +133,14 @@ def _turn(image: Image.Image) -> Callable[[Values], Values] | None:
         return None
 
 
-def _tell(image: Image.Image, name: str, notes: Notes) -> None:
+def _note_properties(image: Image.Image, name: str, notes: Notes) -> None:
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         notes.add(CLEAR, name)
-    if _several(image):
+    if _has_several_frames(image):
         notes.add(SEVERAL, name)
 
 
-def _several(image: Image.Image) -> bool:
+def _has_several_frames(image: Image.Image) -> bool:
     try:
         return (
             bool(getattr(image, "is_animated", False)) and image.format != "MPO"
@@ -143,12 +149,12 @@ def _several(image: Image.Image) -> bool:
         return True
 
 
-def _planes(values: Values) -> torch.Tensor:
+def _to_planes(values: Values) -> torch.Tensor:
     planes = values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
     return torch.from_numpy(np.ascontiguousarray(planes, dtype=np.float32))
 
 
-def _possible(size: Size | None, pixels: torch.Tensor, name: str) -> Size | None:
+def _check_scale(size: Size | None, pixels: torch.Tensor, name: str) -> Size | None:
     """``size``, where what the image is scaled to before it is cut is not beyond all measure."""
     if size is not None:
         height, width = pixels.shape[1:]

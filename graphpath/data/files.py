@@ -13,10 +13,10 @@ import torch
 
 from graphpath.data.base import BaseImages, Positions
 from graphpath.data.decode import decode
-from graphpath.data.fit import Shown
-from graphpath.data.layout import CLASS_DEPTH, SPLIT_NAMES, WHOLE, Layout, Listing, arrange, is_clutter
+from graphpath.data.fit import PixelFormat
+from graphpath.data.layout import CLASS_DEPTH, SPLIT_NAMES, WHOLE, FolderLayout, Listing, arrange, is_clutter
 from graphpath.data.notes import Notes
-from graphpath.data.rows import UNLABELLED, sample_rows
+from graphpath.data.rows import UNLABELLED, build_sample_rows
 from graphpath.errors import DataError
 
 MOST_BYTES = 1 << 30
@@ -29,43 +29,54 @@ class EncodedImages(BaseImages):
     With ``exif`` each is turned as its EXIF orientation says; the ids say so, for the pixels are others.
     """
 
-    def __init__(self, dataset: str, layout: Layout, shown: Shown) -> None:
-        self._layout, self._shown, self._met = layout, shown, Notes()
-        first = decode(self._bytes(0), self._where(0), shown.size, shown.channels, exif=shown.exif)
+    def __init__(self, dataset: str, layout: FolderLayout, pixel_format: PixelFormat) -> None:
+        self._layout, self._pixel_format, self._met = layout, pixel_format, Notes()
+        first = decode(
+            self._read_bytes(0),
+            self._describe_image(0),
+            pixel_format.size,
+            pixel_format.channels,
+            exif=pixel_format.exif,
+        )
         channels_, height, width = first.shape
         super().__init__(dataset, layout.split, layout.classes, (channels_, height, width))
 
     @abstractmethod
-    def _bytes(self, position: int) -> bytes:
+    def _read_bytes(self, position: int) -> bytes:
         """The encoded image; ``DataError`` where it cannot be read."""
 
     @abstractmethod
-    def _where(self, position: int) -> str:
+    def _describe_image(self, position: int) -> str:
         """What messages call this image."""
 
     def __len__(self) -> int:
         return len(self._layout.names)
 
-    def _rows(self) -> pa.Table:
-        turned = {"exif": True} if self._shown.exif else {}
+    def _sample_rows(self) -> pa.Table:
+        turned = {"exif": True} if self._pixel_format.exif else {}
         details = [{"file": name, **turned} for name in self._layout.names]
-        return sample_rows(
+        return build_sample_rows(
             self.dataset, self.split, self._layout.labels, index=np.arange(len(self)), details=details
         )
 
     def read(self, positions: Positions) -> torch.Tensor:
         if not len(positions):
             return torch.empty((0, *self.shape))
-        return torch.stack([self._decoded(int(position)) for position in positions])
+        return torch.stack([self._decode(int(position)) for position in positions])
 
     @property
     def notes(self) -> tuple[str, ...]:
         return (*self._layout.notes, *self._met.sentences())
 
-    def _decoded(self, position: int) -> torch.Tensor:
-        where, shown = self._where(position), self._shown
+    def _decode(self, position: int) -> torch.Tensor:
+        where, pixel_format = self._describe_image(position), self._pixel_format
         pixels = decode(
-            self._bytes(position), where, shown.size, shown.channels, exif=shown.exif, notes=self._met
+            self._read_bytes(position),
+            where,
+            pixel_format.size,
+            pixel_format.channels,
+            exif=pixel_format.exif,
+            notes=self._met,
         )
         if tuple(pixels.shape) != self.shape:
             raise DataError(
@@ -78,14 +89,14 @@ class EncodedImages(BaseImages):
 class FolderImages(EncodedImages):
     """The images of a folder on disk."""
 
-    def __init__(self, root: Path, dataset: str, layout: Layout, shown: Shown) -> None:
+    def __init__(self, root: Path, dataset: str, layout: FolderLayout, pixel_format: PixelFormat) -> None:
         self._root = root
-        super().__init__(dataset, layout, shown)
+        super().__init__(dataset, layout, pixel_format)
 
-    def _where(self, position: int) -> str:
+    def _describe_image(self, position: int) -> str:
         return str(self._root / self._layout.names[position])
 
-    def _bytes(self, position: int) -> bytes:
+    def _read_bytes(self, position: int) -> bytes:
         return read_plain(self._root / self._layout.names[position])
 
 
@@ -102,21 +113,21 @@ def read_plain(path: Path) -> bytes:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def open_folder(path: Path, split: str, shown: Shown) -> FolderImages:
+def open_folder(path: Path, split: str, pixel_format: PixelFormat) -> FolderImages:
     """The images below ``path``: one sub-folder a class, or train/ and test/ of such."""
-    return FolderImages(path, path.resolve().name, arrange(listed(path), split, str(path)), shown)
+    return FolderImages(path, path.resolve().name, arrange(list_folder(path), split, str(path)), pixel_format)
 
 
-def open_file(path: Path, shown: Shown) -> FolderImages:
+def open_file(path: Path, pixel_format: PixelFormat) -> FolderImages:
     """One image, not labelled."""
-    layout = Layout(WHOLE, (), (path.name,), (UNLABELLED,))
-    return FolderImages(path.parent, path.resolve().parent.name, layout, shown)
+    layout = FolderLayout(WHOLE, (), (path.name,), (UNLABELLED,))
+    return FolderImages(path.parent, path.resolve().parent.name, layout, pixel_format)
 
 
 _Identity = tuple[int, int]
 
 
-def listed(root: Path) -> Listing:
+def list_folder(root: Path) -> Listing:
     """All files below ``root``, and its folders, linked ones followed.
 
     A folder that is linked into itself is entered once, and within one class no folder twice, so that links
@@ -128,9 +139,9 @@ def listed(root: Path) -> Listing:
     open_ones: list[tuple[str, int, set[_Identity]]] = [("", 0, {(facts.st_dev, facts.st_ino)})]
     while open_ones:
         prefix, depth, seen = open_ones.pop()
-        for entry in _entries(root / prefix):
+        for entry in _read_entries(root / prefix):
             name = prefix + entry.name
-            if (identity := _folder(entry)) is None:
+            if (identity := _identify_folder(entry)) is None:
                 files.append(name)
             elif not is_clutter(entry.name) and identity not in seen:
                 own = depth == 0 or (depth == 1 and prefix[:-1] in SPLIT_NAMES)
@@ -141,7 +152,7 @@ def listed(root: Path) -> Listing:
     return Listing(files, folders)
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def _read_entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as found:
             return sorted(found, key=lambda entry: entry.name)
@@ -149,7 +160,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         raise DataError(f"{folder}: cannot be read ({error.strerror})") from error
 
 
-def _folder(entry: os.DirEntry[str]) -> _Identity | None:
+def _identify_folder(entry: os.DirEntry[str]) -> _Identity | None:
     """Which folder ``entry`` is; None for a file, and for a link that leads nowhere."""
     try:
         facts = entry.stat()

@@ -16,7 +16,7 @@ Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Shown:
+class PixelFormat:
     """How encoded images are brought to pixels: None leaves as it is; ``exif`` applies their orientation."""
 
     size: Size | None = None
@@ -66,7 +66,7 @@ def _resize(pixels: torch.Tensor, size: Size | None) -> torch.Tensor:
     return grown[:, :, top : top + size[0], left : left + size[1]].clamp(0, 1)
 
 
-class Fitted(BaseImages):
+class FittedImages(BaseImages):
     """Another set, its images brought to one size and number of channels."""
 
     def __init__(self, images: BaseImages, size: Size | None, channels: int | None) -> None:
@@ -83,16 +83,16 @@ class Fitted(BaseImages):
     def notes(self) -> tuple[str, ...]:
         return self._images.notes
 
-    def _rows(self) -> pa.Table:
+    def _sample_rows(self) -> pa.Table:
         return self._images.rows()
 
     def read(self, positions: Positions) -> torch.Tensor:
         return fit(self._images.read(positions), self._size, self._channels)
 
 
-def fitted(images: BaseImages, size: Size | None, channels: int | None) -> BaseImages:
+def fit_images(images: BaseImages, size: Size | None, channels: int | None) -> BaseImages:
     """``images`` brought to ``size`` and ``channels``, or as they are where they have them already."""
     have_channels, *have_size = images.shape
     if channels in (None, have_channels) and (size is None or list(size) == have_size):
         return images
-    return Fitted(images, size, channels)
+    return FittedImages(images, size, channels)

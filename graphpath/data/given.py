@@ -40,14 +40,14 @@ def as_images(
 
     Raises DataError where there are none, where labels come twice, or for what is no images.
     """
-    found = _as_images(images, labels, dataset, classes)
+    found = _wrap_images(images, labels, dataset, classes)
     if len(found) == 0:
         raise DataError("There are no images to trace.")
     return found
 
 
-def _as_images(images: Given, labels: Labels, dataset: str | None, classes: Sequence[str] | None) -> Images:
-    stacked = _stacked(images, dataset or "images")
+def _wrap_images(images: Given, labels: Labels, dataset: str | None, classes: Sequence[str] | None) -> Images:
+    stacked = _stack(images, dataset or "images")
     if stacked is not None:
         return TensorImages(stacked, labels, dataset=dataset or "tensor", classes=classes or ())
     if labels is not None:
@@ -67,24 +67,24 @@ def _as_images(images: Given, labels: Labels, dataset: str | None, classes: Sequ
     raise DataError(f"images are a {type(images).__name__}; expected {KINDS}.")
 
 
-def _stacked(images: Given, name: str) -> Tensor | None:
-    """(N, C, H, W), where ``images`` are held in memory; None where they are of another kind."""
+def _stack(images: Given, name: str) -> Tensor | None:
+    """(N, C, H, W), where ``images`` are in memory; None where they are of another kind."""
     if isinstance(images, Tensor):
         return images
     if isinstance(images, np.ndarray):
-        return _of_array(images, name)
+        return _from_array(images, name)
     if isinstance(images, Image.Image):
-        return _of_picture(images, name).unsqueeze(0)
+        return _from_picture(images, name).unsqueeze(0)
     if not isinstance(images, list | tuple) or not images:
         return None
     kinds = Tensor | np.ndarray | Image.Image
     if not all(isinstance(image, kinds) for image in images):
         return None
-    return _of_list(images, name)
+    return _from_list(images, name)
 
 
-def _of_list(images: Sequence[Any], name: str) -> Tensor:
-    tensors = [_single(image, name) for image in images]
+def _from_list(images: Sequence[Any], name: str) -> Tensor:
+    tensors = [_from_single(image, name) for image in images]
     kinds = {(tuple(image.shape), image.dtype) for image in tensors}
     if len(kinds) > 1 or tensors[0].ndim != 3:
         found = ", ".join(sorted({f"{dtype} {shape}" for shape, dtype in kinds})[:3])
@@ -92,13 +92,13 @@ def _of_list(images: Sequence[Any], name: str) -> Tensor:
     return torch.stack(tensors)
 
 
-def _single(image: Any, name: str) -> Tensor:
+def _from_single(image: Any, name: str) -> Tensor:
     if isinstance(image, Image.Image):
-        return _of_picture(image, name)
-    return image if isinstance(image, Tensor) else _of_array(image, name)
+        return _from_picture(image, name)
+    return image if isinstance(image, Tensor) else _from_array(image, name)
 
 
-def _of_array(values: np.ndarray, name: str) -> Tensor:
+def _from_array(values: np.ndarray, name: str) -> Tensor:
     if values.ndim == 4 and values.shape[1] not in (1, 3) and values.shape[3] in (1, 3):
         raise DataError(
             f"{name}: an array {values.shape} has its channels last; expected (N, C, H, W), which is "
@@ -111,7 +111,7 @@ def _of_array(values: np.ndarray, name: str) -> Tensor:
         raise DataError(f"{name}: an array of {values.dtype}; expected uint8, or floats in [0, 1]") from error
 
 
-def _of_picture(image: Image.Image, name: str) -> Tensor:
+def _from_picture(image: Image.Image, name: str) -> Tensor:
     """uint8 (C, H, W): grey or colour, as torchvision's ``ToTensor`` has it but for the scale."""
     if image.mode[0] in "IF":
         raise DataError(

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from graphpath.data.layout import CLASS_DEPTH, Listing, is_image_name, unwrapped
+from graphpath.data.layout import CLASS_DEPTH, Listing, count_wrappers, is_image_name
 from graphpath.errors import DataError
 from graphpath.tars import DAMAGED, clean_name, members, unreadable, zipped
 
@@ -52,24 +52,24 @@ class Index:
 
 def is_plain(path: Path) -> bool:
     """Whether images can be read from ``path`` in place. Raises ``DataError`` where it cannot be read."""
-    magic = _magic(path)
+    magic = _read_magic(path)
     return not magic.startswith((*_OPENERS, *_ZIP))
 
 
-def unpacked(path: Path, target: Path) -> Index:
+def unpack(path: Path, target: Path) -> Index:
     """The index of the packed archive ``path``, whose plain file ``target`` becomes.
 
     Raises ``DataError`` where it is damaged, unsafe or too large, OSError where ``target`` cannot be written.
     """
-    magic = _magic(path)
+    magic = _read_magic(path)
     if magic.startswith(_ZIP):
-        return _collected(path, target)
+        return _collect_zip(path, target)
     opener = next(opener for mark, opener in _OPENERS.items() if magic.startswith(mark))
     _copy(path, lambda: opener(path), target)
-    return scanned(path, target)
+    return scan_tar(path, target)
 
 
-def scanned(path: Path, plain: Path) -> Index:
+def scan_tar(path: Path, plain: Path) -> Index:
     """The index of the tar ``path``, whose plain form is ``plain``. Refuses what no image folder holds."""
     found: dict[str, tuple[int, int]] = {}
     folders: dict[str, None] = {}
@@ -82,23 +82,23 @@ def scanned(path: Path, plain: Path) -> Index:
                     found[name] = (member.offset_data, member.size)
     except DAMAGED as error:
         raise unreadable(path, error) from error
-    return _index(found, list(folders))
+    return _build_index(found, list(folders))
 
 
-def _collected(path: Path, target: Path) -> Index:
+def _collect_zip(path: Path, target: Path) -> Index:
     """The images of a zip, one after another in ``target``."""
     found: dict[str, tuple[int, int]] = {}
     folders: dict[str, None] = {}
     with target.open("wb") as file:
-        for name, chunks in _zip_images(path, folders):
+        for name, chunks in _read_zip_images(path, folders):
             start = file.tell()
             for chunk in chunks:
                 file.write(chunk)
             found[name] = (start, file.tell() - start)
-    return _index(found, list(folders))
+    return _build_index(found, list(folders))
 
 
-def _zip_images(path: Path, folders: dict[str, None]) -> Iterator[tuple[str, Iterator[bytes]]]:
+def _read_zip_images(path: Path, folders: dict[str, None]) -> Iterator[tuple[str, Iterator[bytes]]]:
     try:
         with zipfile.ZipFile(path) as archive:
             inside = zipped(path, archive)
@@ -107,7 +107,7 @@ def _zip_images(path: Path, folders: dict[str, None]) -> Iterator[tuple[str, Ite
             folders.update((one.filename.rstrip("/"), None) for one in inside if one.is_dir())
             for one in chosen:
                 with archive.open(one) as packed:
-                    yield one.filename, _chunks(path, packed)
+                    yield one.filename, _read_chunks(path, packed)
     except (*DAMAGED, RuntimeError) as error:  # RuntimeError: what Python cannot unpack
         raise unreadable(path, error) from error
 
@@ -119,13 +119,13 @@ def _copy(path: Path, opener: Callable[[], _Packed], target: Path) -> None:
         raise unreadable(path, error) from error
     written = 0
     with packed, target.open("wb") as file:
-        for chunk in _chunks(path, packed):
+        for chunk in _read_chunks(path, packed):
             written += len(chunk)
             _check_size(path, written)
             file.write(chunk)
 
 
-def _chunks(path: Path, packed: IO[bytes] | _Packed) -> Iterator[bytes]:
+def _read_chunks(path: Path, packed: IO[bytes] | _Packed) -> Iterator[bytes]:
     """What ``packed`` unpacks to. Here alone is the archive read, so that its errors are not the target's."""
     try:
         while chunk := packed.read(_COPY):
@@ -139,7 +139,7 @@ def _check_size(path: Path, size: int) -> None:
         raise DataError(f"{path}: unpacks to more than {MOST_BYTES >> 30} GiB")
 
 
-def _magic(path: Path) -> bytes:
+def _read_magic(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(8)
@@ -147,17 +147,19 @@ def _magic(path: Path) -> bytes:
         raise unreadable(path, error) from error
 
 
-def _index(found: dict[str, tuple[int, int]], folders: list[str]) -> Index:
+def _build_index(found: dict[str, tuple[int, int]], folders: list[str]) -> Index:
     full = Listing(list(found), folders)
-    depth = unwrapped(full)
-    places = np.array(list(found.values()), dtype=np.int64).reshape(-1, 2)
+    depth = count_wrappers(full)
+    positions = np.array(list(found.values()), dtype=np.int64).reshape(-1, 2)
     wrapper = next(iter(found), "").split("/")[:depth]
-    kept = {_below(name, depth) for name in folders if name.split("/")[:depth] == wrapper}
+    kept = {_strip_folders(name, depth) for name in folders if name.split("/")[:depth] == wrapper}
     short = sorted(name for name in kept if name and name.count("/") < CLASS_DEPTH)
-    return Index(Listing([_below(name, depth) for name in found], short), places[:, 0], places[:, 1])
+    return Index(
+        Listing([_strip_folders(name, depth) for name in found], short), positions[:, 0], positions[:, 1]
+    )
 
 
-def _below(name: str, depth: int) -> str:
+def _strip_folders(name: str, depth: int) -> str:
     return "/".join(name.split("/")[depth:])
 
 

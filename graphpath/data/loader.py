@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, RandomSampler, SequentialSampler, Subse
 
 from graphpath.data.arrays import as_pixels, pixel_digest
 from graphpath.data.base import BaseImages, Positions
-from graphpath.data.rows import UNLABELLED, sample_rows
+from graphpath.data.rows import UNLABELLED, build_sample_rows
 from graphpath.errors import DataError
 
 
@@ -40,10 +40,10 @@ class LoaderImages(BaseImages):
             raise DataError(
                 f"{name}: it can only be gone through once; give a data set with items, or a tensor"
             )
-        self._items = _items(loader, name)
+        self._items = _list_items(loader, name)
         if not len(self._items):
             raise DataError(f"{name}: the DataLoader has no images")
-        pixels, _ = self._item(int(self._items[0]), name)
+        pixels, _ = self._read_item(int(self._items[0]), name)
         found = classes if classes is not None else getattr(self._source, "classes", ())
         channels, height, width = pixels.shape
         super().__init__(name, split, [str(c) for c in found], (channels, height, width), scheme)
@@ -51,14 +51,14 @@ class LoaderImages(BaseImages):
     def __len__(self) -> int:
         return len(self._items)
 
-    def _item(self, item: int, name: str) -> tuple[torch.Tensor, int]:
+    def _read_item(self, item: int, name: str) -> tuple[torch.Tensor, int]:
         try:
             got = self._source[item]
         except OSError as error:
             raise DataError(f"{name}: item {item} cannot be read ({error})") from error
         image, label = got, UNLABELLED
         if isinstance(got, (tuple, list)) and got:
-            image, label = got[0], _label(got[1], item, name) if len(got) > 1 else UNLABELLED
+            image, label = got[0], _to_label(got[1], item, name) if len(got) > 1 else UNLABELLED
         if not isinstance(image, torch.Tensor) or image.ndim != 3:
             raise DataError(
                 f"{name}: item {item} is a {type(image).__name__}, expected a tensor (C, H, W); "
@@ -69,24 +69,24 @@ class LoaderImages(BaseImages):
             raise DataError(f"{name}: some pixels of item {item} are not finite")
         return pixels, label
 
-    def _rows(self) -> pa.Table:
+    def _sample_rows(self) -> pa.Table:
         labels, details = [], []
         for item in self._items:
-            pixels, label = self._item(int(item), self.dataset)
+            pixels, label = self._read_item(int(item), self.dataset)
             labels.append(label)
             details.append({"pixels": pixel_digest(pixels)})
-        return sample_rows(self.dataset, self.split, labels, index=self._items, details=details)
+        return build_sample_rows(self.dataset, self.split, labels, index=self._items, details=details)
 
     def read(self, positions: Positions) -> torch.Tensor:
         if not len(positions):
             return torch.empty((0, *self.shape))
-        images = [self._item(int(item), self.dataset)[0] for item in self._items[positions]]
+        images = [self._read_item(int(item), self.dataset)[0] for item in self._items[positions]]
         if wrong := [tuple(i.shape) for i in images if tuple(i.shape) != self.shape]:
             raise DataError(f"{self.dataset}: an image of shape {wrong[0]}, the first has {self.shape}")
         return torch.stack(images)
 
 
-def _label(value: Any, item: int, name: str) -> int:
+def _to_label(value: Any, item: int, name: str) -> int:
     try:
         number = int(value)
     except (TypeError, ValueError) as error:
@@ -98,7 +98,7 @@ def _label(value: Any, item: int, name: str) -> int:
     return number
 
 
-def _items(loader: DataLoader[Any], name: str) -> npt.NDArray[np.int64]:
+def _list_items(loader: DataLoader[Any], name: str) -> npt.NDArray[np.int64]:
     """The items of the data set that the loader's sampler draws from, without its shuffling."""
     sampler: Any = loader.sampler
     if isinstance(sampler, SubsetRandomSampler):

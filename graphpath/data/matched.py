@@ -18,7 +18,7 @@ Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Numbered:
+class ClassMatch:
     """How the classes of images became those of a model."""
 
     how: str
@@ -28,7 +28,7 @@ class Numbered:
     numbers: Numbers | None = None
     """(classes,): for each class of the images the model's number, -1 for none; None: the same number."""
 
-    def of(self, labels: npt.NDArray[np.integer]) -> Numbers:
+    def renumber(self, labels: npt.NDArray[np.integer]) -> Numbers:
         """The model's number for each of the images' labels (N,); -1 stays, and so does what has none."""
         known = labels.astype(np.int64)
         if self.numbers is None or not len(self.numbers):
@@ -36,12 +36,12 @@ class Numbered:
         inside = (known >= 0) & (known < len(self.numbers))
         return np.where(inside, self.numbers[np.where(inside, known, 0)], UNLABELLED)
 
-    def described(self) -> Mapping[str, str]:
+    def describe(self) -> Mapping[str, str]:
         """As run.json says it."""
         return {"matched": self.how, "said": self.words}
 
 
-class Matched(BaseImages):
+class MatchedImages(BaseImages):
     """Another set of images, for one model: labels, classes and scheme are the model's.
 
     Where the numbers are the same on both sides, ids and fingerprint stay those of the set.
@@ -50,7 +50,7 @@ class Matched(BaseImages):
     def __init__(
         self,
         images: Images,
-        numbered: Numbered,
+        numbered: ClassMatch,
         classes: Sequence[str],
         scheme: str,
         model: str,
@@ -72,11 +72,11 @@ class Matched(BaseImages):
     def notes(self) -> tuple[str, ...]:
         return getattr(self.images, "notes", ())
 
-    def _rows(self) -> pa.Table:
+    def _sample_rows(self) -> pa.Table:
         rows = self.images.rows()
         if self.numbered.numbers is None:
             return rows
-        labels = pa.array(self.numbered.of(rows["label"].to_numpy()).astype(np.int32))
+        labels = pa.array(self.numbered.renumber(rows["label"].to_numpy()).astype(np.int32))
         place = rows.schema.get_field_index("label")
         return rows.set_column(place, rows.schema.field(place), labels)
 

@@ -15,8 +15,8 @@ class Notes:
 
     def sentences(self) -> tuple[str, ...]:
         """One a kind, in the order in which they were first met."""
-        return tuple(_sentence(what, list(names)) for what, names in self._met.items())
+        return tuple(_format_note(what, list(names)) for what, names in self._met.items())
 
 
-def _sentence(what: str, names: list[str]) -> str:
+def _format_note(what: str, names: list[str]) -> str:
     return f"{what}: {names[0]}" if len(names) == 1 else f"{what}: {len(names):,}, such as {names[0]}"

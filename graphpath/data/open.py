@@ -8,7 +8,7 @@ from pathlib import Path
 from graphpath.data.archive import open_archive
 from graphpath.data.base import BaseImages
 from graphpath.data.files import open_file, open_folder
-from graphpath.data.fit import Shown, Size, as_size, fitted
+from graphpath.data.fit import PixelFormat, Size, as_size, fit_images
 from graphpath.data.layout import is_image_name
 from graphpath.data.named import NAMED
 from graphpath.data.stored import open_stored
@@ -49,30 +49,32 @@ def open_images(
     """
     where = None if root is None else Path(root)
     try:
-        images = _opened(spec, where, split, Shown(as_size(size), channels, exif), download)
+        images = _open_set(spec, where, split, PixelFormat(as_size(size), channels, exif), download)
     except OSError as error:
         raise DataError(f"{spec}: cannot be read ({error.strerror or error})") from error
     return images.limit(limit, seed)
 
 
-def _opened(spec: str | Path, root: Path | None, split: str, shown: Shown, download: bool) -> BaseImages:
+def _open_set(
+    spec: str | Path, root: Path | None, split: str, pixel_format: PixelFormat, download: bool
+) -> BaseImages:
     if (make := NAMED.get(str(spec))) is not None:
         if split not in SPLITS:
             raise DataError(f"{spec}: it has the splits {' and '.join(SPLITS)}, not {split!r}")
-        return fitted(make(split, root, download), shown.size, shown.channels)
+        return fit_images(make(split, root, download), pixel_format.size, pixel_format.channels)
     path = Path(spec)
     if is_image_set(path):
-        return fitted(open_stored(path), shown.size, shown.channels)
+        return fit_images(open_stored(path), pixel_format.size, pixel_format.channels)
     if path.is_dir():
-        return open_folder(path, split, shown)
+        return open_folder(path, split, pixel_format)
     if is_archive(path) or is_zip(path):
-        return open_archive(path, split, shown)
+        return open_archive(path, split, pixel_format)
     if path.is_file() and is_image_name(path.name):
-        return open_file(path, shown)
-    raise DataError(_unknown(spec, path))
+        return open_file(path, pixel_format)
+    raise DataError(_explain_unknown(spec, path))
 
 
-def _unknown(spec: str | Path, path: Path) -> str:
+def _explain_unknown(spec: str | Path, path: Path) -> str:
     kinds = "an image folder, a tar or zip of one, an image or an image set"
     if path.exists():
         return f"{path}: neither {kinds}"

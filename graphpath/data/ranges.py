@@ -36,11 +36,11 @@ NARROW = 16
 
 @dataclass(frozen=True)
 class Range:
-    """The values of black and of white; ``told``: by tags of the file, not only by its number of bits."""
+    """The values of black and of white; ``declared``: by tags of the file, not only by its number of bits."""
 
     low: float
     high: float
-    told: bool = False
+    declared: bool = False
     inverted: bool = False
 
 
@@ -49,16 +49,18 @@ def is_deep(image: Image.Image) -> bool:
     return image.mode.startswith("I") or image.mode == "F"
 
 
-def scaled(image: Image.Image, data: bytes, name: str, notes: Notes) -> npt.NDArray[np.float32]:
+def scale_samples(image: Image.Image, data: bytes, name: str, notes: Notes) -> npt.NDArray[np.float32]:
     """float32 (H, W) in [0, 1] of a deep ``image``, whose file's bytes are ``data``.
 
     Raises DataError where the range is not known, or a sample is not within it.
     """
     tags: Mapping[int, Any] | None = getattr(image, "tag_v2", None)
-    values = _values(image, tags)
-    found = _undeclared(image, data, values, name) if tags is None else _declared(tags, values, name)
-    _check(values, found, name)
-    _tell(values, found, name, notes)
+    values = _read_values(image, tags)
+    found = (
+        _assume_range(image, data, values, name) if tags is None else _read_declared_range(tags, values, name)
+    )
+    _check_range(values, found, name)
+    _note_range(values, found, name, notes)
     parts = np.clip((values.astype(np.float64) - found.low) / (found.high - found.low), 0, 1)
     return (1 - parts if found.inverted else parts).astype(np.float32)
 
@@ -66,7 +68,7 @@ def scaled(image: Image.Image, data: bytes, name: str, notes: Notes) -> npt.NDAr
 def check_colours(image: Image.Image, name: str) -> None:
     """Refuses colours of 16 bits with a lower white: Pillow keeps their upper eight bits, which are dark."""
     tags: Mapping[int, Any] = getattr(image, "tag_v2", {})
-    bits, high = _first(tags.get(_BITS, 8)), _tag(tags, _HIGH)
+    bits, high = _first_value(tags.get(_BITS, 8)), _read_tag(tags, _HIGH)
     if bits == 16 and high is not None and high < 1 << 15:
         raise DataError(
             f"{name}: it declares colours from 0 to {high:g} in 16 bits, of which only the upper 8 can be "
@@ -74,17 +76,17 @@ def check_colours(image: Image.Image, name: str) -> None:
         )
 
 
-def _values(image: Image.Image, tags: Mapping[int, Any] | None) -> Values:
+def _read_values(image: Image.Image, tags: Mapping[int, Any] | None) -> Values:
     values = np.asarray(image)
-    unsigned = tags is not None and _first(tags.get(_FORMAT, 1)) == 1
+    unsigned = tags is not None and _first_value(tags.get(_FORMAT, 1)) == 1
     return values.view(np.uint32) if unsigned and values.dtype == np.int32 else values
 
 
-def _declared(tags: Mapping[int, Any], values: Values, name: str) -> Range:
+def _read_declared_range(tags: Mapping[int, Any], values: Values, name: str) -> Range:
     """Of a TIFF."""
-    bits, kind = int(_first(tags.get(_BITS, 1))), int(_first(tags.get(_FORMAT, 1)))
+    bits, kind = int(_first_value(tags.get(_BITS, 1))), int(_first_value(tags.get(_FORMAT, 1)))
     inverted = tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
-    low, high = _tag(tags, _LOW), _tag(tags, _HIGH)
+    low, high = _read_tag(tags, _LOW), _read_tag(tags, _HIGH)
     if high is not None and np.isfinite(high):
         low = 0.0 if low is None else low
         if not low < high:
@@ -94,23 +96,23 @@ def _declared(tags: Mapping[int, Any], values: Values, name: str) -> Range:
     if kind == _FLOAT:
         return Range(0, 1, False, inverted)
     if kind == _SIGNED or bits > 16:
-        raise DataError(_unknown(values, "signed" if kind == _SIGNED else f"{bits}-bit", name))
+        raise DataError(_explain_unknown(values, "signed" if kind == _SIGNED else f"{bits}-bit", name))
     return Range(0, 2**bits - 1, bits not in (8, 16), inverted)
 
 
-def _undeclared(image: Image.Image, data: bytes, values: Values, name: str) -> Range:
+def _assume_range(image: Image.Image, data: bytes, values: Values, name: str) -> Range:
     """Of a format without such tags."""
     if image.mode == "F":
         return Range(0, 1)
     if image.mode == "I" and image.format not in ("PNG", "PPM"):
-        raise DataError(_unknown(values, "32-bit", name))
-    bits = _significant_bits(data) if image.format == "PNG" else 16
-    if bits < 16 and _unscaled(values, bits):
+        raise DataError(_explain_unknown(values, "32-bit", name))
+    bits = _read_significant_bits(data) if image.format == "PNG" else 16
+    if bits < 16 and _is_unscaled(values, bits):
         return Range(0, 2**bits - 1, True)
     return Range(0, 65535)
 
 
-def _unknown(values: Values, kind: str, name: str) -> str:
+def _explain_unknown(values: Values, kind: str, name: str) -> str:
     return (
         f"{name}: its samples are {kind} integers, here from {values.min()} to {values.max()}, and it does "
         "not declare which are black and white (SMinSampleValue, SMaxSampleValue); declare them, or save it "
@@ -118,13 +120,13 @@ def _unknown(values: Values, kind: str, name: str) -> str:
     )
 
 
-def _check(values: Values, found: Range, name: str) -> None:
+def _check_range(values: Values, found: Range, name: str) -> None:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise DataError(f"{name}: some of its pixels are not finite")
     slack = (found.high - found.low) * _ROUNDING
     low, high = float(values.min()), float(values.max())
     if low < found.low - slack or high > found.high + slack:
-        declares = "it declares" if found.told else "floating-point pixels should have"
+        declares = "it declares" if found.declared else "floating-point pixels should have"
         raise DataError(
             f"{name}: pixels from {low:g} to {high:g}, outside of the range from {found.low:g} to "
             f"{found.high:g} that {declares}; scale them to it, or declare their range (SMinSampleValue, "
@@ -132,8 +134,8 @@ def _check(values: Values, found: Range, name: str) -> None:
         )
 
 
-def _tell(values: Values, found: Range, name: str, notes: Notes) -> None:
-    if found.told:
+def _note_range(values: Values, found: Range, name: str, notes: Notes) -> None:
+    if found.declared:
         notes.add(f"images scaled by the range that they declare, {found.low:g} to {found.high:g}", name)
     elif values.dtype.kind != "f" and values.max() < (found.high + 1) / NARROW:
         notes.add(
@@ -143,15 +145,15 @@ def _tell(values: Values, found: Range, name: str, notes: Notes) -> None:
         )
 
 
-def _tag(tags: Mapping[int, Any], either: tuple[int, ...]) -> float | None:
-    return next((float(_first(tags[tag])) for tag in either if tag in tags), None)
+def _read_tag(tags: Mapping[int, Any], either: tuple[int, ...]) -> float | None:
+    return next((float(_first_value(tags[tag])) for tag in either if tag in tags), None)
 
 
-def _first(value: Any) -> Any:
+def _first_value(value: Any) -> Any:
     return value[0] if isinstance(value, tuple) else value
 
 
-def _significant_bits(data: bytes) -> int:
+def _read_significant_bits(data: bytes) -> int:
     """sBIT of a grey PNG; 16 where it has none."""
     place = 8
     while place + 9 <= len(data):
@@ -164,7 +166,7 @@ def _significant_bits(data: bytes) -> int:
     return 16
 
 
-def _unscaled(values: Values, bits: int) -> bool:
+def _is_unscaled(values: Values, bits: int) -> bool:
     """Whether samples cannot be ``bits`` bits scaled up to 16: shifted, or their upper bits repeated."""
     if values.max() >= 1 << bits:
         return False

@@ -17,12 +17,12 @@ from graphpath.record.schema import TABLES
 UNLABELLED = -1
 
 
-def detail_text(detail: Mapping[str, object]) -> str:
+def format_detail(detail: Mapping[str, object]) -> str:
     """``detail`` as the JSON that a sample keeps: compact, keys sorted, so equal details are equal text."""
     return json.dumps(detail, separators=(",", ":"), sort_keys=True)
 
 
-def sample_rows(
+def build_sample_rows(
     dataset: str,
     split: str,
     labels: npt.ArrayLike | None,
@@ -34,13 +34,13 @@ def sample_rows(
 ) -> pa.Table:
     """The samples table for images numbered ``index`` of ``dataset``/``split``.
 
-    ``details`` say what else tells a sample apart (its file, the attack it came from); they are part of
-    its id. ``labels`` None means that none is known.
+    ``details`` identify a sample further (its file, the attack it came from). They are part
+    of its id. ``labels`` None means that none is known.
     """
     count = len(index)
     numbers = [int(i) for i in index]
-    texts = ["{}"] * count if details is None else [detail_text(d) for d in details]
-    known = np.full(count, UNLABELLED, np.int32) if labels is None else _checked(labels, dataset)
+    texts = ["{}"] * count if details is None else [format_detail(d) for d in details]
+    known = np.full(count, UNLABELLED, np.int32) if labels is None else _check_labels(labels, dataset)
     for name, values in (("labels", known), ("details", texts), ("parents", parents)):
         if values is not None and len(values) != count:
             raise DataError(f"{name}: {len(values)} given for {count} images of {dataset}")
@@ -58,7 +58,7 @@ def sample_rows(
     return pa.table(columns, schema=TABLES["samples"])
 
 
-def _checked(labels: npt.ArrayLike, dataset: str) -> npt.NDArray[np.int32]:
+def _check_labels(labels: npt.ArrayLike, dataset: str) -> npt.NDArray[np.int32]:
     """``labels`` as int32. Raises DataError for what is no number of a class, or -1."""
     given = np.asarray(labels)
     whole = given.size == 0 or (given.dtype.kind in "iuf" and bool((given == np.floor(given)).all()))
@@ -75,7 +75,7 @@ def _checked(labels: npt.ArrayLike, dataset: str) -> npt.NDArray[np.int32]:
     return given.astype(np.int32)
 
 
-def categories_of(scheme: str, classes: Sequence[str]) -> pa.Table:
+def build_categories(scheme: str, classes: Sequence[str]) -> pa.Table:
     """The record's table ``categories`` for the classes of ``scheme``, by label."""
     columns = {
         "category": [category_id(scheme, label) for label in range(len(classes))],
@@ -86,19 +86,19 @@ def categories_of(scheme: str, classes: Sequence[str]) -> pa.Table:
     return pa.table(columns, schema=TABLES["categories"])
 
 
-def labels_of(rows: pa.Table) -> npt.NDArray[np.int32]:
+def read_labels(rows: pa.Table) -> npt.NDArray[np.int32]:
     """int32 (n,): the label column."""
     labels: npt.NDArray[np.int32] = rows["label"].to_numpy()
     return labels
 
 
-def set_digest(rows: pa.Table, shape: Sequence[int]) -> str:
+def digest_set(rows: pa.Table, shape: Sequence[int]) -> str:
     """A sha256 of the samples in order and the shape they are read in."""
     ids = np.ascontiguousarray(rows["sample"].to_numpy(), dtype="<i8")
     return hashlib.sha256(ids.tobytes() + repr(tuple(shape)).encode()).hexdigest()
 
 
-def balanced(labels: npt.NDArray[np.int32], count: int, seed: int = 0) -> npt.NDArray[np.int64]:
+def choose_balanced(labels: npt.NDArray[np.int32], count: int, seed: int = 0) -> npt.NDArray[np.int64]:
     """Positions of ``count`` images, ascending, as evenly from all classes as they allow.
 
     Each class is shuffled by ``seed``; then every class gives its first image, then its second, and so

@@ -19,7 +19,7 @@ MOST_CLASSES = 1 << 20
 class StoredImages(BaseImages):
     """An image set's images; their ids, parents and details are the stored ones.
 
-    One part is held in memory at a time.
+    One part is in memory at a time.
     """
 
     def __init__(self, stored: ImageSet) -> None:
@@ -32,11 +32,11 @@ class StoredImages(BaseImages):
         categories = stored.categories().sort_by("label")
         scheme = categories["scheme"][0].as_py() if categories.num_rows else None
         first = int(np.flatnonzero(stored.sizes)[0])
-        channels, height, width = self._part(first).shape[1:]
+        channels, height, width = self._read_part(first).shape[1:]
         super().__init__(
             samples["dataset"][0].as_py(),
             samples["split"][0].as_py(),
-            _names(stored, categories),
+            _list_names(stored, categories),
             (channels, height, width),
             scheme,
         )
@@ -44,10 +44,10 @@ class StoredImages(BaseImages):
     def __len__(self) -> int:
         return int(self._ends[-1])
 
-    def _rows(self) -> pa.Table:
+    def _sample_rows(self) -> pa.Table:
         return self._samples
 
-    def _part(self, number: int) -> torch.Tensor:
+    def _read_part(self, number: int) -> torch.Tensor:
         if self._held is None or self._held[0] != number:
             pixels = torch.from_numpy(self._stored.pixels(number))
             if self._held is not None and tuple(pixels.shape[1:]) != self.shape:
@@ -64,11 +64,11 @@ class StoredImages(BaseImages):
         for number in np.unique(parts):
             chosen = np.flatnonzero(parts == number)
             within = positions[chosen] - (self._ends[number - 1] if number else 0)
-            pixels[torch.from_numpy(chosen)] = self._part(int(number))[torch.from_numpy(within)]
+            pixels[torch.from_numpy(chosen)] = self._read_part(int(number))[torch.from_numpy(within)]
         return pixels
 
 
-def _names(stored: ImageSet, categories: pa.Table) -> list[str]:
+def _list_names(stored: ImageSet, categories: pa.Table) -> list[str]:
     """The classes by label; one that the table leaves out is called by its number."""
     names = dict(zip(categories["label"].to_pylist(), categories["name"].to_pylist(), strict=True))
     most = max(names, default=-1)

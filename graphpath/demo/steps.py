@@ -74,14 +74,14 @@ def attacked(places: Places, model: LoadedModel, seed: int, told: Told) -> tuple
 
 def _keep(images: BaseImages, places: Places) -> None:
     """The originals as an image set, so that a report has their pixels without torch."""
-    from graphpath.data.rows import categories_of
+    from graphpath.data.rows import build_categories
     from graphpath.record.imageset import ImagePart, is_image_set, write_image_set
 
     if is_image_set(places.originals):
         return
     part = ImagePart(images.rows(), images.batch(0, len(images)).numpy())
     places.originals.parent.mkdir(parents=True, exist_ok=True)
-    write_image_set(places.originals, [part], categories_of(images.scheme, images.classes))
+    write_image_set(places.originals, [part], build_categories(images.scheme, images.classes))
 
 
 def traced(

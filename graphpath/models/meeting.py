@@ -9,7 +9,7 @@ import numpy as np
 
 from graphpath.data.base import Images
 from graphpath.data.classes import Finder
-from graphpath.data.matched import Matched, Numbered, Numbers
+from graphpath.data.matched import ClassMatch, MatchedImages, Numbers
 from graphpath.errors import DataError, MethodError, ModelError
 from graphpath.models.evaluating import outputs_of
 from graphpath.models.loaded import LoadedModel
@@ -22,7 +22,7 @@ SHOWN = 3
 """Classes named in a sentence."""
 
 
-def meeting(model: LoadedModel, images: Images, matching: str = BY_NAME) -> Matched:
+def meeting(model: LoadedModel, images: Images, matching: str = BY_NAME) -> MatchedImages:
     """``images`` with the labels, classes and scheme that they have for ``model``.
 
     Where both name their classes these are matched by name: the case, spaces, underscores and WordNet ids
@@ -35,7 +35,7 @@ def meeting(model: LoadedModel, images: Images, matching: str = BY_NAME) -> Matc
     """
     if matching not in MATCHING:
         raise MethodError(f"matching={matching!r} is unknown; expected {' or '.join(MATCHING)}.")
-    if isinstance(images, Matched) and images.model == model.sha256:
+    if isinstance(images, MatchedImages) and images.model == model.sha256:
         return images
     if model.classes is None:
         return _unnamed(model, images, matching)
@@ -45,21 +45,21 @@ def meeting(model: LoadedModel, images: Images, matching: str = BY_NAME) -> Matc
         return _kept(model, images, _numbers(images))
     if names == classes:
         said = f"The images' {_count(names)} are the model's, by the same names and numbers."
-        return _kept(model, images, Numbered("own", said))
+        return _kept(model, images, ClassMatch("own", said))
     if matching == BY_POSITION:
         return _renamed(model, images, _by_position(names, classes))
     return _by_name(model, images)
 
 
-def _kept(model: LoadedModel, images: Images, numbered: Numbered) -> Matched:
-    return Matched(images, numbered, images.classes, images.scheme, model.sha256)
+def _kept(model: LoadedModel, images: Images, numbered: ClassMatch) -> MatchedImages:
+    return MatchedImages(images, numbered, images.classes, images.scheme, model.sha256)
 
 
-def _renamed(model: LoadedModel, images: Images, numbered: Numbered) -> Matched:
-    return Matched(images, numbered, model.classes or (), model.scheme or model.name, model.sha256)
+def _renamed(model: LoadedModel, images: Images, numbered: ClassMatch) -> MatchedImages:
+    return MatchedImages(images, numbered, model.classes or (), model.scheme or model.name, model.sha256)
 
 
-def _unnamed(model: LoadedModel, images: Images, matching: str) -> Matched:
+def _unnamed(model: LoadedModel, images: Images, matching: str) -> MatchedImages:
     names = images.classes
     if not names:
         return _kept(model, images, _numbers(images))
@@ -75,27 +75,29 @@ def _unnamed(model: LoadedModel, images: Images, matching: str) -> Matched:
         f"{model.name} names no classes: the images' {_count(names)} are taken for its outputs in their "
         f"order, {names[0]!r} for output 0 and so on."
     )
-    return _kept(model, images, Numbered(BY_POSITION, said))
+    return _kept(model, images, ClassMatch(BY_POSITION, said))
 
 
-def _numbers(images: Images) -> Numbered:
+def _numbers(images: Images) -> ClassMatch:
     labels = images.rows()["label"].to_numpy()
     if not (labels >= 0).any():
-        return Numbered("none", "The images have no labels.")
-    return Numbered("numbers", "The images' labels are numbers without names: those of the model's outputs.")
+        return ClassMatch("none", "The images have no labels.")
+    return ClassMatch(
+        "numbers", "The images' labels are numbers without names: those of the model's outputs."
+    )
 
 
-def _by_position(names: Sequence[str], classes: Sequence[str]) -> Numbered:
+def _by_position(names: Sequence[str], classes: Sequence[str]) -> ClassMatch:
     pairs = [(a, b) for a, b in zip(names, classes, strict=False) if a != b]
     other = ", ".join(f"{a!r} for {b!r}" for a, b in pairs[:SHOWN])
     more = " and so on" if len(pairs) > SHOWN else ""
     beyond = len(names) - len(classes)
     left = f" {beyond:,} of them are beyond the model's {_count(classes)}." if beyond > 0 else ""
     said = f"The images' {_count(names)} are taken for the model's by position: {other}{more}.{left}"
-    return Numbered(BY_POSITION, said)
+    return ClassMatch(BY_POSITION, said)
 
 
-def _by_name(model: LoadedModel, images: Images) -> Matched:
+def _by_name(model: LoadedModel, images: Images) -> MatchedImages:
     names, classes = images.classes, model.classes or ()
     finder = Finder(classes, model.wnids or ())
     found = [_place(finder, name, k, len(names) == len(classes)) for k, name in enumerate(names)]
@@ -104,13 +106,13 @@ def _by_name(model: LoadedModel, images: Images) -> Matched:
     numbers = np.array([places[0] if len(places) == 1 else -1 for places in found], np.int64)
     if np.array_equal(numbers, np.arange(len(classes))):
         said = f"The images' {_count(names)} are the model's by name, with the same numbers."
-        return _kept(model, images, Numbered(BY_NAME, said))
-    return _renamed(model, images, Numbered(BY_NAME, _told(names, classes, numbers), numbers))
+        return _kept(model, images, ClassMatch(BY_NAME, said))
+    return _renamed(model, images, ClassMatch(BY_NAME, _told(names, classes, numbers), numbers))
 
 
 def _place(finder: Finder, name: str, position: int, as_many: bool) -> list[int]:
     """The classes that ``name`` means; of several, the one of the same number where there are as many."""
-    places = finder.places(name)
+    places = finder.find_classes(name)
     return [position] if as_many and position in places else places
 
 

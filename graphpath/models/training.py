@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from graphpath.data.base import Images
-from graphpath.data.rows import labels_of
+from graphpath.data.rows import read_labels
 from graphpath.errors import DataError, ModelError
 from graphpath.models.architectures import build
 from graphpath.models.checkpoint import check_writable, save_checkpoint
@@ -154,7 +154,7 @@ def _known(module: nn.Module, images: Images) -> dict[str, object]:
 
 def evaluate(module: nn.Module, images: Images, batch: int = 256) -> float:
     """The share of ``images`` whose label has the largest logit. ``module`` should be in eval mode."""
-    right = predicted(module, images, batch) == labels_of(images.rows())
+    right = predicted(module, images, batch) == read_labels(images.rows())
     return int(right.sum()) / max(len(images), 1)
 
 
@@ -171,7 +171,7 @@ def predicted(module: nn.Module, images: Images, batch: int = 256) -> npt.NDArra
 
 def _check(train_images: Images, test_images: Images) -> None:
     for images in (train_images, test_images):
-        labels = labels_of(images.rows())
+        labels = read_labels(images.rows())
         if not len(labels) or labels.min() < 0:
             raise DataError(f"{images.dataset}/{images.split}: training needs images that all have a class")
     if train_images.shape != test_images.shape:
@@ -219,7 +219,7 @@ def _held(images: Images) -> _Data:
         exact = exact and bool((as_bytes.float() / 255 == pixels).all())
         parts.append(as_bytes if exact else pixels)
     widened = parts if exact else [_floats(part) for part in parts]
-    return _Data(torch.cat(widened), torch.from_numpy(labels_of(images.rows()).astype(np.int64)))
+    return _Data(torch.cat(widened), torch.from_numpy(read_labels(images.rows()).astype(np.int64)))
 
 
 def _floats(stored: torch.Tensor) -> torch.Tensor:

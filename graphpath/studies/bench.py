@@ -15,7 +15,7 @@ import torch
 
 from graphpath.attacks import attack
 from graphpath.data import BaseImages, TensorImages, open_images
-from graphpath.data.rows import balanced
+from graphpath.data.rows import choose_balanced
 from graphpath.errors import StudyError
 from graphpath.ids import digest
 from graphpath.models import LoadedModel, meeting, predicted
@@ -64,7 +64,7 @@ class Bench:
 
     def rest(self, count: int, beside: int) -> BaseImages:
         """``count`` test images that are none of ``images(beside)``. Raises StudyError where none is left."""
-        taken = balanced(self.test.labels, beside, self.seed) if beside < len(self.test) else None
+        taken = choose_balanced(self.test.labels, beside, self.seed) if beside < len(self.test) else None
         left = np.arange(0) if taken is None else np.setdiff1d(np.arange(len(self.test)), taken)
         if not len(left):
             raise StudyError(

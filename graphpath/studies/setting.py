@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from graphpath.data import BaseImages, open_images
-from graphpath.data.composed import ComposedImages, composed
+from graphpath.data.composed import ComposedImages, compose
 from graphpath.errors import StudyError
 from graphpath.ids import digest
 from graphpath.models import (
@@ -153,7 +153,7 @@ def in_pairs(images: BaseImages, count: int, canvas: tuple[int, int] | None = No
     """At most ``count`` canvases of two objects each, and no more than there are images."""
     canvas = canvas or canvas_of(images.shape)
     seed = 0 if images.split == "train" else 1
-    return composed(images, min(count, len(images)), canvas, (2,), seed, f"{images.dataset}-pairs")
+    return compose(images, min(count, len(images)), canvas, (2,), seed, f"{images.dataset}-pairs")
 
 
 def halved(canvas: tuple[int, int]) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from graphpath.data import Images, Matched
+from graphpath.data import Images, MatchedImages
 from graphpath.errors import NetworkError
 from graphpath.ids import digest
 from graphpath.models import LoadedModel
@@ -34,7 +34,7 @@ class Batches:
     """The images of a set held for a target, some at a time; the model is where and as it shall run."""
 
     model: LoadedModel
-    images: Matched
+    images: MatchedImages
     target: Target
     seed: int
 
@@ -104,7 +104,7 @@ class Batches:
         return max(1, min(64, MEMORY // values))
 
 
-def settled(target: Target, model: LoadedModel, images: Matched) -> Target:
+def settled(target: Target, model: LoadedModel, images: MatchedImages) -> Target:
     """The target, checked; what points into the network does so by the layer's name."""
     target = asked_for(target)
     checked(target, len(images))
@@ -123,4 +123,4 @@ def originals_of(rows: pa.Table, images: Images) -> np.ndarray:
         -1 if parent is None else int(json.loads(detail).get("predicted", -1)) for parent, detail in details
     ]
     found = np.array(known, np.int64)
-    return images.numbered.of(found) if isinstance(images, Matched) else found
+    return images.numbered.renumber(found) if isinstance(images, MatchedImages) else found

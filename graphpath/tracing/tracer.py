@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from graphpath import __version__
-from graphpath.data import Given, Labels, Matched, as_images
+from graphpath.data import Given, Labels, MatchedImages, as_images
 from graphpath.errors import MethodError
 from graphpath.ids import BLOCK, digest
 from graphpath.models import BY_NAME, LoadedModel, as_loaded, meeting
@@ -219,7 +219,7 @@ def _check_counts(images: int, routes: int, max_edges: int | None, batch: int | 
 
 def _describe(
     model: LoadedModel,
-    images: Matched,
+    images: MatchedImages,
     method: Method[Any],
     options: dict[str, Any],
     target: Target,
@@ -241,7 +241,7 @@ def _describe(
         "parameters": parameters,
         "model": model.described(),
         "dataset": {"name": images.dataset, "split": images.split, "images": len(images)},
-        "labels": images.numbered.described(),
+        "labels": images.numbered.describe(),
         "seeds": {"seed": seed},
         "versions": {
             "graphpath": __version__,

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from graphpath.data import Given, Labels, Matched, as_images
+from graphpath.data import Given, Labels, MatchedImages, as_images
 from graphpath.errors import MethodError, QueryParameterError
 from graphpath.models import BY_NAME, LoadedModel, as_loaded, meeting
 from graphpath.network import Network, take_apart
@@ -126,7 +126,7 @@ class _Case:
 
     network: Network
     model: LoadedModel
-    images: Matched
+    images: MatchedImages
 
     @property
     def first(self) -> int:
@@ -221,7 +221,7 @@ def _check_counts(draws: int, batch: int | None) -> None:
         )
 
 
-def _check_target(given: Class | Tensor, measure: str, images: Matched) -> Class | Tensor:
+def _check_target(given: Class | Tensor, measure: str, images: MatchedImages) -> Class | Tensor:
     target = asked_for(given)
     if not isinstance(target, str | int | Tensor):
         raise MethodError(f"target={target!r}: verify watches the logit of a class; expected one class each.")

@@ -362,9 +362,9 @@ def test_images_outside_of_the_range_are_refused(digits_model: Digits, tmp_path:
 
 
 def test_success_rate_needs_a_set_of_an_attack(tmp_path: Path) -> None:
-    from graphpath.data.rows import categories_of
+    from graphpath.data.rows import build_categories
     from graphpath.record.imageset import write_image_set
 
     with pytest.raises(RecordError, match="not an image set that an attack wrote"):
-        success_rate(write_image_set(tmp_path / "set", [], categories_of("none", ())))
+        success_rate(write_image_set(tmp_path / "set", [], build_categories("none", ())))
     assert as_loaded(nn.Flatten()).name == "Flatten"

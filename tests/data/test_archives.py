@@ -170,8 +170,8 @@ def test_the_cache_has_a_limit_and_says_what_it_removed(
     (note,) = open_images(three).notes
     assert "what it held of 1 archives is removed" in note and str(own_cache) in note
     made: list[Path] = []
-    unpacked = index.unpacked
-    monkeypatch.setattr(cache, "unpacked", lambda path, target: made.append(path) or unpacked(path, target))
+    unpacked = index.unpack
+    monkeypatch.setattr(cache, "unpack", lambda path, target: made.append(path) or unpacked(path, target))
     open_images(one), open_images(three)
     assert made == []
     open_images(two)
@@ -199,7 +199,7 @@ def test_a_full_disk_is_told(tmp_path: Path, own_cache: Path, monkeypatch: pytes
     def full(path: Path, target: Path) -> index.Index:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cache, "unpacked", full)
+    monkeypatch.setattr(cache, "unpack", full)
     with pytest.raises(DataError, match=r"cannot be unpacked to the cache .*\(No space left on device\)"):
         open_images(tarred(tmp_path / "a.tar.gz", CONTENTS))
     assert list(own_cache.iterdir()) == []

@@ -18,7 +18,7 @@ from PIL import Image
 from graphpath.data import cache, index, open_images
 from graphpath.data.decode import decode
 from graphpath.data.fit import fit
-from graphpath.data.layout import Listing, arrange, unwrapped
+from graphpath.data.layout import Listing, arrange, count_wrappers
 from graphpath.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -165,7 +165,7 @@ def test_layout_takes_nested_folders_as_their_class() -> None:
     ],
 )
 def test_folders_that_mean_nothing_are_left_out(names: list[str], depth: int) -> None:
-    assert unwrapped(Listing(names, [])) == depth
+    assert count_wrappers(Listing(names, [])) == depth
 
 
 @pytest.mark.parametrize(
@@ -187,8 +187,8 @@ def test_a_tar_is_indexed_once_and_again_when_it_changes(
     tmp_path: Path, contents: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scans: list[Path] = []
-    scan: Callable[[Path, Path], index.Index] = index.unpacked
-    monkeypatch.setattr(cache, "unpacked", lambda path, plain: scans.append(path) or scan(path, plain))
+    scan: Callable[[Path, Path], index.Index] = index.unpack
+    monkeypatch.setattr(cache, "unpack", lambda path, plain: scans.append(path) or scan(path, plain))
     tar = make_tar(tmp_path / "pets.tar.gz", contents, "w:gz")
     first = open_images(tar)
     assert torch.equal(open_images(tar).batch(0, 3), first.batch(0, 3))

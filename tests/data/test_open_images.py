@@ -18,7 +18,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from graphpath.data import Images, open_images
-from graphpath.data.rows import balanced, categories_of
+from graphpath.data.rows import build_categories, choose_balanced
 from graphpath.errors import DataError
 from graphpath.ids import category_id, sample_id
 from graphpath.record.schema import TABLES
@@ -62,7 +62,7 @@ def test_rows_are_the_samples_table_of_the_record() -> None:
 
 
 def test_categories_follow_the_classes() -> None:
-    table = categories_of("digits", ("zero", "one"))
+    table = build_categories("digits", ("zero", "one"))
     assert table.schema.equals(TABLES["categories"])
     assert table["category"].to_pylist() == [category_id("digits", 0), category_id("digits", 1)]
 
@@ -85,7 +85,7 @@ def test_limit_is_balanced_seeded_and_keeps_the_ids() -> None:
 @given(st.lists(st.integers(-1, 4), max_size=60), st.integers(0, 70), st.integers(0, 5))
 def test_balanced_takes_as_evenly_as_the_classes_allow(labels: list[int], count: int, seed: int) -> None:
     array = np.array(labels, dtype=np.int32)
-    chosen = balanced(array, count, seed)
+    chosen = choose_balanced(array, count, seed)
     assert len(chosen) == min(count, len(array))
     assert (np.diff(chosen) > 0).all()
     taken = {label: int((array[chosen] == label).sum()) for label in set(labels)}
@@ -93,7 +93,7 @@ def test_balanced_takes_as_evenly_as_the_classes_allow(labels: list[int], count:
     for label, number in taken.items():
         # A class gives fewer than another only by one, or because it has no more.
         assert number >= most - 1 or number == labels.count(label)
-    assert set(balanced(array, count // 2, seed)) <= set(chosen)
+    assert set(choose_balanced(array, count // 2, seed)) <= set(chosen)
 
 
 def test_a_subset_can_be_reordered_and_checked() -> None:

@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, Subset, SubsetRandomSampler, TensorDataset
 
 from graphpath.data import LoaderImages, TensorImages, open_images
-from graphpath.data.rows import categories_of, sample_rows
+from graphpath.data.rows import build_categories, build_sample_rows
 from graphpath.errors import DataError, RecordError
 from graphpath.record.imageset import ImagePart, write_image_set
 
@@ -114,9 +114,9 @@ def test_a_loaders_pixels_are_finite() -> None:
 
 
 def stored_set(path: Path) -> None:
-    rows = sample_rows("mine", "test", LABELS.numpy(), index=list(range(10)))
+    rows = build_sample_rows("mine", "test", LABELS.numpy(), index=list(range(10)))
     parts = [ImagePart(rows.slice(a, b - a), PIXELS[a:b].numpy()) for a, b in ((0, 4), (4, 5), (5, 10))]
-    write_image_set(path, parts, categories_of("things", ("x", "y", "z")))
+    write_image_set(path, parts, build_categories("things", ("x", "y", "z")))
 
 
 def test_an_image_set_is_opened_by_its_path(tmp_path: Path) -> None:

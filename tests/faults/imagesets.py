@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from graphpath.data import TensorImages, open_images
-from graphpath.data.rows import categories_of
+from graphpath.data.rows import build_categories
 from graphpath.record.imageset import DESCRIPTION, ImagePart, write_image_set
 from tests.faults.harness import Attempt, Loop, Wrong
 from tests.faults.mutate import Random, mutated
@@ -22,7 +22,7 @@ def _prepare(folder: Path) -> Attempt:
     pixels = torch.from_numpy(np.random.default_rng(0).random((6, 1, 3, 3), dtype=np.float32))
     rows = TensorImages(pixels, [0, 1, 2, 0, 1, 2]).rows()
     parts = [ImagePart(rows.slice(at, 3), pixels[at : at + 3].numpy()) for at in (0, 3)]
-    made = write_image_set(folder / "set", parts, categories_of("things", ("x", "y", "z")), {"a": 1}).path
+    made = write_image_set(folder / "set", parts, build_categories("things", ("x", "y", "z")), {"a": 1}).path
     files = sorted(file for file in made.rglob("*") if file.is_file())
     whole = {file: file.read_bytes() for file in files}
 

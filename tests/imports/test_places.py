@@ -153,12 +153,12 @@ from graphpath.imports import import_edges
 import graphpath.imports.recorded as recorded
 from tests.imports.test_lists import MAPPING
 if sys.argv[3:]:
-    fill = recorded._fill
+    fill = recorded._write_tables
     def stop(*given):
         fill(*given)
         print("filled", flush=True)
         sys.stdin.read()
-    recorded._fill = stop
+    recorded._write_tables = stop
 import_edges([sys.argv[1]], MAPPING, out=sys.argv[2])
 """
 

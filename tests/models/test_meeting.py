@@ -18,8 +18,8 @@ from torch import nn
 
 import graphpath as gp
 from graphpath.attacks import attack
-from graphpath.data import Matched, TensorImages, open_images
-from graphpath.data.classes import Finder, plain, wnid_of
+from graphpath.data import MatchedImages, TensorImages, open_images
+from graphpath.data.classes import Finder, find_wnid, simplify
 from graphpath.errors import DataError, MethodError, ModelError
 from graphpath.models import LoadedModel, meeting, weights_digest
 
@@ -65,12 +65,12 @@ def images(classes: Sequence[str], labels: Sequence[int], **facts: Any) -> Tenso
 )
 def test_a_class_is_found_by_any_spelling(name: str, found: int) -> None:
     classes = ("great_white_shark", "tench, Tinca tinca", "n02391049 zebra", "3", "0 - zero", "gro\u0308ße")
-    assert Finder(classes).places(name) == [found]
+    assert Finder(classes).find_classes(name) == [found]
 
 
 def test_numbers_are_names_and_signs_are_kept() -> None:
     finder = Finder(("7", "07", "-1", "1", "a-b"))
-    assert [finder.places(name) for name in ("7", "07", "007", "-1", "1", "A B", "")] == [
+    assert [finder.find_classes(name) for name in ("7", "07", "007", "-1", "1", "A B", "")] == [
         [0],
         [1],
         [],
@@ -83,10 +83,10 @@ def test_numbers_are_names_and_signs_are_kept() -> None:
 
 def test_a_wordnet_id_decides_where_both_have_one() -> None:
     finder = Finder(("crane", "crane"), ("n02012849", "n03126707"))
-    assert finder.places("n03126707_crane") == [1]
-    assert finder.places("crane") == [0, 1]
-    assert finder.places("n00000001_crane") == []
-    assert (wnid_of("xn02012849"), wnid_of("n020128491"), plain("A_b  C")) == (None, None, "a b c")
+    assert finder.find_classes("n03126707_crane") == [1]
+    assert finder.find_classes("crane") == [0, 1]
+    assert finder.find_classes("n00000001_crane") == []
+    assert (find_wnid("xn02012849"), find_wnid("n020128491"), simplify("A_b  C")) == (None, None, "a b c")
 
 
 # ---- the two sides meet ------------------------------------------------------------------------------
@@ -196,8 +196,10 @@ def test_imagenet_folders_find_torchvisions_classes() -> None:
     finder = Finder(ResNet18_Weights.DEFAULT.meta["categories"], wnids())
     for row in rows:
         label = int(row["index"])
-        assert finder.places(f"{row['wnid']}_{row['name']}") == finder.places(row["wnid"]) == [label]
-    by_name = [finder.places(row["name"]) for row in rows]
+        assert (
+            finder.find_classes(f"{row['wnid']}_{row['name']}") == finder.find_classes(row["wnid"]) == [label]
+        )
+    by_name = [finder.find_classes(row["name"]) for row in rows]
     # The list has crane and maillot twice; torchvision calls the other "crane bird" and "maillot tank suit".
     other = {label: places for label, places in enumerate(by_name) if places != [label]}
     assert other == {134: [517], 639: [638]}
@@ -273,4 +275,4 @@ def test_labels_that_are_no_classes_are_refused(labels: list[Any]) -> None:
 def test_matching_once_is_enough() -> None:
     known = model(("cat", "dog"))
     met = meeting(known, images(("dog",), [0]))
-    assert isinstance(met, Matched) and meeting(known, met) is met
+    assert isinstance(met, MatchedImages) and meeting(known, met) is met

@@ -20,7 +20,7 @@ import torch
 from graphpath.analysis import portion_hot
 from graphpath.data import BaseImages, TensorImages
 from graphpath.data.composed import ComposedImages, Placement
-from graphpath.data.rows import balanced
+from graphpath.data.rows import choose_balanced
 from graphpath.errors import StudyError
 from graphpath.record import Trace
 from graphpath.studies import drawings
@@ -95,10 +95,10 @@ def staged(bench: Bench) -> Scene:
     test = bench.setting.images()
     if not isinstance(test, ComposedImages):
         raise StudyError("lyu/movement needs images of two objects: it composes them itself of --data.")
-    chosen = balanced(test.labels, min(int(bench.options["images"]), len(test)), bench.seed)
+    chosen = choose_balanced(test.labels, min(int(bench.options["images"]), len(test)), bench.seed)
     half = test.shape[2] // 2
     top, spare = (test.shape[1] - test.objects.shape[1]) // 2, (half - test.objects.shape[2]) // 2
-    left = np.where(test.where.leftmost(), spare, half + spare)
+    left = np.where(test.where.find_leftmost(), spare, half + spare)
     middle = Placement(test.where.canvas, test.where.source, np.full_like(left, top), left)
     pixels, mover, still = _painted(test, middle, chosen)
     images = TensorImages(
@@ -141,7 +141,7 @@ def _moved(
     """Where objects are once the mover of each chosen canvas has moved by its own whole pixels."""
     where, by = scene.where, np.zeros((2, canvases), np.int64)
     by[:, scene.chosen] = down, right
-    top, left = (by[:, where.canvas] * where.leftmost()) + np.stack([where.top, where.left])
+    top, left = (by[:, where.canvas] * where.find_leftmost()) + np.stack([where.top, where.left])
     return Placement(where.canvas, where.source, top, left)
 
 
@@ -152,10 +152,10 @@ def _painted(
     above = -test.objects.shape[1]  # where an object is cut off whole
     alone = [
         Placement(where.canvas, where.source, np.where(kept, where.top, above), where.left)
-        for kept in (where.leftmost(), ~where.leftmost())
+        for kept in (where.find_leftmost(), ~where.find_leftmost())
     ]
-    mover, still = (test.painted(one, chosen).amax(1).numpy() > FOREGROUND for one in alone)
-    return test.painted(where, chosen), mover, still
+    mover, still = (test.paint(one, chosen).amax(1).numpy() > FOREGROUND for one in alone)
+    return test.paint(where, chosen), mover, still
 
 
 def changed(
