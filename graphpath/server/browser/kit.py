@@ -30,7 +30,11 @@ def export_kit(folder: Path, known: Mapping[str, Query] | None = None) -> list[P
         ServerError: a file cannot be written.
     """
     queries = (catalogue() if known is None else known).values()
-    contents = {"graphpath.grass": grass().encode(), ARCHIVE: build_archive(known), "guide.md": read_guide().encode()}
+    contents = {
+        "graphpath.grass": grass().encode(),
+        ARCHIVE: build_archive(known),
+        "guide.md": read_guide().encode(),
+    }
     contents |= {f"queries/{query.name}.cypher": format_favourite(query).encode() for query in queries}
     written = []
     for name, content in contents.items():
