@@ -102,6 +102,8 @@ NODES: Final[tuple[NodeType, ...]] = (
             "comparable": "STRING",  # runs with the same value are compared by RESEMBLES
             "complete": "BOOL",
             **OPTIONS,
+            "name": "STRING",  # that it was given when it was traced; null without one
+            "loaded": "STRING",  # date and time, UTC; null where an older graphpath loaded it
         },
     ),
     NodeType(
@@ -282,6 +284,9 @@ RELATIONSHIPS: Final[tuple[RelationshipType, ...]] = (
         },
     ),
 )
+
+LATER: Final[dict[str, tuple[str, ...]]] = {"Run": ("name", "loaded")}
+"""Properties that came to this version of the schema after stores of it were made, the last of their node."""
 
 NODE: Final[dict[str, NodeType]] = {node.label: node for node in NODES}
 RELATIONSHIP: Final[dict[str, RelationshipType]] = {r.name: r for r in RELATIONSHIPS}

@@ -69,6 +69,7 @@ def write_trace(
     path: str | Path,
     *,
     run: str = "run",
+    name: str | None = None,
     seed: int = 0,
     samples: int = 12,
     classes: int = 4,
@@ -99,6 +100,7 @@ def write_trace(
         path,
         {
             "id": run,
+            **({"name": name} if name else {}),
             "method": method,
             "parameters": parameters or {"theta": 0.5},
             "model": {"name": "toy", "sha256": weights},

@@ -19,9 +19,12 @@ REACHES = {
     "addresses": set(),
     "ids": set(),
     "plugins": set(),
+    "naming": {"errors"},
+    "progress": set(),
     "printable": set(),
     "schema": set(),
     "shares": set(),
+    "spoken": set(),
     "sql": set(),
     "locks": {"errors"},
     "tars": {"errors"},
@@ -79,7 +82,21 @@ REACHES = {
 }
 """What a part may import besides ``ANYWHERE``. Nothing reaches back toward images or caller."""
 
-ANYWHERE = {"addresses", "errors", "extras", "ids", "locks", "plugins", "printable", "schema", "sql", "tars"}
+ANYWHERE = {
+    "addresses",
+    "errors",
+    "extras",
+    "ids",
+    "locks",
+    "naming",
+    "plugins",
+    "printable",
+    "progress",
+    "schema",
+    "spoken",
+    "sql",
+    "tars",
+}
 
 OWNERS = {
     "torch": {

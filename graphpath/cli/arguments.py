@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from graphpath.cli.notes import heed
+from graphpath.cli.say import say
 from graphpath.errors import DataError, QueryParameterError
 
 if TYPE_CHECKING:
@@ -90,7 +91,34 @@ StoreUri = Annotated[
     ),
 ]
 Database = Annotated[str | None, typer.Option("--database", help="The database of a Neo4j server.")]
-RunName = Annotated[str | None, typer.Option("--run", help="The run, where the store holds several.")]
+RunName = Annotated[
+    str | None,
+    typer.Option(
+        "--run", help="The run, where the store holds several: latest, its name, or how its id begins."
+    ),
+]
+
+
+def find_run(store: Store, run: str | None, *, unfinished: bool = False) -> str | None:
+    """The id of the run that ``run`` means, said on stderr where it was not named whole."""
+    if run is None:
+        return None
+    chosen = store.chosen_run(run, unfinished=unfinished)
+    if chosen.note:
+        say(chosen.note, err=True)
+    return chosen.run
+
+
+def with_runs(store: Store, parameters: dict[str, Any]) -> dict[str, Any]:
+    """A query's ``parameters`` with the ids of the runs that they mean, said as by :func:`find_run`."""
+    from graphpath.queries.runner import RUNS
+
+    def found(value: Any) -> Any:
+        if isinstance(value, str) and value:
+            return ",".join(str(find_run(store, one.strip())) for one in value.split(","))
+        return value
+
+    return {name: found(value) if name in RUNS else value for name, value in parameters.items()}
 
 
 Queries = Annotated[

@@ -13,11 +13,12 @@ INTERRUPTED = "the same command finishes the deletion"
 
 
 def command(
-    run: Annotated[str, typer.Argument(help="The run's id, as graphpath runs shows it.")],
+    run: Annotated[str, typer.Argument(help="The run: latest, its name, or how its id begins.")],
     store: a.StoreUri,
     database: a.Database = None,
 ) -> None:
     """Delete a run and what only it brought; its trace on disk stays."""
     with a.open_store(store, database) as kept:
-        kept.delete(run)
-    say(f"run {run} deleted from {store}")
+        found = str(a.find_run(kept, run, unfinished=True))
+        kept.delete(found)
+    say(f"run {found} deleted from {store}")

@@ -45,7 +45,8 @@ def fit(
     reference: Annotated[
         str | None,
         typer.Option(
-            "--reference", help="The run whose class pathways to use [default: with most originals]"
+            "--reference",
+            help="The run whose class pathways to use, as --run takes it [default: with most originals]",
         ),
     ] = None,
     attack: Annotated[
@@ -71,7 +72,7 @@ def fit(
         detector = fit_detector(
             kept,
             kind,
-            reference=reference,
+            reference=a.find_run(kept, reference),
             attacks=attack or (),
             share=share,
             false_alarms=false_alarms,

@@ -23,6 +23,7 @@ from graphpath.cli.notes import noting
 from graphpath.cli.say import console, styled
 from graphpath.errors import GraphpathError
 from graphpath.extras import missing
+from graphpath.spoken import on_command_line
 
 debugging: ContextVar[bool] = ContextVar("debugging", default=False)
 CLOSED_PIPE: Final = 141
@@ -36,7 +37,7 @@ def guarded(verb: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(verb)
     def run(*args: Any, **options: Any) -> None:
         try:
-            with noting():
+            with noting(), on_command_line():
                 verb(*args, **options)
             flush()
         except GraphpathError as error:

@@ -43,6 +43,11 @@ class Output:
         """Whether a program reads what is shown: then nothing else goes to stdout."""
         return self.csv or self.json
 
+    @property
+    def is_table(self) -> bool:
+        """Whether a person reads it."""
+        return not self.machine and self.parquet is None
+
     def show(self, frame: pd.DataFrame, columns: list[str] | None = None) -> None:
         """Print ``frame``, or write it to the Parquet file; a table has only ``columns``, where given."""
         if self.parquet is not None:

@@ -43,7 +43,7 @@ def command(
 
     pixels = [_pixels(spec, root, split, size, exif) for spec in data or []]
     with a.open_store(store, database) as kept:
-        page = write_report(kept, out, run=run, images=pixels, samples=samples, pairs=pairs)
+        page = write_report(kept, out, run=a.find_run(kept, run), images=pixels, samples=samples, pairs=pairs)
     say(f"{page}: {page.stat().st_size / 1e6:.1f} MB")
 
 

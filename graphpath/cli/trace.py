@@ -109,6 +109,9 @@ def command(
         Path | None,
         typer.Option("--fitted-on", help="A trace whose images the method learns from instead of these."),
     ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="What the run is called, as --run of other verbs takes it.")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Finish an interrupted trace in OUT.")
     ] = True,
@@ -142,6 +145,7 @@ def command(
             batch=work.batch,
             progress=shown.to,
             fitted_on=fitted_on,
+            name=name,
             **_options(theta, sparsity, option or []),
         )
     if not speaks:

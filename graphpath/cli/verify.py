@@ -81,7 +81,7 @@ def command(
                 store=kept,
                 query=name,
                 cypher=cypher,
-                parameters=parameters,
+                parameters=parameters if name is None else a.with_runs(kept, parameters),
                 by=by,
                 layers=None if layers is None else [layer.strip() for layer in layers.split(",")],
                 mode=mode,

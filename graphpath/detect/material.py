@@ -13,7 +13,9 @@ import numpy.typing as npt
 from graphpath.analysis.resemblance import members
 from graphpath.detect import features
 from graphpath.errors import RunNotFound, StoreError
+from graphpath.naming import listed
 from graphpath.queries import whole
+from graphpath.spoken import argument
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,6 +94,8 @@ def choose_runs(store: Store, reference: str | None, runs: Sequence[str] = ()) -
     """
     found = store.query("runs/all")
     found = found[found.complete]
+    reference = None if reference is None else store.find_run(reference)
+    runs = [store.find_run(run) for run in runs]
     _check_known(store, found, [*([] if reference is None else [reference]), *runs])
     if reference is not None:
         alike = found[found.comparable == found.set_index("run").comparable[reference]]
@@ -102,8 +106,8 @@ def choose_runs(store: Store, reference: str | None, runs: Sequence[str] = ()) -
         raise StoreError(f"{store.uri} holds no run of attacked images: {REMEDY}.")
     if attacked.comparable.nunique() > 1:
         raise StoreError(
-            f"{store.uri} holds attacked runs of several models, methods or options: say with reference= "
-            f"(--reference) whose class pathways to use; there are {', '.join(found.run)}."
+            f"{store.uri} holds attacked runs of several models, methods or options: say with "
+            f"{argument('reference')} whose class pathways to use; there are {listed(found.run)}."
         )
     alike = found[found.comparable == attacked.comparable.iloc[0]]
     sizes = {run: _count_samples(store, run, "original") for run in alike.run}
@@ -114,7 +118,7 @@ def _check_known(store: Store, found: pd.DataFrame, names: list[str]) -> None:
     for run in names:
         if run not in found.run.tolist():
             raise RunNotFound(
-                f"There is no run {run!r} in {store.uri}; it holds {', '.join(found.run) or 'none'}."
+                f"{store.uri} holds no complete run {run!r}; it holds: {listed(found.run) or 'none'}."
             )
 
 

@@ -10,17 +10,21 @@ import networkx as nx
 import pandas as pd
 import pyarrow as pa
 
-from graphpath import ids
+from graphpath import ids, naming
 from graphpath.errors import QueryFailed, QueryParameterError, RunNotFound
+from graphpath.naming import listed
 from graphpath.queries.files import Query, find
 from graphpath.queries.frame import to_frame
 from graphpath.queries.graph import to_graph
 from graphpath.queries.limits import cut, one_more, unlimited
 from graphpath.queries.parameters import Value, bind, coerce, params_line, placeholders
 from graphpath.queries.variants import NOTES, VARIANT, left_open, meant
+from graphpath.spoken import argument
 
 TIMEOUT: Final = 600.0
 """Seconds that a named query may take, all its statements together, when nobody says otherwise."""
+RUNS: Final = ("run", "runs", "references")
+"""Parameters that name runs."""
 Answer = TypeVar("Answer")
 
 
@@ -30,7 +34,7 @@ class State(Protocol):
     @property
     def dialect(self) -> str: ...
 
-    def execute(self, text: str, parameters: Mapping[str, object]) -> pa.Table: ...
+    def execute(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table: ...
 
 
 class Queryable(Protocol):
@@ -52,7 +56,8 @@ class Queryable(Protocol):
 def query(store: Queryable, name: str, /, *, timeout: object = TIMEOUT, **parameters: object) -> pd.DataFrame:
     """The answer of the named query as a data frame with the columns that its header promises.
 
-    ``run`` is filled in where the store holds exactly one complete run, and ``runs`` with every complete
+    A run is named by its id, its name, how its id begins, or "latest" (:meth:`Store.find_run`). ``run`` is
+    filled in where the store holds exactly one complete run, and ``runs`` with every complete
     run where all were traced alike (same model and method). A ``variant`` that is not given means the run's
     originals, or its only variant where it holds none. ``attrs["limit_reached"]`` of the frame says whether
     there is more than a limit of the query let through, and ``attrs["limits"]`` which one; such a parameter
@@ -113,6 +118,12 @@ def graph(
 
 def explain(store: Queryable, name: str, /, **parameters: object) -> str:
     """The Cypher of the named query as this store runs it: ``cypher`` for its engine."""
+    found = find(name, store.queries)
+    given = {one: value for one, value in parameters.items() if one in found.parameters and one in RUNS}
+    if given:
+        known = coerce(found.name, found.parameters, given)
+        meant, _ = store.read(lambda state: _meant(state, known, _answer(state, "runs/all", {})))
+        parameters = {**parameters, **meant}
     return cypher(name, store.dialect, store.queries, **parameters)
 
 
@@ -162,13 +173,35 @@ def _settled(
 ) -> tuple[dict[str, Value], list[str]]:
     """Every parameter's value, and what is to be said of those that were not given."""
     runs = _answer(state, "runs/all", {})
-    bound = bind(found.name, found.parameters, _with_run(found, parameters, runs))
+    bound, chosen = _meant(
+        state, bind(found.name, found.parameters, _with_run(found, parameters, runs)), runs
+    )
     _check_runs(found, bound, runs)
     if not left_open(found, parameters):
-        return bound, []
+        return bound, chosen
     held = _answer(state, "pathways/samples", {"run": bound["run"], VARIANT: ""})[VARIANT]
     variant, notes = meant(f"Query {found.name}", f"run {bound['run']!r}", [str(name) for name in held])
-    return {**bound, VARIANT: variant}, notes
+    return {**bound, VARIANT: variant}, [*chosen, *notes]
+
+
+def _meant(
+    state: State, bound: Mapping[str, Value], runs: pd.DataFrame
+) -> tuple[dict[str, Value], list[str]]:
+    """``bound`` with the ids of the runs that it means, and what is to be said of these."""
+    known = set(runs.run)
+    asked = [run for run in _named_runs(bound) if run not in known]
+    if not asked:
+        return dict(bound), []
+    held = naming.held(state)
+    found = {run: chosen for run in asked if (chosen := naming.choose(str(run), held))}
+
+    def meant(value: Value) -> Value:
+        if isinstance(value, list):
+            return [found[run].run if run in found else run for run in value]
+        return found[value].run if value in found else value
+
+    whole = {name: meant(value) if name in RUNS else value for name, value in bound.items()}
+    return whole, [chosen.note for chosen in found.values() if chosen.note]
 
 
 def _check_engine(store: Queryable, found: Query) -> None:
@@ -217,7 +250,7 @@ def _complete(runs: pd.DataFrame) -> pd.DataFrame:
 def _only_run(found: Query, complete: pd.DataFrame) -> str:
     if len(complete) > 1:
         raise QueryParameterError(
-            f"Query {found.name} needs run=; the store holds several: {', '.join(complete.run)}."
+            f"Query {found.name} needs {argument('run')}; the store holds several: {listed(complete.run)}."
         )
     return str(complete.run.iloc[0])
 
@@ -225,8 +258,8 @@ def _only_run(found: Query, complete: pd.DataFrame) -> str:
 def _comparable_runs(found: Query, complete: pd.DataFrame) -> list[str]:
     if complete.comparable.nunique() > 1:
         raise QueryParameterError(
-            f"Query {found.name} needs runs=[...]: the store holds runs of several models, methods or "
-            f"options, which are not compared with each other: {', '.join(complete.run)}."
+            f"Query {found.name} needs {argument('runs', '[...]')}: the store holds runs of several models, "
+            f"methods or options, which are not compared with each other: {listed(complete.run)}."
         )
     return [str(run) for run in complete.run]
 
@@ -236,7 +269,7 @@ def _check_runs(found: Query, bound: Mapping[str, Value], runs: pd.DataFrame) ->
     state = dict(zip(runs.run, runs.complete, strict=True))
     for run in [*_named_runs(bound), *_owners(bound, state)]:
         if run not in state:
-            known = ", ".join(state) or "none"
+            known = listed(state) or "none"
             raise RunNotFound(f"Query {found.name}: there is no run {run!r} in the store; it holds: {known}.")
         if not state[run]:
             raise RunNotFound(
@@ -245,10 +278,9 @@ def _check_runs(found: Query, bound: Mapping[str, Value], runs: pd.DataFrame) ->
 
 
 def _named_runs(bound: Mapping[str, Value]) -> list[Value]:
-    runs = [bound["run"]] if "run" in bound else []
-    for name in ("runs", "references"):
-        several = bound.get(name, [])
-        runs += several if isinstance(several, list) else []
+    runs: list[Value] = []
+    for value in (bound[name] for name in RUNS if name in bound):
+        runs += value if isinstance(value, list) else [value]
     return runs
 
 

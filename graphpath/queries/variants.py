@@ -7,6 +7,7 @@ from typing import Final
 
 from graphpath.errors import QueryParameterError
 from graphpath.queries.files import Query
+from graphpath.spoken import argument
 
 ORIGINAL: Final = "original"
 VARIANT: Final = "variant"
@@ -28,10 +29,11 @@ def meant(query: str, run: str, held: Sequence[str]) -> tuple[str, list[str]]:
     """
     others = ", ".join(name for name in held if name != ORIGINAL)
     if ORIGINAL in held or not held:
-        left = f"Of {run} the originals were taken; it also holds variant={others}."
+        left = f"Of {run} the originals were taken; it also holds {argument(VARIANT, others)}."
         return ORIGINAL, [left] if others else []
     if len(held) == 1:
-        return held[0], [f"There are no originals in {run}: variant={held[0]} was taken."]
+        return held[0], [f"There are no originals in {run}: {argument(VARIANT, held[0])} was taken."]
     raise QueryParameterError(
-        f"{query} needs variant=: there are no originals in {run}, but samples of several variants: {others}."
+        f"{query} needs {argument(VARIANT)}: there are no originals in {run}, but samples of several "
+        f"variants: {others}."
     )

@@ -1,7 +1,7 @@
 """The record: a trace as a directory of Parquet files (``graphpath/README.md``, "The record")."""
 
 from graphpath.record.alone import alone
-from graphpath.record.directory import begun, finished
+from graphpath.record.directory import begun, check_same_name, finished
 from graphpath.record.imageset import ImagePart, ImageSet, is_image_set, write_image_set
 from graphpath.record.schema import PARTED, SCHEMA_VERSION, TABLES
 from graphpath.record.table import Table
@@ -19,6 +19,7 @@ __all__ = [
     "TraceWriter",
     "alone",
     "begun",
+    "check_same_name",
     "finished",
     "is_image_set",
     "write_image_set",

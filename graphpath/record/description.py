@@ -23,6 +23,7 @@ ROWS = "rows"
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "id": (str,),
+    "name": (str,),
     "method": (str,),
     "parameters": (dict,),
     "model": (dict,),

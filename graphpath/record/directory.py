@@ -38,6 +38,17 @@ def begun(path: str | Path, run: str) -> bool:
     return False
 
 
+def check_same_name(path: str | Path, name: str) -> None:
+    """Refuse another ``name`` than that of the run begun in ``path``. Raises RecordError."""
+    found = run_of(Path(path))
+    if found.get("name") != name:
+        called = f"called {found['name']!r}" if "name" in found else "without a name"
+        raise RecordError(
+            f"{path} holds run {found['id']!r} {called}, not called {name!r}: a run is named when its trace "
+            "begins. Choose another output directory (--out), or leave out the name."
+        )
+
+
 def finished(path: str | Path, run: str) -> bool:
     """Whether ``path`` holds run ``run`` whole, with every byte as it was written. Raises as ``begun``."""
     path = Path(path)

@@ -42,6 +42,11 @@ class Trace:
         return f"Trace({str(self.path)!r}: {self.run.get('method', '?')}, {rows})"
 
     @property
+    def name(self) -> str | None:
+        """What the run was called when it was traced, if anything."""
+        return self.run.get("name")
+
+    @property
     def verified(self) -> bool:
         """Whether run.json has the digests of the files; traces of before 2026-11-30 have none."""
         return FILES in self.run

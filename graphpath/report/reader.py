@@ -27,7 +27,8 @@ class Reader:
     """One run of a store, the *reference*: its class pathways are what everything is compared with.
 
     Args:
-        run: by default the complete run with the most original samples.
+        run: an id, a name, how an id begins, or "latest"; by default the complete run with the most original
+            samples.
 
     Raises:
         RunNotFound: the store holds no such run, or none that is complete.
@@ -37,10 +38,7 @@ class Reader:
         self.store = store
         self._asked: dict[tuple[str, str], Source] = {}
         self.runs = store.query("runs/all")
-        self.run = run or self._best()
-        if self.run not in set(self.runs.run):
-            known = ", ".join(self.runs.run) or "none"
-            raise RunNotFound(f"There is no run {self.run!r} in {store.uri}; it holds: {known}.")
+        self.run = store.find_run(run) if run else self._best()
 
     def ask(self, query: str, **parameters: object) -> Source:
         """The answer of a named query, whole unless a limit is given, with the question; asked once."""

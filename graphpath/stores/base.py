@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
+from graphpath.errors import RunNotFound
 from graphpath.schema import NODES, RELATIONSHIPS
 
 if TYPE_CHECKING:  # each is slow to import, and a load needs none of them
@@ -16,6 +17,7 @@ if TYPE_CHECKING:  # each is slow to import, and a load needs none of them
     import pandas as pd
     import pyarrow as pa
 
+    from graphpath.naming import Chosen
     from graphpath.queries import Query
     from graphpath.record import Trace
 
@@ -135,7 +137,7 @@ class Store(ABC):
 
     @abstractmethod
     def delete(self, run: str) -> None:
-        """Remove a run and all that only it brought. Raises RunNotFound."""
+        """Remove a run (as :meth:`find_run` takes it) and all that only it brought. Raises RunNotFound."""
 
     @abstractmethod
     def record_verdict(self, verdict: Mapping[str, object], runs: Sequence[str]) -> None:
@@ -156,9 +158,33 @@ class Store(ABC):
         """One row per run: what it is, where its trace was, whether it is complete, and its counts."""
         import pandas as pd
 
-        from graphpath.stores.runs import RUNS, describe
+        from graphpath.stores.runs import describe
 
-        return pd.DataFrame(describe(self.execute(RUNS).to_pylist()))
+        return pd.DataFrame(describe(self))
+
+    def find_run(self, run: str) -> str:
+        """The id of the run that ``run`` means: its id, its name, "latest", or how its id begins.
+
+        An id goes before a name, a name before "latest" (the run loaded last) and the beginning of an id.
+
+        Raises:
+            RunNotFound: there is no such run.
+            QueryParameterError: several runs are meant.
+        """
+        return self.chosen_run(run).run
+
+    def chosen_run(self, run: str, *, unfinished: bool = False) -> Chosen:
+        """As :meth:`find_run`, with a sentence where the run was not named whole.
+
+        "latest" may be a run whose load or deletion never ended only with ``unfinished``.
+        """
+        from graphpath import naming
+
+        runs = naming.held(self)
+        if found := naming.choose(run, runs, unfinished=unfinished):
+            return found
+        known = naming.listed(one.run for one in runs) or "none"
+        raise RunNotFound(f"{self.uri} holds no run {run!r}; it holds: {known}.")
 
     def schema(self) -> pd.DataFrame:
         """One row per property: kind (node or relationship), name, source, target, property, type, key."""

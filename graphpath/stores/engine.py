@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from graphpath.addresses import limit
 from graphpath.errors import QueryFailed, StoreError, StoreUnavailable
-from graphpath.schema import NODES, RELATIONSHIP, RELATIONSHIPS, SCHEMA_VERSION
+from graphpath.schema import LATER, NODE, NODES, RELATIONSHIP, RELATIONSHIPS, SCHEMA_VERSION
 from graphpath.stores.session import RECORDED
 from graphpath.stores.slices import slices
 
@@ -129,15 +129,22 @@ class Session:
         )
 
     def missing(self) -> list[str]:
-        """The tables that the file has not: those that came to the schema after it was made."""
+        """The tables and columns ("Run.name") that came to the schema after the file was made."""
         held = set(self.column("CALL show_tables() RETURN name"))
-        return [name for name in ddl() if name not in held]
+        columns = [f"{table}.{name}" for table in LATER if table in held for name in self._lacking(table)]
+        return [name for name in ddl() if name not in held] + columns
+
+    def _lacking(self, table: str) -> list[str]:
+        held = set(self.column(f"CALL table_info('{table}') RETURN name"))
+        return [name for name in LATER[table] if name not in held]
 
     def migrate(self) -> None:
-        """Make the tables that the file has not."""
+        """Make the tables and columns that the file has not."""
         statements = ddl()
-        for name in self.missing():
-            self.execute(statements[name])
+        for missing in self.missing():
+            table, _, name = missing.partition(".")
+            kind = NODE[table].properties[name] if name else ""
+            self.execute(f"ALTER TABLE {table} ADD {name} {kind}" if name else statements[table])
 
     def execute(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
         """Run one statement and return its rows. Raises QueryFailed."""

@@ -15,7 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphpath.errors import QueryFailed, RunNotFound, StoreError, StoreUnavailable
+from graphpath import naming
+from graphpath.errors import QueryFailed, StoreError, StoreUnavailable
 from graphpath.record import Trace
 from graphpath.stores import verdicts
 from graphpath.stores.base import Answer, LoadReport, Progress, State, Store, admitted
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 RUNS = "MATCH (r:Run) RETURN r.id AS run, r.path AS path, r.min_support AS support ORDER BY run"
 GONE = "sum(CASE WHEN p.run = $run THEN p.edges ELSE 0 END) AS gone"
 SIZES = f"MATCH (p:Pathway) RETURN {GONE}, sum(p.edges) AS edges"
+LOADED = "MATCH (r:Run) WHERE r.id = $run SET r.loaded = CASE WHEN $loaded = '' THEN null ELSE $loaded END"
+"""A rebuilt store goes on saying when its runs were loaded."""
 REBUILD_ABOVE = 0.1
 """Share of the store's edges beyond which a deletion rebuilds the file instead."""
 
@@ -170,11 +173,10 @@ class LadybugStore(Store):
 
     def delete(self, run: str) -> None:
         """See :meth:`Store.delete`. Rebuilds the file from the other runs' traces when that is cheaper."""
+        run = self.chosen_run(run, unfinished=True).run
         [sizes], runs = self.read(
             lambda state: (state.execute(SIZES, {"run": run}).to_pylist(), state.execute(RUNS).to_pylist())
         )
-        if run not in (row["run"] for row in runs):
-            raise RunNotFound(f"{self.path} holds no run {run!r}; `runs` lists the ones it has.")
         large = (sizes["gone"] or 0) > REBUILD_ABOVE * (sizes["edges"] or 0)
         if large and (traces := traces_of([row for row in runs if row["run"] != run])) is not None:
             self._rebuild(traces, runs)
@@ -289,10 +291,12 @@ class LadybugStore(Store):
                         f"{self.path} was changed by another process meanwhile: try again."
                     )
                 kept = _verdicts(old)
+                loaded = {one.run: one.loaded for one in naming.held(Snapshot(old, self.dialect))}
             for number, (trace, support) in enumerate(traces):
                 directory = work / f"load-{number}"
                 directory.mkdir()
                 load_run(session, trace, directory, min_support=support or None, memory=self.memory_bytes)
+                session.execute(LOADED, {"run": trace.id, "loaded": loaded[trace.id] or ""})
                 shutil.rmtree(directory)
             verdicts.put_back(session, kept)
 

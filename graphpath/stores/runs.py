@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from graphpath.errors import RecordError
 from graphpath.ids import digest
+from graphpath.naming import State, is_named
 from graphpath.schema import OPTIONS
 
 if TYPE_CHECKING:
@@ -17,9 +19,11 @@ if TYPE_CHECKING:
 RUNS = """
 MATCH (r:Run)-[:TRACED]->(m:Model)
 RETURN r.id AS run, r.method AS method, r.parameters AS parameters, m.name AS model, r.dataset AS dataset,
-       r.path AS path, r.min_support AS min_support, r.complete AS complete, r.counts AS counts
+       r.path AS path, r.min_support AS min_support, r.complete AS complete, r.counts AS counts{more}
 ORDER BY run
 """
+LATER = ("name", "loaded")
+"""What else is known of runs, but not in every store: see :func:`graphpath.naming.is_named`."""
 
 COUNTED = ("samples", "pathways", "edges", "visits", "routes")
 
@@ -27,16 +31,21 @@ INCIDENTAL = frozenset({"target", "routes", "seed", "seeds", "batch", "device", 
 """Parameters of a trace that do not decide which edges of a network a method selects."""
 
 
-def describe(rows: Iterable[dict[str, Any]]) -> dict[str, list[Any]]:
+def describe(state: State) -> dict[str, list[Any]]:
     """The columns of :meth:`graphpath.stores.base.Store.runs`."""
+    more = "".join(f", r.{name} AS {name}" for name in LATER) if is_named(state) else ""
+    return _columns(state.execute(RUNS.format(more=more)).to_pylist())
+
+
+def _columns(rows: Iterable[dict[str, Any]]) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {
         name: []
         for name in ("run", "method", "parameters", "model", "dataset", "path", "min_support", "complete")
     }
-    columns |= {name: [] for name in COUNTED}
+    columns |= {name: [] for name in (*COUNTED, *LATER)}
     for row in rows:
         counts = json.loads(row.pop("counts"))
-        for name, value in row.items():
+        for name, value in (dict.fromkeys(LATER) | row).items():
             columns[name].append(value)
         for name in COUNTED:
             columns[name].append(int(counts.get(name, 0)))
@@ -57,6 +66,8 @@ def run_row(trace: Trace, model: int, min_support: int | None) -> dict[str, obje
         "min_support": min_support or 0,
         "comparable": comparable(run, model),
         "complete": False,
+        "loaded": datetime.now(UTC).isoformat(timespec="microseconds"),
+        **({"name": name} if (name := run.get("name")) else {}),
         **_options(run.get("parameters") or {}),
     }
 

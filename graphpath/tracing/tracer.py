@@ -18,8 +18,9 @@ from graphpath.data import Given, Labels, MatchedImages, as_images
 from graphpath.errors import MethodError
 from graphpath.ids import BLOCK, digest
 from graphpath.models import BY_NAME, LoadedModel, as_loaded, meeting
+from graphpath.naming import check_name
 from graphpath.network.reach import Reach
-from graphpath.record import Trace, TraceWriter, alone, begun, finished
+from graphpath.record import Trace, TraceWriter, alone, begun, check_same_name, finished
 from graphpath.tracing.batches import Batches, settled
 from graphpath.tracing.borrowed import borrowed
 from graphpath.tracing.fitting import Fitted
@@ -60,6 +61,7 @@ def trace(
     batch: int | None = None,
     progress: Progress | None = None,
     fitted_on: Trace | str | Path | None = None,
+    name: str | None = None,
     **options: Any,
 ) -> Trace:
     """Trace images through a network and record their pathways in the directory ``out``.
@@ -89,12 +91,14 @@ def trace(
         fitted_on: for methods that learn from all images first: a finished trace by the same method and
             options, whose images were learned from instead of these. So attacked images are held against the
             classes, or the thresholds, of clean ones.
+        name: what the run is called; queries take it for the run's id. Letters, digits and ``. _ + -``.
 
     Returns the opened record.
 
     Raises MethodError, NetworkError, UnsupportedOperation, DataError, or RecordError where ``out`` holds
     something else. What is finished of an interrupted trace is kept.
     """
+    check_name(name)
     chosen_method = method_named(method)
     chosen_options = chosen_method.settled(options)
     loaded = as_loaded(model)
@@ -104,6 +108,10 @@ def trace(
     lender = None if fitted_on is None else lending(fitted_on, chosen_method, chosen_options, loaded)
     run = _describe(loaded, source, chosen_method, chosen_options, target, routes, seed, max_edges, lender)
     rank, out = Rank.here(), Path(out)
+    if name is not None:
+        run["name"] = name
+        if begun(out, run["id"]):
+            check_same_name(out, name)
     if finished(out, run["id"]):
         return Trace(out)
     device = None if device is None else rank.device(device)

@@ -171,3 +171,19 @@ def test_an_attack_that_cannot_be_is_refused(refused, model, tmp_path) -> None:
     words = ["attack", "--model", model, "--data", "digits", "--limit", 2, "--out", tmp_path / "a"]
     assert "pgd" in refused(*words, "--attack", "hope")
     assert "epsilon" in refused(*words, "--epsilon", 3)
+
+
+def test_a_run_is_named_when_it_is_traced(call, refused, model, tmp_path) -> None:
+    words = ["trace", "--model", model, "--data", "digits", "--limit", 3]
+    words = [*words, "--out", tmp_path / "named"]
+    done = call(*words, "--name", "mine")
+    assert done.exit_code == 0, done.output
+    trace = Trace(tmp_path / "named")
+    assert trace.name == "mine"
+    call(*words)
+    assert Trace(tmp_path / "named").name == "mine"
+    assert "called 'mine', not called 'other'" in refused(*words, "--name", "other")
+    assert "cannot name a run" in refused(*words, "--name", "latest")
+    call("load", trace.path, "--store", tmp_path / "s.lbdb")
+    named = call("query", "pathways/of_run", "--run", "mine", "--store", tmp_path / "s.lbdb", "--csv")
+    assert named.exit_code == 0, named.output

@@ -8,6 +8,8 @@ import pandas as pd
 from graphpath.schema import NODE, NODES, RELATIONSHIPS
 from graphpath.stores import Store
 
+TIMES = ("Run.loaded",)
+"""Properties that say when something was done."""
 FLOATS = ("DOUBLE", "FLOAT")
 
 
@@ -15,7 +17,7 @@ def contents(store: Store, *, without: tuple[str, ...] = ()) -> dict[str, pd.Dat
     """Every node and relationship with all properties, in an order of their keys."""
     found = {}
     for node in NODES:
-        names = [name for name in node.properties if f"{node.label}.{name}" not in without]
+        names = [name for name in node.properties if f"{node.label}.{name}" not in (*without, *TIMES)]
         returned = ", ".join(f"n.{name} AS {name}" for name in names)
         rows = store.execute(f"MATCH (n:{node.label}) RETURN {returned}").to_pandas()
         found[node.label] = _sorted(rows, {name: node.properties[name] for name in names})

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import neo4j
 
-from graphpath.errors import QueryFailed, RunNotFound, StoreConflict, StoreError, StoreUnavailable
+from graphpath.errors import QueryFailed, StoreConflict, StoreError, StoreUnavailable
 from graphpath.record import Trace
 from graphpath.schema import NODES, SCHEMA_VERSION, SINCE
 from graphpath.stores import verdicts
@@ -193,9 +193,8 @@ class Neo4jStore(Store):
 
     def delete(self, run: str) -> None:
         """See :meth:`Store.delete`. In batches; named queries refuse the run from the first moment on."""
+        run = self.chosen_run(run, unfinished=True).run
         session = self.session(write=True)
-        if not session.column("MATCH (r:Run) WHERE r.id = $run RETURN r.id", {"run": run}):
-            raise RunNotFound(f"{self.uri} holds no run {run!r}; `runs` lists the ones it has.")
         with going_on(self.address, f"run {run!r} was deleted"):
             session.forget(run)
             remove_run(session, run)

@@ -1,0 +1,131 @@
+"""Which run is meant: an id, a name, "latest", or the beginning of one id; and ids shown short."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from graphpath.errors import MethodError, QueryParameterError, RunNotFound
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LATEST: Final = "latest"
+"""The run that was loaded last."""
+NAME: Final = re.compile(r"\w[\w.+-]{0,63}")
+_DIGEST: Final = re.compile(r"-[0-9a-f]{10}$")
+_SHOWN: Final = 4
+"""Characters of an id's digest that are shown at least."""
+
+_COLUMNS: Final = "CALL table_info('Run') RETURN name"
+_NAMED: Final = """
+MATCH (r:Run) RETURN r.id AS run, coalesce(r.complete, false) AS complete, r.name AS name, r.loaded AS loaded
+ORDER BY run
+"""
+_UNNAMED: Final = "MATCH (r:Run) RETURN r.id AS run, coalesce(r.complete, false) AS complete ORDER BY run"
+
+
+class State(Protocol):
+    """What is asked: a store, or one at a moment."""
+
+    @property
+    def dialect(self) -> str: ...
+
+    def execute(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table: ...
+
+
+@dataclass(frozen=True)
+class Held:
+    """A run that a store holds. ``loaded`` is when, UTC; None for one that an older graphpath loaded."""
+
+    run: str
+    complete: bool
+    name: str | None = None
+    loaded: str | None = None
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A run's id, and a sentence that says which it is where it was not named whole."""
+
+    run: str
+    note: str = ""
+
+
+def is_named(state: State) -> bool:
+    """Whether runs have a name and the time of their load there: a file of before they had has neither."""
+    return state.dialect != "ladybug" or "name" in state.execute(_COLUMNS).to_pydict().get("name", [])
+
+
+def held(state: State) -> list[Held]:
+    """The runs that are there, by id."""
+    return [Held(**row) for row in state.execute(_NAMED if is_named(state) else _UNNAMED).to_pylist()]
+
+
+def choose(asked: str, runs: Sequence[Held], *, unfinished: bool = False) -> Chosen | None:
+    """The run that ``asked`` means: one's id, else its name, else "latest", else how one id begins.
+
+    "latest" is the complete run that was loaded last; with ``unfinished``, of all runs. None where there is
+    no such run. Raises QueryParameterError where several are meant.
+    """
+    if asked in {one.run for one in runs}:
+        return Chosen(asked)
+    if named := [one.run for one in runs if asked and one.name == asked]:
+        return Chosen(_only(named, runs, f"are named {asked!r}", "say which by its id"))
+    if asked == LATEST:
+        return _latest([one for one in runs if one.complete or unfinished])
+    if begun := [one.run for one in runs if asked and one.run.startswith(asked)]:
+        run = _only(begun, runs, f"begin with {asked!r}", "give more of the id")
+        return Chosen(run, f"{asked!r} is run {run}.")
+    return None
+
+
+def _only(found: list[str], runs: Sequence[Held], said: str, remedy: str) -> str:
+    if len(found) > 1:
+        shown = shortened(one.run for one in runs)
+        raise QueryParameterError(f"Several runs {said}: {', '.join(shown[run] for run in found)}; {remedy}.")
+    return found[0]
+
+
+def _latest(runs: Sequence[Held]) -> Chosen:
+    if not runs:
+        raise RunNotFound("The store holds no complete run; load a trace first (graphpath load).")
+    timed = [one for one in runs if one.loaded]
+    if not timed and len(runs) > 1:
+        raise QueryParameterError(
+            "The store does not say which run was loaded last, for an older graphpath loaded them: name one "
+            f"of {listed(one.run for one in runs)}."
+        )
+    last = max(timed or runs, key=lambda one: (one.loaded or "", one.run))
+    when = f", loaded at {last.loaded[:19].replace('T', ' ')} UTC" if last.loaded else ""
+    return Chosen(last.run, f"The latest run is {last.run}{when}.")
+
+
+def shortened(runs: Iterable[str]) -> dict[str, str]:
+    """Each id as it is shown: as much of it as tells it from the others."""
+    every = list(runs)
+    return {run: _short(run, every) for run in every}
+
+
+def listed(runs: Iterable[str]) -> str:
+    """The ids, short, in one line."""
+    return ", ".join(shortened(runs).values())
+
+
+def _short(run: str, every: Sequence[str]) -> str:
+    digest = _DIGEST.search(run)
+    for length in range(digest.start() + 1 + _SHOWN, len(run)) if digest else ():
+        if sum(other.startswith(run[:length]) for other in every) == 1:
+            return run[:length]
+    return run
+
+
+def check_name(name: str | None) -> None:
+    """Refuse what cannot name a run. Raises MethodError."""
+    if name is not None and (name == LATEST or not NAME.fullmatch(name)):
+        raise MethodError(
+            f"{name!r} cannot name a run: expected at most 64 letters, digits and . _ + -, and not "
+            f"{LATEST!r}."
+        )
