@@ -19,12 +19,12 @@ _DIGEST: Final = re.compile(r"-[0-9a-f]{10}$")
 _SHOWN: Final = 4
 """Characters of an id's digest that are shown at least."""
 
-_COLUMNS: Final = "CALL table_info('Run') RETURN name"
-_NAMED: Final = """
+COLUMNS: Final = "CALL table_info('Run') RETURN name"
+NAMED: Final = """
 MATCH (r:Run) RETURN r.id AS run, coalesce(r.complete, false) AS complete, r.name AS name, r.loaded AS loaded
 ORDER BY run
 """
-_UNNAMED: Final = "MATCH (r:Run) RETURN r.id AS run, coalesce(r.complete, false) AS complete ORDER BY run"
+UNNAMED: Final = "MATCH (r:Run) RETURN r.id AS run, coalesce(r.complete, false) AS complete ORDER BY run"
 
 
 class State(Protocol):
@@ -33,7 +33,7 @@ class State(Protocol):
     @property
     def dialect(self) -> str: ...
 
-    def execute(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table: ...
+    def execute(self, text: str, parameters: Mapping[str, object]) -> pa.Table: ...
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ class Chosen:
 
 def is_named(state: State) -> bool:
     """Whether runs have a name and the time of their load there: a file of before they had has neither."""
-    return state.dialect != "ladybug" or "name" in state.execute(_COLUMNS).to_pydict().get("name", [])
+    return state.dialect != "ladybug" or "name" in state.execute(COLUMNS, {}).to_pydict().get("name", [])
 
 
 def held(state: State) -> list[Held]:
     """The runs that are there, by id."""
-    return [Held(**row) for row in state.execute(_NAMED if is_named(state) else _UNNAMED).to_pylist()]
+    return [Held(**row) for row in state.execute(NAMED if is_named(state) else UNNAMED, {}).to_pylist()]
 
 
 def choose(asked: str, runs: Sequence[Held], *, unfinished: bool = False) -> Chosen | None:

@@ -34,7 +34,7 @@ INCIDENTAL = frozenset({"target", "routes", "seed", "seeds", "batch", "device", 
 def describe(state: State) -> dict[str, list[Any]]:
     """The columns of :meth:`graphpath.stores.base.Store.runs`."""
     more = "".join(f", r.{name} AS {name}" for name in LATER) if is_named(state) else ""
-    return _columns(state.execute(RUNS.format(more=more)).to_pylist())
+    return _columns(state.execute(RUNS.format(more=more), {}).to_pylist())
 
 
 def _columns(rows: Iterable[dict[str, Any]]) -> dict[str, list[Any]]:

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from graphpath import ids, queries
+from graphpath import ids, naming, queries
 from graphpath.errors import QueryFailed, QueryFileError, QueryParameterError, RunNotFound
 from graphpath.queries.frame import to_frame
 from graphpath.queries.runner import Answer, State
@@ -37,6 +37,10 @@ class Answering:
             return pa.table(
                 columns | {"complete": pa.array([done for _, done in self.held.values()], pa.bool_())}
             )
+        if text == naming.COLUMNS:
+            return pa.table({"name": ["id"]})
+        if text == naming.UNNAMED:
+            return pa.table({"run": list(self.held), "complete": [done for _, done in self.held.values()]})
         self.asked.append(parameters)
         return self.answer if self.answer is not None else pa.table({})
 

@@ -74,11 +74,7 @@ def test_what_is_none_or_several_is_refused(store: Store) -> None:
 
 def test_the_runs_say_their_names_and_when_they_were_loaded(store: Store) -> None:
     runs = store.runs().set_index("run")
-    assert runs.name.where(runs.name.notna(), None).to_dict() == {
-        FIRST: "clean",
-        SECOND: None,
-        THIRD: "twice",
-    }
+    assert runs.name.dropna().to_dict() == {FIRST: "clean", THIRD: "twice"}
     assert runs.sort_values("loaded").index.tolist() == [THIRD, FIRST, SECOND]
     named = store.cypher("MATCH (r:Run) WHERE r.name = 'clean' RETURN r.id AS run")
     assert named.run.tolist() == [FIRST]

@@ -1,0 +1,44 @@
+"""How far a piece of work is: the one callback that everything long takes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Protocol, cast
+
+
+class Progress(Protocol):
+    """Called as work goes on."""
+
+    def __call__(self, stage: str, done: int, total: int, /) -> object:
+        """``done`` of ``total`` is finished. ``stage`` says in a word or two what is being done."""
+        ...
+
+
+Given = Progress | Callable[[int, int], object]
+"""What callers give: a :class:`Progress`, or what takes (done, total) alone."""
+
+
+def watched(given: Given | None) -> Progress:
+    """``given`` as a :class:`Progress`; without one, what does nothing."""
+    if given is None:
+        return _nothing
+    if positional(given) != 2:
+        return cast("Progress", given)
+    counted = cast("Callable[[int, int], object]", given)
+    return lambda stage, done, total: counted(done, total)
+
+
+def positional(call: Callable[..., object]) -> int | None:
+    """How many arguments ``call`` takes by position; None where it takes any number, or does not say."""
+    try:
+        parameters = inspect.signature(call).parameters.values()
+    except (TypeError, ValueError):  # one written in C
+        return None
+    if any(one.kind is one.VAR_POSITIONAL for one in parameters):
+        return None
+    return sum(one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) for one in parameters)
+
+
+def _nothing(stage: str, done: int, total: int, /) -> None:
+    """Nobody watches."""
