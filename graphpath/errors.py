@@ -18,6 +18,7 @@
     ├── QueryParameterError     a parameter that is unknown, missing or of the wrong type
     ├── StudyError              a study that is unknown, or cannot be made of what is there
     ├── AnswerError             a query's answer that cannot be ablated in the network at hand
+    ├── UnsupportedSystem       neither Linux nor macOS (an ImportError too)
     └── MissingExtra            an optional part of graphpath that is not installed (an ImportError too)
 
 A message is one sentence or two: it names the file, layer, column or parameter, says what was
@@ -104,6 +105,10 @@ class StudyError(GraphpathError):
 
 class AnswerError(GraphpathError):
     """A query's answer names no neurons or edges, or those of another network."""
+
+
+class UnsupportedSystem(GraphpathError, ImportError):
+    """This system lacks what graphpath stands on; it runs on Linux and macOS."""
 
 
 class MissingExtra(GraphpathError, ImportError):

@@ -21,6 +21,7 @@ REACHES = {
     "plugins": set(),
     "naming": {"errors"},
     "progress": set(),
+    "systems": {"errors"},
     "printable": set(),
     "schema": set(),
     "shares": set(),
@@ -95,6 +96,7 @@ ANYWHERE = {
     "schema",
     "spoken",
     "sql",
+    "systems",
     "tars",
 }
 
@@ -248,6 +250,17 @@ except MissingExtra as error:
 """
     said = without(("torch",), program).stdout
     assert said.startswith("graphpath.") and "needs torch" in said and "'graphpath[trace]'" in said
+
+
+def test_windows_is_told_what_runs_there() -> None:
+    """Where there are no file locks: an ImportError of ours, and a sentence on the command line."""
+    for words in (["runs", "--store", "a.lbdb"], ["--help"]):
+        done = without(("fcntl",), "from graphpath.cli import main; main()", *words)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("graphpath: graphpath runs on Linux and macOS")
+        assert len(done.stderr.splitlines()) == 1
+    program = "import graphpath as gp\ntry: gp.open\nexcept ImportError as error: print(type(error).__name__)"
+    assert without(("fcntl",), program).stdout.split() == ["UnsupportedSystem"]
 
 
 def test_what_the_main_functions_need_is_told() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import itertools
 import json
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 from graphpath.errors import RecordError
 from graphpath.locks import is_at
 from graphpath.record.schema import SCHEMA_KEY, SCHEMA_VERSION
+from graphpath.systems import fcntl
 
 TEMPORARY = ".tmp-"
 ROW_GROUP = 122_880

@@ -135,6 +135,10 @@ def _check(method: Method[Any], whose: str) -> None:
 
 
 def _fault(option: inspect.Parameter, types: Mapping[str, Any], method: Method[Any]) -> str:
+    from graphpath.tracing.tracer import trace
+
+    if option.name in inspect.signature(trace).parameters:
+        return "has the name of an argument of graphpath.trace"
     if option.default is option.empty:
         return "has no default"
     if option.name in method.readers:

@@ -74,6 +74,11 @@ def test_its_options_are_typed_as_ours(found) -> None:
         ({"loudest": "METHOD"}, MODULE.replace("sparsity: float", "sparsity"), "sparsity has no type"),
         (
             {"loudest": "METHOD"},
+            MODULE.replace("sparsity:", "routes:"),
+            "routes has the name of an argument of",
+        ),
+        (
+            {"loudest": "METHOD"},
             MODULE.replace("y: float", "y: list"),
             "sparsity has the type .*expected float",
         ),
