@@ -259,7 +259,10 @@ def test_windows_is_told_what_runs_there() -> None:
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith("graphpath: graphpath runs on Linux and macOS")
         assert len(done.stderr.splitlines()) == 1
-    program = "import graphpath as gp\ntry: gp.open('a.lbdb')\nexcept ImportError as error: print(type(error).__name__)"
+    program = (
+        "import graphpath as gp\ntry: gp.open('a.lbdb')\n"
+        "except ImportError as error: print(type(error).__name__)"
+    )
     assert without(("fcntl",), program).stdout.split() == ["UnsupportedSystem"]
 
 

@@ -114,6 +114,17 @@ def test_the_types_are_in_what_is_built(built: Path) -> None:
         assert f"graphpath-{gp.__version__}/graphpath/py.typed" in archive.getnames()
 
 
+def test_the_changelog_has_the_form_that_tools_read(built: Path) -> None:
+    [wheel] = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        text = archive.read("graphpath/CHANGELOG.md").decode()
+    versions = re.findall(r"^## (.*)$", text, flags=re.MULTILINE)
+    assert versions[0] == "Unreleased"
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+ - \d{4}-\d\d-\d\d", version) for version in versions[1:])
+    kinds = re.findall(r"^### (.*)$", text, flags=re.MULTILINE)
+    assert set(kinds) <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
 @pytest.mark.slow
 def test_a_strict_script_sees_real_types(built: Path, tmp_path: Path) -> None:
     """A user's script outside the checkout, the wheel installed beside what it needs."""
