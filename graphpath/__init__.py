@@ -21,7 +21,7 @@ from graphpath.addresses import spare
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from graphpath.attribution import ATTRIBUTIONS, attribute, heatmap
+    from graphpath.attribution.attribute import ATTRIBUTIONS, attribute, heatmap
     from graphpath.chance import significance
     from graphpath.detect import Detector, fit_detector
     from graphpath.errors import GraphpathError
