@@ -1,21 +1,25 @@
-"""The commands of the documents, in the order in which a reader meets them."""
+"""The Markdown documents of the checkout, and their commands in the order in which a reader meets them.
+
+A document begins in an empty folder. If it has a sentence with the words "commands follow those of" and a
+link (or a path in backquotes), it goes on where that document ended.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ("README.md", "graphpath/server/browser/guide.md")
-SAMPLES = "<!-- samples -->"
-"""From here on the README asks the store of tests/samples.py."""
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`(graphpath [^`]+)`")
 _OPEN = re.compile(r"\.\.\.|\b[A-Z]{2,}\b")
 """What stands for something else in a command within a sentence."""
+_FOLLOWS = re.compile(r"ommands\s+follow\s+those\s+of\s+(?:\[[^\]]*\]\(([^)#]+)|`([^`]+\.md)`)")
 
 
 @dataclass(frozen=True)
@@ -25,8 +29,6 @@ class Command:
     document: str
     line: int
     text: str
-    sample: bool = False
-    """Whether it asks the store of tests/samples.py."""
 
     @property
     def words(self) -> list[str]:
@@ -37,20 +39,65 @@ class Command:
         return self.words[:1] == ["graphpath"]
 
 
-def commands() -> list[Command]:
+@cache
+def documents() -> tuple[str, ...]:
+    """Every Markdown file, by its path in the checkout: what git ignores is left out."""
+    ignored = (CHECKOUT / ".gitignore").read_text(encoding="utf-8").split()
+    folders = {line.strip("/") for line in ignored if line.endswith("/")}
+    found: list[str] = []
+    for folder, inside, files in os.walk(CHECKOUT):
+        inside[:] = [name for name in inside if not name.startswith(".") and name not in folders]
+        place = Path(folder).relative_to(CHECKOUT)
+        found += [(place / name).as_posix() for name in files if name.endswith(".md")]
+    return tuple(sorted(found, key=lambda name: (name.count("/"), name)))
+
+
+@cache
+def text_of(document: str) -> str:
+    """What a document says."""
+    return (CHECKOUT / document).read_text(encoding="utf-8")
+
+
+def follows(document: str) -> str | None:
+    """The document that this one's commands follow, if any."""
+    found = _FOLLOWS.search(text_of(document))
+    if found is None:
+        return None
+    if found[2]:
+        return found[2]
+    target = (CHECKOUT / document).parent / found[1]
+    return target.resolve().relative_to(CHECKOUT).as_posix()
+
+
+@cache
+def commands() -> tuple[Command, ...]:
     """Every command of every document."""
-    return [command for document in DOCUMENTS for command in _of(document)]
+    return tuple(command for document in documents() for command in _of(document))
+
+
+def blocks(document: str, *languages: str) -> list[str]:
+    """The fenced blocks of a document in some languages."""
+    return [block[2] for block in FENCE.finditer(text_of(document)) if block[1] in languages]
+
+
+def program(document: str) -> str:
+    """The Python of a document: its blocks, one after the other."""
+    return "\n".join(blocks(document, "python", "py"))
+
+
+def prose(document: str) -> str:
+    """A document without its fenced blocks, each character in its place."""
+    return FENCE.sub(lambda block: re.sub(r"[^\n]", " ", block[0]), text_of(document))
 
 
 def _of(document: str) -> Iterator[Command]:
-    text = (CHECKOUT / document).read_text(encoding="utf-8")
-    samples = text.find(SAMPLES) if SAMPLES in text else len(text)
+    text = text_of(document)
     found: list[tuple[int, str]] = []
-    for block in _FENCE.finditer(text):
+    for block in FENCE.finditer(text):
         lines = block[2].replace("\\\n", " \n").splitlines(keepends=True)
         if block[1] in ("sh", ""):
             found += _lines(lines, block.start(2), prompt=block[1] == "")
-    outside = _FENCE.sub(lambda block: " " * len(block[0]), text)
+    outside = prose(document)
     found += [
         (match.start(), " ".join(match[1].split()))
         for match in _INLINE.finditer(outside)
@@ -60,7 +107,7 @@ def _of(document: str) -> Iterator[Command]:
         (match.start(), match[1]) for match in re.finditer(r"^    (graphpath .+)$", outside, re.MULTILINE)
     ]
     for place, command in sorted(found):
-        yield Command(document, text.count("\n", 0, place) + 1, command, place > samples)
+        yield Command(document, text.count("\n", 0, place) + 1, command)
 
 
 def _lines(lines: list[str], start: int, *, prompt: bool) -> Iterator[tuple[int, str]]:

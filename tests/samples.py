@@ -1,13 +1,17 @@
-"""The sample answers in the README: every named query, asked of a small store that is always the same.
+"""The documents of ``cypher/`` and the answers in them, asked of a small store that is always the same.
 
-python -m tests.samples         writes them between the marks of README.md; tests/test_samples.py compares
-python -m tests.samples gds     those of cypher/gds, from a real server that it starts; test_gds.py compares
+python -m tests.samples               writes the table of queries in cypher/README.md, every query's answer in
+                                      cypher/TOPIC/README.md, and those of graphpath/chance/README.md
+python -m tests.samples gds           writes cypher/gds/README.md, from a real server that it starts
+python -m tests.samples store FILE    makes the store, to ask it by hand
+
+``tests/test_samples.py`` compares, and of cypher/gds ``tests/stores/contract/test_gds.py``.
 """
 
 from __future__ import annotations
 
+import argparse
 import io
-import sys
 import tempfile
 from contextlib import redirect_stdout
 from itertools import groupby
@@ -22,14 +26,18 @@ from graphpath.cli.output import show_table
 from graphpath.export import to_frame
 from graphpath.server import Server
 from graphpath.stores import Store, open_store
+from tests.documents import CHECKOUT
 from tests.synthetic import write_trace
 from tests.verdicts import made
 
-README = Path(__file__).resolve().parents[1] / "README.md"
 Marks = tuple[str, str]
 MARKS: Marks = ("<!-- samples -->\n", "<!-- end of samples -->")
 CHANCE_MARKS: Marks = ("<!-- chance -->\n", "<!-- end of chance -->")
-GDS_MARKS: Marks = ("<!-- gds samples -->\n", "<!-- end of gds samples -->")
+QUERIES_MARKS: Marks = ("<!-- queries -->\n", "<!-- end of queries -->")
+README = CHECKOUT / "README.md"
+CYPHER = CHECKOUT / "cypher" / "README.md"
+CHANCE = CHECKOUT / "graphpath" / "chance" / "README.md"
+STORE = "samples.lbdb"
 ROWS = 3
 UNSTEADY = ["path"]
 """Columns that tell of this machine."""
@@ -73,18 +81,32 @@ def load(store: Store, folder: Path) -> None:
     store.record_verdict(made(1, **VERDICT), ["clean"])
 
 
-def sections(store: Store, *, gds: bool = False) -> str:
-    """One collapsed block per topic, in it each query's title, command and first rows.
+def document(topic: str) -> Path:
+    """Where a topic's answers stand."""
+    return CHECKOUT / "cypher" / topic / "README.md"
 
-    ``gds`` gives the topic that only a server with Graph Data Science answers instead of all others.
-    """
-    known = anchors(store)
-    found = [query for query in queries.catalogue().values() if query.needs_gds == gds]
-    blocks = [
-        _block(topic, [_answer(store, query, known) for query in group])
-        for topic, group in groupby(found, key=lambda query: query.topic)
+
+def topics() -> dict[str, list[queries.Query]]:
+    """The queries of each topic."""
+    return {
+        topic: list(group)
+        for topic, group in groupby(queries.catalogue().values(), key=lambda query: query.topic)
+    }
+
+
+def listed() -> str:
+    """The table of all queries, each with a link to its answer."""
+    rows = [
+        f"| [`{name}`]({query.topic}/README.md#{name.split('/')[1]}) | {query.title} |\n"
+        for name, query in queries.catalogue().items()
     ]
-    return "\n".join(blocks)
+    return "".join(["| query | answers |\n", "|---|---|\n", *rows])
+
+
+def section(store: Store, topic: str) -> str:
+    """Of each query of a topic its title and description, its command and the first rows of its answer."""
+    known = anchors(store)
+    return "\n".join(_answer(store, query, known) for query in topics()[topic])
 
 
 def chance(store: Store) -> str:
@@ -93,26 +115,21 @@ def chance(store: Store) -> str:
     answers = []
     for null in ("independent", "degree"):
         frame = significance(store, name, null=null, **given)
-        command = f"$ graphpath query {name} --store pathways.lbdb --run clean --null {null}"
+        command = f"$ graphpath query {name} --store {STORE} --run clean --null {null}"
         answers.append(f"```\n{command}\n\n{_table(frame)}\n```\n")
     return "\n".join(answers)
 
 
-def write(text: str, readme: Path = README, marks: Marks = MARKS) -> None:
-    """Put ``text`` between the marks of ``readme``."""
-    before, rest = readme.read_text(encoding="utf-8").split(marks[0])
+def write(text: str, document: Path = README, marks: Marks = MARKS) -> None:
+    """Put ``text`` between the marks of ``document``."""
+    before, rest = document.read_text(encoding="utf-8").split(marks[0])
     _, after = rest.split(marks[1])
-    readme.write_text(f"{before}{marks[0]}{text}{marks[1]}{after}", encoding="utf-8")
+    document.write_text(f"{before}{marks[0]}{text}{marks[1]}{after}", encoding="utf-8")
 
 
-def shown(readme: Path = README, marks: Marks = MARKS) -> str:
-    """What stands between the marks."""
-    return readme.read_text(encoding="utf-8").split(marks[0])[1].split(marks[1])[0]
-
-
-def _block(topic: str, answers: list[str]) -> str:
-    inner = "\n\n".join(answers)
-    return f"<details><summary>{topic}: sample answers</summary>\n\n{inner}\n\n</details>\n"
+def shown(document: Path = README, marks: Marks = MARKS) -> str:
+    """What stands between the marks of ``document``."""
+    return document.read_text(encoding="utf-8").split(marks[0])[1].split(marks[1])[0]
 
 
 def _answer(store: Store, query: queries.Query, known: Parameters) -> str:
@@ -122,9 +139,12 @@ def _answer(store: Store, query: queries.Query, known: Parameters) -> str:
     drawn = "node" in query.returns.values()
     frame = to_frame(store.graph(query.name, **given)) if drawn else store.query(query.name, **given)
     words = [f"--{name.replace('_', '-')} {value}" for name, value in given.items()]
-    where = "bolt://localhost:7687" if query.needs_gds else "pathways.lbdb"
+    where = "bolt://localhost:7687" if query.needs_gds else STORE
     command = " ".join(["$ graphpath query", query.name, f"--store {where}", *words])
-    return f"{query.title}.\n\n```\n{command}\n\n{_table(frame)}\n```"
+    described = f"{query.description}\n\n" if query.description else ""
+    file = query.path.name
+    head = f"## {query.path.stem}\n\n**{query.title}.** ([{file}]({file}))\n\n{described}"
+    return f"{head}```\n{command}\n\n{_table(frame)}\n```\n"
 
 
 def _table(frame: pd.DataFrame) -> str:
@@ -155,19 +175,40 @@ def anchors(store: Store) -> Parameters:
     }
 
 
+def write_all() -> None:
+    """Write all that needs no server."""
+    write(listed(), CYPHER, QUERIES_MARKS)
+    with tempfile.TemporaryDirectory() as folder, sample_store(Path(folder)) as store:
+        write(chance(store), CHANCE, CHANCE_MARKS)
+        for topic, group in topics().items():
+            if not any(query.needs_gds for query in group):
+                write(section(store, topic), document(topic))
+
+
+def write_gds() -> None:
+    """Write the answers that only a server with Graph Data Science gives."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Server(Path(folder) / "home", bolt_port=0, http_port=0, gds=True) as server,
+        open_store(server.uri, password=server.password) as store,
+    ):
+        load(store, Path(folder))
+        write(section(store, "gds"), document("gds"))
+
+
 def main() -> None:
-    """Write the README's samples anew."""
-    with tempfile.TemporaryDirectory() as folder:
-        if sys.argv[1:] == ["gds"]:
-            with Server(Path(folder) / "home", bolt_port=0, http_port=0, gds=True) as server:
-                store = open_store(server.uri, password=server.password)
-                with store:
-                    load(store, Path(folder))
-                    write(sections(store, gds=True), marks=GDS_MARKS)
-            return
-        with sample_store(Path(folder)) as store:
-            write(sections(store))
-            write(chance(store), marks=CHANCE_MARKS)
+    """Write the documents anew, or make the store."""
+    parser = argparse.ArgumentParser(prog="python -m tests.samples")
+    parser.add_argument("what", nargs="?", choices=["all", "gds", "store"], default="all")
+    parser.add_argument("file", nargs="?", default=STORE)
+    given = parser.parse_args()
+    if given.what == "store":
+        with tempfile.TemporaryDirectory() as folder, open_store(given.file) as store:
+            load(store, Path(folder))
+    elif given.what == "gds":
+        write_gds()
+    else:
+        write_all()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Every command of every document runs in the state that the document has built by then.
+"""Every command and all Python of every document run in the state that the document has built by then.
 
 The networks and images are fewer than the documents' (``SMALLER``), names that depend on them are looked up
 (``LOOKED_UP``), and what is too dear or needs another machine is named with its reason (``LEFT_OUT``).
@@ -6,9 +6,11 @@ The networks and images are fewer than the documents' (``SMALLER``), names that 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,11 +21,10 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from graphpath import queries
 from graphpath.cli import app
 from graphpath.server import Server
-from tests import samples
-from tests.documents import Command, commands
-from tests.synthetic import write_trace
+from tests.documents import CHECKOUT, Command, commands, documents, follows, program
 
 pytest.importorskip("torch")
 
@@ -35,6 +36,7 @@ LEFT_OUT = {
     r"graphpath train --data cifar10": "two hours, on CIFAR-10",
     r"graphpath neo4j (start|stop|status|browser)": "tests/server starts, opens and stops servers",
     r"graphpath query gds/": "tests/stores/contract/test_gds.py, which has the library, asks them",
+    r"python -m tests\.calibration": "minutes: tests/calibration makes a few rounds",
     r"(cp docker/|docker )": "needs Docker: .ci/run builds the image",
     r"graphpath import summit class-graphs-even": "needs Summit's published file: tests/imports reads a part",
     r"graphpath query .*--store summit\.lbdb": "needs Summit's published file: tests/imports reads a part",
@@ -65,18 +67,21 @@ def reason(command: Command) -> str | None:
 
 
 def smaller(text: str) -> str:
-    text = text.replace("--limit 100", "--limit 20")
+    text = text.replace("--limit 100", "--limit 20").replace("--count 3000", "--count 3")
     return text + "".join(more for pattern, more in SMALLER.items() if re.match(pattern, text))
 
 
 RUN = [command for command in commands() if reason(command) is None]
+OURS = [command for command in commands() if command.ours]
 
 
 class Sandbox:
     """Where the documents' commands are run one after the other: in the current folder."""
 
-    def __init__(self, server: Callable[[], Server]) -> None:
+    def __init__(self, server: Callable[[], Server], session: Callable[[], Path]) -> None:
         self.server = server
+        self.session = session
+        """The folder of the session on the command line, which does what the demo does."""
 
     def run(self, command: Command) -> Ran:
         text = smaller(command.text)
@@ -88,6 +93,10 @@ class Sandbox:
             return Ran(shown.returncode, shown.stdout, shown.stderr)
         result = CliRunner().invoke(app, shlex.split(text, comments=True)[1:])
         return Ran(result.exit_code, result.stdout, result.stderr)
+
+    def here(self, text: str) -> str:
+        """A program of a document, with the real server in place of the one that it names."""
+        return re.sub(BOLT, self.on_server(), text) if re.search(BOLT, text) else text
 
     def on_server(self) -> str:
         """The address of the real server, whose password the environment tells."""
@@ -104,64 +113,126 @@ class Sandbox:
         return str(pd.read_parquet("scored.parquet")["sample"][0])
 
 
+BOLT = r"bolt://(localhost|127\.0\.0\.1):7687"
 LOOKED_UP: dict[str, Callable[[Sandbox], str]] = {
-    r"bolt://(localhost|127\.0\.0\.1):7687": Sandbox.on_server,
+    BOLT: Sandbox.on_server,
+    r"graphpath-demo/traces/original": lambda sandbox: str(sandbox.session() / "traces" / "clean"),
+    r"graphpath-demo/traces/adversarial": lambda sandbox: str(sandbox.session() / "traces" / "attacked"),
     r"(?<=--explain )\d+": Sandbox.attacked,
     r"^python(?= )": lambda _: shlex.quote(sys.executable),
 }
 
 
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, bool], Path]:
-    """A folder for each document, and for the samples at the README's end, with what they begin with."""
-    made = {chapter: tmp_path_factory.mktemp("document") for chapter in _chapters()}
-    for (document, made_up), folder in made.items():
-        if made_up:
-            samples.sample_store(folder).close()
-        elif document != "README.md":
-            write_trace(folder / "traces" / "clean", run="clean")
-    return made
+PROGRAMS = {
+    "README.md": """
+assert len(shared) > 0 and mine.columns.tolist() == ["layer", "neurons"] and graph.number_of_edges() > 0
+""",
+    "cypher/README.md": "assert min(len(sharing), drawn.number_of_nodes(), neurons.neurons.sum()) > 0",
+    "graphpath/analysis/README.md": "assert min(map(len, (crossed, vectors, key, chains))) > 0",
+    "graphpath/chance/README.md": "assert table.q.between(0, 1).any()",
+    "graphpath/detect/README.md": "assert table.auc.between(0, 1).all() and len(table) > 0",
+    "graphpath/export/README.md": """
+from pathlib import Path
+assert min(map(len, (neurons, places, picture.data))) > 0
+assert Path("pathway.graphml").stat().st_size > 1000
+""",
+    "graphpath/report/README.md": "assert picture.startswith('<svg') and len(picture) > 1000",
+    "graphpath/stores/README.md": "assert len(runs) > 1",
+    "graphpath/verifying/README.md": "assert len(verdict.decision) > 0 and len(verdict.table) > 0",
+}
+"""The documents with Python in them, and what must be so after it."""
+NEEDS = {"graphpath/export/README.md": ("py2neo", "neo4j_viz")}
+"""What the Python of some needs beside graphpath's own extras."""
+
+
+class Library:
+    """The folder of each document, and what its commands came to: each is run once, after those before it."""
+
+    def __init__(self, new_folder: Callable[[], Path], server: Callable[[], Server]) -> None:
+        self._new_folder = new_folder
+        self.sandbox = Sandbox(server, lambda: self.finished("graphpath/cli/README.md"))
+        self._folders: dict[str, Path] = {}
+        self._results: dict[Command, Ran] = {}
+
+    def folder(self, document: str) -> Path:
+        """Where a document's commands run: an empty folder, or what the document that it follows has left."""
+        if document not in self._folders:
+            made = self._new_folder()
+            if (before := follows(document)) is not None:
+                shutil.copytree(self.finished(before), made, dirs_exist_ok=True)
+            self._folders[document] = made
+        return self._folders[document]
+
+    def finished(self, document: str) -> Path:
+        """The folder of a document when all its commands were run."""
+        if commands_of := [command for command in RUN if command.document == document]:
+            self.result(commands_of[-1])
+        return self.folder(document)
+
+    def result(self, command: Command) -> Ran:
+        """What a command came to, in its document's folder."""
+        with contextlib.chdir(self.folder(command.document)):
+            for one in RUN:
+                if one.document == command.document and one not in self._results:
+                    self._results[one] = self.sandbox.run(one)
+                if one == command:
+                    break
+        return self._results[command]
 
 
 @pytest.fixture(scope="module")
-def done() -> set[Command]:
-    """The commands that were run already."""
-    return set()
+def library(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Library:
+    return Library(
+        lambda: tmp_path_factory.mktemp("document"), lambda: request.getfixturevalue("neo4j_server")
+    )
 
 
-def _chapters() -> dict[tuple[str, bool], list[Command]]:
-    chapters: dict[tuple[str, bool], list[Command]] = {}
-    for command in RUN:
-        chapters.setdefault((command.document, command.sample), []).append(command)
-    return chapters
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRAPHPATH_NEO4J_PASSWORD", "")
+    monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))  # python -m tests.samples, as from the checkout
 
 
 @pytest.mark.parametrize("command", RUN, ids=lambda command: f"{command.document}:{command.line}")
-def test_it_runs_and_answers(
-    command: Command,
-    folders: dict[tuple[str, bool], Path],
-    done: set[Command],
-    request: pytest.FixtureRequest,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """After all those before it: they are run first where this one is asked for alone."""
-    chapter = (command.document, command.sample)
-    monkeypatch.chdir(folders[chapter])
-    monkeypatch.setenv("GRAPHPATH_NEO4J_PASSWORD", "")
-    sandbox = Sandbox(lambda: request.getfixturevalue("neo4j_server"))
-    for before in _chapters()[chapter]:
-        if before == command:
-            break
-        if before not in done:
-            done.add(before)
-            sandbox.run(before)
-    done.add(command)
-    result = sandbox.run(command)
+def test_it_runs_and_answers(command: Command, library: Library) -> None:
+    result = library.result(command)
     assert result.status == 0, f"{command.text}\n{result.stdout}\n{result.stderr}"
     assert "Traceback" not in result.stderr
     assert "(no rows)" not in result.stdout, command.text
     if "--csv" in command.words:
         assert len(result.stdout.splitlines()) > 1, command.text
+
+
+@pytest.mark.parametrize("command", OURS, ids=lambda command: f"{command.document}:{command.line}")
+def test_every_command_has_its_verb_and_options(command: Command) -> None:
+    """Those that are not run here, too."""
+    words = command.words
+    verb, given = words[1], [word.partition("=")[0] for word in words if word.startswith("--")]
+    verbs = words[1:3] if verb in ("detect", "export", "import", "neo4j") else [verb]
+    shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, [*verbs, "--help"])
+    assert shown.exit_code == 0
+    known = set(re.findall(r"--[a-z-]+", shown.stdout))
+    if verb == "query" and not words[2].startswith("--"):
+        known |= {f"--{name.replace('_', '-')}" for name in queries.find(words[2]).parameters}
+    assert set(given) <= known
+
+
+@pytest.mark.parametrize("document", PROGRAMS)
+def test_the_python_runs(document: str, library: Library) -> None:
+    """After the document's commands, all blocks as one program."""
+    for package in NEEDS.get(document, ()):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    folder = library.finished(document)
+    text = f"{library.sandbox.here(program(document))}\n{PROGRAMS[document]}"
+    done = subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning:__main__", "-c", text],
+        capture_output=True, text=True, check=False, cwd=folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_python_of_every_document_is_run() -> None:
+    assert set(PROGRAMS) == {document for document in documents() if program(document)}
 
 
 def test_nothing_is_left_out_that_is_no_longer_there() -> None:
@@ -170,11 +241,20 @@ def test_nothing_is_left_out_that_is_no_longer_there() -> None:
     assert len(RUN) > 60
 
 
+def test_a_document_follows_one_that_is_there() -> None:
+    for document in documents():
+        seen = {document}
+        while (before := follows(document)) is not None:
+            assert before in documents() and before not in seen, before
+            seen.add(before)
+            document = before
+
+
 def test_the_demos_own_commands_are_those_that_it_tells() -> None:
     """As questions: their ids are of the network that the demo has trained."""
     from graphpath.demo import questions
 
-    told = Path(questions.__file__).read_text(encoding="utf-8")
+    asked = Path(questions.__file__).read_text(encoding="utf-8")
     for command in commands():
-        if "--store graphpath-demo/" in command.text:
-            assert f'"{command.words[2]}"' in told
+        if "query" in command.words and "--store graphpath-demo/" in command.text:
+            assert f'"{command.words[2]}"' in asked

@@ -1,4 +1,4 @@
-"""The README's sample answers are what the queries answer."""
+"""The documents of cypher/ list every query with an answer that it gives."""
 
 from __future__ import annotations
 
@@ -8,32 +8,45 @@ from pathlib import Path
 import pytest
 
 from graphpath import queries
+from graphpath.stores import Store
 from tests import samples
+
+ANEW = "Write them anew: python -m tests.samples"
+TOPICS = [topic for topic in samples.topics() if topic != "gds"]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> str:
-    with samples.sample_store(tmp_path_factory.mktemp("samples")) as store:
-        return samples.sections(store)
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return samples.sample_store(tmp_path_factory.mktemp("samples"))
 
 
-def test_the_sample_answers_are_up_to_date(made: str) -> None:
-    assert samples.shown() == made, "Write them anew: python -m tests.samples"
+@pytest.fixture(scope="module")
+def made(store: Store) -> dict[str, str]:
+    return {topic: samples.section(store, topic) for topic in TOPICS}
 
 
-def test_the_answers_held_against_chance_are_up_to_date(tmp_path: Path) -> None:
-    with samples.sample_store(tmp_path) as store:
-        assert samples.shown(marks=samples.CHANCE_MARKS) == samples.chance(store)
+@pytest.mark.parametrize("topic", TOPICS)
+def test_the_sample_answers_are_up_to_date(topic: str, made: dict[str, str]) -> None:
+    assert samples.shown(samples.document(topic)) == made[topic], ANEW
 
 
-def test_every_query_has_a_sample_with_rows(made: str) -> None:
-    found = re.findall(r"^\$ graphpath query (\S+)[^\n]*\n\n[^\n]+\n ─+\n [^\n]+", made, flags=re.MULTILINE)
+def test_the_table_of_queries_is_up_to_date() -> None:
+    assert samples.shown(samples.CYPHER, samples.QUERIES_MARKS) == samples.listed(), ANEW
+
+
+def test_the_answers_held_against_chance_are_up_to_date(store: Store) -> None:
+    assert samples.shown(samples.CHANCE, samples.CHANCE_MARKS) == samples.chance(store), ANEW
+
+
+def test_every_query_has_a_sample_with_rows(made: dict[str, str]) -> None:
+    text = "".join(made.values())
+    found = re.findall(r"^\$ graphpath query (\S+)[^\n]*\n\n[^\n]+\n ─+\n [^\n]+", text, flags=re.MULTILINE)
     assert found == [name for name, query in queries.catalogue().items() if not query.needs_gds]
-    assert "(no rows)" not in made
+    assert "(no rows)" not in text
 
 
 def test_writing_replaces_only_what_is_between_the_marks(tmp_path: Path) -> None:
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{samples.MARKS[0]}old\n{samples.MARKS[1]}\nafter\n")
-    samples.write("new\n", readme)
-    assert readme.read_text() == f"before\n{samples.MARKS[0]}new\n{samples.MARKS[1]}\nafter\n"
+    document = tmp_path / "README.md"
+    document.write_text(f"before\n{samples.MARKS[0]}old\n{samples.MARKS[1]}\nafter\n")
+    samples.write("new\n", document)
+    assert document.read_text() == f"before\n{samples.MARKS[0]}new\n{samples.MARKS[1]}\nafter\n"

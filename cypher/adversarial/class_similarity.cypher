@@ -4,7 +4,7 @@
 // edges that lie on the class pathways of its sample's first and second predicted category; weighted_first
 // and weighted_second the weighted J of normalised abs(score) with them. What derives from one original with
 // the sample (itself, the image that was attacked, other attacks on it) is left out of the class pathway
-// first. An image whose way leaves its class has a low in_first: these are the features of Qiu et al.'s
+// first. An image whose pathway leaves its class has a low in_first: these are the features of Qiu et al.'s
 // detector. reference is the run of the class pathways, which any run of the same model and method can be.
 // NaN where that run has no class pathway of the category.
 //

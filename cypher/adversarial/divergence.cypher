@@ -1,4 +1,4 @@
-// Where a derived sample's way leaves its original's, layer by layer
+// Where a derived sample's pathway leaves its original's, layer by layer
 //
 // Per layer (-1 = all layers together) the edges of the original's and of the derived sample's pathways
 // compared: how many both have, were gained and lost, and are reweighted (in both, with the sign of their

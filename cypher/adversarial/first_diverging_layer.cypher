@@ -1,4 +1,4 @@
-// From which layer on a derived sample's way is another
+// From which layer on a derived sample's pathway is another
 //
 // Per derived sample and its original: the first layer in which their pathways' likeness is below the
 // threshold, with both likenesses there (null where no layer is), and over all layers together. The

@@ -1,4 +1,4 @@
-// The edges that a derived sample's way gained
+// The edges that a derived sample's pathway gained
 //
 // The edges on the derived sample's pathways and not on the original's, largest abs(score) first, with
 // the categories on whose class pathways (of the given runs, variant original) they lie. flow and score

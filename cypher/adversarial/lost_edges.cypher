@@ -1,4 +1,4 @@
-// The edges that a derived sample's way lost
+// The edges that a derived sample's pathway lost
 //
 // The edges on the original's pathways and not on the derived sample's, largest abs(score) first, with
 // the categories on whose class pathways (of the given runs, variant original) they lie. flow and score

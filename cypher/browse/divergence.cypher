@@ -1,4 +1,4 @@
-// What a derived sample's way gained and lost
+// What a derived sample's pathway gained and lost
 //
 // The edges that only one side has, largest abs(score) first, each marked as gained or lost; see
 // adversarial/divergence. Neo4j Browser draws gained and lost edges alike, so both pathways are drawn as

@@ -1,4 +1,4 @@
-// The largest routes of a pathway, each with the neurons on its way
+// The largest routes of a pathway, each with the neurons on it
 //
 // param pathway int: the pathway's id (pathways/of_sample lists a sample's)
 // param k top<t> = 5: how many routes

@@ -1,7 +1,7 @@
 // The largest routes of a sample
 //
 // The k routes of largest abs(contribution) from an input pixel to the logit, over all pathways of the
-// sample, one row for each neuron on the way (position 0 is the pixel). rank is the route's within its
+// sample, one row for each neuron of a route (position 0 is the pixel). rank is the route's within its
 // pathway; its contribution is sign * 10^log10_abs.
 //
 // param sample int: the sample's id

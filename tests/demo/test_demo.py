@@ -53,6 +53,17 @@ def test_it_goes_all_the_way(ran: tuple[Path, Recorder]) -> None:
     assert "<svg" in (out / "report.html").read_text()
 
 
+def test_the_readme_loads_its_traces(ran: tuple[Path, Recorder]) -> None:
+    from tests.documents import commands
+
+    loads = [command.words for command in commands() if "graphpath-demo/traces" in command.text]
+    assert loads
+    for words in loads:
+        for word in words:
+            if word.startswith("graphpath-demo/"):
+                assert (ran[0] / word.removeprefix("graphpath-demo/") / "run.json").is_file()
+
+
 def test_the_tables_are_what_their_commands_give(ran: tuple[Path, Recorder]) -> None:
     import io
     import shlex

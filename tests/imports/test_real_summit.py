@@ -17,8 +17,9 @@ from graphpath.imports import import_summit
 from graphpath.server import Server
 from graphpath.stores import open_store
 from graphpath.stores.base import Store
+from tests.documents import CHECKOUT
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+DOCUMENT = CHECKOUT / "graphpath" / "imports" / "README.md"
 ARCHIVE = Path("summit") / "class-graphs-even.tar.gz"
 
 
@@ -122,10 +123,10 @@ def test_all_500_on_neo4j(archive: Path, tmp_path: Path, neo4j_server: Server) -
         assert store.runs().empty
 
 
-def test_the_readme_shows_what_numpy_finds(archive: Path) -> None:
+def test_the_document_shows_what_numpy_finds(archive: Path) -> None:
     names = pytest.importorskip("torchvision.models").GoogLeNet_Weights.DEFAULT.meta["categories"]
     known = counted(archive)
-    section = README.split("\n## Published graphs\n")[1].split("\n## ")[0]
+    section = DOCUMENT.read_text(encoding="utf-8")
     assert f"500 graphs of {known.nodes:,} nodes and {known.edges:,} edges" in section
     table = section.split("--min-weighted-J 0.4\n")[1].split("$ graphpath")[0]
     rows = [re.split(r"\s{2,}", line.strip()) for line in table.splitlines() if " -1 " in line]

@@ -1,7 +1,7 @@
-"""The README's tables and picture of studies, from runs of them that are kept beside this file.
+"""The tables of graphpath/studies/README.md and their picture, from runs that are kept beside this file.
 
 python -m tests.studies.readme OUT    takes over what graphpath study --all --out OUT found, and writes
-python -m tests.studies.readme        writes the table between the marks of README.md; test_readme.py compares
+python -m tests.studies.readme        writes the tables between the marks; test_readme.py compares
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from graphpath.report.standalone import standalone
 from graphpath.studies import published
 from graphpath.studies.board import board
 from graphpath.studies.summary import gather, markdown, on_what
+from tests.documents import CHECKOUT
 from tests.samples import write
 
+DOCUMENT = CHECKOUT / "graphpath" / "studies" / "README.md"
 MARKS = ("<!-- studies -->\n", "<!-- end of studies -->")
 PUBLISHED_MARKS = ("<!-- published -->\n", "<!-- end of published -->")
 KEPT = Path(__file__).with_name("summary.csv")
@@ -33,17 +35,17 @@ def kept() -> pd.DataFrame:
 
 
 def table() -> str:
-    """What stands in the README: for each setting on what they were run, and the verdicts."""
+    """What the document shows: for each setting on what they were run, and the verdicts."""
     return "\n".join(f"{on_what(some)}\n\n{markdown(some)}" for _, some in kept().groupby("on", sort=False))
 
 
 def published_table() -> str:
-    """Published figures beside ours, as in the README."""
+    """Published figures beside ours, as in the document."""
     return published.markdown(pd.read_csv(PUBLISHED))
 
 
 def picture() -> str:
-    """All verdicts as the drawing that the README shows."""
+    """All verdicts as the drawing that the document shows."""
     return standalone(board(kept()), "Which published claims hold, on which images and networks") + "\n"
 
 
@@ -69,6 +71,6 @@ def _keep(file: Path, found: pd.DataFrame) -> None:
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         take_over(Path(sys.argv[1]))
-    write(table(), marks=MARKS)
-    write(published_table(), marks=PUBLISHED_MARKS)
+    write(table(), DOCUMENT, MARKS)
+    write(published_table(), DOCUMENT, PUBLISHED_MARKS)
     PICTURE.write_text(picture(), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The README's table of studies is that of the kept run, which is of the studies as they are."""
+"""The table of graphpath/studies/README.md is that of the kept run, which is of the studies as they are."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from tests.studies import readme
 
 
 def test_the_table_is_up_to_date() -> None:
-    assert shown(marks=readme.MARKS) == readme.table(), "Write it anew: python -m tests.studies.readme"
-    assert shown(marks=readme.PUBLISHED_MARKS) == readme.published_table(), "likewise"
-    assert readme.PICTURE.read_text(encoding="utf-8") == readme.picture(), "likewise"
+    anew = "Write it anew: python -m tests.studies.readme"
+    assert shown(readme.DOCUMENT, readme.MARKS) == readme.table(), anew
+    assert shown(readme.DOCUMENT, readme.PUBLISHED_MARKS) == readme.published_table(), anew
+    assert readme.PICTURE.read_text(encoding="utf-8") == readme.picture(), anew
 
 
 def test_every_claim_of_every_study_has_its_verdict() -> None:

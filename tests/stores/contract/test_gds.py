@@ -45,9 +45,9 @@ def edges(store: Store) -> pd.DataFrame:
 
 
 def test_the_sample_answers_are_up_to_date(store: Store) -> None:
-    made = samples.sections(store, gds=True)
+    made = samples.section(store, "gds")
     assert "(no rows)" not in made
-    assert samples.shown(marks=samples.GDS_MARKS) == made, "Write them anew: python -m tests.samples gds"
+    assert samples.shown(samples.document("gds")) == made, "Write them anew: python -m tests.samples gds"
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +212,9 @@ def test_elsewhere_it_is_refused_in_one_sentence(name: str, without: Store) -> N
 
 
 @pytest.mark.parametrize(
-    "command", [one for one in commands() if "query gds/" in one.text], ids=lambda one: f"line {one.line}"
+    "command",
+    [one for one in commands() if "query gds/" in one.text],
+    ids=lambda one: f"{one.document}:{one.line}",
 )
 def test_the_documents_commands_run(
     command: Command, store: Store, gds_server: Server, monkeypatch: pytest.MonkeyPatch
