@@ -1,4 +1,4 @@
-"""The Markdown documents of the checkout, and their commands in the order in which a reader meets them.
+"""The Markdown documents of the checkout: their commands in a reader's order, and what is generated in them.
 
 A document begins in an empty folder. If it has a sentence with the words "commands follow those of" and a
 link (or a path in backquotes), it goes on where that document ended.
@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+Marks = tuple[str, str]
+"""The lines before and after what is generated in a document."""
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`(graphpath [^`]+)`")
 _OPEN = re.compile(r"\.\.\.|\b[A-Z]{2,}\b")
@@ -88,6 +90,18 @@ def program(document: str) -> str:
 def prose(document: str) -> str:
     """A document without its fenced blocks, each character in its place."""
     return FENCE.sub(lambda block: re.sub(r"[^\n]", " ", block[0]), text_of(document))
+
+
+def write(text: str, document: Path, marks: Marks) -> None:
+    """Put ``text`` between the marks of ``document``."""
+    before, rest = document.read_text(encoding="utf-8").split(marks[0])
+    _, after = rest.split(marks[1])
+    document.write_text(f"{before}{marks[0]}{text}{marks[1]}{after}", encoding="utf-8")
+
+
+def shown(document: Path, marks: Marks) -> str:
+    """What stands between the marks of ``document``."""
+    return document.read_text(encoding="utf-8").split(marks[0])[1].split(marks[1])[0]
 
 
 def _of(document: str) -> Iterator[Command]:

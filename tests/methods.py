@@ -9,8 +9,7 @@ import inspect
 import re
 
 import graphpath as gp
-from tests.documents import CHECKOUT
-from tests.samples import write
+from tests.documents import CHECKOUT, write
 
 DOCUMENT = CHECKOUT / "graphpath" / "tracing" / "README.md"
 MARKS = ("<!-- methods -->\n", "<!-- end of methods -->")

@@ -22,8 +22,7 @@ from graphpath.network import Network, Site, hold, take_apart
 from graphpath.tracing.batch import Batch, Wiring
 from graphpath.tracing.methods import effective_path
 from graphpath.tracing.targets import one_hot
-from tests.documents import CHECKOUT
-from tests.samples import shown, write
+from tests.documents import CHECKOUT, shown, write
 from tests.tracing import nets
 
 DOCUMENT = CHECKOUT / "graphpath" / "network" / "README.md"

@@ -26,15 +26,13 @@ from graphpath.cli.output import show_table
 from graphpath.export import to_frame
 from graphpath.server import Server
 from graphpath.stores import Store, open_store
-from tests.documents import CHECKOUT
+from tests.documents import CHECKOUT, Marks, write
 from tests.synthetic import write_trace
 from tests.verdicts import made
 
-Marks = tuple[str, str]
 MARKS: Marks = ("<!-- samples -->\n", "<!-- end of samples -->")
 CHANCE_MARKS: Marks = ("<!-- chance -->\n", "<!-- end of chance -->")
 QUERIES_MARKS: Marks = ("<!-- queries -->\n", "<!-- end of queries -->")
-README = CHECKOUT / "README.md"
 CYPHER = CHECKOUT / "cypher" / "README.md"
 CHANCE = CHECKOUT / "graphpath" / "chance" / "README.md"
 STORE = "samples.lbdb"
@@ -120,18 +118,6 @@ def chance(store: Store) -> str:
     return "\n".join(answers)
 
 
-def write(text: str, document: Path = README, marks: Marks = MARKS) -> None:
-    """Put ``text`` between the marks of ``document``."""
-    before, rest = document.read_text(encoding="utf-8").split(marks[0])
-    _, after = rest.split(marks[1])
-    document.write_text(f"{before}{marks[0]}{text}{marks[1]}{after}", encoding="utf-8")
-
-
-def shown(document: Path = README, marks: Marks = MARKS) -> str:
-    """What stands between the marks of ``document``."""
-    return document.read_text(encoding="utf-8").split(marks[0])[1].split(marks[1])[0]
-
-
 def _answer(store: Store, query: queries.Query, known: Parameters) -> str:
     given = {name: known[name] for name in query.parameters if name in known} | BRIEF.get(query.name, {})
     if "limit" in query.parameters:
@@ -182,7 +168,7 @@ def write_all() -> None:
         write(chance(store), CHANCE, CHANCE_MARKS)
         for topic, group in topics().items():
             if not any(query.needs_gds for query in group):
-                write(section(store, topic), document(topic))
+                write(section(store, topic), document(topic), MARKS)
 
 
 def write_gds() -> None:
@@ -193,7 +179,7 @@ def write_gds() -> None:
         open_store(server.uri, password=server.password) as store,
     ):
         load(store, Path(folder))
-        write(section(store, "gds"), document("gds"))
+        write(section(store, "gds"), document("gds"), MARKS)
 
 
 def main() -> None:

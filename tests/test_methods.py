@@ -9,7 +9,7 @@ import pytest
 
 import graphpath as gp
 from tests import methods
-from tests.samples import shown
+from tests.documents import shown
 
 
 def test_the_document_lists_the_methods() -> None:

@@ -10,6 +10,7 @@ import pytest
 from graphpath import queries
 from graphpath.stores import Store
 from tests import samples
+from tests.documents import shown, write
 
 ANEW = "Write them anew: python -m tests.samples"
 TOPICS = [topic for topic in samples.topics() if topic != "gds"]
@@ -27,15 +28,15 @@ def made(store: Store) -> dict[str, str]:
 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_the_sample_answers_are_up_to_date(topic: str, made: dict[str, str]) -> None:
-    assert samples.shown(samples.document(topic)) == made[topic], ANEW
+    assert shown(samples.document(topic), samples.MARKS) == made[topic], ANEW
 
 
 def test_the_table_of_queries_is_up_to_date() -> None:
-    assert samples.shown(samples.CYPHER, samples.QUERIES_MARKS) == samples.listed(), ANEW
+    assert shown(samples.CYPHER, samples.QUERIES_MARKS) == samples.listed(), ANEW
 
 
 def test_the_answers_held_against_chance_are_up_to_date(store: Store) -> None:
-    assert samples.shown(samples.CHANCE, samples.CHANCE_MARKS) == samples.chance(store), ANEW
+    assert shown(samples.CHANCE, samples.CHANCE_MARKS) == samples.chance(store), ANEW
 
 
 def test_every_query_has_a_sample_with_rows(made: dict[str, str]) -> None:
@@ -48,5 +49,5 @@ def test_every_query_has_a_sample_with_rows(made: dict[str, str]) -> None:
 def test_writing_replaces_only_what_is_between_the_marks(tmp_path: Path) -> None:
     document = tmp_path / "README.md"
     document.write_text(f"before\n{samples.MARKS[0]}old\n{samples.MARKS[1]}\nafter\n")
-    samples.write("new\n", document)
+    write("new\n", document, samples.MARKS)
     assert document.read_text() == f"before\n{samples.MARKS[0]}new\n{samples.MARKS[1]}\nafter\n"

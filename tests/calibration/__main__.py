@@ -8,12 +8,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 
 from tests.calibration import chance, detecting, studies, verifying
 from tests.calibration.results import Row, table
+from tests.documents import CHECKOUT, write
 
 Rows = Callable[[np.random.Generator, int], Iterator[Row]]
 PARTS: dict[str, tuple[Rows, int]] = {
@@ -24,7 +24,7 @@ PARTS: dict[str, tuple[Rows, int]] = {
 }
 """By part, its simulation, and of how many rounds it runs one: some are dear."""
 MARKS = ("<!-- calibration -->\n", "<!-- end of calibration -->")
-DOCUMENT = Path(__file__).resolve().parents[1] / "README.md"
+DOCUMENT = CHECKOUT / "tests" / "README.md"
 ROUNDS = 1000
 
 
@@ -45,14 +45,12 @@ def main() -> int:
     asked.add_argument("--write", action="store_true", help="put the table into tests/README.md")
     given = asked.parse_args()
     rows = found(given.rounds, given.seed)
-    told = table(rows)
-    print(told)
+    made = table(rows)
+    print(made)
     for row in (row for row in rows if not row.good):
         print(f"out of bounds: {row.part}, {row.what}, {row.setting}: {row.share:.3f}")
     if given.write:
-        text = DOCUMENT.read_text(encoding="utf-8")
-        before, rest = text.split(MARKS[0])
-        DOCUMENT.write_text(before + MARKS[0] + told + MARKS[1] + rest.split(MARKS[1])[1], encoding="utf-8")
+        write(made, DOCUMENT, MARKS)
     return int(not all(row.good for row in rows))
 
 

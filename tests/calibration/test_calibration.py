@@ -12,6 +12,7 @@ pytest.importorskip("torch")
 from tests.calibration import chance
 from tests.calibration.__main__ import DOCUMENT, MARKS, PARTS
 from tests.calibration.results import WRONG, Row, covered, table
+from tests.documents import shown
 
 
 def test_significance_is_wrong_no_more_often_than_it_says() -> None:
@@ -36,5 +37,4 @@ def test_the_table_has_the_extremes_of_each_kind() -> None:
 
 
 def test_the_kept_table_has_every_part() -> None:
-    shown = DOCUMENT.read_text(encoding="utf-8").split(MARKS[0])[1].split(MARKS[1])[0]
-    assert set(re.findall(r"^[|] (\w+) [|]", shown, re.MULTILINE)) - {"part"} == set(PARTS)
+    assert set(re.findall(r"^[|] (\w+) [|]", shown(DOCUMENT, MARKS), re.MULTILINE)) - {"part"} == set(PARTS)

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests import networks
-from tests.samples import shown
+from tests.documents import shown
 
 TABLE = shown(networks.DOCUMENT, networks.MARKS)
 CHECKED = (

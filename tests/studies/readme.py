@@ -15,8 +15,7 @@ from graphpath.report.standalone import standalone
 from graphpath.studies import published
 from graphpath.studies.board import board
 from graphpath.studies.summary import gather, markdown, on_what
-from tests.documents import CHECKOUT
-from tests.samples import write
+from tests.documents import CHECKOUT, write
 
 DOCUMENT = CHECKOUT / "graphpath" / "studies" / "README.md"
 MARKS = ("<!-- studies -->\n", "<!-- end of studies -->")

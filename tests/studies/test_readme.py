@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 
 from graphpath.studies import STUDIES
 from graphpath.studies.verdicts import FAILS, HOLDS, UNSURE
-from tests.samples import shown
+from tests.documents import shown
 from tests.studies import readme
 
 
