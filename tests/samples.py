@@ -3,7 +3,7 @@
 python -m tests.samples               writes the table of queries in cypher/README.md, every query's answer in
                                       cypher/TOPIC/README.md, and those of graphpath/chance/README.md
 python -m tests.samples gds           writes cypher/gds/README.md, from a real server that it starts
-python -m tests.samples store FILE    makes the store, to ask it by hand
+python -m tests.samples store FILE    makes the store, to ask it by hand, and its traces in traces/samples
 
 ``tests/test_samples.py`` compares, and of cypher/gds ``tests/stores/contract/test_gds.py``.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import shutil
 import tempfile
 from contextlib import redirect_stdout
 from itertools import groupby
@@ -36,6 +37,7 @@ QUERIES_MARKS: Marks = ("<!-- queries -->\n", "<!-- end of queries -->")
 CYPHER = CHECKOUT / "cypher" / "README.md"
 CHANCE = CHECKOUT / "graphpath" / "chance" / "README.md"
 STORE = "samples.lbdb"
+TRACES = Path("traces/samples")
 ROWS = 3
 UNSTEADY = ["path"]
 """Columns that tell of this machine."""
@@ -189,8 +191,9 @@ def main() -> None:
     parser.add_argument("file", nargs="?", default=STORE)
     given = parser.parse_args()
     if given.what == "store":
-        with tempfile.TemporaryDirectory() as folder, open_store(given.file) as store:
-            load(store, Path(folder))
+        with open_store(given.file) as store:
+            shutil.rmtree(TRACES, ignore_errors=True)
+            load(store, TRACES)
     elif given.what == "gds":
         write_gds()
     else:
