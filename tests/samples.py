@@ -1,7 +1,7 @@
 """The documents of ``cypher/`` and the answers in them, asked of a small store that is always the same.
 
 python -m tests.samples               writes the table of queries in cypher/README.md, every query's answer in
-                                      cypher/TOPIC/README.md, and those of graphpath/chance/README.md
+                                      its topic's document, and those of graphpath/chance/README.md
 python -m tests.samples gds           writes cypher/gds/README.md, from a real server that it starts
 python -m tests.samples store FILE    makes the store, to ask it by hand, and its traces in traces/samples
 

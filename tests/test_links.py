@@ -61,10 +61,10 @@ def test_every_link_leads_somewhere(document: str) -> None:
 
 
 def test_links_that_lead_nowhere_are_found() -> None:
-    assert fault("README.md", "graphpath/nowhere/README.md") is not None
+    assert fault("README.md", "graphpath/nowhere") is not None
     assert fault("README.md", "#no-such-heading") is not None
     assert fault("README.md", "cypher/README.md#no-such-heading") is not None
-    assert fault("README.md", "../graphpath/README.md") is not None
+    assert fault("README.md", "../LICENSE") is not None
     assert fault("README.md", "LICENSE#copyright") is not None
     assert fault("README.md", "#set-up") is None
     assert fault("cypher/README.md", "../README.md#set-up") is None
