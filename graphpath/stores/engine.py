@@ -77,6 +77,17 @@ def ddl() -> dict[str, str]:
     return statements
 
 
+UNWRITTEN = "Cannot write to file"
+"""What the engine says of a disk without room; the reason beside it is often another's."""
+
+
+def _no_room() -> StoreUnavailable:
+    return StoreUnavailable(
+        "The store's file could not be written, and the store is as it was: make room on its disk, and run "
+        "the same command again."
+    )
+
+
 class Session:
     """A connection to the database file ``path``, for one thread at a time.
 
@@ -162,6 +173,8 @@ class Session:
             return BufferFullError(text)
         if "Maximum database size" in text:
             return RoomFullError(text)
+        if UNWRITTEN in text:
+            return _no_room()
         if text == "Interrupted." and self._seconds is not None:
             return TimedOutError(f"The query took longer than {self._seconds:g} seconds and was stopped.")
         return QueryFailed(f"The engine refused the query: {text}")
@@ -284,6 +297,8 @@ def _unopened(path: Path, error: BaseException, wanted: int) -> StoreUnavailable
             "for it. Raise the limit (ulimit -v), close other stores, or open it with a smaller buffer pool "
             "(buffer_bytes=...)."
         )
+    if UNWRITTEN in text:
+        return _no_room()
     if "Too many open files" in text:
         return StoreUnavailable(
             f"{path} cannot be opened: this process has too many files open. Close other stores, or raise "

@@ -39,7 +39,7 @@ from graphpath.stores.remove import remove_run
 from graphpath.stores.runs import traces_of
 from graphpath.stores.sandbox import Limits, run_apart
 from graphpath.stores.snapshot import Snapshot
-from graphpath.stores.staging import staged
+from graphpath.stores.staging import check_room, staged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -252,6 +252,7 @@ class LadybugStore(Store):
         ``more`` times the usual room is reserved for what the file becomes with ``rows`` of a load.
         """
         with self._staged(empty=empty) as work:
+            check_room(self.path, work, rows)
             file = work / "store.lbdb"
             new = not file.exists()
             found = generation(settled(self.path))

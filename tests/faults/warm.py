@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -27,6 +28,7 @@ from graphpath.errors import GraphpathError
 from graphpath.stores import open_store
 from graphpath.studies import units
 from graphpath.studies.study import Measured
+from tests.faults.privileges import give_up_privileges
 from tests.stores.contents import assert_same, contents
 
 torch.set_num_threads(1)
@@ -94,4 +96,22 @@ def _hang(path: str) -> tuple[int, str]:
     return 0, ""
 
 
-OTHERS = {"same-store": _same_store, "unit": _unit, "hang": _hang}
+def _unprivileged(*words: str) -> tuple[int, str]:
+    """A command line as a user to whom files may be closed, which none are to root."""
+    give_up_privileges()
+    return _line(list(words))
+
+
+def _no_room(most: str, *words: str) -> tuple[int, str]:
+    """A command line that can make no file larger than ``most`` bytes, as on a disk that fills up."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(most), int(most)))
+    return _line(list(words))
+
+
+OTHERS = {
+    "same-store": _same_store,
+    "unit": _unit,
+    "hang": _hang,
+    "unprivileged": _unprivileged,
+    "no-room": _no_room,
+}
