@@ -29,7 +29,7 @@ from graphpath.data import Given, Images, Labels, as_images
 from graphpath.data.rows import build_categories, build_sample_rows
 from graphpath.errors import DataError, MethodError, ModelError, RecordError
 from graphpath.ids import digest
-from graphpath.models import BY_NAME, LoadedModel, as_loaded, evaluating, meeting
+from graphpath.models import BY_NAME, LoadedModel, as_loaded, class_called, evaluating, meeting
 from graphpath.record.alone import alone_beside
 from graphpath.record.imageset import ImagePart, ImageSet, is_image_set, write_image_set
 
@@ -57,7 +57,8 @@ def attack(
     """Attack every image and return the adversarial ones as an image set in ``out``.
 
     Without ``targeted`` an image is pushed away from what ``model`` predicts for it. Its label is not
-    needed, and cannot leak. With a class, or ``"least_likely"`` (Kurakin et al. 2016), it is pushed there.
+    needed, and cannot leak. With a class by number or name, or ``"least_likely"`` (Kurakin et al. 2016), it
+    is pushed there.
     ``epsilon`` bounds the change of every pixel in bim, fgsm and pgd (by default 0.1); see
     ``ATTACKS`` for the other defaults. deepfool and cw seek the least change and take ``options`` instead
     (``overshoot=0.02``; ``confidence=0.0``, ...: ``DeepFool``, ``CarliniWagner``). Each sample has
@@ -76,6 +77,8 @@ def attack(
     if isinstance(targeted, Integral) and not isinstance(targeted, bool):
         targeted = int(targeted)  # of numpy's, too
     _check_target(name, targeted)
+    if isinstance(targeted, str) and targeted != LEAST_LIKELY:
+        targeted = class_called(targeted, loaded, source, "targeted", f"{LEAST_LIKELY}, a class by number")
     run = _Run(loaded, source, name, strength, targeted, seed)
     path, key = Path(out), digest(run.describe_provenance())
     if path.exists():

@@ -41,7 +41,9 @@ def command(
     ] = None,
     targeted: Annotated[
         str | None,
-        typer.Option("--targeted", help="A class number, or least_likely; else away from the prediction."),
+        typer.Option(
+            "--targeted", help="A class by number or name, or least_likely; else away from the prediction."
+        ),
     ] = None,
 ) -> None:
     """Perturb DATA's images so that MODEL errs, and keep them with their originals' names."""

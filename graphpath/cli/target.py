@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from graphpath.tracing.targets import Target
 
 HELP = (
-    "predicted, own, label, or a class number; two of them (3,5) for the difference of their logits; a "
+    "predicted, own, label, or a class by number or name; two of them (3,5) for the difference of their "
+    "logits; a "
     "feature map ('features.10 [12]') or neuron ('features.10 [12] 3,4') as the graph calls them."
 )
 

@@ -4,6 +4,7 @@ from graphpath.extras import needed_by
 
 with needed_by("graphpath.models", "trace"):
     from graphpath.models.architectures import ARCHITECTURES
+    from graphpath.models.called import class_called
     from graphpath.models.checkpoint import load_checkpoint, read_checkpoint
     from graphpath.models.evaluating import evaluating
     from graphpath.models.load import load_model
@@ -22,6 +23,7 @@ __all__ = [
     "Progress",
     "Trained",
     "as_loaded",
+    "class_called",
     "evaluate",
     "evaluating",
     "load_checkpoint",

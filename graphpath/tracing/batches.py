@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -15,12 +15,23 @@ from torch import Tensor
 from graphpath.data import Images, MatchedImages
 from graphpath.errors import NetworkError
 from graphpath.ids import digest
-from graphpath.models import LoadedModel
+from graphpath.models import LoadedModel, class_called
 from graphpath.network import hold, take_apart
 from graphpath.tracing.batch import Batch, Wiring
 from graphpath.tracing.fitting import Fitted
 from graphpath.tracing.registry import Method
-from graphpath.tracing.targets import Asked, At, Target, asked_for, checked, goal_of, weighed
+from graphpath.tracing.targets import (
+    NAMES,
+    WORDS,
+    Asked,
+    At,
+    Class,
+    Target,
+    asked_for,
+    checked,
+    goal_of,
+    weighed,
+)
 
 MEMORY = 1 << 30
 """Bytes that a batch may take, about, beside the weights."""
@@ -105,12 +116,25 @@ class Batches:
 
 
 def settled(target: Target, model: LoadedModel, images: MatchedImages) -> Target:
-    """The target, checked; what points into the network does so by the layer's name."""
-    target = asked_for(target)
+    """The target, checked: classes by number, and what points into the network by the layer's name."""
+    target = numbered(asked_for(target), model, images)
     checked(target, len(images))
     if not isinstance(target, At):
         return target
     return replace(target, layer=goal_of(target, take_apart(model.module, images.shape)).name)
+
+
+def numbered(target: Target, model: LoadedModel, images: MatchedImages) -> Target:
+    """``target`` with the numbers of the classes that it names. Raises MethodError where there is none."""
+    if isinstance(target, tuple):
+        return cast("tuple[Class, Class]", tuple(_number(side, model, images) for side in target))
+    return _number(target, model, images) if isinstance(target, str) else target
+
+
+def _number(side: Class, model: LoadedModel, images: MatchedImages) -> Class:
+    if not isinstance(side, str) or side in NAMES:
+        return side
+    return class_called(side, model, images, "target", WORDS)
 
 
 def originals_of(rows: pa.Table, images: Images) -> np.ndarray:

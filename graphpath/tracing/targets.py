@@ -19,9 +19,11 @@ from graphpath.errors import MethodError
 from graphpath.network import Network, Site
 
 Class = str | int
-"""``"predicted"``, ``"own"``, ``"label"``, or a class by number."""
+"""``"predicted"``, ``"own"``, ``"label"``, or a class by number or name."""
 
 NAMES = ("predicted", "own", "label")
+WORDS = f"{', '.join(NAMES)}, a class by number, two classes, a place in the network"
+"""What else than a class by name a target may be."""
 NO_CLASS = -1
 """What ``pathways.target`` holds where f is no class's logit: such pathways are no part of a class's."""
 

@@ -73,8 +73,9 @@ def trace(
         labels: the images' classes (N,), where ``images`` does not carry them.
         method: a name of ``graphpath.METHODS``; its options follow by name (``theta=0.5``).
         target: the question asked of each image: ``"predicted"`` (for a derived image, the prediction on
-            its original), ``"own"``, ``"label"``, a class, or a tensor of classes (N,). A pair of classes
-            asks for the difference of their logits, ``graphpath.at(...)`` for what lies inside the network.
+            its original), ``"own"``, ``"label"``, a class by number or name, or a tensor of classes
+            (N,). A pair of classes asks for the difference of their logits, ``graphpath.at(...)`` for what
+            lies inside the network.
         routes: how many of the largest routes to record of each pathway.
         seed: makes methods that draw at random reproducible.
         max_edges: the budget of each pathway, its strongest edges, those on routes from the image before

@@ -18,6 +18,7 @@ from graphpath.errors import MethodError, QueryParameterError
 from graphpath.models import BY_NAME, LoadedModel, as_loaded, meeting
 from graphpath.network import Network, take_apart
 from graphpath.stores import Store, open_store
+from graphpath.tracing.batches import numbered
 from graphpath.tracing.borrowed import borrowed
 from graphpath.tracing.rows import first_neuron
 from graphpath.tracing.targets import Class, asked_for, checked, described
@@ -76,8 +77,8 @@ def verify(
         mode: "remove" the answer, or "keep" it and remove all else in its layers.
         baseline: what neurons are set to and removed edges carry: "zero", "mean" (over the images given), or
             "resample" (of another image).
-        target: whose logit and confidence are watched: "predicted", "own", "label", a class, or a
-            tensor (N,).
+        target: whose logit and confidence are watched: "predicted", "own", "label", a class by number or
+            name, or a tensor (N,).
         measure: which change decides: "logit", "confidence", "flipped" (predictions), or "accuracy".
         draws: of each control. Intervals are for other draws as well as for other images.
         seed: of the draws and the resampling, which do not depend on ``batch``.
@@ -97,7 +98,7 @@ def verify(
     source = meeting(loaded, as_images(images, labels), matching)
     _check_options(mode, baseline, measure, by)
     _check_counts(draws, batch)
-    target = _check_target(target, measure, source)
+    target = _check_target(target, measure, loaded, source)
     plan = AblationPlan(mode, baseline, target, draws, seed)
     if answer is None:
         query_or_answer: AnswerQuery | pd.DataFrame = AnswerQuery(query, cypher, dict(parameters or {}), by)
@@ -221,8 +222,10 @@ def _check_counts(draws: int, batch: int | None) -> None:
         )
 
 
-def _check_target(given: Class | Tensor, measure: str, images: MatchedImages) -> Class | Tensor:
-    target = asked_for(given)
+def _check_target(
+    given: Class | Tensor, measure: str, model: LoadedModel, images: MatchedImages
+) -> Class | Tensor:
+    target = numbered(asked_for(given), model, images)
     if not isinstance(target, str | int | Tensor):
         raise MethodError(f"target={target!r}: verify watches the logit of a class; expected one class each.")
     checked(target, len(images))
