@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from graphpath.chance import significance
     from graphpath.detect import Detector, fit_detector
     from graphpath.errors import GraphpathError
+    from graphpath.progress import Progress
     from graphpath.record import Trace
     from graphpath.stores import Store, open_store
     from graphpath.tracing import METHODS, Method, at, key_maps, largest_chains, map_sizes, trace
@@ -40,6 +41,7 @@ _HOMES = {
     "GraphpathError": ("graphpath.errors", "GraphpathError"),
     "METHODS": ("graphpath.tracing", "METHODS"),
     "Method": ("graphpath.tracing", "Method"),
+    "Progress": ("graphpath.progress", "Progress"),
     "Store": ("graphpath.stores", "Store"),
     "Trace": ("graphpath.record", "Trace"),
     "Verdict": ("graphpath.verifying", "Verdict"),
@@ -62,6 +64,7 @@ __all__ = [
     "Detector",
     "GraphpathError",
     "Method",
+    "Progress",
     "Store",
     "Trace",
     "Verdict",

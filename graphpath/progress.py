@@ -15,11 +15,11 @@ class Progress(Protocol):
         ...
 
 
-Given = Progress | Callable[[int, int], object]
+AnyProgress = Progress | Callable[[int, int], object]
 """What callers give: a :class:`Progress`, or what takes (done, total) alone."""
 
 
-def watched(given: Given | None) -> Progress:
+def watched(given: AnyProgress | None) -> Progress:
     """``given`` as a :class:`Progress`; without one, what does nothing."""
     if given is None:
         return _nothing
@@ -30,14 +30,15 @@ def watched(given: Given | None) -> Progress:
 
 
 def positional(call: Callable[..., object]) -> int | None:
-    """How many arguments ``call`` takes by position; None where it takes any number, or does not say."""
+    """How many arguments ``call`` needs by position; None where it takes any number, or does not say."""
     try:
         parameters = inspect.signature(call).parameters.values()
     except (TypeError, ValueError):  # one written in C
         return None
     if any(one.kind is one.VAR_POSITIONAL for one in parameters):
         return None
-    return sum(one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) for one in parameters)
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(one.kind in kinds and one.default is one.empty for one in parameters)
 
 
 def _nothing(stage: str, done: int, total: int, /) -> None:

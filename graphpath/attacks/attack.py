@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from numbers import Integral
 from pathlib import Path
@@ -30,6 +30,7 @@ from graphpath.data.rows import build_categories, build_sample_rows
 from graphpath.errors import DataError, MethodError, ModelError, RecordError
 from graphpath.ids import digest
 from graphpath.models import BY_NAME, LoadedModel, as_loaded, class_called, evaluating, meeting
+from graphpath.progress import AnyProgress, watched
 from graphpath.record.alone import alone_beside
 from graphpath.record.imageset import ImagePart, ImageSet, is_image_set, write_image_set
 
@@ -51,7 +52,7 @@ def attack(
     batch: int | None = None,
     labels: Labels = None,
     matching: str = BY_NAME,
-    progress: Callable[[int, int], None] | None = None,
+    progress: AnyProgress | None = None,
     **options: float,
 ) -> ImageSet:
     """Attack every image and return the adversarial ones as an image set in ``out``.
@@ -65,8 +66,7 @@ def attack(
     its original as ``parent``, and in ``detail`` the attack, its strength, the model and ``predicted``,
     the model's prediction on the original. ``seed`` starts PGD at the same point for the same image,
     whatever the batch. ``images``, ``labels`` and ``matching`` are as ``graphpath.trace`` takes them; the
-    image set has the classes of the model where it names any. ``progress(done, total)`` is called after
-    every batch.
+    image set has the classes of the model where it names any. ``progress`` is called after every batch.
 
     Batches are kept as they finish: attacking again after an interruption goes on from there, and a
     finished ``out`` of the same attack is returned as it is. ``success_rate`` is how often it worked.
@@ -86,13 +86,12 @@ def attack(
     with alone_beside(path, "attack"), evaluating(loaded.module):
         if path.exists():  # another process has just finished it
             return _open_finished(path, key)
-        staging = Staging(path, key)
+        staging, told = Staging(path, key), watched(progress)
         while staging.done < len(source):
             staging.append(
                 run.attack_batch(staging.done, staging.done + (batch or _choose_batch_size(source)))
             )
-            if progress is not None:
-                progress(staging.done, len(source))
+            told(f"attacking by {name}", staging.done, len(source))
         made = _assemble(path, run, staging, key)
         staging.remove()
     return made

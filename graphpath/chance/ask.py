@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +24,7 @@ from graphpath.chance.rows import (
 from graphpath.chance.sets import SETS, EdgeSets, RunTraces, count_passing
 from graphpath.chance.shuffles import SWEEPS
 from graphpath.errors import QueryParameterError
+from graphpath.progress import AnyProgress, watched
 from graphpath.queries import find, settled, whole
 from graphpath.record import Trace
 
@@ -49,7 +50,7 @@ def significance(
     hub_share: float = 0.9,
     correction: str = "bh",
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: AnyProgress | None = None,
     **parameters: object,
 ) -> pd.DataFrame:
     """The answer of the named query ``name``, with columns that compare each row with chance.
@@ -73,7 +74,7 @@ def significance(
             at least ``hub_share`` of the categories pass; "divide" lets an edge count one over the number of
             categories that pass its busier end. The column ``overlap`` is what is then tested.
         correction: of q: "bh" (Benjamini and Hochberg, the false discovery rate), "holm" (any false one).
-        progress: called with (draws done, draws of all layers), where any are drawn.
+        progress: called with ("drawing", draws done, draws of all layers), where any are drawn.
         parameters: the query's own. All of the answer is taken unless ``limit`` is given; ``attrs`` says
             whether it was reached, as of ``store.query``.
 
@@ -84,7 +85,7 @@ def significance(
     """
     chosen = find(name, None if isinstance(source, Trace) else source.queries).name
     _check_options(chosen, null, draws, sweeps, hubs, hub_share, correction)
-    distribution = NullDistribution(null, draws, sweeps, seed, progress)
+    distribution = NullDistribution(null, draws, sweeps, seed, watched(progress))
     with _open_store(source) as store:
         table = whole(store, chosen, **parameters)
         if table.empty:

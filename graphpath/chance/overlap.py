@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from graphpath.chance.possible import Ints, PossibleEdges
 from graphpath.chance.sets import EdgeSets
 from graphpath.chance.shuffles import CHUNK
+from graphpath.progress import Progress, watched
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,8 +24,8 @@ class NullDistribution:
     draws: int
     sweeps: int
     seed: int
-    progress: Callable[[int, int], None] | None = None
-    """Called with (draws done, draws of all layers)."""
+    progress: Progress = field(default_factory=lambda: watched(None))
+    """Counts the draws of all layers."""
 
     def draw(self, sets: EdgeSets, layer: int) -> Iterator[Ints]:
         """The sets into one layer, drawn ``draws`` times, some at a time: keys of edges (D, E).
@@ -36,8 +37,7 @@ class NullDistribution:
         for drawn in self._draw_keys(sets, layer):
             yield drawn
             done += len(drawn)
-            if self.progress is not None:
-                self.progress(done, total)
+            self.progress("drawing", done, total)
 
     def _draw_keys(self, sets: EdgeSets, layer: int) -> Iterator[Ints]:
         if self.kind == "degree":

@@ -64,7 +64,7 @@ def command(
             targeted=aim,
             seed=work.seed,
             batch=work.batch,
-            progress=shown.to,
+            progress=shown,
             **{name: a.typed(text) for name, text in a.named_values(option or [], "--option").items()},
         )
     bound = made.provenance.get("epsilon")

@@ -41,7 +41,7 @@ class Chance:
 
             options: dict[str, Any] = {**parameters, **asdict(self)}
             with bar("drawing", "draws") as shown:
-                return significance(store, name, progress=shown.to, **options)
+                return significance(store, name, progress=shown, **options)
         if self.hubs is not None:
             raise QueryParameterError("--hubs goes with --null degree or --null independent: say which.")
         return store.query(name, **parameters, **limit)

@@ -172,7 +172,7 @@ def _traced(work: Work, detector: Detector, store: Store, out: Path) -> tuple[Tr
             seed=work.seed,
             out=out,
             batch=work.batch,
-            progress=shown.to,
+            progress=shown,
             fitted_on=_fitted_on(detector, store),
             **options,
         )

@@ -56,7 +56,7 @@ def load_into(store: Store, trace: Trace, min_support: int | None = None) -> Non
     if not trace.verified:
         say(f"{trace.path} is of an older graphpath: it has no digests, damage is not noticed.", err=True)
     with bar("loading", unit="steps") as shown:
-        done = store.load(trace, min_support=min_support, progress=shown.stage)
+        done = store.load(trace, min_support=min_support, progress=shown)
     say(_told(trace.path, done.loaded, trace.counts, done.total_seconds, done.run))
 
 
@@ -65,7 +65,7 @@ def _in_bulk(store: Store, traces: list[Trace], min_support: int | None) -> None
 
     assert isinstance(store, Neo4jStore)
     with bar("importing", unit="steps") as shown:
-        done = store.bulk_load(traces, min_support=min_support, progress=shown.stage)
+        done = store.bulk_load(traces, min_support=min_support, progress=shown)
     runs = ", ".join(done.runs)
     if done.loaded:
         edges, taken = done.counts.get("FLOWS_TO", 0), sum(done.seconds.values())

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from graphpath.demo import Told
-    from graphpath.demo.told import Count
+    from graphpath.progress import Progress
 
 
 class Narration:
@@ -27,11 +27,11 @@ class Narration:
         self._began = time.monotonic()
 
     @contextmanager
-    def step(self, title: str, unit: str) -> Iterator[Count]:
+    def step(self, title: str, unit: str) -> Iterator[Progress]:
         self._console.print(styled((title, "bold")))
         self._began = time.monotonic()
         with bar("", unit=unit) as shown:
-            yield shown.to
+            yield lambda stage, done, total: shown("", done, total)
 
     def done(self, words: str) -> None:
         seconds = time.monotonic() - self._began

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     ProgressColumn,
     Task,
     TaskID,
@@ -18,6 +17,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.progress import Progress as RichProgress
 from rich.text import Text
 
 from graphpath.printable import printable
@@ -37,23 +37,19 @@ class _Rate(ProgressColumn):
 
 @dataclass
 class Bar:
-    """One bar; ``Bar.to`` is what the library's verbs call."""
+    """One bar, as a :class:`graphpath.progress.Progress`."""
 
-    progress: Progress
+    shown: RichProgress
     task: TaskID
     words: Sequence[str] = ()
 
-    def to(self, done: int, total: int) -> None:
+    def __call__(self, stage: str, done: int, total: int, /) -> None:
         """Move to ``done`` of ``total``. With the first step, the bar's words are said."""
         for line in self.words:
             text = printable(line, lines=True)
-            self.progress.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
+            self.shown.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
         self.words = ()
-        self.progress.update(self.task, completed=done, total=total)
-
-    def stage(self, name: str, done: int, total: int) -> None:
-        """As ``to``, under the name of a stage."""
-        self.progress.update(self.task, completed=done, total=total, description=printable(name))
+        self.shown.update(self.task, completed=done, total=total, description=printable(stage))
 
 
 @contextmanager
@@ -73,5 +69,5 @@ def bar(title: str, unit: str = "images", silent: bool = False, words: Sequence[
         TimeRemainingColumn(),
     )
     disabled = silent or not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=disabled) as progress:
+    with RichProgress(*columns, console=console, transient=True, disable=disabled) as progress:
         yield Bar(progress, progress.add_task(printable(title), total=None), () if silent else words)

@@ -69,7 +69,7 @@ def _run(chosen: list[Study], setting: Setting, options: dict[str, Any]) -> None
         # Of several studies, each takes the options that it has.
         own = options if len(chosen) == 1 else {n: v for n, v in options.items() if n in study.options}
         with bar(study.name) as shown:
-            result = run_study(study, setting, own, told=shown.stage)
+            result = run_study(study, setting, own, told=shown)
         say(f"\n{study.name}: {study.title}")
         for one in rows(result.verdicts):
             part = f" ({one.part})" if one.part else ""

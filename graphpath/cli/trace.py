@@ -143,7 +143,7 @@ def command(
             max_edges=_budget(max_edges),
             out=out,
             batch=work.batch,
-            progress=shown.to,
+            progress=shown,
             fitted_on=fitted_on,
             name=name,
             **_options(theta, sparsity, option or []),

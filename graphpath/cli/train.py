@@ -31,17 +31,13 @@ def command(
     seed: a.Seed = 0,
 ) -> None:
     """Train a small network on DATA and write a checkpoint that --model takes."""
-    from graphpath.models import Progress, train
+    from graphpath.models import train
 
     training = a.open_images(
         data, None, root=root, split="train", limit=limit, seed=seed, size=size, exif=exif
     )
     testing = a.open_images(data, None, root=root, split="test", limit=None, seed=seed, size=size, exif=exif)
     with bar("training") as shown:
-
-        def report(progress: Progress) -> None:
-            shown.stage(f"epoch {progress.epoch}, loss {progress.loss:.3f}", progress.done, progress.total)
-
         trained = train(
             model,
             training,
@@ -52,7 +48,7 @@ def command(
             device=device,
             seed=seed,
             out=out,
-            progress=report,
+            progress=shown,
         )
     say(
         f"{out}: {model} trained on {len(training):,} images in {trained.seconds:.1f} s, "

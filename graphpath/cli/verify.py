@@ -92,7 +92,7 @@ def command(
                 seed=work.seed,
                 batch=work.batch,
                 record=record,
-                progress=shown.to,
+                progress=shown,
             )
     _show(verdict, output)
 

@@ -11,7 +11,7 @@ from graphpath.demo.told import Told
 
 if TYPE_CHECKING:
     from graphpath.data.base import BaseImages
-    from graphpath.models import LoadedModel, Progress
+    from graphpath.models import LoadedModel
     from graphpath.record import Trace
     from graphpath.stores.base import Store
 
@@ -48,11 +48,7 @@ def trained(places: Places, seed: int, told: Told) -> LoadedModel:
             )
             return model
         training = open_images("digits", split="train")
-
-        def moved(progress: Progress) -> None:
-            count(progress.done, progress.total)
-
-        made = train("cnn", training, testing, seed=seed, out=places.model, progress=moved)
+        made = train("cnn", training, testing, seed=seed, out=places.model, progress=count)
     told.done(f"on {len(training):,} images; {made.accuracy:.1%} right on {len(testing)} test images")
     return load_model(places.model)
 
@@ -108,7 +104,7 @@ def loaded(places: Places, traces: list[Trace], told: Told) -> Store:
 
     store = open_store(str(places.store))
     with told.step("Loading both into an embedded graph database", "steps") as count:
-        reports = [store.load(one, progress=lambda _, done, total: count(done, total)) for one in traces]
+        reports = [store.load(one, progress=count) for one in traces]
     if all(report.loaded for report in reports):
         rows = sum(sum(report.counts.values()) for report in reports)
         told.done(f"{rows:,} nodes and relationships in {places.store}")

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from graphpath.progress import Progress, watched
+
 if TYPE_CHECKING:
     import pandas as pd
-
-Count = Callable[[int, int], None]
-"""Called with (done, total)."""
 
 
 class Told(Protocol):
     """What the demo calls."""
 
-    def step(self, title: str, unit: str) -> AbstractContextManager[Count]:
-        """A step of the work begins; the callable moves its bar."""
+    def step(self, title: str, unit: str) -> AbstractContextManager[Progress]:
+        """A step of the work begins; what moves its bar."""
         ...
 
     def done(self, words: str) -> None:
@@ -37,8 +36,8 @@ class Silent:
     """Tells nothing."""
 
     @contextmanager
-    def step(self, title: str, unit: str) -> Iterator[Count]:
-        yield lambda done, total: None
+    def step(self, title: str, unit: str) -> Iterator[Progress]:
+        yield watched(None)
 
     def done(self, words: str) -> None:
         pass

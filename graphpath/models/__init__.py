@@ -11,7 +11,7 @@ with needed_by("graphpath.models", "trace"):
     from graphpath.models.loaded import LoadedModel, as_loaded, weights_digest
     from graphpath.models.meeting import BY_NAME, BY_POSITION, MATCHING, meeting
     from graphpath.models.normalize import Normalize
-    from graphpath.models.training import Progress, Trained, evaluate, predicted, train
+    from graphpath.models.training import Step, Trained, evaluate, predicted, train
 
 __all__ = [
     "ARCHITECTURES",
@@ -20,7 +20,7 @@ __all__ = [
     "MATCHING",
     "LoadedModel",
     "Normalize",
-    "Progress",
+    "Step",
     "Trained",
     "as_loaded",
     "class_called",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ from graphpath.models.checkpoint import check_writable, save_checkpoint
 from graphpath.models.evaluating import check_seed
 from graphpath.models.loaded import LoadedModel, check_finite, weights_digest
 from graphpath.models.meeting import meeting
+from graphpath.progress import AnyProgress, positional, watched
 
 CHUNK = 1000
 """Images decoded at a time."""
@@ -58,8 +60,8 @@ RECIPES = {
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far training is: what a progress bar shows."""
+class Step:
+    """What a batch of training came to."""
 
     done: int
     """Images seen."""
@@ -98,14 +100,16 @@ def train(
     batch: int | None = None,
     rate: float | None = None,
     device: str | torch.device = "cpu",
-    progress: Callable[[Progress], None] | None = None,
+    progress: AnyProgress | None = None,
+    watch: Callable[[Step], object] | None = None,
     **arguments: object,
 ) -> Trained:
     """Train ``architecture`` ("cnn", "vgg" or "vgg16") and return it with its test accuracy.
 
     ``arguments`` go to the architecture (``widths``, ``stages``, ``hidden``). The same seed, data and
     number of threads give the same weights on one machine's CPU; the caller's random state is left as it
-    was. ``out`` is written once, whole, at the end, so an interrupted training leaves no file.
+    was. ``progress`` counts images, the epoch its stage; ``watch`` sees each batch with its loss. ``out`` is
+    written once, whole, at the end, so an interrupted training leaves no file.
     Raises ``DataError`` where a test image is also a training image or a label is missing.
     """
     started = time.perf_counter()
@@ -121,7 +125,7 @@ def train(
     with _seeded(seed):
         module = build(architecture, made).to(device)
         testing = meeting(_described(architecture, module, train_images), test_images)
-        _fit(module, _held(train_images), recipe, rounds, progress)
+        _fit(module, _held(train_images), recipe, rounds, _watched(progress, watch))
     module.to(memory_format=torch.contiguous_format).eval()
     check_finite(module, f"{architecture} after training")
     accuracy = evaluate(module, testing)
@@ -133,6 +137,22 @@ def train(
     name = f"{architecture}-{train_images.dataset}" if path is None else path.stem
     model = _described(name, module, train_images)
     return Trained(model, accuracy, time.perf_counter() - started, path)
+
+
+def _watched(
+    progress: AnyProgress | None, watch: Callable[[Step], object] | None
+) -> Callable[[Step], object]:
+    """What tells both of each batch. A ``progress`` that takes one argument is such a ``watch``."""
+    if watch is None and progress is not None and positional(progress) == 1:
+        return cast("Callable[[Step], object]", progress)
+    told = watched(progress)
+
+    def see(step: Step) -> None:
+        told(f"epoch {step.epoch}, loss {step.loss:.3f}", step.done, step.total)
+        if watch is not None:
+            watch(step)
+
+    return see
 
 
 def _described(name: str, module: nn.Module, images: Images) -> LoadedModel:
@@ -231,7 +251,7 @@ def _fit(
     data: _Data,
     recipe: Recipe,
     epochs: int,
-    progress: Callable[[Progress], None] | None,
+    watch: Callable[[Step], object],
 ) -> None:
     device = next(module.parameters()).device
     # Convolutions with few channels are about twice as fast in this order on a CPU.
@@ -252,8 +272,7 @@ def _fit(
             optimiser.step()
             schedule.step()
             seen += len(chosen)
-            if progress is not None:
-                progress(Progress(seen, epochs * count, epoch, loss.item()))
+            watch(Step(seen, epochs * count, epoch, loss.item()))
     module.zero_grad(set_to_none=True)
 
 

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
 from graphpath.errors import RunNotFound
+from graphpath.progress import AnyProgress
 from graphpath.schema import NODES, RELATIONSHIPS
 
 if TYPE_CHECKING:  # each is slow to import, and a load needs none of them
@@ -24,8 +25,6 @@ if TYPE_CHECKING:  # each is slow to import, and a load needs none of them
 Answer = TypeVar("Answer")
 TIMEOUT: Final = 600.0
 """Seconds that a named query may take, all its statements together, when nobody says otherwise."""
-Progress = Callable[[str, int, int], None]
-"""Called with (stage, steps done, steps in all) while a trace is loaded."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +82,17 @@ class Store(ABC):
 
     @abstractmethod
     def load(
-        self, trace: Trace | str | Path, *, min_support: int | None = None, progress: Progress | None = None
+        self,
+        trace: Trace | str | Path,
+        *,
+        min_support: int | None = None,
+        progress: AnyProgress | None = None,
     ) -> LoadReport:
         """Store ``trace``; loading the same one again changes nothing.
 
         ``min_support`` is the number of samples an edge of a class pathway needs (default: what the trace
         itself says, as an imported one may; else 5 % of the class's samples, at least 2; 1 keeps all).
-        Nothing is visible before all of it is.
+        Nothing is visible before all of it is. ``progress`` (:mod:`graphpath.progress`) counts steps.
 
         Raises:
             RecordError: the trace is damaged or unfinished.

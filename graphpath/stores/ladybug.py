@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from graphpath import naming
 from graphpath.errors import QueryFailed, StoreError, StoreUnavailable
+from graphpath.progress import AnyProgress
 from graphpath.record import Trace
 from graphpath.stores import verdicts
-from graphpath.stores.base import Answer, LoadReport, Progress, State, Store, admitted
+from graphpath.stores.base import Answer, LoadReport, State, Store, admitted
 from graphpath.stores.engine import (
     BUFFER,
     BYTES_PER_ROW,
@@ -82,7 +83,11 @@ class LadybugStore(Store):
         weakref.finalize(self, self._kept.release)  # nobody has to close it
 
     def load(
-        self, trace: Trace | str | Path, *, min_support: int | None = None, progress: Progress | None = None
+        self,
+        trace: Trace | str | Path,
+        *,
+        min_support: int | None = None,
+        progress: AnyProgress | None = None,
     ) -> LoadReport:
         """See :meth:`Store.load`."""
         trace = trace if isinstance(trace, Trace) else Trace(trace)

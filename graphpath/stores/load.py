@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 
 from graphpath.errors import StoreConflict, StoreError
 from graphpath.ids import digest
+from graphpath.progress import AnyProgress, Progress, watched
 from graphpath.record import Trace
 from graphpath.schema import NODES, RELATIONSHIPS
-from graphpath.stores.base import LoadReport, Progress
+from graphpath.stores.base import LoadReport
 from graphpath.stores.models import Asked
 from graphpath.stores.predicted import disputed, settle
 from graphpath.stores.prepare import MEMORY, Workshop, prepare
@@ -35,13 +36,12 @@ STAGES = ("prepare", "roll-ups", "nodes", "relationships", "FLOWS_TO", "check")
 class _Clock:
     """Seconds per stage, told to ``progress`` as stages begin."""
 
-    progress: Progress | None
+    progress: Progress
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        if self.progress:
-            self.progress(name, len(self.seconds), len(STAGES))
+        self.progress(name, len(self.seconds), len(STAGES))
         began = time.perf_counter()
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
@@ -76,13 +76,13 @@ def load_run(
     *,
     min_support: int | None = None,
     memory: int = MEMORY,
-    progress: Progress | None = None,
+    progress: AnyProgress | None = None,
 ) -> LoadReport:
     """Append ``trace`` to the store behind ``session``; what is left of an earlier load of it goes first.
 
     ``work`` is an empty directory for intermediate files.
     """
-    clock = _Clock(progress)
+    clock = _Clock(watched(progress))
     model = int(trace.layers().to_table(columns=["offset"])["offset"][0].as_py())
     with clock.stage("prepare"):
         plan = _plan(session, trace, model, min_support)

@@ -20,13 +20,14 @@ from graphpath.errors import StudyError
 from graphpath.ids import digest
 from graphpath.models import LoadedModel, meeting, predicted
 from graphpath.network.lowering import evaluating
+from graphpath.progress import Progress, watched
 from graphpath.queries import find
 from graphpath.queries.limits import unlimited
 from graphpath.record import Trace
 from graphpath.record.files import write_atomically
 from graphpath.report.source import command_line
 from graphpath.stores import Store, open_store
-from graphpath.studies.setting import Setting, Told
+from graphpath.studies.setting import Setting
 from graphpath.tracing import trace
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Bench:
     model: LoadedModel
     options: Mapping[str, Any]
     part: str = ""
-    told: Told | None = None
+    told: Progress | None = None
     asked: list[str] = field(default_factory=list)
     """The commands and calls that gave the answers so far."""
 
@@ -84,7 +85,7 @@ class Bench:
             progress=lambda done, total: self.tell("tracing", done, total),
             **options,
         )
-        self.store.load(traced, progress=lambda stage, done, total: self.tell("loading", done, total))
+        self.store.load(traced, progress=lambda done, total: self.tell("loading", done, total))
         return traced
 
     def attack(
@@ -158,8 +159,7 @@ class Bench:
 
     def tell(self, what: str, done: int, total: int) -> None:
         """Show progress."""
-        if self.told is not None:
-            self.told(what, done, total)
+        watched(self.told)(what, done, total)
 
     def once(
         self, name: str, images: BaseImages, layers: Sequence[int], make: Callable[[], pd.DataFrame]

@@ -12,13 +12,14 @@ from graphpath.errors import StudyError
 from graphpath.ids import digest
 from graphpath.locks import locked
 from graphpath.models import LoadedModel
+from graphpath.progress import Progress, watched
 from graphpath.record.files import write_json
 from graphpath.studies import verdicts
 from graphpath.studies.bench import Bench
 from graphpath.studies.conditions import TRAINED
 from graphpath.studies.page import write_page
 from graphpath.studies.published import beside
-from graphpath.studies.setting import Setting, Told
+from graphpath.studies.setting import Setting
 from graphpath.studies.study import Measured, Option, Study
 from graphpath.studies.tables import together, write_table
 from graphpath.studies.units import Kept, kept
@@ -57,7 +58,7 @@ def run_study(
     setting: Setting,
     options: Mapping[str, Option] | None = None,
     *,
-    told: Told | None = None,
+    told: Progress | None = None,
 ) -> Result:
     """Run ``study`` in ``setting`` and write its tables, figures and page below ``setting.folder``.
 
@@ -83,7 +84,7 @@ def _alone(out: Path) -> AbstractContextManager[None]:
     )
 
 
-def _run(study: Study, setting: Setting, asked: Mapping[str, Option], told: Told | None) -> Result:
+def _run(study: Study, setting: Setting, asked: Mapping[str, Option], told: Progress | None) -> Result:
     folder = setting.folder / study.name
     setting = setting.paired() if study.pairs else setting
     units = [_Unit(n, s, p) for p in study.parts for s in setting.seeds for n in study.networks]
@@ -133,15 +134,14 @@ def _measured(
     options: Mapping[str, Option],
     unit: _Unit,
     folder: Path,
-    told: Told | None,
+    told: Progress | None,
 ) -> Kept:
     model = setting.network(unit.network, unit.seed, told)
     path = folder / "units" / f"{unit.folder}-{_key(study, setting, options, model)}"
     path.parent.mkdir(parents=True, exist_ok=True)
 
     def tell(what: str, done: int, total: int) -> None:
-        if told is not None:
-            told(f"{study.name}, {unit}: {what}", done, total)
+        watched(told)(f"{study.name}, {unit}: {what}", done, total)
 
     def make() -> tuple[Measured, list[str]]:
         tell("measuring", 0, 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,10 +22,10 @@ from graphpath.models import (
     train,
     weights_digest,
 )
+from graphpath.progress import Progress, watched
 from graphpath.record.files import read_number, write_json
 from graphpath.studies.conditions import TRAINED
 
-Told = Callable[[str, int, int], None]
 """Called with (what is being done, done, in all)."""
 
 
@@ -80,7 +79,7 @@ class Setting:
             raise StudyError(f"{self.data}: a study needs images that all have a class.")
         return found
 
-    def network(self, kind: str, seed: int, told: Told | None = None) -> LoadedModel:
+    def network(self, kind: str, seed: int, told: Progress | None = None) -> LoadedModel:
         """The trained network of a seed, or the same with its weights drawn anew. Trains it if need be."""
         trained = self._given(seed) if self.models else self._trained(seed, told)
         return trained if kind == TRAINED else drawn_anew(trained, seed)
@@ -131,7 +130,7 @@ class Setting:
         key = digest(self.widths, self.train_images)[:8]
         return self.folder / "networks" / f"cnn-{key}-seed{seed}.pt"
 
-    def _trained(self, seed: int, told: Told | None) -> LoadedModel:
+    def _trained(self, seed: int, told: Progress | None) -> LoadedModel:
         path = self._checkpoint(seed)
         if not path.is_file():
             train(
@@ -141,9 +140,9 @@ class Setting:
                 seed=seed,
                 out=path,
                 device=self.device,
-                progress=None
-                if told is None
-                else lambda p: told(f"training the network of seed {seed}", p.done, p.total),
+                progress=lambda done, total: watched(told)(
+                    f"training the network of seed {seed}", done, total
+                ),
                 widths=self.widths,
             )
         return load_model(str(path), device=self.device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -20,6 +20,7 @@ from graphpath.ids import BLOCK, digest
 from graphpath.models import BY_NAME, LoadedModel, as_loaded, meeting
 from graphpath.naming import check_name
 from graphpath.network.reach import Reach
+from graphpath.progress import AnyProgress, Progress, watched
 from graphpath.record import Trace, TraceWriter, alone, begun, check_same_name, finished
 from graphpath.tracing.batches import Batches, settled
 from graphpath.tracing.borrowed import borrowed
@@ -32,9 +33,6 @@ from graphpath.tracing.registry import Method, TracingMethod, method_named, read
 from graphpath.tracing.rows import Numbering
 from graphpath.tracing.taking import Taken
 from graphpath.tracing.targets import Target, described
-
-Progress = Callable[[int, int], None]
-"""Called with the images done and the images in all."""
 
 BUDGET = 20_000
 """Edges kept of a pathway, unless told otherwise."""
@@ -59,7 +57,7 @@ def trace(
     matching: str = BY_NAME,
     device: str | torch.device | None = None,
     batch: int | None = None,
-    progress: Progress | None = None,
+    progress: AnyProgress | None = None,
     fitted_on: Trace | str | Path | None = None,
     name: str | None = None,
     **options: Any,
@@ -88,7 +86,7 @@ def trace(
             name; ``"by-position"``: class k of the images is the model's class k, whatever the names.
         device: where to run; by default where the model is. "cuda" is, under torchrun, each process's own.
         batch: images at a time; by default what fits about one GiB.
-        progress: called with (images done, images in all) after every batch.
+        progress: called with ("tracing", images done, images in all) after every batch.
         fitted_on: for methods that learn from all images first: a finished trace by the same method and
             options, whose images were learned from instead of these. So attacked images are held against the
             classes, or the thresholds, of clean ones.
@@ -133,7 +131,7 @@ def trace(
         with TraceWriter.open(out, described) as writer:
             if rank.first:
                 rank.together()
-            return Trace(out) if writer.finished else tracer.record(writer, rank, progress)
+            return Trace(out) if writer.finished else tracer.record(writer, rank, watched(progress))
 
 
 @dataclass(eq=False)
@@ -160,7 +158,7 @@ class _Tracer:
         kept = BUDGET if self.max_edges is None else self.max_edges
         return self.taker.memory + (self.taker.each - 1) * kept * EDGE
 
-    def record(self, writer: TraceWriter, rank: Rank, progress: Progress | None) -> Trace:
+    def record(self, writer: TraceWriter, rank: Rank, progress: Progress) -> Trace:
         """Trace what is not done yet, part by part, and finish the record; each of many ranks its share."""
         size = int(str(writer.run["part_size"]))
         fitted = cast("Fitted | None", writer.run.get("fitted"))
@@ -170,8 +168,7 @@ class _Tracer:
             stop = min(start + size, total)
             if part not in writer.done and rank.takes(part):
                 writer.write_part(part, self.part(start, stop))
-            if progress is not None:
-                progress(stop, total)
+            progress("tracing", stop, total)
         rank.together()
         if rank.first:
             self._finish(writer, size, time.monotonic() - started)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +14,7 @@ from graphpath.data import Images
 from graphpath.data.base import BaseImages
 from graphpath.network import Network
 from graphpath.network.edits import Circuit
+from graphpath.progress import Progress
 from graphpath.tracing.batches import MEMORY, originals_of
 from graphpath.tracing.targets import Asked, Class, chosen
 from graphpath.verifying.answer import AnswerSets, Ints
@@ -21,9 +22,6 @@ from graphpath.verifying.baselines import Baseline, make_baseline, split_batches
 from graphpath.verifying.controls import CONTROLS, Controls
 from graphpath.verifying.outcomes import Outcome, Outcomes
 from graphpath.verifying.sets import BatchSets, sets_from_answer
-
-Progress = Callable[[int, int], None]
-"""Called with the passes done and the passes in all, each of one image."""
 
 EDGE = 400
 """Bytes that an edge takes while it is looked up, or drawn."""
@@ -65,7 +63,7 @@ class Ablation:
         """The labels of all images given, -1 for none."""
         return np.asarray(self.images.rows()["label"].to_numpy(), dtype=np.int64)
 
-    def run(self, progress: Progress | None) -> Outcomes:
+    def run(self, progress: Progress) -> Outcomes:
         """The outcomes for each of the images used: untouched, ablated, and of each control's draws."""
         batches = split_batches(self.used, self.size)
         base = make_baseline(
@@ -77,8 +75,7 @@ class Ablation:
             for column, outcome in zip(columns, self._run_batch(images, base), strict=True):
                 column.append(outcome)
                 done += len(images)
-                if progress is not None:
-                    progress(done, each * len(self.used))
+                progress("verifying", done, each * len(self.used))
         clean, answer, *draws = (Outcome.join(column) for column in columns)
         count = self.plan.draws
         controls = {kind: tuple(draws[i * count : (i + 1) * count]) for i, kind in enumerate(CONTROLS)}

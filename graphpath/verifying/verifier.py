@@ -17,12 +17,13 @@ from graphpath.data import Given, Labels, MatchedImages, as_images
 from graphpath.errors import MethodError, QueryParameterError
 from graphpath.models import BY_NAME, LoadedModel, as_loaded, meeting
 from graphpath.network import Network, take_apart
+from graphpath.progress import AnyProgress, watched
 from graphpath.stores import Store, open_store
 from graphpath.tracing.batches import numbered
 from graphpath.tracing.borrowed import borrowed
 from graphpath.tracing.rows import first_neuron
 from graphpath.tracing.targets import Class, asked_for, checked, described
-from graphpath.verifying.ablation import Ablation, AblationPlan, Progress
+from graphpath.verifying.ablation import Ablation, AblationPlan
 from graphpath.verifying.answer import AnswerReader, AnswerSets, Ints
 from graphpath.verifying.asking import BY, AnswerQuery, StoreAnswer, ask_store, check_model
 from graphpath.verifying.baselines import BASELINES
@@ -53,7 +54,7 @@ def verify(
     batch: int | None = None,
     record: bool = True,
     matching: str = BY_NAME,
-    progress: Progress | None = None,
+    progress: AnyProgress | None = None,
 ) -> Verdict:
     """Ablate the neurons or edges that a query found, and compare the effect with chance.
 
@@ -84,7 +85,7 @@ def verify(
         seed: of the draws and the resampling, which do not depend on ``batch``.
         device, batch, matching: as of :func:`graphpath.trace`.
         record: keep the verdict in the store.
-        progress: called with (passes done, passes in all), counted in images.
+        progress: called with ("verifying", passes done, passes in all), counted in images.
 
     Removing an edge n -> m takes ``J a_n`` from z_m in the running pass, with that pass's own switches and
     gates.
@@ -108,7 +109,7 @@ def verify(
         case = _Case(take_apart(loaded.module, source.shape), loaded, source)
         given = case.get_answer(query_or_answer, store)
         found = case.read_sets(given, layers, shared=by == "answer")
-        outcomes = Ablation(case.network, source, found, plan, batch).run(progress)
+        outcomes = Ablation(case.network, source, found, plan, batch).run(watched(progress))
     verdict = _make_verdict(case, given, found, plan, measure, outcomes)
     if given.runs and store is not None and record:
         with _open(store) as opened:

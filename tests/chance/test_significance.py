@@ -205,7 +205,13 @@ def test_the_same_seed_gives_the_same_answer(world: World) -> None:
 @pytest.mark.parametrize("name", ["categories/similarity", "categories/shared_edges"])
 def test_progress_counts_the_draws(name: str, world: World) -> None:
     seen: list[tuple[int, int]] = []
-    gp.significance(world.store, name, **QUICK, progress=lambda *told: seen.append(told), **world.given(name))
+    gp.significance(
+        world.store,
+        name,
+        **QUICK,
+        progress=lambda done, total: seen.append((done, total)),
+        **world.given(name),
+    )
     done, totals = zip(*seen, strict=True)
     assert list(done) == sorted(set(done)) and len(set(totals)) == 1
     # Layers without an edge that is shown are not drawn.

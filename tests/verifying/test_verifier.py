@@ -314,7 +314,7 @@ def test_progress_counts_every_pass(case: SimpleNamespace) -> None:
         query="pathways/hubs",
         parameters={"run": run},
         batch=3,
-        progress=lambda *told: seen.append(told),
+        progress=lambda done, total: seen.append((done, total)),
     )
     assert seen[-1] == (8 * 8, 8 * 8)  # untouched, the answer, and two draws of each control
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)

@@ -21,9 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graphpath.errors import ServerError, StoreError, StoreUnavailable
+from graphpath.progress import AnyProgress, watched
 from graphpath.record import Trace
 from graphpath.schema import NODE, SCHEMA_VERSION
-from graphpath.stores.base import Progress
 from graphpath.stores.neo4j.address import Address
 from graphpath.stores.neo4j.exchange import Exchange
 from graphpath.stores.neo4j.gather import Files, gather
@@ -75,7 +75,7 @@ def bulk_load(
     traces: Sequence[Trace],
     *,
     min_support: int | None,
-    progress: Progress | None,
+    progress: AnyProgress | None,
     directory: Path | None = None,
     server: Server | None = None,
 ) -> BulkReport:
@@ -125,7 +125,7 @@ def _install(
     server: Server,
     files: ImportFiles,
     seconds: dict[str, float],
-    progress: Progress | None,
+    progress: AnyProgress | None,
 ) -> None:
     exchange = Exchange(server, store.address.database)
     exchange.recover()
@@ -218,9 +218,8 @@ def _complaint(log: str) -> str:
     return lines[0][:300] if lines else ""
 
 
-def _tell(progress: Progress | None, stage: str, done: int) -> None:
-    if progress:
-        progress(stage, done, 4)
+def _tell(progress: AnyProgress | None, stage: str, done: int) -> None:
+    watched(progress)(stage, done, 4)
 
 
 __all__ = ["BulkReport", "Files", "bulk_load", "managed_server"]

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from graphpath.errors import StoreConflict
+from graphpath.progress import AnyProgress, watched
 from graphpath.record import Trace
 from graphpath.schema import NODE, RELATIONSHIP
 from graphpath.sql import connected, parquet, quoted
-from graphpath.stores.base import Progress
 from graphpath.stores.load import write_row
 from graphpath.stores.neo4j.statements import columns
 from graphpath.stores.predicted import disputed
@@ -165,22 +165,25 @@ class Gathering:
 
 
 def gather(
-    traces: Sequence[Trace], directory: Path, memory: int, min_support: int | None, progress: Progress | None
+    traces: Sequence[Trace],
+    directory: Path,
+    memory: int,
+    min_support: int | None,
+    progress: AnyProgress | None,
 ) -> Gathering:
     """The graph of ``traces``, each once.
 
     Raises:
         StoreConflict: two traces of one run id differ, or use one key for two things.
     """
-    made = Gathering(directory, memory)
+    made, told = Gathering(directory, memory), watched(progress)
     seen: dict[str, Trace] = {}
     for number, trace in enumerate(traces):
         other = seen.setdefault(trace.id, trace)
         if (other.counts, other.run.get("parameters")) != (trace.counts, trace.run.get("parameters")):
             raise StoreConflict(f"{other.path} and {trace.path} are different traces of run {trace.id!r}.")
         if trace.id not in made.runs:
-            if progress:
-                progress(f"prepare {trace.id}", number, len(traces))
+            told(f"prepare {trace.id}", number, len(traces))
             made.add(trace, min_support)
     made.settle()
     return made

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 import neo4j
 
 from graphpath.errors import QueryFailed, StoreConflict, StoreError, StoreUnavailable
+from graphpath.progress import AnyProgress
 from graphpath.record import Trace
 from graphpath.schema import NODES, SCHEMA_VERSION, SINCE
 from graphpath.stores import verdicts
-from graphpath.stores.base import Answer, LoadReport, Progress, State, Store, admitted
+from graphpath.stores.base import Answer, LoadReport, State, Store, admitted
 from graphpath.stores.load import is_loaded, load_run
 from graphpath.stores.neo4j.address import Address
 from graphpath.stores.neo4j.batches import BYTES
@@ -94,7 +95,11 @@ class Neo4jStore(Store):
         _check_schema(self.session(), self.address)
 
     def load(
-        self, trace: Trace | str | Path, *, min_support: int | None = None, progress: Progress | None = None
+        self,
+        trace: Trace | str | Path,
+        *,
+        min_support: int | None = None,
+        progress: AnyProgress | None = None,
     ) -> LoadReport:
         """See :meth:`Store.load`. An interrupted load goes on where it was."""
         trace = trace if isinstance(trace, Trace) else Trace(trace)
@@ -108,7 +113,7 @@ class Neo4jStore(Store):
             return self._load(session, trace, min_support, progress)
 
     def _load(
-        self, session: BoltSession, trace: Trace, min_support: int | None, progress: Progress | None
+        self, session: BoltSession, trace: Trace, min_support: int | None, progress: AnyProgress | None
     ) -> LoadReport:
         work = Path(tempfile.mkdtemp(prefix="graphpath-load-"))
         try:
@@ -125,7 +130,7 @@ class Neo4jStore(Store):
         traces: Sequence[Trace | str | Path],
         *,
         min_support: int | None = None,
-        progress: Progress | None = None,
+        progress: AnyProgress | None = None,
         directory: str | Path | None = None,
     ) -> BulkReport:
         """Rebuild the database from ``traces`` with Neo4j's bulk importer; what it held before goes.

@@ -9,7 +9,7 @@ not known from what could be read of it; the measure here is graphpath's choice.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,13 +21,13 @@ from graphpath.errors import DataError, MethodError
 from graphpath.models import BY_NAME, LoadedModel, as_loaded, meeting
 from graphpath.network import Network, Site, take_apart
 from graphpath.network.live import Pass
+from graphpath.progress import AnyProgress, Progress, watched
 from graphpath.tracing.borrowed import borrowed
 from graphpath.tracing.targets import site_called
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Progress = Callable[[int, int], None]
 """Called with the maps done and the maps in all, counted anew for every batch of images."""
 
 
@@ -42,7 +42,7 @@ def key_maps(
     batch: int = 256,
     device: str | torch.device | None = None,
     matching: str = BY_NAME,
-    progress: Progress | None = None,
+    progress: AnyProgress | None = None,
 ) -> pd.DataFrame:
     """What setting each feature map to 0 does to each class, and which are the class's key maps.
 
@@ -75,7 +75,7 @@ def key_maps(
     with borrowed(loaded.module, device):
         network = take_apart(loaded.module, source.shape)
         sites = _chosen(network, layers)
-        tally = _Tally(network, sites, progress)
+        tally = _Tally(network, sites, watched(progress))
         for start in range(0, len(source), batch):
             stop = min(start + batch, len(source))
             pixels = source.batch(start, stop).to(device=network.device, dtype=network.dtype)
@@ -105,7 +105,7 @@ class _Tally:
     classified as it; ``logits`` the sum of the class's logits over its images. ``images`` (classes,).
     """
 
-    def __init__(self, network: Network, sites: list[Site], progress: Progress | None) -> None:
+    def __init__(self, network: Network, sites: list[Site], progress: Progress) -> None:
         classes, maps = network.sites[-1].size, sum(site.shape[0] for site in sites)
         self.network, self.sites, self._progress = network, sites, progress
         self.hits, self.alarms, self.logits = (np.zeros((1 + maps, classes)) for _ in range(3))
@@ -127,8 +127,7 @@ class _Tally:
                 logits = self._without(run, site, output, channel) if live[channel] else run.logits
                 self._count(row, logits, labels)
                 row += 1
-                if self._progress is not None:
-                    self._progress(row - 1, len(self.hits) - 1)
+                self._progress("looking for key maps", row - 1, len(self.hits) - 1)
 
     def _without(self, run: Pass, site: Site, output: Tensor, channel: int) -> Tensor:
         changed = output.clone()

@@ -89,9 +89,9 @@ def test_layers_by_name_and_classes_that_occur() -> None:
 def test_progress_and_the_model_as_it_was() -> None:
     model, shape = nets.made("plain", 0)
     model.train()
-    told: list[tuple[int, int]] = []
+    told: list[tuple[str, int, int]] = []
     gp.key_maps(model, nets.images(shape, 2, 0), [0, 1], progress=lambda *done: told.append(done))
-    assert told == [(n, 7) for n in range(1, 8)]
+    assert told == [("looking for key maps", n, 7) for n in range(1, 8)]
     assert model.training
 
 

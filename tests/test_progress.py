@@ -1,0 +1,50 @@
+"""One shape of callback, and the one that takes no stage."""
+
+from __future__ import annotations
+
+import pytest
+
+from graphpath.progress import watched
+
+
+class Method:
+    def __init__(self) -> None:
+        self.seen: list[tuple[object, ...]] = []
+
+    def two(self, done: int, total: int) -> None:
+        self.seen.append((done, total))
+
+    def two_and_one_at_will(self, done: int, total: int, last: bool = False) -> None:
+        self.seen.append((done, total, last))
+
+    def three(self, stage: str, done: int, total: int) -> None:
+        self.seen.append((stage, done, total))
+
+    def any(self, *told: object) -> None:
+        self.seen.append(told)
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("two", (1, 2)),
+        ("two_and_one_at_will", (1, 2, False)),
+        ("three", ("tracing", 1, 2)),
+        ("any", ("tracing", 1, 2)),
+    ],
+)
+def test_what_a_callback_is_told(name: str, seen: tuple[object, ...]) -> None:
+    method = Method()
+    watched(getattr(method, name))("tracing", 1, 2)
+    assert method.seen == [seen]
+
+
+def test_nobody_watches() -> None:
+    watched(None)("tracing", 1, 2)
+    watched(print)  # written in C
+
+
+def test_what_is_watched_may_be_watched_again() -> None:
+    method = Method()
+    watched(watched(method.two))("tracing", 1, 2)
+    assert method.seen == [(1, 2)]
