@@ -98,6 +98,20 @@ def test_every_table_of_the_record_is_there() -> None:
     assert entries(section("The record")).keys() == {*TABLES, "images"}
 
 
+def test_every_entry_of_run_json_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    import graphpath as gp
+    from tests.tracing import nets
+
+    model, shape = nets.made("plain")
+    images = nets.images(shape, 2, seed=1).float()
+    options = {"phi": "fitted", "name": "small"}
+    trace = gp.trace(model.float(), images, out=tmp_path / "trace", **options)
+    said = section("The record").split("\n`run.json` holds:\n")[1].split("\n\nSingle tables")[0]
+    assert trace.run.keys() <= set(named(said))
+    assert "fitted" in trace.run
+
+
 # --- graph -------------------------------------------------------------------------------
 
 
