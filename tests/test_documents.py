@@ -139,6 +139,7 @@ assert Path("pathway.graphml").stat().st_size > 1000
 """,
     "graphpath/report/README.md": "assert picture.startswith('<svg') and len(picture) > 1000",
     "graphpath/stores/README.md": "assert len(runs) > 1",
+    "graphpath/tracing/README.md": "assert METHOD.name == 'loudest'",
     "graphpath/verifying/README.md": "assert len(verdict.decision) > 0 and len(verdict.table) > 0",
 }
 """The documents with Python in them, and what must be so after it."""
