@@ -35,11 +35,11 @@ def test_ci_runs_the_readmes_own_test_command() -> None:
 def test_the_picture_is_a_small_svg_that_fetches_nothing() -> None:
     from xml.etree import ElementTree
 
-    from graphpath.report.standalone import style
+    from graphpath.report.standalone import read_style
 
     text = (CHECKOUT / "graphpath" / "report" / "example.svg").read_text()
     assert ElementTree.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
-    assert f"<style>{style()}</style>" in text
+    assert f"<style>{read_style()}</style>" in text
     assert len(text) < 100_000
     assert not re.search(r'href="(?!data:)', text)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from graphpath.analysis.tables import one_of, opened, variant_of
+from graphpath.analysis.tables import check_choice, choose_variant, open_views
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,11 +76,11 @@ def consistency(
         RecordError: the trace is damaged or unfinished.
         QueryParameterError: ``weights`` is neither "normalised" nor "raw".
     """
-    one_of("weights", weights, ("normalised", "raw"))
-    with opened(trace, memory) as connection:
+    check_choice("weights", weights, ("normalised", "raw"))
+    with open_views(trace, memory) as connection:
         chosen = [int(layer) for layer in layers]
         connection.execute(
-            PLACES, {"variant": variant_of(connection, variant, "consistency"), "layers": chosen}
+            PLACES, {"variant": choose_variant(connection, variant, "consistency"), "layers": chosen}
         )
         frame: pd.DataFrame = connection.execute(LIKENESS, {"raw": weights == "raw"}).df()
         return frame

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from graphpath.analysis.tables import one_of, opened
+from graphpath.analysis.tables import check_choice, open_views
 from graphpath.errors import QueryParameterError, RecordError
 from graphpath.record import Trace
 
@@ -98,9 +98,9 @@ def counts(
         RecordError: the trace is damaged, unfinished, or of another method.
         QueryParameterError: ``by`` is unknown, or the trace recorded fewer maps of a pixel than ``top``.
     """
-    one_of("by", by, ("category", "sample"))
-    with _diffused(trace, memory) as (diffused, connection):
-        asked = {"by": by, "top": _top(diffused, top), "every": _parameters(diffused)["every_map"]}
+    check_choice("by", by, ("category", "sample"))
+    with _open_diffused(trace, memory) as (diffused, connection):
+        asked = {"by": by, "top": _check_top(diffused, top), "every": _read_parameters(diffused)["every_map"]}
         chosen = {"variants": [str(v) for v in variants], "layers": [int(layer) for layer in layers]}
         frame: pd.DataFrame = connection.execute(COUNTS, asked | chosen).df()
         return frame
@@ -133,17 +133,17 @@ def portion_hot(
         RecordError: the trace is damaged, unfinished, or of another method.
         QueryParameterError: ``pixels`` are none, or the trace recorded fewer maps of a pixel than ``top``.
     """
-    with _diffused(trace, memory) as (diffused, connection):
-        connection.register("asked", _asked(connection, pixels))
-        unit = _parameters(diffused)["init"] == "unit"
-        asked = {"top": _top(diffused, top), "threshold": threshold, "unit": unit}
+    with _open_diffused(trace, memory) as (diffused, connection):
+        connection.register("asked", _select_pixels(connection, pixels))
+        unit = _read_parameters(diffused)["init"] == "unit"
+        asked = {"top": _check_top(diffused, top), "threshold": threshold, "unit": unit}
         found = connection.execute(PORTIONS, asked).df()
         traced = connection.execute(LIT, {"threshold": threshold, "unit": unit}).fetchall()
-        frame = _wide(found, traced, _maps(connection))
+        frame = _pivot(found, traced, _list_maps(connection))
     return frame if binary is None else (frame >= binary).astype(float).where(frame.notna())
 
 
-def _wide(found: pd.DataFrame, traced: list[tuple[int, bool]], maps: list[tuple[int, int]]) -> pd.DataFrame:
+def _pivot(found: pd.DataFrame, traced: list[tuple[int, bool]], maps: list[tuple[int, int]]) -> pd.DataFrame:
     """Samples by maps, 0 where nothing was found."""
     import pandas as pd
 
@@ -160,7 +160,7 @@ def _wide(found: pd.DataFrame, traced: list[tuple[int, bool]], maps: list[tuple[
     return pd.DataFrame(values, index=pd.Index(samples, name="sample"), columns=columns)
 
 
-def _maps(connection: Any) -> list[tuple[int, int]]:
+def _list_maps(connection: Any) -> list[tuple[int, int]]:
     """The feature maps of the layers that were diffused to."""
     rows: list[tuple[int, int]] = connection.execute(
         """SELECT layer, unnest(range(channels))::INTEGER AS channel FROM layers
@@ -169,7 +169,7 @@ def _maps(connection: Any) -> list[tuple[int, int]]:
     return rows
 
 
-def _asked(connection: Any, pixels: Places | Mapping[int, Places] | None) -> pd.DataFrame:
+def _select_pixels(connection: Any, pixels: Places | Mapping[int, Places] | None) -> pd.DataFrame:
     """The pixels that are asked for: all that were traced, or those given, of each sample."""
     import pandas as pd
 
@@ -187,13 +187,13 @@ def _asked(connection: Any, pixels: Places | Mapping[int, Places] | None) -> pd.
     known: dict[int, np.ndarray] = {}
     for given in pixels.values():
         if id(given) not in known:
-            known[id(given)] = _neurons(given, *shape)
+            known[id(given)] = _find_neurons(given, *shape)
     places = [known[id(given)] for given in pixels.values()]
     sample = np.repeat(np.array(list(pixels), np.int64), [len(place) for place in places])
     return pd.DataFrame({"sample": sample, "pixel": np.concatenate([np.empty(0, np.int64), *places])})
 
 
-def _neurons(pixels: Places, height: int, width: int, offset: int) -> np.ndarray:
+def _find_neurons(pixels: Places, height: int, width: int, offset: int) -> np.ndarray:
     """The ids of pixels' neurons in the first channel."""
     values = np.asarray(pixels)
     if values.dtype == bool and values.shape == (height, width):
@@ -210,22 +210,22 @@ def _neurons(pixels: Places, height: int, width: int, offset: int) -> np.ndarray
 
 
 @contextmanager
-def _diffused(trace: Trace | str | Path, memory: str | None) -> Iterator[tuple[Trace, Any]]:
+def _open_diffused(trace: Trace | str | Path, memory: str | None) -> Iterator[tuple[Trace, Any]]:
     trace = trace if isinstance(trace, Trace) else Trace(trace)
     if not trace.files("crosses"):
         raise RecordError(
             f"{trace.path} records no feature maps that pixels cross: trace with method='diffusion'."
         )
-    with opened(trace, memory) as connection:
+    with open_views(trace, memory) as connection:
         yield trace, connection
 
 
-def _parameters(trace: Trace) -> dict[str, Any]:
+def _read_parameters(trace: Trace) -> dict[str, Any]:
     return {"top": 1, "every_map": False, "init": "intensity"} | dict(trace.run.get("parameters", {}))
 
 
-def _top(trace: Trace, top: int | None) -> int:
-    known = _parameters(trace)
+def _check_top(trace: Trace, top: int | None) -> int:
+    known = _read_parameters(trace)
     if top is None:
         return int(known["top"])
     if top < 1 or (top > known["top"] and not known["every_map"]):

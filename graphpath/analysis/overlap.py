@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from graphpath.analysis.tables import one_of, opened, variant_of
+from graphpath.analysis.tables import check_choice, choose_variant, open_views
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MEMBERS = """
 CREATE TABLE members AS
-WITH way AS (
+WITH steps_on AS (
     SELECT s.sample, k.category, t.neuron, l."offset" + (t.neuron - l."offset")
             // (l.height::BIGINT * l.width) * (l.height::BIGINT * l.width) AS map,
         lead(t.neuron) OVER (PARTITION BY t.route ORDER BY t.position) AS next
@@ -25,9 +25,9 @@ WITH way AS (
         AND t.neuron < l."offset" + l.channels::BIGINT * l.height * l.width
     WHERE r.rank <= $k AND s.variant = $variant
 )
-SELECT DISTINCT sample, category, 'neurons' AS what, neuron AS one, 0 AS two FROM way
-UNION ALL SELECT DISTINCT sample, category, 'feature maps', map, 0 FROM way
-UNION ALL SELECT DISTINCT sample, category, 'edges', neuron, next FROM way WHERE next IS NOT NULL
+SELECT DISTINCT sample, category, 'neurons' AS what, neuron AS one, 0 AS two FROM steps_on
+UNION ALL SELECT DISTINCT sample, category, 'feature maps', map, 0 FROM steps_on
+UNION ALL SELECT DISTINCT sample, category, 'edges', neuron, next FROM steps_on WHERE next IS NOT NULL
 """
 
 PAIRS = """
@@ -78,8 +78,10 @@ def largest_overlap(
         RecordError: the trace is damaged or unfinished.
         QueryParameterError: ``by`` is neither "relation" nor "categories".
     """
-    one_of("by", by, ("relation", "categories"))
-    with opened(trace, memory) as connection:
-        connection.execute(MEMBERS, {"k": k, "variant": variant_of(connection, variant, "largest_overlap")})
+    check_choice("by", by, ("relation", "categories"))
+    with open_views(trace, memory) as connection:
+        connection.execute(
+            MEMBERS, {"k": k, "variant": choose_variant(connection, variant, "largest_overlap")}
+        )
         frame: pd.DataFrame = connection.execute(PAIRS, {"by": by}).df()
         return frame

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from graphpath.analysis.tables import opened
+from graphpath.analysis.tables import open_views
 from graphpath.queries import whole
 from graphpath.queries.limits import LIMITS, REACHED
 from graphpath.sql import parquet
@@ -146,9 +146,9 @@ def resemblance(
         RunNotFound: the reference is not in the store.
         RecordError: the trace is damaged or unfinished.
     """
-    labels = _predicted(trace, memory)
-    classes = class_edges(store, reference, labels)
-    with opened(trace, memory) as connection, _own(store, connection, reference, classes):
+    labels = _read_labels(trace, memory)
+    classes = read_class_edges(store, reference, labels)
+    with open_views(trace, memory) as connection, _make_tables(store, connection, reference, classes):
         frame: pd.DataFrame = connection.execute(COMPARED).df()
     return frame
 
@@ -171,8 +171,8 @@ def outside_class(
 
     Raises: as ``resemblance``.
     """
-    classes = class_edges(store, reference)
-    with opened(trace) as connection, _own(store, connection, reference, classes):
+    classes = read_class_edges(store, reference)
+    with open_views(trace) as connection, _make_tables(store, connection, reference, classes):
         connection.execute(NAMED)
         asked = {"samples": [int(sample) for sample in samples], "limit": limit + 1}
         frame: pd.DataFrame = connection.execute(OUTSIDE, asked).df()
@@ -184,13 +184,13 @@ def outside_class(
     return frame
 
 
-def class_edges(store: Store, reference: str, labels: list[int] | None = None) -> pd.DataFrame:
+def read_class_edges(store: Store, reference: str, labels: list[int] | None = None) -> pd.DataFrame:
     """The class pathways' edges, with ``sum``, the |score| of all samples together."""
     found = whole(store, "categories/class_edges", run=reference, labels=labels or [])
     return found.assign(sum=found.weight * found.samples)
 
 
-def members(store: Store, reference: str) -> pd.DataFrame:
+def read_members(store: Store, reference: str) -> pd.DataFrame:
     """The samples behind the class pathways of originals: sample, label, pathway, edges."""
     samples = whole(store, "pathways/of_run", run=reference, variants=["original"])
     belongs = samples.correct & (samples.target == samples.label)
@@ -198,13 +198,13 @@ def members(store: Store, reference: str) -> pd.DataFrame:
 
 
 @contextmanager
-def _own(store: Store, connection: Any, reference: str, classes: pd.DataFrame) -> Iterator[None]:
+def _make_tables(store: Store, connection: Any, reference: str, classes: pd.DataFrame) -> Iterator[None]:
     """Tables of ``connection``: ``class_edges``; ``families`` of the trace's samples; and ``own``, what each
     family's members give to the classes.
     """
     connection.register("class_edges", classes)
     connection.register("parents", store.execute(PARENTS, {}))
-    connection.register("every_member", members(store, reference))
+    connection.register("every_member", read_members(store, reference))
     everyone = families("SELECT sample, parent FROM samples UNION SELECT sample, parent FROM parents")
     connection.execute(f"CREATE TEMP TABLE families AS {everyone}")
     connection.execute(
@@ -215,13 +215,13 @@ def _own(store: Store, connection: Any, reference: str, classes: pd.DataFrame) -
     )
     with TemporaryDirectory() as folder:
         found = connection.execute("SELECT pathway, edges FROM members").fetchnumpy()
-        file = _edges(store, pa.table(dict(found)), Path(folder))
+        file = _read_edges(store, pa.table(dict(found)), Path(folder))
         connection.execute(f"CREATE VIEW member_edges AS SELECT * FROM {parquet([file])}")
         connection.execute(f"CREATE TEMP TABLE own AS {OWN}")
         yield
 
 
-def _edges(store: Store, pathways: pa.Table, folder: Path) -> Path:
+def _read_edges(store: Store, pathways: pa.Table, folder: Path) -> Path:
     """The stored edges of ``pathways``, as a file: read from the store some at a time."""
     file = folder / "edges.parquet"
     wanted = pathways["pathway"].combine_chunks()
@@ -233,9 +233,9 @@ def _edges(store: Store, pathways: pa.Table, folder: Path) -> Path:
     return file
 
 
-def _predicted(trace: Trace | str | Path, memory: str | None) -> list[int]:
+def _read_labels(trace: Trace | str | Path, memory: str | None) -> list[int]:
     """The labels of the first two predictions of all samples."""
-    with opened(trace, memory) as connection:
+    with open_views(trace, memory) as connection:
         rows = connection.execute(
             "SELECT DISTINCT label FROM predictions JOIN categories USING (category) WHERE rank <= 2"
         ).fetchall()

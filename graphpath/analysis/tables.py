@@ -27,7 +27,7 @@ _VIEWS = (
 
 
 @contextmanager
-def opened(trace: Trace | str | Path, memory: str | None = None) -> Iterator[Any]:
+def open_views(trace: Trace | str | Path, memory: str | None = None) -> Iterator[Any]:
     """A DuckDB connection with a view of each table that ``trace`` has; what exceeds ``memory`` goes to disk.
 
     Raises:
@@ -43,7 +43,7 @@ def opened(trace: Trace | str | Path, memory: str | None = None) -> Iterator[Any
         yield connection
 
 
-def variant_of(connection: Any, variant: str | None, analysis: str) -> str:
+def choose_variant(connection: Any, variant: str | None, analysis: str) -> str:
     """``variant``; where it is None, the originals of the opened trace, or its only variant without any.
 
     Raises QueryParameterError where it has several, and no originals.
@@ -54,7 +54,7 @@ def variant_of(connection: Any, variant: str | None, analysis: str) -> str:
     return meant(analysis, "the trace", [name for (name,) in found])[0]
 
 
-def one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> str:
     """``value``, if it is one of ``choices``. Raises QueryParameterError."""
     if value not in choices:
         raise QueryParameterError(f"{name} must be {' or '.join(choices)}, not {value!r}.")

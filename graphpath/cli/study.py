@@ -61,7 +61,7 @@ def command(
 
 
 def _run(chosen: list[Study], setting: Setting, options: dict[str, Any]) -> None:
-    from graphpath.report.rows import rows
+    from graphpath.report.rows import iterate_rows
     from graphpath.studies import run_study, write_summary
 
     _check(chosen, options)
@@ -69,9 +69,9 @@ def _run(chosen: list[Study], setting: Setting, options: dict[str, Any]) -> None
         # Of several studies, each takes the options that it has.
         own = options if len(chosen) == 1 else {n: v for n, v in options.items() if n in study.options}
         with bar(study.name) as shown:
-            result = run_study(study, setting, own, told=shown)
+            result = run_study(study, setting, own, progress=shown)
         say(f"\n{study.name}: {study.title}")
-        for one in rows(result.verdicts):
+        for one in iterate_rows(result.verdicts):
             part = f" ({one.part})" if one.part else ""
             say(f"  {one.verdict}{part}: {one.claim}\n    {one.why}")
         say(f"  {result.page}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from graphpath.report.reader import Reader
+from graphpath.report.reader import RunReader
 from graphpath.report.sections import attacks, classes, routes
 
 if TYPE_CHECKING:
@@ -12,27 +12,27 @@ if TYPE_CHECKING:
     from graphpath.report.source import Source
 
 
-def ask(reader: Reader, told: Told) -> None:
+def ask(reader: RunReader, told: Told) -> None:
     """Ask all three, and tell what the store answers."""
-    told.question(1, "Which pathways do classes share?", classes.answer(reader))
+    told.question(1, "Which pathways do classes share?", classes.describe_answer(reader))
     _table(told, reader.ask("categories/shared_edges", run=reader.run, min_categories=8, limit=6))
     _table(told, reader.ask("categories/consistency", run=reader.run))
-    told.question(2, "Where does an attack divert an image?", attacks.answer(reader))
-    _table(told, reader.ask("adversarial/pairs", limit=5, runs=reader.among))
+    told.question(2, "Where does an attack divert an image?", attacks.describe_answer(reader))
+    _table(told, reader.ask("adversarial/pairs", limit=5, runs=reader.comparable_runs))
     _table(told, _example(reader))
-    told.question(3, "How far do the largest pathways overlap?", routes.answer(reader))
+    told.question(3, "How far do the largest pathways overlap?", routes.describe_answer(reader))
     _table(told, reader.ask("pathways/largest_overlap", run=reader.run, k=routes.K))
 
 
-def _example(reader: Reader) -> Source:
+def _example(reader: RunReader) -> Source:
     """The divergence of one image that fooled the network."""
-    pairs = reader.ask("adversarial/pairs", limit=5, runs=reader.among).frame
+    pairs = reader.ask("adversarial/pairs", limit=5, runs=reader.comparable_runs).frame
     chosen = pairs.sort_values("fooled", ascending=False, kind="stable").iloc[0]
     return reader.ask(
         "adversarial/divergence",
         original=int(chosen.original),
         derived=int(chosen.derived),
-        runs=reader.among,
+        runs=reader.comparable_runs,
     )
 
 

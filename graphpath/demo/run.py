@@ -21,7 +21,7 @@ def run_demo(out: str | Path = "graphpath-demo", *, seed: int = 0, tell: Told | 
     from graphpath.demo.questions import ask
     from graphpath.record.imageset import ImageSet
     from graphpath.report import write_report
-    from graphpath.report.reader import Reader
+    from graphpath.report.reader import RunReader
 
     told = tell or Silent()
     places = claim(Path(out), seed)
@@ -30,7 +30,7 @@ def run_demo(out: str | Path = "graphpath-demo", *, seed: int = 0, tell: Told | 
         images = steps.attacked(places, model, seed, told)
         traces = steps.traced(places, model, images, seed, told)
     with steps.loaded(places, traces, told) as store:
-        ask(Reader(store, traces[0].id), told)
+        ask(RunReader(store, traces[0].id), told)
         pixels = [ImageSet(places.originals), ImageSet(places.adversarials)]
         with told.step("Writing the report", "pages"):
             report = write_report(store, places.report, run=traces[0].id, images=pixels)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from graphpath.analysis.resemblance import members
+from graphpath.analysis.resemblance import read_members
 from graphpath.detect import features
 from graphpath.errors import RunNotFound, StoreError
 from graphpath.naming import listed
@@ -171,7 +171,7 @@ def gather_samples(store: Store, runs: DetectorRuns, layers: list[int]) -> Label
 
 
 def _check_reference(store: Store, runs: DetectorRuns) -> None:
-    classes = members(store, runs.reference).label.nunique()
+    classes = read_members(store, runs.reference).label.nunique()
     if classes < 2:
         raise StoreError(
             f"Run {runs.reference!r} has class pathways of {classes} class(es), and a detector needs two: "

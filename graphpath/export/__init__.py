@@ -1,4 +1,4 @@
-"""Ways out: pathways as networkx graphs, data frames, GraphML, notebook pictures and py2neo objects.
+"""Export: pathways as networkx graphs, data frames, GraphML, notebook pictures and py2neo objects.
 
 store.graph("browse/...")       a query's nodes and relationships, from ``graphpath.queries``
 to_networkx(trace, pathway)     the same for one pathway of a record, without a store

@@ -38,7 +38,7 @@ def to_graphml(graph: nx.MultiDiGraph, path: str | Path) -> Path:
     import networkx as nx
 
     target = Path(path)
-    plain = _plain(graph)
+    plain = _make_plain(graph)
     try:
         write_atomically(target, lambda temporary: nx.write_graphml(plain, temporary))
     except OSError as error:
@@ -46,50 +46,50 @@ def to_graphml(graph: nx.MultiDiGraph, path: str | Path) -> Path:
     return target
 
 
-def node_name(node: Hashable) -> str:
+def name_node(node: Hashable) -> str:
     """A node's key as text: ``12`` for a neuron, ``Layer 7`` for (Layer, 7)."""
     return " ".join(map(str, node)) if isinstance(node, tuple) else str(node)
 
 
-def _plain(graph: nx.MultiDiGraph) -> nx.MultiDiGraph:
+def _make_plain(graph: nx.MultiDiGraph) -> nx.MultiDiGraph:
     """``graph`` with text for keys and, for each attribute, values of one type that GraphML knows."""
     import networkx as nx
 
     nodes, edges = list(graph.nodes(data=True)), list(graph.edges(data=True))
-    made = nx.MultiDiGraph(**_typed([graph.graph])[0])
+    made = nx.MultiDiGraph(**_unify_types([graph.graph])[0])
     made.add_nodes_from(
-        zip((_name(node) for node, _ in nodes), _typed([data for _, data in nodes]), strict=True)
+        zip((_clean_name(node) for node, _ in nodes), _unify_types([data for _, data in nodes]), strict=True)
     )
     made.add_edges_from(
-        (_name(start), _name(end), f"e{number}", data)
+        (_clean_name(start), _clean_name(end), f"e{number}", data)
         for number, ((start, end, _), data) in enumerate(
-            zip(edges, _typed([data for _, _, data in edges]), strict=True)
+            zip(edges, _unify_types([data for _, _, data in edges]), strict=True)
         )
     )
     return made
 
 
-def _name(key: Hashable) -> str:
+def _clean_name(key: Hashable) -> str:
     """A node's key as text that XML may hold, another for each."""
-    return _NOT_XML.sub(lambda sign: printable(sign.group()), node_name(key))
+    return _NOT_XML.sub(lambda sign: printable(sign.group()), name_node(key))
 
 
-def _typed(rows: list[Mapping[str, Any]]) -> list[Attributes]:
-    cleaned = [_cleaned(row) for row in rows]
+def _unify_types(rows: list[Mapping[str, Any]]) -> list[Attributes]:
+    cleaned = [_clean_row(row) for row in rows]
     kinds: dict[str, set[Kind]] = defaultdict(set)
     for row in cleaned:
         for name, value in row.items():
             kinds[name].add(type(value))
-    chosen = {name: _common(found) for name, found in kinds.items()}
+    chosen = {name: _widen(found) for name, found in kinds.items()}
     return [{name: chosen[name](value) for name, value in row.items()} for row in cleaned]
 
 
-def _cleaned(row: Mapping[str, Any]) -> Attributes:
-    values = ((_name(str(name)), _value(value)) for name, value in row.items())
+def _clean_row(row: Mapping[str, Any]) -> Attributes:
+    values = ((_clean_name(str(name)), _clean_value(value)) for name, value in row.items())
     return {name: value for name, value in values if value is not None}
 
 
-def _common(kinds: Iterable[Kind]) -> Kind:
+def _widen(kinds: Iterable[Kind]) -> Kind:
     """The narrowest type that holds all of ``kinds`` without loss."""
     found = set(kinds)
     if len(found) == 1:
@@ -97,7 +97,7 @@ def _common(kinds: Iterable[Kind]) -> Kind:
     return float if found == {int, float} else str
 
 
-def _value(value: Any) -> bool | int | float | str | None:
+def _clean_value(value: Any) -> bool | int | float | str | None:
     if hasattr(value, "item"):  # numpy's scalars
         value = value.item()
     if value is None or (isinstance(value, float) and math.isnan(value)):

@@ -58,9 +58,9 @@ def to_neuronpedia(trace: Trace, pathway: int, path: str | Path, *, limit: int |
         visits = visits[visits.neuron.isin([*edges.source, *edges.target])]
     own = json.loads(sample["detail"]).get("neuronpedia")
     if own is not None:
-        nodes, rest = _published(trace, visits, own["metadata"]["slug"]), own
+        nodes, rest = _read_published_nodes(trace, visits, own["metadata"]["slug"]), own
     else:
-        nodes, rest = _made(trace, rows[0], visits), _described(trace, rows[0], sample)
+        nodes, rest = _make_nodes(trace, rows[0], visits), _describe_pathway(trace, rows[0], sample)
     ids = dict(zip(visits.neuron, (node["node_id"] for node in nodes), strict=True))
     links = [
         {"source": ids[source], "target": ids[target], "weight": weight}
@@ -80,7 +80,7 @@ def cantor_pair(layer: int, index: int) -> int:
     return (layer + index) * (layer + index + 1) // 2 + index
 
 
-def _published(trace: Trace, visits: pd.DataFrame, slug: str) -> list[Json]:
+def _read_published_nodes(trace: Trace, visits: pd.DataFrame, slug: str) -> list[Json]:
     """The nodes of an imported graph, as their publisher wrote them."""
     layers = trace.layers().to_table().to_pandas().set_index("layer")
     details = trace.maps().to_table().to_pandas().set_index("map").detail
@@ -92,25 +92,25 @@ def _published(trace: Trace, visits: pd.DataFrame, slug: str) -> list[Json]:
     ]
 
 
-def _made(trace: Trace, pathway: Json, visits: pd.DataFrame) -> list[Json]:
+def _make_nodes(trace: Trace, pathway: Json, visits: pd.DataFrame) -> list[Json]:
     layers = trace.layers().to_table().to_pandas().set_index("layer")
     last = int(layers.index.max()) if (layers.kind == "logits").any() else None
-    named = {} if last is None else _classes(trace, pathway["sample"])
+    named = {} if last is None else _read_classes(trace, pathway["sample"])
     of = layers.loc[visits.layer].reset_index(drop=True)
     index = (visits.neuron.to_numpy() - of.offset.to_numpy()).tolist()
-    names = _names(trace, visits, of)
-    share = _influence(visits)
+    names = _name_neurons(trace, visits, of)
+    share = _compute_influence(visits)
     nodes = []
     columns = (visits.layer.tolist(), index, names, visits.activation.astype(float).tolist(), share)
     for layer, at, name, activation, influence in zip(*columns, strict=True):
-        node = _node(layer, at, name, activation, influence)
+        node = _make_node(layer, at, name, activation, influence)
         if layer == last:
-            node |= _logit(at, named, target=at == pathway["target"])
+            node |= _make_logit(at, named, target=at == pathway["target"])
         nodes.append(node)
     return nodes
 
 
-def _node(layer: int, index: int, name: str, activation: float, influence: float) -> Json:
+def _make_node(layer: int, index: int, name: str, activation: float, influence: float) -> Json:
     return {
         "node_id": f"{layer}_{index}_{LAST}",
         "feature": cantor_pair(layer, index),
@@ -128,7 +128,7 @@ def _node(layer: int, index: int, name: str, activation: float, influence: float
     }
 
 
-def _logit(index: int, named: Mapping[int, tuple[str, float]], *, target: bool) -> Json:
+def _make_logit(index: int, named: Mapping[int, tuple[str, float]], *, target: bool) -> Json:
     name, share = named.get(index, (str(index), 0.0))
     return {
         "feature": index,
@@ -140,7 +140,7 @@ def _logit(index: int, named: Mapping[int, tuple[str, float]], *, target: bool) 
     }
 
 
-def _classes(trace: Trace, sample: int) -> dict[int, tuple[str, float]]:
+def _read_classes(trace: Trace, sample: int) -> dict[int, tuple[str, float]]:
     """Each class's name, and the sample's confidence in it where it is among those that are recorded."""
     rows = trace.predictions().to_table(filter=pc.field("sample") == sample).to_pylist()
     share = {row["category"]: float(np.nan_to_num(row["confidence"])) for row in rows}
@@ -150,7 +150,7 @@ def _classes(trace: Trace, sample: int) -> dict[int, tuple[str, float]]:
     }
 
 
-def _names(trace: Trace, visits: pd.DataFrame, of: pd.DataFrame) -> list[str]:
+def _name_neurons(trace: Trace, visits: pd.DataFrame, of: pd.DataFrame) -> list[str]:
     """What the graph calls each neuron: layer [channel] y,x, or its map's own name."""
     within = visits.neuron.to_numpy() - of.offset.to_numpy()
     plane, width = (of.height * of.width).to_numpy(), of.width.to_numpy()
@@ -164,7 +164,7 @@ def _names(trace: Trace, visits: pd.DataFrame, of: pd.DataFrame) -> list[str]:
     ]
 
 
-def _influence(visits: pd.DataFrame) -> list[float]:
+def _compute_influence(visits: pd.DataFrame) -> list[float]:
     """The share of all ``|score|`` up to each node, the largest first."""
     size = visits.score.abs().to_numpy(np.float64)
     order = np.argsort(-size, kind="stable")
@@ -174,7 +174,7 @@ def _influence(visits: pd.DataFrame) -> list[float]:
     return [float(value) for value in np.minimum(share, 1.0)]
 
 
-def _described(trace: Trace, pathway: Json, sample: Json) -> Json:
+def _describe_pathway(trace: Trace, pathway: Json, sample: Json) -> Json:
     """The metadata of a pathway of ours."""
     tokens = [f"{sample['dataset']} {sample['split']} {sample['index']}", f" ({sample['variant']})"]
     metadata = {

@@ -22,10 +22,10 @@ def positions(graph: nx.MultiDiGraph) -> dict[Hashable, tuple[float, float]]:
     return {
         node: (float(layer), 1 - (place + 0.5) / len(nodes))
         for layer, nodes in columns.items()
-        for place, node in enumerate(sorted(nodes, key=lambda node: _order(graph.nodes[node], node)))
+        for place, node in enumerate(sorted(nodes, key=lambda node: _sort_key(graph.nodes[node], node)))
     }
 
 
-def _order(data: dict[str, object], node: Hashable) -> tuple[int, int, int, str]:
+def _sort_key(data: dict[str, object], node: Hashable) -> tuple[int, int, int, str]:
     channel, y, x = (int(str(data.get(name, 0))) for name in ("channel", "y", "x"))
     return channel, y, x, str(node)

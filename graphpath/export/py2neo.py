@@ -185,7 +185,7 @@ class Pathway(_Stored):
 
 
 class Route(_Stored):
-    """One of the largest ways from an input pixel to the output."""
+    """One of the largest routes from an input pixel to the target."""
 
     of_pathway = RelatedTo("Pathway")
     step = RelatedTo("Neuron")

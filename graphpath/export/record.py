@@ -36,7 +36,7 @@ def to_networkx(trace: Trace, pathway: int, *, limit: int | None = None) -> nx.M
     visits = trace.visits().to_table(filter=chosen).to_pandas()
     layers = trace.layers().to_table().to_pandas().set_index("layer")
     graph = nx.MultiDiGraph(run=trace.id, pathway=pathway)
-    graph.add_nodes_from(_neurons(visits, layers))
+    graph.add_nodes_from(_make_nodes(visits, layers))
     for row in edges.to_pylist():
         source, target = row.pop("source"), row.pop("target")
         graph.add_edge(source, target, key=("FLOWS_TO", pathway), type="FLOWS_TO", **row)
@@ -45,11 +45,11 @@ def to_networkx(trace: Trace, pathway: int, *, limit: int | None = None) -> nx.M
     return graph
 
 
-def _rows(frame: pd.DataFrame) -> Iterator[Any]:
+def _iterate_rows(frame: pd.DataFrame) -> Iterator[Any]:
     yield from frame.itertuples(index=False)
 
 
-def _neurons(visits: pd.DataFrame, layers: pd.DataFrame) -> list[tuple[int, dict[str, Any]]]:
+def _make_nodes(visits: pd.DataFrame, layers: pd.DataFrame) -> list[tuple[int, dict[str, Any]]]:
     """Each visited neuron with its place, computed for all of them at once."""
     of = layers.loc[visits.layer].reset_index(drop=True)
     within = visits.neuron.to_numpy() - of.offset.to_numpy()
@@ -67,5 +67,5 @@ def _neurons(visits: pd.DataFrame, layers: pd.DataFrame) -> list[tuple[int, dict
                 "activation": float(row.activation), "score": float(row.score),
             },
         )
-        for row, (c, y, x), name, single in zip(_rows(visits), places, of.name, flat, strict=True)
+        for row, (c, y, x), name, single in zip(_iterate_rows(visits), places, of.name, flat, strict=True)
     ]  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from graphpath.errors import GraphpathError
-from graphpath.export.graphml import node_name
+from graphpath.export.graphml import name_node
 from graphpath.export.positions import positions
 from graphpath.extras import needed_by
 from graphpath.server.style import NODES, PALETTE
@@ -43,15 +43,15 @@ def to_neo4j_viz(graph: nx.MultiDiGraph, *, limit: int = MOST) -> VisualizationG
     """
     with needed_by("to_neo4j_viz"):
         from neo4j_viz import Node, Relationship, VisualizationGraph
-    _check(graph, limit)
-    nodes = [Node(**fields) for fields in _nodes(graph)]
-    edges = [Relationship(**fields) for fields in _edges(graph)]
+    _check_size(graph, limit)
+    nodes = [Node(**fields) for fields in _make_nodes(graph)]
+    edges = [Relationship(**fields) for fields in _make_edges(graph)]
     made = VisualizationGraph(nodes=nodes, relationships=edges)
-    made.set_legend(nodes={_group(data): _colour(data) for _, data in _by_layer(graph)})
+    made.set_legend(nodes={_name_group(data): _choose_colour(data) for _, data in _sort_by_layer(graph)})
     return made
 
 
-def _check(graph: nx.MultiDiGraph, limit: int) -> None:
+def _check_size(graph: nx.MultiDiGraph, limit: int) -> None:
     for count, what in ((graph.number_of_nodes(), "nodes"), (graph.number_of_edges(), "edges")):
         if count > limit:
             raise GraphpathError(
@@ -60,8 +60,8 @@ def _check(graph: nx.MultiDiGraph, limit: int) -> None:
             )
 
 
-def _nodes(graph: nx.MultiDiGraph) -> list[dict[str, Any]]:
-    places, strengths = positions(graph), _strengths(graph)
+def _make_nodes(graph: nx.MultiDiGraph) -> list[dict[str, Any]]:
+    places, strengths = positions(graph), _sum_scores(graph)
     columns = Counter(x for x, _ in places.values())
     if not columns:
         return []
@@ -70,10 +70,10 @@ def _nodes(graph: nx.MultiDiGraph) -> list[dict[str, Any]]:
     largest = max(strengths.values())
     return [
         {
-            "id": node_name(node),
-            "caption": str(data.get("name") or node_name(node)),
-            "color": _colour(data),
-            "size": row * _between(RADII, math.sqrt(_share(strengths[node], largest))),
+            "id": name_node(node),
+            "caption": str(data.get("name") or name_node(node)),
+            "color": _choose_colour(data),
+            "size": row * _interpolate(RADII, math.sqrt(_share(strengths[node], largest))),
             "x": column * (places[node][0] - (left + right) / 2),
             "y": row * fullest * (0.5 - places[node][1]),  # the screen's y runs downwards
             "properties": dict(data),
@@ -82,35 +82,37 @@ def _nodes(graph: nx.MultiDiGraph) -> list[dict[str, Any]]:
     ]
 
 
-def _edges(graph: nx.MultiDiGraph) -> list[dict[str, Any]]:
-    largest = max((_score(data) for _, _, data in graph.edges(data=True)), default=0.0)
+def _make_edges(graph: nx.MultiDiGraph) -> list[dict[str, Any]]:
+    largest = max((_read_score(data) for _, _, data in graph.edges(data=True)), default=0.0)
     return [
         {
             "id": f"e{number}",
-            "source": node_name(start),
-            "target": node_name(end),
+            "source": name_node(start),
+            "target": name_node(end),
             "caption": str(data.get("rank") or data.get("type") or ""),
-            "color": _sign(data),
-            "width": _between(WIDTHS, _share(_score(data), largest)),
+            "color": _colour_sign(data),
+            "width": _interpolate(WIDTHS, _share(_read_score(data), largest)),
             "properties": dict(data),
         }
         for number, (start, end, data) in enumerate(graph.edges(data=True))
     ]
 
 
-def _strengths(graph: nx.MultiDiGraph) -> dict[Hashable, float]:
+def _sum_scores(graph: nx.MultiDiGraph) -> dict[Hashable, float]:
     sums: dict[Hashable, float] = defaultdict(float)
     for start, end, data in graph.edges(data=True):
         for node in (start, end):
-            sums[node] += _score(data)
-    return {node: _score(data) if "score" in data else sums[node] for node, data in graph.nodes(data=True)}
+            sums[node] += _read_score(data)
+    return {
+        node: _read_score(data) if "score" in data else sums[node] for node, data in graph.nodes(data=True)
+    }
 
 
-def _score(data: Mapping[str, Any]) -> float:
+def _read_score(data: Mapping[str, Any]) -> float:
     return abs(float(data.get("score") or 0.0))
 
 
-def _sign(data: Mapping[str, Any]) -> str:
+def _colour_sign(data: Mapping[str, Any]) -> str:
     score = float(data.get("score") or 0.0)
     return OTHER if score == 0 else FOR if score > 0 else AGAINST
 
@@ -119,20 +121,22 @@ def _share(value: float, largest: float) -> float:
     return value / largest if largest else 0.0
 
 
-def _between(ends: tuple[float, float], share: float) -> float:
+def _interpolate(ends: tuple[float, float], share: float) -> float:
     low, high = ends
     return low + (high - low) * share
 
 
-def _by_layer(graph: nx.MultiDiGraph) -> list[tuple[Hashable, dict[str, Any]]]:
-    return sorted(graph.nodes(data=True), key=lambda item: (int(item[1].get("layer", -1)), _group(item[1])))
+def _sort_by_layer(graph: nx.MultiDiGraph) -> list[tuple[Hashable, dict[str, Any]]]:
+    return sorted(
+        graph.nodes(data=True), key=lambda item: (int(item[1].get("layer", -1)), _name_group(item[1]))
+    )
 
 
-def _group(data: Mapping[str, Any]) -> str:
+def _name_group(data: Mapping[str, Any]) -> str:
     return f"layer {data['layer']}" if "layer" in data else str(data.get("type", ""))
 
 
-def _colour(data: Mapping[str, Any]) -> str:
+def _choose_colour(data: Mapping[str, Any]) -> str:
     """Its layer's, as in Neo4j Browser, else its label's."""
     if "layer" in data:
         return PALETTE[int(data["layer"]) % len(PALETTE)][0]

@@ -5,40 +5,40 @@ from __future__ import annotations
 import math
 
 
-def short(value: float, digits: int = 1) -> str:
+def fmt(value: float, digits: int = 1) -> str:
     """``value`` rounded for a coordinate, without trailing zeros."""
     return f"{value:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{value:.0f}"
 
 
-def ratio(value: float | None) -> str:
+def format_ratio(value: float | None) -> str:
     """A likeness or share with two decimals, small ones with three; a dash for null."""
     if value is None or math.isnan(value):
         return "–"
     return f"{value:.3f}" if 0 < value < 0.0995 else f"{value:.2f}"
 
 
-def percent(value: float) -> str:
+def format_percent(value: float) -> str:
     """A share as whole per cent."""
     if math.isnan(value):
         return "–"
     return ">99%" if 0.995 <= value < 1 else f"{value:.0%}"
 
 
-def layer_name(name: str, kind: str) -> str:
+def name_layer(name: str, kind: str) -> str:
     """ "conv features.0"; the input and the logits are called that."""
     if kind == "input":
         return kind
     return f"{kind} {name}"
 
 
-def shape(channels: int, height: int, width: int) -> str:
+def describe_shape(channels: int, height: int, width: int) -> str:
     """ "16 maps of 8×8" or "64 units"."""
     if height == width == 1:
         return f"{channels} units"
     return f"{height}×{width}" if channels == 1 else f"{channels} maps of {height}×{width}"
 
 
-def power(log10_abs: float, sign: int = 1) -> str:
+def format_power(log10_abs: float, sign: int = 1) -> str:
     """A contribution sign * 10^log10_abs with two digits, however small."""
     exponent = math.floor(log10_abs)
     mantissa = 10 ** (log10_abs - exponent)
@@ -48,6 +48,6 @@ def power(log10_abs: float, sign: int = 1) -> str:
     return f"{minus}{mantissa:.1f}·10^{exponent}"
 
 
-def listed(words: list[str]) -> str:
+def join_words(words: list[str]) -> str:
     """ "a, b and c"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from graphpath.report.ordering import Matrix, arrange
+from graphpath.report.ordering import Matrix, order_leaves
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ class Group:
     parts: tuple[Group, ...] = ()
 
 
-def square(frame: pd.DataFrame, names: Sequence[str], value: str) -> Matrix:
+def square_matrix(frame: pd.DataFrame, names: Sequence[str], value: str) -> Matrix:
     """``value`` of the pairs (category1, category2) in ``frame``: (n, n) over ``names``, symmetric.
 
     NaN where the frame has no such pair, and on the diagonal.
@@ -61,11 +61,11 @@ def cluster(names: Sequence[str], likeness: Matrix) -> list[Group]:
     by_name = sorted(range(len(names)), key=names.__getitem__)
     distance = np.clip(1 - np.nan_to_num(likeness[np.ix_(by_name, by_name)]), 0, None)
     joints = linkage(squareform(distance, checks=False), "average")
-    order = arrange([(int(one), int(two)) for one, two in joints[:, :2]], distance)
-    return _joined([names[i] for i in by_name], order if order[0] < order[-1] else order[::-1], joints)
+    order = order_leaves([(int(one), int(two)) for one, two in joints[:, :2]], distance)
+    return _read_joints([names[i] for i in by_name], order if order[0] < order[-1] else order[::-1], joints)
 
 
-def _joined(names: Sequence[str], order: Sequence[int], joints: Matrix) -> list[Group]:
+def _read_joints(names: Sequence[str], order: Sequence[int], joints: Matrix) -> list[Group]:
     """scipy's table of joints (the numbers of two groups, their distance and size) as groups."""
     places = np.argsort(order) + 0.5
     groups = [Group((name,), float(place)) for name, place in zip(names, places, strict=True)]

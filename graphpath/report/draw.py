@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from graphpath.errors import RunNotFound
 from graphpath.record.imageset import ImageSet
 from graphpath.report.pixels import ImageSetPixels, Pixels
-from graphpath.report.reader import Reader
-from graphpath.report.rows import row
-from graphpath.report.sections.drawn import EDGES, gather, largest
-from graphpath.report.sections.pathways import picture
-from graphpath.report.source import about
-from graphpath.report.standalone import standalone
+from graphpath.report.reader import RunReader
+from graphpath.report.rows import find_row
+from graphpath.report.sections.drawn import EDGES, read_largest_routes, read_pathway
+from graphpath.report.sections.pathways import draw_picture
+from graphpath.report.source import describe_figure
+from graphpath.report.standalone import make_standalone
 
 if TYPE_CHECKING:
     from graphpath.stores.base import Store
@@ -41,13 +41,13 @@ def draw_pathway(
     Raises:
         RunNotFound: the store holds no such run, or the run no such sample.
     """
-    reader = Reader(store, run)
+    reader = RunReader(store, run)
     if sample not in set(reader.samples["sample"]):
         raise RunNotFound(f"Run {reader.run} has no sample {sample}; pathways/of_run lists those it has.")
-    one = row(reader.samples, "sample", sample)
+    one = find_row(reader.samples, "sample", sample)
     pixels = [ImageSetPixels(item) if isinstance(item, ImageSet) else item for item in images]
-    found = gather(reader, pixels, int(one.pathway), sample)
-    ways, routed = largest(reader, sample, int(one.pathway), routes)
+    found = read_pathway(reader, pixels, int(one.pathway), sample)
+    largest, routed = read_largest_routes(reader, sample, int(one.pathway), routes)
     title = f"Pathway of sample {sample}"
-    made, sources = picture(reader, found, ways, int(one.target), edges, title)
-    return standalone(made, about(title, [*sources, routed]))
+    made, sources = draw_picture(reader, found, largest, int(one.target), edges, title)
+    return make_standalone(made, describe_figure(title, [*sources, routed]))

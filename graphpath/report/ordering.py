@@ -11,7 +11,7 @@ import numpy.typing as npt
 Matrix = npt.NDArray[np.float64]
 
 
-def arrange(joints: Sequence[tuple[int, int]], distance: Matrix) -> tuple[int, ...]:
+def order_leaves(joints: Sequence[tuple[int, int]], distance: Matrix) -> tuple[int, ...]:
     """Of all orders of leaves that a tree allows, one with the smallest sum of distances of neighbours.
 
     Dynamic programming over the tree (Bar-Joseph, Gifford and Jaakkola 2001): for each group and every two
@@ -27,18 +27,18 @@ def arrange(joints: Sequence[tuple[int, int]], distance: Matrix) -> tuple[int, .
     orders: dict[tuple[int, int], tuple[int, ...]] = {(leaf, leaf): (leaf,) for leaf in range(len(distance))}
     for one, two in joints:
         a, b = leaves[one], leaves[two]
-        cost, last, first = _between(costs[one], distance[np.ix_(a, b)], costs[two])
+        cost, last, first = _join_costs(costs[one], distance[np.ix_(a, b)], costs[two])
         for (i, start), (j, end) in product(enumerate(a), enumerate(b)):
             middle = first[i, j]
             order = orders[start, a[last[i, middle]]] + orders[b[middle], end]
             orders[start, end], orders[end, start] = order, order[::-1]
         leaves.append(a + b)
-        costs.append(_both_ways(cost))
+        costs.append(_mirror_costs(cost))
     start, end = divmod(int(np.argmin(costs[-1])), len(distance))
     return orders[leaves[-1][start], leaves[-1][end]]
 
 
-def _between(
+def _join_costs(
     one: Matrix, step: Matrix, two: Matrix
 ) -> tuple[Matrix, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Costs (i, j) from leaf i of one part to leaf j of the other, and which leaves meet in the middle.
@@ -51,7 +51,7 @@ def _between(
     return whole.min(axis=1), through.argmin(axis=1), whole.argmin(axis=1)
 
 
-def _both_ways(cost: Matrix) -> Matrix:
+def _mirror_costs(cost: Matrix) -> Matrix:
     """Over all leaves of a joint: no order begins and ends in the same part."""
     size = sum(cost.shape)
     both = np.full((size, size), np.inf)

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from graphpath.printable import printable
 from graphpath.report.source import Source
-from graphpath.report.standalone import style
+from graphpath.report.standalone import read_style
 
 WORD = 60
 """Letters of a title that a file's name keeps: most systems allow 255 in all."""
@@ -47,7 +47,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Section:
+class ReportSection:
     """A question, its answer in a sentence or two, and the figures that show it."""
 
     anchor: str
@@ -63,7 +63,7 @@ class Page:
     title: str
     lead: str
     facts: Sequence[tuple[str, str]]
-    sections: Sequence[Section]
+    sections: Sequence[ReportSection]
     commands: Sequence[str] = field(default_factory=tuple)
 
 
@@ -77,14 +77,14 @@ def render(page: Page) -> str:
         lstrip_blocks=True,
     )
     environment.filters["svg"] = Markup  # our own drawing, whose texts were escaped when it was made
-    environment.filters["file"] = _file
+    environment.filters["file"] = _name_file
     html = environment.get_template("report.html").render(
-        page=page, style=style(), made=datetime.now(UTC).date().isoformat()
+        page=page, style=read_style(), made=datetime.now(UTC).date().isoformat()
     )
     return printable(html, lines=True)  # names are escaped above, which leaves control characters
 
 
-def _file(words: Iterable[str]) -> str:
+def _name_file(words: Iterable[str]) -> str:
     """What a figure is called when saved, after its page, its place there and its title; no suffix."""
     plain = (re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-")[:WORD] for word in words)
     return "_".join(word.strip("-") for word in plain if word)

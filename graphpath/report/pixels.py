@@ -71,7 +71,7 @@ def find_pixels(sources: Sequence[Pixels], sample: int) -> Image | None:
     return None
 
 
-def from_visits(visits: Any, shape: tuple[int, int, int]) -> Image:
+def pixels_from_visits(visits: Any, shape: tuple[int, int, int]) -> Image:
     """What a pathway's visits say of its image: the pixels that it starts from, NaN elsewhere.
 
     Args:

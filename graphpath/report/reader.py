@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from graphpath.errors import RunNotFound
 from graphpath.queries import find, limits
-from graphpath.report.captions import layer_name
-from graphpath.report.rows import rows
+from graphpath.report.captions import name_layer
+from graphpath.report.rows import iterate_rows
 from graphpath.report.source import Source
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ MOST_CLASSES = 40
 """Classes that a heat map still shows."""
 
 
-class Reader:
+class RunReader:
     """One run of a store, the *reference*: its class pathways are what everything is compared with.
 
     Args:
@@ -38,7 +38,7 @@ class Reader:
         self.store = store
         self._asked: dict[tuple[str, str], Source] = {}
         self.runs = store.query("runs/all")
-        self.run = store.find_run(run) if run else self._best()
+        self.run = store.find_run(run) if run else self._choose_reference()
 
     def ask(self, query: str, **parameters: object) -> Source:
         """The answer of a named query, whole unless a limit is given, with the question; asked once."""
@@ -86,7 +86,7 @@ class Reader:
         """Those that are drawn: of many, the ``MOST_CLASSES`` in the most alike pairs."""
         if len(self.every_class) <= MOST_CLASSES:
             return self.every_class
-        pairs = self.overall.frame.sort_values("weighted_J", ascending=False, kind="stable")
+        pairs = self.similarity_overall.frame.sort_values("weighted_J", ascending=False, kind="stable")
         alike = dict.fromkeys(
             str(name) for pair in zip(pairs.category1, pairs.category2, strict=True) for name in pair
         )
@@ -104,7 +104,7 @@ class Reader:
     def captions(self) -> list[tuple[int, str]]:
         """(number, name) of each layer that edges run into."""
         later = self.layers[self.layers.layer > 0]
-        return [(int(row.layer), layer_name(row.name, row.kind)) for row in rows(later)]
+        return [(int(row.layer), name_layer(row.name, row.kind)) for row in iterate_rows(later)]
 
     @cached_property
     def consistency(self) -> Source | None:
@@ -117,7 +117,7 @@ class Reader:
             return None
 
     @cached_property
-    def within(self) -> float:
+    def similarity_within(self) -> float:
         """Weighted likeness of two images of one class, all layers together; 0.5 where it is not known."""
         if self.consistency is None:
             return 0.5
@@ -125,14 +125,14 @@ class Reader:
         return float(value) if value == value else 0.5
 
     @cached_property
-    def overall(self) -> Source:
+    def similarity_overall(self) -> Source:
         """Likeness of every two class pathways, all layers together."""
         if len(self.every_class) <= MOST_CLASSES:
-            return self.similarity
+            return self.similarity_by_layer
         return self.ask("categories/similarity", run=self.run, by_layer=False)
 
     @cached_property
-    def similarity(self) -> Source:
+    def similarity_by_layer(self) -> Source:
         """Likeness of every two class pathways of ``classes``, layer by layer."""
         if len(self.every_class) <= MOST_CLASSES:
             return self.ask("categories/similarity", run=self.run)
@@ -152,12 +152,12 @@ class Reader:
         return [str(run) for run in alike.run]
 
     @property
-    def among(self) -> list[str]:
+    def comparable_runs(self) -> list[str]:
         """``comparable`` as queries take it: empty where that is every complete run."""
         every = set(self.runs[self.runs.complete].run)
         return [] if every == set(self.comparable) else self.comparable
 
-    def _best(self) -> str:
+    def _choose_reference(self) -> str:
         complete = [str(run) for run in self.runs[self.runs.complete].run]
         if not complete:
             raise RunNotFound(f"{self.store.uri} holds no complete run; load a trace first (graphpath load).")

@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def rows(frame: pd.DataFrame) -> Iterator[Any]:
+def iterate_rows(frame: pd.DataFrame) -> Iterator[Any]:
     """Each row with its columns as attributes."""
     yield from frame.itertuples(index=False)
 
 
-def row(frame: pd.DataFrame, column: str, value: object) -> Any:
+def find_row(frame: pd.DataFrame, column: str, value: object) -> Any:
     """The one row (a Series) whose ``column`` has ``value``."""
     return frame[frame[column] == value].iloc[0]

@@ -33,7 +33,7 @@ class Source:
     @property
     def command(self) -> str:
         """The command line that gives the same rows."""
-        return command_line(self.query, self.store, self.parameters)
+        return format_command(self.query, self.store, self.parameters)
 
     @property
     def rows(self) -> int:
@@ -68,12 +68,12 @@ class Computed(Source):
         return "\n".join(self.calls)
 
 
-def about(title: str, sources: Iterable[Source]) -> str:
+def describe_figure(title: str, sources: Iterable[Source]) -> str:
     """What a saved figure tells of itself: its title, then a command for each of its sources."""
     return "\n".join([title, *(source.command for source in sources)])
 
 
-def command_line(query: str, store: str, parameters: Mapping[str, object]) -> str:
+def format_command(query: str, store: str, parameters: Mapping[str, object]) -> str:
     """``graphpath query ...`` with every parameter that was given."""
     words = ["graphpath", "query", query, "--store", store]
     for name, value in parameters.items():

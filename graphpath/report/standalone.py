@@ -10,21 +10,21 @@ from importlib.resources import files
 from graphpath.printable import printable
 
 
-def standalone(drawing: str, about: str = "") -> str:
+def make_standalone(drawing: str, about: str = "") -> str:
     """``drawing`` with its name space, its style sheet and, as its description, what it is ``about``."""
     start, rest = drawing.split(">", maxsplit=1)
-    told = f"<desc>{escape(about, quote=False)}</desc>" if about else ""
-    made = f'{start} xmlns="http://www.w3.org/2000/svg"><style>{style()}</style>{told}{rest}'
+    description = f"<desc>{escape(about, quote=False)}</desc>" if about else ""
+    made = f'{start} xmlns="http://www.w3.org/2000/svg"><style>{read_style()}</style>{description}{rest}'
     return printable(made, lines=True)  # XML knows no control characters
 
 
 @cache
-def style() -> str:
+def read_style() -> str:
     """The rules that drawings need, light colours written out: only browsers know variables of CSS."""
-    light, _ = _template("colours.css").split("@media", maxsplit=1)
+    light, _ = _read_template("colours.css").split("@media", maxsplit=1)
     colours = dict(re.findall(r"(--[\w-]+): ([^;]+);", light))
-    return re.sub(r"var\((--[\w-]+)\)", lambda found: colours[found[1]], _template("drawing.css"))
+    return re.sub(r"var\((--[\w-]+)\)", lambda found: colours[found[1]], _read_template("drawing.css"))
 
 
-def _template(name: str) -> str:
+def _read_template(name: str) -> str:
     return files("graphpath.report").joinpath("templates", name).read_text(encoding="utf-8")

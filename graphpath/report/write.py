@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from graphpath.record.files import unwritten, write_atomically
 from graphpath.record.imageset import ImageSet
-from graphpath.report.page import Page, Section, render
+from graphpath.report.page import Page, ReportSection, render
 from graphpath.report.pixels import ImageSetPixels, Pixels
-from graphpath.report.reader import ALL, Reader
-from graphpath.report.rows import row
+from graphpath.report.reader import ALL, RunReader
+from graphpath.report.rows import find_row
 from graphpath.report.sections import attacks, classes, pathways, routes
 
 if TYPE_CHECKING:
@@ -42,25 +42,25 @@ def write_report(
         RunNotFound: the store holds no complete run.
         GraphpathError: the file cannot be written.
     """
-    reader = Reader(store, run)
+    reader = RunReader(store, run)
     pixels = [ImageSetPixels(item) if isinstance(item, ImageSet) else item for item in images]
     made = [
-        pathways.section(reader, pixels, samples),
-        classes.section(reader),
-        attacks.section(reader, pixels, pairs),
-        routes.section(reader),
+        pathways.make_section(reader, pixels, samples),
+        classes.make_section(reader),
+        attacks.make_section(reader, pixels, pairs),
+        routes.make_section(reader),
     ]
-    page = _page(reader, [section for section in made if section is not None], title)
+    page = _make_page(reader, [section for section in made if section is not None], title)
     return _written(render(page), Path(out))
 
 
-def _page(reader: Reader, sections: list[Section], title: str | None) -> Page:
-    run = row(reader.runs, "run", reader.run)
-    lead = _lead(reader, run)
+def _make_page(reader: RunReader, sections: list[ReportSection], title: str | None) -> Page:
+    run = find_row(reader.runs, "run", reader.run)
+    lead = _describe_run(reader, run)
     facts = [
         ("Network", f"{run.model}, {len(reader.layers)} layers"),
-        ("Method", f"{run.method} ({_parameters(run.parameters)})"),
-        ("Images", _dataset(run.dataset)),
+        ("Method", f"{run.method} ({_describe_parameters(run.parameters)})"),
+        ("Images", _describe_dataset(run.dataset)),
         ("Reference run", str(reader.run)),
         ("Runs in the store", ", ".join(map(str, reader.runs.run))),
         ("Store", str(reader.store.uri)),
@@ -68,18 +68,19 @@ def _page(reader: Reader, sections: list[Section], title: str | None) -> Page:
     return Page(title or f"The pathways of {run.model}", lead, facts, sections)
 
 
-def _lead(reader: Reader, run: Any) -> str:
+def _describe_run(reader: RunReader, run: Any) -> str:
     """What was traced, in a sentence: images are counted once, and so are edges that several take."""
     images = reader.samples.drop_duplicates("sample")
     pathways = "" if len(images) == len(reader.samples) else f", {len(reader.samples):,} pathways in all"
     lead = (
-        f"{len(images):,} images of {_dataset(run.dataset)}, {images.correct.mean():.0%} of them classified "
+        f"{len(images):,} images of {_describe_dataset(run.dataset)}, "
+        f"{images.correct.mean():.0%} of them classified "
         f"as labelled, were traced through {run.model}{pathways}"
     )
     edges = reader.edges
     if edges.empty:
         return f"{lead}. No edges between neurons were recorded."
-    total = row(edges, "layer", ALL)
+    total = find_row(edges, "layer", ALL)
     median = int(reader.samples.edges.median())
     return (
         f"{lead}. Their pathways take {int(total.edges):,} different neuron-to-neuron edges: {median:,} each "
@@ -87,16 +88,16 @@ def _lead(reader: Reader, run: Any) -> str:
     )
 
 
-def _dataset(text: str) -> str:
-    found = _object(text)
+def _describe_dataset(text: str) -> str:
+    found = _serialise(text)
     return f"{found['name']} ({found.get('split', '')})" if "name" in found else text
 
 
-def _parameters(text: str) -> str:
-    return ", ".join(f"{name} = {value}" for name, value in _object(text).items())
+def _describe_parameters(text: str) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in _serialise(text).items())
 
 
-def _object(text: str) -> Mapping[str, object]:
+def _serialise(text: str) -> Mapping[str, object]:
     try:
         found = json.loads(text)
     except ValueError:

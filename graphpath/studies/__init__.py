@@ -2,14 +2,14 @@
 
 How a study is made, in one file:
 
-    def measure(bench: Bench) -> Measured:
+    def measure(bench: Bench) -> Measurement:
         images = bench.images(bench.options["images"])           # labelled test images, evenly by class
         traced = bench.trace(images, method="effective_path")    # kept, loaded into the network's store
         answer = bench.ask("categories/consistency", run=traced.id)  # a named query; figures will say so
         found = Effects()
         found.add("advantage", MEASURED, 0.3, layer=1, name="conv 0")
         found.add("advantage", SHUFFLED, 0.0, layer=1, name="conv 0")
-        return Measured(found.frame(), {"consistency": answer})
+        return Measurement(found.frame(), {"consistency": answer})
 
     STUDY = Study(
         name="khakzar/overlap", title=..., paper=..., needs=..., measure=measure, options={"images": 100},
@@ -21,7 +21,7 @@ same with random weights), a seed and, if the study has them, a part. What it re
 was interrupted goes on; traces, networks and stores are shared between studies. All else is the base's: units
 of all seeds put together, verdicts with 95 % intervals, tables as Parquet and CSV, pages, the summary.
 
-study       Study, Claim, Measured, Effects: what a study is; conditions: what is measured, and controls
+study       Study, Claim, Measurement, Effects: what a study is; conditions: what is measured, and controls
 setting     data set, networks and seeds
 bench       what ``measure`` works with
 intervals   over seeds, of one layer or the least of several
@@ -42,7 +42,7 @@ with needed_by("graphpath.studies", "trace"):
     from graphpath.studies.conditions import AREA, MEASURED, RANDOM, SHUFFLED
     from graphpath.studies.runner import Result, run_study
     from graphpath.studies.setting import Setting
-    from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, framed
+    from graphpath.studies.study import Claim, Drawing, Effects, Measurement, Study, make_frame
     from graphpath.studies.summary import write_summary
 
 __all__ = [
@@ -55,12 +55,12 @@ __all__ = [
     "Claim",
     "Drawing",
     "Effects",
-    "Measured",
+    "Measurement",
     "Result",
     "Setting",
     "Study",
     "find",
-    "framed",
+    "make_frame",
     "run_study",
     "write_summary",
 ]

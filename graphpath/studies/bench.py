@@ -25,7 +25,7 @@ from graphpath.queries import find
 from graphpath.queries.limits import unlimited
 from graphpath.record import Trace
 from graphpath.record.files import write_atomically
-from graphpath.report.source import command_line
+from graphpath.report.source import format_command
 from graphpath.stores import Store, open_store
 from graphpath.studies.setting import Setting
 from graphpath.tracing import trace
@@ -50,7 +50,7 @@ class Bench:
     model: LoadedModel
     options: Mapping[str, Any]
     part: str = ""
-    told: Progress | None = None
+    progress: Progress | None = None
     asked: list[str] = field(default_factory=list)
     """The commands and calls that gave the answers so far."""
 
@@ -63,7 +63,7 @@ class Bench:
         """``count`` test images, as evenly from all classes as they allow, others for every seed."""
         return self.test.limit(count, self.seed)
 
-    def rest(self, count: int, beside: int) -> BaseImages:
+    def other_images(self, count: int, beside: int) -> BaseImages:
         """``count`` test images that are none of ``images(beside)``. Raises StudyError where none is left."""
         taken = choose_balanced(self.test.labels, beside, self.seed) if beside < len(self.test) else None
         left = np.arange(0) if taken is None else np.setdiff1d(np.arange(len(self.test)), taken)
@@ -82,10 +82,10 @@ class Bench:
             images,
             out=self.setting.folder / "traces" / key,
             device=self.setting.device,
-            progress=lambda done, total: self.tell("tracing", done, total),
+            progress=lambda done, total: self.show_progress("tracing", done, total),
             **options,
         )
-        self.store.load(traced, progress=lambda done, total: self.tell("loading", done, total))
+        self.store.load(traced, progress=lambda done, total: self.show_progress("loading", done, total))
         return traced
 
     def attack(
@@ -102,16 +102,16 @@ class Bench:
             out=out,
             targeted=targeted,
             seed=self.seed,
-            progress=lambda done, total: self.tell(f"attacking by {name}", done, total),
+            progress=lambda done, total: self.show_progress(f"attacking by {name}", done, total),
         )
         return open_images(str(out))
 
-    def predicted(self, images: BaseImages) -> npt.NDArray[np.int64]:
+    def predict(self, images: BaseImages) -> npt.NDArray[np.int64]:
         """The class that the network gives each image: (N,)."""
         with evaluating(self.model.module):
             return predicted(self.model.module, images)
 
-    def derived(
+    def derive(
         self,
         pixels: torch.Tensor,
         parents: BaseImages,
@@ -143,7 +143,7 @@ class Bench:
     def ask(self, query: str, **parameters: Any) -> pd.DataFrame:
         """The answer of a named query of ``store``, whole unless a limit is given."""
         parameters = unlimited(find(query), parameters)
-        self.asked.append(command_line(query, str(self.store.uri), parameters))
+        self.asked.append(format_command(query, str(self.store.uri), parameters))
         return self.store.query(query, **parameters)
 
     def analyse(self, analysis: Callable[..., pd.DataFrame], traced: Trace, **arguments: Any) -> pd.DataFrame:
@@ -153,27 +153,27 @@ class Bench:
         self.asked.append(f"graphpath.analysis.{analysis.__name__}({shown})")
         return analysis(traced, **arguments)
 
-    def random(self, *salt: object) -> np.random.Generator:
+    def random_generator(self, *salt: object) -> np.random.Generator:
         """Random numbers of this seed's own; another ``salt``, others."""
         return np.random.default_rng(int(digest(self.seed, *salt)[:15], 16))
 
-    def tell(self, what: str, done: int, total: int) -> None:
+    def show_progress(self, what: str, done: int, total: int) -> None:
         """Show progress."""
-        watched(self.told)(what, done, total)
+        watched(self.progress)(what, done, total)
 
-    def once(
+    def make_once(
         self, name: str, images: BaseImages, layers: Sequence[int], make: Callable[[], pd.DataFrame]
     ) -> pd.DataFrame:
         """A table about layers of the network and ``images`` that its units share, by ``name``; made once."""
         import pandas as pd
 
-        file = self.place(name) / f"{digest(images.fingerprint, layers)[:SHORT]}.parquet"
+        file = self.make_folder(name) / f"{digest(images.fingerprint, layers)[:SHORT]}.parquet"
         if not file.is_file():
             table = make()
             write_atomically(file, lambda path: table.to_parquet(path, index=False))
         return pd.read_parquet(file)
 
-    def place(self, *parts: str) -> Path:
+    def make_folder(self, *parts: str) -> Path:
         """A folder for what a study keeps beside, for work that ``trace`` and ``attack`` do not cover."""
         path = self.setting.folder.joinpath("work", self.model.sha256[:SHORT], *parts)
         path.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from graphpath.report import svg
-from graphpath.report.rows import rows
+from graphpath.report.rows import iterate_rows
 from graphpath.studies.verdicts import FAILS, HOLDS, UNSURE
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ LETTERS = 118
 """Of a claim; the rest is shown where the pointer rests."""
 
 
-def board(table: pd.DataFrame) -> str:
+def draw_board(table: pd.DataFrame) -> str:
     """The verdicts as marks: full circles hold, diamonds do not, empty circles leave it open.
 
     ``table`` is that of all studies: on, study, claim, part, verdict, seeds, why; in its order. Settings of
@@ -29,70 +29,72 @@ def board(table: pd.DataFrame) -> str:
     judged = table[table.seeds > 1]
     table = table if judged.empty else judged
     names = [str(name) for name in table.on.drop_duplicates()]
-    heads, y = _heads(names)
-    drawn = [*_legend(), *heads]
+    heads, y = _draw_heads(names)
+    drawn = [*_draw_legend(), *heads]
     for study, its in table.groupby("study", sort=False):
-        drawn.append(svg.text(0, y + 15, study, "caption"))
+        drawn.append(svg.make_text(0, y + 15, study, "caption"))
         y += ROW
         for claim, some in its.groupby("claim", sort=False):
-            drawn += [svg.line(0, y, _x(len(names) - 0.5), y, "grid"), _claim(str(claim), y)]
+            drawn += [svg.make_line(0, y, _column_x(len(names) - 0.5), y, "grid"), _draw_claim(str(claim), y)]
             for on, parts in some.groupby("on", sort=False):
-                drawn += _marks(parts, _x(names.index(str(on))), y + ROW / 2)
+                drawn += _draw_marks(parts, _column_x(names.index(str(on))), y + ROW / 2)
             y += ROW
         y += 6
-    return svg.document(_x(len(names) - 0.5), y, *drawn, label="Verdicts on every claim")
+    return svg.make_document(_column_x(len(names) - 0.5), y, *drawn, label="Verdicts on every claim")
 
 
-def _heads(names: list[str]) -> tuple[list[str], float]:
+def _draw_heads(names: list[str]) -> tuple[list[str], float]:
     """The settings' names over their columns, a line for the data and one for each network; and their end."""
     drawn, most = [], 0
     for place, name in enumerate(names):
         lines = name.split(", ")
         most = max(most, len(lines) - 1)
         drawn += [
-            svg.text(_x(place), HEAD - 12 + at * LINE, line, "tick mid") for at, line in enumerate(lines)
+            svg.make_text(_column_x(place), HEAD - 12 + at * LINE, line, "tick mid")
+            for at, line in enumerate(lines)
         ]
     return drawn, HEAD + most * LINE
 
 
-def _x(place: float) -> float:
+def _column_x(place: float) -> float:
     """The middle of a setting's column."""
     return CLAIM + (place + 0.5) * COLUMN
 
 
-def _claim(text: str, y: float) -> str:
+def _draw_claim(text: str, y: float) -> str:
     shown = text if len(text) <= LETTERS else f"{text[: LETTERS - 1].rstrip()}…"
-    return svg.element("g", svg.title(text), svg.text(14, y + 15, shown, "name"))
+    return svg.make_element("g", svg.make_title(text), svg.make_text(14, y + 15, shown, "name"))
 
 
-def _marks(parts: pd.DataFrame, x: float, y: float) -> list[str]:
+def _draw_marks(parts: pd.DataFrame, x: float, y: float) -> list[str]:
     first = x - APART * (len(parts) - 1) / 2
     return [
-        _mark(one.verdict, first + APART * place, y, _words(one)) for place, one in enumerate(rows(parts))
+        _draw_mark(one.verdict, first + APART * place, y, _describe(one))
+        for place, one in enumerate(iterate_rows(parts))
     ]
 
 
-def _words(one: Any) -> str:
+def _describe(one: Any) -> str:
     return f"{one.on}{', ' + one.part if one.part else ''}: {one.verdict}. {one.why}"
 
 
-def _mark(verdict: str, x: float, y: float, words: str = "") -> str:
-    told = [svg.title(words)] if words else []
+def _draw_mark(verdict: str, x: float, y: float, words: str = "") -> str:
+    title = [svg.make_title(words)] if words else []
     if verdict == FAILS:
         side = RADIUS * 1.7
         turned = f"rotate(45 {x:.1f} {y:.1f})"
         at = {"x": x - side / 2, "y": y - side / 2, "width": side, "height": side}
-        mark = svg.element("rect", *told, **at, class_="against", transform=turned)
+        mark = svg.make_element("rect", *title, **at, class_="against", transform=turned)
     else:
-        mark = svg.element(
-            "circle", *told, cx=x, cy=y, r=RADIUS, class_="for" if verdict == HOLDS else "curve dot"
+        mark = svg.make_element(
+            "circle", *title, cx=x, cy=y, r=RADIUS, class_="for" if verdict == HOLDS else "curve dot"
         )
-    return svg.element("g", mark, class_="dots")
+    return svg.make_element("g", mark, class_="dots")
 
 
-def _legend() -> list[str]:
+def _draw_legend() -> list[str]:
     drawn, x = [], RADIUS
     for verdict in (HOLDS, FAILS, UNSURE):
-        drawn += [_mark(verdict, x, HEAD - 16), svg.text(x + 12, HEAD - 12, verdict, "tick")]
+        drawn += [_draw_mark(verdict, x, HEAD - 16), svg.make_text(x + 12, HEAD - 12, verdict, "tick")]
         x += 150
     return drawn

@@ -24,8 +24,8 @@ class Interval:
 
     def __str__(self) -> str:
         known = not (math.isnan(self.low) and math.isnan(self.high))
-        ends = f" [{number(self.low)}, {number(self.high)}]" if known else ""
-        return f"{number(self.mean)}{ends}"
+        ends = f" [{format_number(self.low)}, {format_number(self.high)}]" if known else ""
+        return f"{format_number(self.mean)}{ends}"
 
 
 def interval(values: Sequence[float] | np.ndarray) -> Interval:
@@ -33,10 +33,10 @@ def interval(values: Sequence[float] | np.ndarray) -> Interval:
 
     A value that is NaN makes all of it NaN: a seed that could not be measured is not left out in silence.
     """
-    return least(np.asarray(values, float)[:, None])
+    return least_layer(np.asarray(values, float)[:, None])
 
 
-def least(values: Floats, comparisons: int = 1) -> Interval:
+def least_layer(values: Floats, comparisons: int = 1) -> Interval:
     """The least of the layers' means, from ``values`` (seeds, layers), with an interval about it.
 
     What the interval is to hold is the least of the *true* means. Its lower end is the least of the layers'
@@ -51,12 +51,12 @@ def least(values: Floats, comparisons: int = 1) -> Interval:
     """
     if not values.size:
         return Interval(math.nan, math.nan, math.nan, 0)
-    mean, low, high = bounds(values, comparisons)
+    mean, low, high = least_layer_bounds(values, comparisons)
     return Interval(float(mean), float(low), float(high), values.shape[0])
 
 
-def bounds(values: Floats, comparisons: int = 1) -> tuple[Floats, Floats, Floats]:
-    """Mean, lower and upper end of :func:`least`, of ``values`` (..., seeds, layers) at once: (...) each.
+def least_layer_bounds(values: Floats, comparisons: int = 1) -> tuple[Floats, Floats, Floats]:
+    """Mean, lower and upper end of :func:`least_layer`, of ``values`` (..., seeds, layers): (...) each.
 
     A layer that is NaN leaves the lower end open; the others may still set the upper one.
     """
@@ -74,11 +74,11 @@ def bounds(values: Floats, comparisons: int = 1) -> tuple[Floats, Floats, Floats
     return np.fmin.reduce(mean, -1), low.min(-1), np.fmin.reduce(high, -1)
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """Three digits, or a dash where it is not known."""
     return "–" if math.isnan(value) else f"{value:.3g}"
 
 
-def seeded(count: int) -> str:
+def describe_seeds(count: int) -> str:
     """How many seeds, in words."""
     return "1 seed" if count == 1 else f"{count} seeds"

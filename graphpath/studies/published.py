@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphpath.report.rows import rows
+from graphpath.report.rows import iterate_rows
 from graphpath.studies.conditions import TRAINED
 from graphpath.studies.intervals import Interval, interval
-from graphpath.studies.study import Printed, Study, Tables
-from graphpath.studies.units import facts_of
+from graphpath.studies.study import PrintedFigure, Study, Tables
+from graphpath.studies.units import read_facts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,7 @@ TITLE = "Published figures beside ours"
 WHAT = "Means over seeds with 95 % intervals. The settings differ, and no verdict rests on these."
 
 
-def beside(study: Study, tables: Tables, setting: str) -> pd.DataFrame:
+def compare_with_printed(study: Study, tables: Tables, setting: str) -> pd.DataFrame:
     """A row for each figure that the study's paper prints, with ``COLUMNS``.
 
     ``ours`` is the mean over seeds of the trained networks', low and high its 95 % interval, ``setting`` on
@@ -37,13 +37,13 @@ def beside(study: Study, tables: Tables, setting: str) -> pd.DataFrame:
 
     found = []
     for one in study.printed:
-        ours = measured(one, tables)
+        ours = mean_of_seeds(one, tables)
         theirs = [study.name, one.figure, one.value, one.where]
         found.append([*theirs, ours.mean, ours.low, ours.high, ours.seeds, setting])
     return pd.DataFrame(found, columns=COLUMNS)
 
 
-def measured(printed: Printed, tables: Tables) -> Interval:
+def mean_of_seeds(printed: PrintedFigure, tables: Tables) -> Interval:
     """Our figure: over seeds, the mean of each seed's mean of the rows that it is about."""
     table = tables[printed.table]
     chosen = np.logical_and.reduce([table[name] == value for name, value in printed.rows.items()])
@@ -57,31 +57,31 @@ def gather(out: Path) -> pd.DataFrame:
 
     found = []
     for file in sorted(out.glob("*/*/*/published.parquet")):
-        table, told = pd.read_parquet(file), facts_of(file.parent / "study.json")
+        table, facts = pd.read_parquet(file), read_facts(file.parent / "study.json")
         if len(table):
-            found.append(table.assign(on=told["on"], command=shlex.join(told["command"])))
+            found.append(table.assign(on=facts["on"], command=shlex.join(facts["command"])))
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=[*COLUMNS, "on", "command"])
 
 
-def in_words(table: pd.DataFrame) -> list[list[str]]:
+def write_rows(table: pd.DataFrame) -> list[list[str]]:
     """The rows in words, under their heads."""
-    told = [
-        [one.study, one.figure, f"{one.printed:.3g}", one.where, _ours(one), one.setting]
-        for one in rows(table)
+    rows = [
+        [one.study, one.figure, f"{one.printed:.3g}", one.where, _format_ours(one), one.setting]
+        for one in iterate_rows(table)
     ]
-    return [HEAD, *told]
+    return [HEAD, *rows]
 
 
-def markdown(table: pd.DataFrame) -> str:
+def to_markdown(table: pd.DataFrame) -> str:
     """The rows as Markdown: for every two settings a line that names them, and a table below it."""
     blocks = []
     for (study, where, setting), some in table.groupby(["study", "where", "setting"], sort=False):
         lines = ["| figure | there | here [95 % interval] |", "|---|---:|---:|"]
-        lines += [f"| {one.figure} | {one.printed:.3g} | {_ours(one)} |" for one in rows(some)]
-        told = "\n".join(lines)
-        blocks.append(f"`{study}`. There, {where}. Here, {setting}.\n\n{told}\n")
+        lines += [f"| {one.figure} | {one.printed:.3g} | {_format_ours(one)} |" for one in iterate_rows(some)]
+        text = "\n".join(lines)
+        blocks.append(f"`{study}`. There, {where}. Here, {setting}.\n\n{text}\n")
     return "\n".join(blocks)
 
 
-def _ours(one: Any) -> str:
+def _format_ours(one: Any) -> str:
     return str(Interval(one.ours, one.low, one.high, one.seeds)) if one.seeds else "not measured"

@@ -18,11 +18,11 @@ from graphpath.studies import verdicts
 from graphpath.studies.bench import Bench
 from graphpath.studies.conditions import TRAINED
 from graphpath.studies.page import write_page
-from graphpath.studies.published import beside
+from graphpath.studies.published import compare_with_printed
 from graphpath.studies.setting import Setting
-from graphpath.studies.study import Measured, Option, Study
-from graphpath.studies.tables import together, write_table
-from graphpath.studies.units import Kept, kept
+from graphpath.studies.study import Measurement, Option, Study
+from graphpath.studies.tables import concatenate, write_table
+from graphpath.studies.units import FinishedUnit, measure_once
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,22 +58,22 @@ def run_study(
     setting: Setting,
     options: Mapping[str, Option] | None = None,
     *,
-    told: Progress | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     """Run ``study`` in ``setting`` and write its tables, figures and page below ``setting.folder``.
 
     Units that are finished are not measured again, unless ``options`` (by default the study's own),
-    networks or images are others. ``told(what, done, total)`` is called as it goes on.
+    networks or images are others. ``progress(what, done, total)`` is called as it goes on.
 
     Raises StudyError for an option that the study has not, or where another process is at work in
     ``setting.out``, and what measuring raises; finished units stay.
     """
-    asked = settled(study, options or {})
-    with _alone(setting.out):
-        return _run(study, setting, asked, told)
+    asked = resolve_options(study, options or {})
+    with _lock_settings(setting.out):
+        return _run(study, setting, asked, progress)
 
 
-def _alone(out: Path) -> AbstractContextManager[None]:
+def _lock_settings(out: Path) -> AbstractContextManager[None]:
     """Networks, traces and stores are shared between studies: one process at a time."""
     return locked(
         out / ".lock",
@@ -84,20 +84,20 @@ def _alone(out: Path) -> AbstractContextManager[None]:
     )
 
 
-def _run(study: Study, setting: Setting, asked: Mapping[str, Option], told: Progress | None) -> Result:
+def _run(study: Study, setting: Setting, asked: Mapping[str, Option], progress: Progress | None) -> Result:
     folder = setting.folder / study.name
-    setting = setting.paired() if study.pairs else setting
+    setting = setting.compose_pairs() if study.pairs else setting
     units = [_Unit(n, s, p) for p in study.parts for s in setting.seeds for n in study.networks]
-    found = {unit: _measured(study, setting, asked, unit, folder, told) for unit in units}
-    tables = together({_columns(unit): one.measured for unit, one in found.items()})
+    found = {unit: _measure_units(study, setting, asked, unit, folder, progress) for unit in units}
+    tables = concatenate({_unit_columns(unit): one.measured for unit, one in found.items()})
     facts: dict[str, Any] = {
-        **setting.described(),
-        "accuracy": [setting.accuracy(seed) for seed in setting.seeds],
+        **setting.describe(),
+        "accuracy": [setting.measure_accuracy(seed) for seed in setting.seeds],
     }
     changed = [f"{name}={value}" for name, value in asked.items() if value != study.options[name]]
-    facts["command"] = [*setting.command(), *(word for one in changed for word in ("--option", one))]
-    judged = verdicts.table(study, tables["effects"])
-    published = beside(study, tables, _in_short(facts, asked))
+    facts["command"] = [*setting.format_command(), *(word for one in changed for word in ("--option", one))]
+    judged = verdicts.make_table(study, tables["effects"])
+    published = compare_with_printed(study, tables, _summarise(facts, asked))
     for name, table in {**tables, "verdicts": judged, "published": published}.items():
         write_table(folder, name, table)
     write_json(folder / "study.json", {**facts, "study": study.name, "options": dict(asked)})
@@ -106,12 +106,12 @@ def _run(study: Study, setting: Setting, asked: Mapping[str, Option], told: Prog
     return Result(study, folder, page, judged, tables)
 
 
-def _in_short(facts: Mapping[str, Any], options: Mapping[str, Option]) -> str:
+def _summarise(facts: Mapping[str, Any], options: Mapping[str, Option]) -> str:
     """On what was measured."""
     return ", ".join([f"{facts['network']} ({facts['data']})", *(f"{n} {v}" for n, v in options.items())])
 
 
-def settled(study: Study, options: Mapping[str, Option]) -> dict[str, Option]:
+def resolve_options(study: Study, options: Mapping[str, Option]) -> dict[str, Option]:
     """The study's options with ``options`` in their places. Raises StudyError."""
     for name, value in options.items():
         if name not in study.options:
@@ -124,33 +124,33 @@ def settled(study: Study, options: Mapping[str, Option]) -> dict[str, Option]:
     return {**study.options, **options}
 
 
-def _columns(unit: _Unit) -> tuple[tuple[str, str | int], ...]:
+def _unit_columns(unit: _Unit) -> tuple[tuple[str, str | int], ...]:
     return (("network", unit.network), ("seed", unit.seed), ("part", unit.part))
 
 
-def _measured(
+def _measure_units(
     study: Study,
     setting: Setting,
     options: Mapping[str, Option],
     unit: _Unit,
     folder: Path,
-    told: Progress | None,
-) -> Kept:
-    model = setting.network(unit.network, unit.seed, told)
-    path = folder / "units" / f"{unit.folder}-{_key(study, setting, options, model)}"
+    progress: Progress | None,
+) -> FinishedUnit:
+    model = setting.network(unit.network, unit.seed, progress)
+    path = folder / "units" / f"{unit.folder}-{_unit_key(study, setting, options, model)}"
     path.parent.mkdir(parents=True, exist_ok=True)
 
     def tell(what: str, done: int, total: int) -> None:
-        watched(told)(f"{study.name}, {unit}: {what}", done, total)
+        watched(progress)(f"{study.name}, {unit}: {what}", done, total)
 
-    def make() -> tuple[Measured, list[str]]:
+    def make() -> tuple[Measurement, list[str]]:
         tell("measuring", 0, 0)
         with Bench(setting, unit.seed, unit.network, model, options, unit.part, tell) as bench:
             return study.measure(bench), bench.asked
 
-    return kept(path, make)
+    return measure_once(path, make)
 
 
-def _key(study: Study, setting: Setting, options: Mapping[str, Option], model: LoadedModel) -> str:
+def _unit_key(study: Study, setting: Setting, options: Mapping[str, Option], model: LoadedModel) -> str:
     """What a unit rests on, in ten digits."""
     return digest(study.name, study.version, dict(options), model.sha256, setting.images().fingerprint)[:10]

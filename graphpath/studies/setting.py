@@ -26,8 +26,6 @@ from graphpath.progress import Progress, watched
 from graphpath.record.files import read_number, write_json
 from graphpath.studies.conditions import TRAINED
 
-"""Called with (what is being done, done, in all)."""
-
 
 @dataclass(frozen=True)
 class Setting:
@@ -46,7 +44,7 @@ class Setting:
     train_images: int = 12_000
     device: str = "cpu"
     pairs: bool = False
-    """Whether images are two objects on a canvas, to be told by the left one (:meth:`paired`)."""
+    """Whether images are two objects on a canvas, labelled by the left one (:meth:`compose_pairs`)."""
 
     def __post_init__(self) -> None:
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
@@ -61,7 +59,7 @@ class Setting:
         """Where everything about the data set lies."""
         return self.out / (Path(self.data).name.replace(".", "-") + ("-pairs" if self.pairs else ""))
 
-    def paired(self) -> Setting:
+    def compose_pairs(self) -> Setting:
         """The same data composed in pairs, as in M2NIST, with networks trained on those.
 
         Given networks stay as they are: to them objects are shown small enough for two.
@@ -70,25 +68,25 @@ class Setting:
 
     def images(self, split: str = "test", limit: int | None = None) -> BaseImages:
         """Labelled images. Raises DataError, or StudyError where some have no label."""
-        canvas, channels = self._shape()
-        size = halved(canvas) if self.pairs and canvas else canvas
+        canvas, channels = self._read_shape()
+        size = halve_canvas(canvas) if self.pairs and canvas else canvas
         most = None if self.pairs else limit
         found = open_images(self.data, root=self.root, split=split, limit=most, size=size, channels=channels)
-        found = in_pairs(found, limit or self.train_images, canvas) if self.pairs else found
+        found = compose_canvases(found, limit or self.train_images, canvas) if self.pairs else found
         if not len(found) or found.labels.min() < 0:
             raise StudyError(f"{self.data}: a study needs images that all have a class.")
         return found
 
-    def network(self, kind: str, seed: int, told: Progress | None = None) -> LoadedModel:
+    def network(self, kind: str, seed: int, progress: Progress | None = None) -> LoadedModel:
         """The trained network of a seed, or the same with its weights drawn anew. Trains it if need be."""
-        trained = self._given(seed) if self.models else self._trained(seed, told)
-        return trained if kind == TRAINED else drawn_anew(trained, seed)
+        trained = self._load_given(seed) if self.models else self._load_trained(seed, progress)
+        return trained if kind == TRAINED else randomise(trained, seed)
 
-    def accuracy(self, seed: int) -> float:
+    def measure_accuracy(self, seed: int) -> float:
         """The share of test images that the trained network of a seed classifies as labelled; made once."""
         if not self.models:
-            return float(read_checkpoint(self._checkpoint(seed))["accuracy"])
-        model = self._given(seed)
+            return float(read_checkpoint(self._locate_checkpoint(seed))["accuracy"])
+        model = self._load_given(seed)
         images = meeting(model, self.images())
         file = self.folder / "networks" / f"accuracy-{digest(model.sha256, images.fingerprint)[:12]}.json"
         if not file.is_file():
@@ -96,42 +94,42 @@ class Setting:
             write_json(file, {"network": model.name, "accuracy": evaluate(model.module, images)})
         return read_number(file, "accuracy")
 
-    def described(self) -> dict[str, object]:
+    def describe(self) -> dict[str, object]:
         """What tells one setting from another, for pages and summaries."""
         made = f"cnn of {', '.join(map(str, self.widths))} feature maps, trained here"
         pairs = " on images in pairs" if self.pairs else ""
         return {
             "data": Path(self.data).name,
-            "network": (self._given_names() or made) + pairs,
+            "network": (self._list_given_names() or made) + pairs,
             "seeds": len(self.seeds),
-            "on": ", ".join(filter(None, [Path(self.data).name.split(".")[0], self._given_names()])),
+            "on": ", ".join(filter(None, [Path(self.data).name.split(".")[0], self._list_given_names()])),
         }
 
-    def _given_names(self) -> str:
+    def _list_given_names(self) -> str:
         return ", ".join(dict.fromkeys(Path(model).stem for model in self.models))
 
-    def command(self) -> list[str]:
+    def format_command(self) -> list[str]:
         """The words of the command line that give this setting."""
         words = ["--data", self.data, "--out", str(self.out)]
         words += [] if self.root is None else ["--root", str(self.root)]
         words += [word for model in self.models for word in ("--model", model)]
         return words if self.models else [*words, "--seeds", str(len(self.seeds))]
 
-    def _shape(self) -> tuple[tuple[int, int] | None, int | None]:
+    def _read_shape(self) -> tuple[tuple[int, int] | None, int | None]:
         """The size and channels that a given network was made for, to which images are brought."""
-        if not self.models or (shape := self._given(self.seeds[0]).shape) is None:
+        if not self.models or (shape := self._load_given(self.seeds[0]).shape) is None:
             return None, None
         return (shape[1], shape[2]), shape[0]
 
-    def _given(self, seed: int) -> LoadedModel:
+    def _load_given(self, seed: int) -> LoadedModel:
         return load_model(self.models[self.seeds.index(seed)], device=self.device)
 
-    def _checkpoint(self, seed: int) -> Path:
+    def _locate_checkpoint(self, seed: int) -> Path:
         key = digest(self.widths, self.train_images)[:8]
         return self.folder / "networks" / f"cnn-{key}-seed{seed}.pt"
 
-    def _trained(self, seed: int, told: Progress | None) -> LoadedModel:
-        path = self._checkpoint(seed)
+    def _load_trained(self, seed: int, progress: Progress | None) -> LoadedModel:
+        path = self._locate_checkpoint(seed)
         if not path.is_file():
             train(
                 "cnn",
@@ -140,7 +138,7 @@ class Setting:
                 seed=seed,
                 out=path,
                 device=self.device,
-                progress=lambda done, total: watched(told)(
+                progress=lambda done, total: watched(progress)(
                     f"training the network of seed {seed}", done, total
                 ),
                 widths=self.widths,
@@ -148,14 +146,14 @@ class Setting:
         return load_model(str(path), device=self.device)
 
 
-def in_pairs(images: BaseImages, count: int, canvas: tuple[int, int] | None = None) -> ComposedImages:
+def compose_canvases(images: BaseImages, count: int, canvas: tuple[int, int] | None = None) -> ComposedImages:
     """At most ``count`` canvases of two objects each, and no more than there are images."""
-    canvas = canvas or canvas_of(images.shape)
+    canvas = canvas or size_canvas(images.shape)
     seed = 0 if images.split == "train" else 1
     return compose(images, min(count, len(images)), canvas, (2,), seed, f"{images.dataset}-pairs")
 
 
-def halved(canvas: tuple[int, int]) -> tuple[int, int]:
+def halve_canvas(canvas: tuple[int, int]) -> tuple[int, int]:
     """The largest square objects of which two have room on ``canvas``, to be moved too. Raises StudyError."""
     half = min(canvas[0], canvas[1] // 2)
     sides = [side for side in range(1, half) if side + 2 * room((1, side, side)) <= half]
@@ -167,7 +165,7 @@ def halved(canvas: tuple[int, int]) -> tuple[int, int]:
     return sides[-1], sides[-1]
 
 
-def canvas_of(shape: tuple[int, int, int]) -> tuple[int, int]:
+def size_canvas(shape: tuple[int, int, int]) -> tuple[int, int]:
     """The canvas for two objects of ``shape``, with room to move each by :func:`room` all around."""
     _, height, width = shape
     spare = room(shape)
@@ -179,7 +177,7 @@ def room(shape: tuple[int, int, int]) -> int:
     return max(3, min(shape[1:]) // 4)
 
 
-def drawn_anew(model: LoadedModel, seed: int) -> LoadedModel:
+def randomise(model: LoadedModel, seed: int) -> LoadedModel:
     """The same network as it would be before training: every layer's own initialisation, by ``seed``."""
     module = copy.deepcopy(model.module)
     with torch.random.fork_rng():

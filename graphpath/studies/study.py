@@ -43,7 +43,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Printed:
+class PrintedFigure:
     """A figure that a paper, or its authors' code, prints, and where ours of the same quantity is."""
 
     figure: str
@@ -58,7 +58,7 @@ class Printed:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """What one unit found.
 
     ``effects`` has the columns quantity, condition, layer, name, value (:class:`Effects` makes it);
@@ -83,7 +83,7 @@ class Drawing:
 Tables = Mapping[str, "pd.DataFrame"]
 
 
-def _nothing(tables: Tables) -> Sequence[Drawing]:
+def _draw_nothing(tables: Tables) -> Sequence[Drawing]:
     return ()
 
 
@@ -98,23 +98,23 @@ class Study:
     needs: str
     """What is done and what it takes, in a sentence."""
     claims: tuple[Claim, ...]
-    measure: Callable[[Bench], Measured]
+    measure: Callable[[Bench], Measurement]
     options: Mapping[str, Option] = field(default_factory=dict)
     """Sample sizes and such, with their defaults."""
     parts: tuple[str, ...] = ("",)
     """Variants that are measured, and judged, apart."""
     networks: tuple[str, ...] = (TRAINED, RANDOM)
     pairs: bool = False
-    """Whether it needs images of two objects, of which one is told (``Setting.paired``)."""
-    draw: Callable[[Tables], Sequence[Drawing]] = _nothing
-    printed: tuple[Printed, ...] = ()
+    """Whether it needs images of two objects, of which one has the label (``Setting.compose_pairs``)."""
+    draw: Callable[[Tables], Sequence[Drawing]] = _draw_nothing
+    printed: tuple[PrintedFigure, ...] = ()
     """Published figures to stand beside ours."""
     version: int = 1
     """To be raised when ``measure`` changes, so that units measured by an older one are not taken for its."""
 
 
 class Effects:
-    """Collects the rows of ``Measured.effects``."""
+    """Collects the rows of ``Measurement.effects``."""
 
     def __init__(self) -> None:
         self._rows: list[dict[str, Any]] = []
@@ -150,7 +150,7 @@ class Effects:
         return pd.DataFrame(self._rows, columns=["quantity", "condition", "layer", "name", "value"])
 
 
-def framed(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
+def make_frame(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
     """Rows as a table."""
     import pandas as pd
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphpath.record.files import write_atomically
-from graphpath.studies.study import Measured
+from graphpath.studies.study import Measurement
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,14 +16,14 @@ Columns = tuple[tuple[str, str | int], ...]
 """What tells a unit from another: names and values of columns."""
 
 
-def together(units: Mapping[Columns, Measured]) -> dict[str, pd.DataFrame]:
+def concatenate(units: Mapping[Columns, Measurement]) -> dict[str, pd.DataFrame]:
     """Each table of all units in one, with the columns that tell units apart in front; ``effects`` is one."""
     import pandas as pd
 
     parts: dict[str, list[pd.DataFrame]] = {}
     for columns, measured in units.items():
         for name, table in {"effects": measured.effects, **measured.tables}.items():
-            parts.setdefault(name, []).append(_with(table, columns))
+            parts.setdefault(name, []).append(_add_columns(table, columns))
     return {name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()}
 
 
@@ -35,7 +35,7 @@ def write_table(folder: Path, name: str, table: pd.DataFrame) -> None:
     )
 
 
-def _with(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+def _add_columns(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     made = table.copy()
     for place, (name, value) in enumerate(columns):
         made.insert(place, name, value)

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from graphpath.studies.conditions import LEFT_OUT, MEASURED, RANDOM, TRAINED
-from graphpath.studies.intervals import Floats, Interval, bounds, least, number, seeded
+from graphpath.studies.intervals import (
+    Floats,
+    Interval,
+    describe_seeds,
+    format_number,
+    least_layer,
+    least_layer_bounds,
+)
 from graphpath.studies.study import Claim, Study
 
 if TYPE_CHECKING:
@@ -22,7 +29,7 @@ Grid = Mapping[str, "pd.DataFrame"]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ClaimVerdict:
     """What is said of one claim. ``effect``, ``low`` and ``high`` are of the quantity itself."""
 
     claim: str
@@ -36,7 +43,7 @@ class Verdict:
     why: str
 
 
-def conditions(effects: pd.DataFrame) -> pd.DataFrame:
+def select_conditions(effects: pd.DataFrame) -> pd.DataFrame:
     """The effects that claims are judged by: the trained networks', and the random ones' as a control.
 
     The controls of a network with random weights (its shuffled labels, say) are no control of anything.
@@ -47,34 +54,36 @@ def conditions(effects: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def judge(claim: Claim, effects: pd.DataFrame, part: str = "") -> Verdict:
-    """The verdict on a claim, by the rows of :func:`conditions` (one part's, all seeds').
+def judge(claim: Claim, effects: pd.DataFrame, part: str = "") -> ClaimVerdict:
+    """The verdict on a claim, by the rows of :func:`select_conditions` (one part's, all seeds').
 
     Compared are the quantity with null, and with every control seed by seed. A claim about every layer holds
-    if each layer's own interval lies above, in every comparison; it does not where one layer's interval,
-    corrected for the number of layers and comparisons, lies wholly at or below (``intervals.least`` gives
-    both ends); else one cannot tell. A claim about the layers' mean is judged likewise, as one layer.
+    if each layer's own interval lies above, in every comparison. It does not hold where one layer's interval,
+    corrected for the number of layers and comparisons, lies wholly at or below. ``intervals.least_layer``
+    gives both ends. Else one cannot tell. A claim about the layers' mean is judged likewise, as one layer.
     Layers of the condition ``LEFT_OUT`` are left out, and named.
     """
-    grid = by_condition(effects, claim.quantity)
-    names = _names(effects[effects.quantity == claim.quantity])
-    compared = _compared(claim, grid)
-    found, *leads = (least(values, len(compared)) for values in compared.values())
+    grid = group_by_condition(effects, claim.quantity)
+    names = _list_names(effects[effects.quantity == claim.quantity])
+    compared = _subtract_controls(claim, grid)
+    found, *leads = (least_layer(values, len(compared)) for values in compared.values())
     ahead = dict(zip(claim.controls, leads, strict=True))
     own = Interval(found.mean - claim.null, found.low - claim.null, found.high - claim.null, found.seeds)
-    word = word_of([own, *leads])
-    why = _why(claim, found, ahead, grid, names) + _where(claim, word, compared, grid, names)
-    return Verdict(claim.text, part, word, found.mean, found.low, found.high, claim.null, found.seeds, why)
+    word = choose_word([own, *leads])
+    why = _explain(claim, found, ahead, grid, names) + _describe_failures(claim, word, compared, grid, names)
+    return ClaimVerdict(
+        claim.text, part, word, found.mean, found.low, found.high, claim.null, found.seeds, why
+    )
 
 
-def word_of(leads: Sequence[Interval]) -> str:
+def choose_word(leads: Sequence[Interval]) -> str:
     """The verdict, from how far the quantity lies above null and above each control."""
     if all(lead.low > 0 for lead in leads):
         return HOLDS
     return FAILS if any(lead.high <= 0 for lead in leads) else UNSURE
 
 
-def by_condition(effects: pd.DataFrame, quantity: str) -> Grid:
+def group_by_condition(effects: pd.DataFrame, quantity: str) -> Grid:
     """By condition, the values of a quantity: a row a seed, a column a layer. ``LEFT_OUT`` layers are out of
     all others."""
     chosen = effects[effects.quantity == quantity]
@@ -88,36 +97,36 @@ def by_condition(effects: pd.DataFrame, quantity: str) -> Grid:
     }
 
 
-def table(study: Study, effects: pd.DataFrame) -> pd.DataFrame:
+def make_table(study: Study, effects: pd.DataFrame) -> pd.DataFrame:
     """The verdicts on all claims of a study: a row for each claim and part."""
     import pandas as pd
 
-    judged = conditions(effects)
+    judged = select_conditions(effects)
     found = [
         judge(claim, judged[judged.part == part], part) for part in study.parts for claim in study.claims
     ]
     return pd.DataFrame([{"study": study.name, **asdict(one)} for one in found])
 
 
-def _compared(claim: Claim, grid: Grid) -> dict[str, Floats]:
+def _subtract_controls(claim: Claim, grid: Grid) -> dict[str, Floats]:
     """What must exceed null ("", the quantity itself) or 0 (its lead over a control): (seeds, layers)."""
     nothing = np.empty((0, 0))
     if MEASURED not in grid:
         return dict.fromkeys(("", *claim.controls), nothing)
     own = grid[MEASURED]
-    found = {"": _together(claim, own)}
+    found = {"": _join_layers(claim, own)}
     for control in claim.controls:
-        found[control] = _together(claim, own - grid[control]) if control in grid else nothing
+        found[control] = _join_layers(claim, own - grid[control]) if control in grid else nothing
     return found
 
 
-def _together(claim: Claim, values: pd.DataFrame) -> Floats:
+def _join_layers(claim: Claim, values: pd.DataFrame) -> Floats:
     """A column a layer, or one of the layers' mean. NaN stays NaN."""
     array: Floats = values.to_numpy(float)
     return array if claim.over == "every" else array.mean(1, keepdims=True)
 
 
-def _names(rows: pd.DataFrame) -> dict[str, dict[int, str]]:
+def _list_names(rows: pd.DataFrame) -> dict[str, dict[int, str]]:
     """By condition, the layers' names."""
     return {
         str(condition): dict(zip(some.layer, some["name"], strict=True))
@@ -125,7 +134,7 @@ def _names(rows: pd.DataFrame) -> dict[str, dict[int, str]]:
     }
 
 
-def _why(
+def _explain(
     claim: Claim,
     found: Interval,
     ahead: Mapping[str, Interval],
@@ -135,15 +144,20 @@ def _why(
     """The sentence that says what the verdict rests on."""
     if not found.seeds:
         return "It was not measured."
-    where = _lowest(claim, grid[MEASURED], names[MEASURED])
-    said = [f"{found} over {seeded(found.seeds)}{where}, against {number(claim.null)} for no effect"]
-    said += [f"{_relation(lead)} {control} (by {lead})" for control, lead in ahead.items()]
+    where = _describe_lowest(claim, grid[MEASURED], names[MEASURED])
+    said = [
+        f"{found} over {describe_seeds(found.seeds)}{where}, "
+        f"against {format_number(claim.null)} for no effect"
+    ]
+    said += [f"{_describe_relation(lead)} {control} (by {lead})" for control, lead in ahead.items()]
     if left := names.get(LEFT_OUT):
-        said.append(f"{', '.join(left.values())} left out, where it cannot but be {number(claim.null)}")
+        said.append(
+            f"{', '.join(left.values())} left out, where it cannot but be {format_number(claim.null)}"
+        )
     return "; ".join(said) + "."
 
 
-def _lowest(claim: Claim, values: pd.DataFrame, names: Mapping[int, str]) -> str:
+def _describe_lowest(claim: Claim, values: pd.DataFrame, names: Mapping[int, str]) -> str:
     """Of which layers the number is."""
     many = values.shape[1]
     if many == 1:
@@ -155,7 +169,7 @@ def _lowest(claim: Claim, values: pd.DataFrame, names: Mapping[int, str]) -> str
     return f"{lowest} the lowest of its {many} {claim.layers}"
 
 
-def _where(
+def _describe_failures(
     claim: Claim,
     word: str,
     compared: Mapping[str, Floats],
@@ -169,15 +183,15 @@ def _where(
     for control, values in compared.items():
         # Each layer alone, with the correction for all of them.
         alone = values.T[:, :, None]
-        high = bounds(alone, len(layers) * len(compared))[2] if values.size else np.empty(0)
+        high = least_layer_bounds(alone, len(layers) * len(compared))[2] if values.size else np.empty(0)
         below = np.flatnonzero(high <= (0 if control else claim.null))
         found |= dict.fromkeys(names[MEASURED][layers[place]] for place in below)
     return f" Not so in {', '.join(found)}."
 
 
-def _relation(lead: Interval) -> str:
+def _describe_relation(lead: Interval) -> str:
     if math.isnan(lead.low):
         return "not to be compared with"
     if lead.low > 0:
         return "above"
-    return "no more than" if lead.high <= 0 else "not told apart from"
+    return "no more than" if lead.high <= 0 else "not distinguished from"

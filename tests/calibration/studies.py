@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from graphpath.studies.intervals import Interval, bounds
-from graphpath.studies.lyu.key_maps import lift, permuted
-from graphpath.studies.verdicts import FAILS, HOLDS, word_of
+from graphpath.studies.intervals import Interval, least_layer_bounds
+from graphpath.studies.lyu.key_maps import lift, permutation_p
+from graphpath.studies.verdicts import FAILS, HOLDS, choose_word
 from tests.calibration.results import COVERED, SIMULTANEOUS, Row, covered, wrong
 
 PART = "studies"
@@ -30,7 +30,7 @@ def rows(random: np.random.Generator, rounds: int) -> Iterator[Row]:
 
         equal, rising = drawn(0.52), drawn(0.52 + 0.05 * np.arange(layers))
         for name, found in (("all layers alike", equal), ("one layer lowest", rising)):
-            _, low, high = bounds(found)
+            _, low, high = least_layer_bounds(found)
             hits, allowed = (low <= 0.52) & (high >= 0.52), SIMULTANEOUS if layers > 1 else COVERED
             what = (
                 f"interval of the lowest of several layers, {name}" if layers > 1 else "interval over seeds"
@@ -58,7 +58,7 @@ def _permuted(random: np.random.Generator, channels: int, images: int = 30, clas
     )
     keys = random.permuted(np.tile(np.arange(channels) < channels // 4, (classes, 1)), axis=1)
     bench = SimpleNamespace(random=lambda *_: random, options={"permutations": 39})
-    return permuted(bench, counts, keys, labels, lift(counts, keys, labels))  # type: ignore[arg-type]
+    return permutation_p(bench, counts, keys, labels, lift(counts, keys, labels))  # type: ignore[arg-type]
 
 
 def values(random: np.random.Generator, shape: tuple[int, int, int], correlation: float) -> np.ndarray:
@@ -69,12 +69,12 @@ def values(random: np.random.Generator, shape: tuple[int, int, int], correlation
 
 def said(leads: list[np.ndarray], word: str) -> np.ndarray:
     """In which rounds the verdict on these leads (rounds, seeds, layers) is this word."""
-    found = [bounds(lead, len(leads)) for lead in leads]
+    found = [least_layer_bounds(lead, len(leads)) for lead in leads]
     ends = np.stack([np.stack(one) for one in found])  # (leads, mean and ends, rounds)
     seeds = leads[0].shape[1]
     return np.array(
         [
-            word_of([Interval(*map(float, lead), seeds) for lead in ends[:, :, at]]) == word
+            choose_word([Interval(*map(float, lead), seeds) for lead in ends[:, :, at]]) == word
             for at in range(ends.shape[2])
         ]
     )

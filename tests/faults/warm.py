@@ -27,7 +27,7 @@ from graphpath.cli import app
 from graphpath.errors import GraphpathError
 from graphpath.stores import open_store
 from graphpath.studies import units
-from graphpath.studies.study import Measured
+from graphpath.studies.study import Measurement
 from tests.faults.privileges import give_up_privileges
 from tests.stores.contents import assert_same, contents
 
@@ -79,10 +79,10 @@ def _unit(path: str) -> tuple[int, str]:
     """One unit of a study, measured where it is not there."""
     rows = pd.DataFrame({"claim": ["a"] * 500, "effect": [i / 7 for i in range(500)]})
 
-    def make() -> tuple[Measured, list[str]]:
-        return Measured(rows, {f"t{number}": rows for number in range(3)}), ["asked"]
+    def make() -> tuple[Measurement, list[str]]:
+        return Measurement(rows, {f"t{number}": rows for number in range(3)}), ["asked"]
 
-    kept = units.kept(Path(path), make)
+    kept = units.measure_once(Path(path), make)
     return (
         (0, "") if kept.measured.effects.equals(rows) and len(kept.measured.tables) == 3 else (1, "differs")
     )

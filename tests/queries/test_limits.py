@@ -10,7 +10,7 @@ import pytest
 from graphpath import queries
 from graphpath.chance import significance
 from graphpath.queries.limits import cutting, said
-from graphpath.report.reader import Reader
+from graphpath.report.reader import RunReader
 from graphpath.stores import Store
 from tests.queries import test_answers, test_graph
 from tests.queries.facts import Facts
@@ -93,7 +93,7 @@ def test_what_works_with_an_answer_takes_all_of_it(store: Store, monkeypatch: py
     assert len(held) == len(every) and held.attrs["limit_reached"] is False
     cut = significance(store, "categories/shared_edges", null="independent", **CLEAN, limit=3)
     assert len(cut) == 3 and cut.attrs["limit_reached"] is True
-    source = Reader(store, "clean").ask("categories/shared_edges", **CLEAN)
+    source = RunReader(store, "clean").ask("categories/shared_edges", **CLEAN)
     assert len(source.frame) == len(every) and "--limit all" in source.command
 
 

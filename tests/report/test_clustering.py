@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphpath.report.clustering import Group, cluster, square
+from graphpath.report.clustering import Group, cluster, square_matrix
 
 NAMES = "abcdefg"
 
@@ -143,5 +143,5 @@ def test_a_square_has_each_pair_twice_and_others_not() -> None:
     rows = [("b", "a", 0.5), ("a", "c", 0.25), ("a", "z", 1.0)]
     frame = pd.DataFrame(rows, columns=["category1", "category2", "J"])
     expected = [[np.nan, 0.5, 0.25], [0.5, np.nan, np.nan], [0.25, np.nan, np.nan]]
-    np.testing.assert_array_equal(square(frame, "abc", "J"), expected)
-    np.testing.assert_array_equal(square(frame.iloc[::-1], "abc", "J"), expected)
+    np.testing.assert_array_equal(square_matrix(frame, "abc", "J"), expected)
+    np.testing.assert_array_equal(square_matrix(frame.iloc[::-1], "abc", "J"), expected)

@@ -10,18 +10,18 @@ import pandas as pd
 import pytest
 
 from graphpath.report import captions
-from graphpath.report.clustering import cluster, square
+from graphpath.report.clustering import cluster, square_matrix
 from graphpath.report.figures import (
     Pair,
     Point,
-    bars,
-    curves,
-    forest,
-    heatmaps,
-    image_pairs,
-    likeness,
-    stacked,
-    usage,
+    draw_bars,
+    draw_curves,
+    draw_forest,
+    draw_heatmaps,
+    draw_image_pairs,
+    draw_similarity,
+    draw_stacked,
+    draw_usage,
 )
 
 
@@ -41,7 +41,7 @@ def similarity() -> pd.DataFrame:
 
 
 def test_a_heat_map_is_symmetric_darker_for_more_and_leaves_null_and_diagonal_out(similarity) -> None:
-    drawn = heatmaps(similarity, [(-1, "all")], ["a", "b", "c"])
+    drawn = draw_heatmaps(similarity, [(-1, "all")], ["a", "b", "c"])
     cells = {one[0].text: float(one.get("fill-opacity")) for one in by_class(drawn, "heat") if len(one)}
     assert {words.split(":")[0] for words in cells} == {"a and b", "b and a", "a and c", "c and a"}
     assert cells["a and b: 0.50, 3 shared edges"] == cells["b and a: 0.50, 3 shared edges"]
@@ -50,16 +50,16 @@ def test_a_heat_map_is_symmetric_darker_for_more_and_leaves_null_and_diagonal_ou
 
 
 def test_panels_have_one_scale(similarity) -> None:
-    drawn = heatmaps(similarity, [(-1, "all"), (1, "one")], ["a", "b", "c"])
+    drawn = draw_heatmaps(similarity, [(-1, "all"), (1, "one")], ["a", "b", "c"])
     cells = {one[0].text: float(one.get("fill-opacity")) for one in by_class(drawn, "heat") if len(one)}
     assert cells["a and b: 1.00, 3 shared edges"] == 1.0
     assert cells["a and b: 0.50, 3 shared edges"] < 1.0
 
 
 def test_a_tree_stands_beside_the_first_panel_and_its_joints_further_left_for_less(similarity) -> None:
-    tree = cluster("abc", square(similarity[similarity.layer == -1], "abc", "weighted_J"))
+    tree = cluster("abc", square_matrix(similarity[similarity.layer == -1], "abc", "weighted_J"))
     assert tree[-1].members == ("b", "a", "c")
-    drawn = heatmaps(similarity, [(-1, "all"), (1, "one")], tree[-1].members, tree=tree)
+    drawn = draw_heatmaps(similarity, [(-1, "all"), (1, "one")], tree[-1].members, tree=tree)
     inner, whole = by_class(drawn, "joint")
     assert inner[0].text == "b with a: mean likeness 0.50"
     assert whole[0].text == "b and a with c: mean likeness 0.050"
@@ -75,7 +75,7 @@ def test_many_classes_stand_in_several_lines_so_that_their_names_fit() -> None:
     names = [f"a long name {i}" for i in range(40)]
     rows = [(one, "a long name 0", layer, 0.5, 1) for one in names[1:] for layer in range(5)]
     frame = pd.DataFrame(rows, columns=["category1", "category2", "layer", "weighted_J", "shared"])
-    drawn = heatmaps(frame, [(layer, f"layer {layer}") for layer in range(5)], names)
+    drawn = draw_heatmaps(frame, [(layer, f"layer {layer}") for layer in range(5)], names)
     places = [tuple(map(float, re.findall(r"[\d.]+", panel.get("transform"))))
               for panel in tree(drawn) if panel.tag == "g"]  # fmt: skip
     lines = sorted({y for _, y in places})
@@ -87,14 +87,14 @@ def test_many_classes_stand_in_several_lines_so_that_their_names_fit() -> None:
 
 
 def test_without_a_tree_none_is_drawn(similarity) -> None:
-    plain = heatmaps(similarity, [(-1, "all")], ["a", "b", "c"])
+    plain = draw_heatmaps(similarity, [(-1, "all")], ["a", "b", "c"])
     assert not by_class(plain, "joint")
-    tree = cluster("abc", square(similarity[similarity.layer == -1], "abc", "weighted_J"))
-    assert by_class(heatmaps(similarity, [(-1, "all")], ["a", "b", "c"], tree=tree), "joint")
+    tree = cluster("abc", square_matrix(similarity[similarity.layer == -1], "abc", "weighted_J"))
+    assert by_class(draw_heatmaps(similarity, [(-1, "all")], ["a", "b", "c"], tree=tree), "joint")
 
 
 def test_bars_are_as_long_as_their_values_and_name_them() -> None:
-    drawn = bars({"x": [1.0, 0.25], "y": [float("nan"), 0.5]}, ["one", "two"], top=1.0)
+    drawn = draw_bars({"x": [1.0, 0.25], "y": [float("nan"), 0.5]}, ["one", "two"], top=1.0)
     widths = [float(one.get("width")) for one in by_class(drawn, "bar")]
     assert widths[1] == pytest.approx(widths[0] / 4, abs=0.1)
     assert widths[3] == pytest.approx(widths[0] / 2, abs=0.1)
@@ -103,7 +103,7 @@ def test_bars_are_as_long_as_their_values_and_name_them() -> None:
 
 
 def test_stacked_bars_end_where_their_sum_does() -> None:
-    drawn = stacked({"x": [2.0, 2.0], "y": [1.0, 0.0]}, ["one", "two"])
+    drawn = draw_stacked({"x": [2.0, 2.0], "y": [1.0, 0.0]}, ["one", "two"])
     parts = [one for one in by_class(drawn, "stack") if len(one)]
     ends = [float(one.get("x")) + float(one.get("width")) for one in parts]
     start = float(parts[0].get("x"))
@@ -114,14 +114,14 @@ def test_likeness_draws_a_line_a_pair_their_median_and_what_to_expect() -> None:
     layers = [(1, "one"), (2, "two"), (3, "three")]
     pairs = {name: pd.Series(values, index=[1, 2, 3]) for name, values in
              {"p": [0.8, 0.4, np.nan], "q": [0.6, 0.2, 0.1], "r": [0.1, 0.1, 0.1]}.items()}  # fmt: skip
-    drawn = likeness(layers, pairs, {"null": pd.Series([0.1, 0.1], index=[1, 2])})
+    drawn = draw_similarity(layers, pairs, {"null": pd.Series([0.1, 0.1], index=[1, 2])})
     assert [len(one.get("points").split()) for one in by_class(drawn, "pair")] == [2, 3, 3]
     assert [one[0].text for one in by_class(drawn, "median-dot")] == ["0.60", "0.20", "0.10"]
     assert len(by_class(drawn, "expected")) == 1
 
 
 def test_likeness_without_pairs_still_draws() -> None:
-    assert not by_class(likeness([(1, "one"), (2, "two")], {}, {}), "pair")
+    assert not by_class(draw_similarity([(1, "one"), (2, "two")], {}, {}), "pair")
 
 
 def test_curves_draw_means_where_they_are_and_bands_about_them() -> None:
@@ -129,7 +129,7 @@ def test_curves_draw_means_where_they_are_and_bands_about_them() -> None:
         "measured": {1: Point(0.5, 0.25, 0.75), 2: Point(1.0, 0.75, 1.25)},
         "control": {2: Point(0.0)},
     }
-    drawn = curves([(1, "one"), (2, "two")], lines, null=0.0, label="what")
+    drawn = draw_curves([(1, "one"), (2, "two")], lines, null=0.0, label="what")
     first, second, control = (float(dot.get("cy", "")) for dot in by_class(drawn, "dot"))
     [nothing] = by_class(drawn, "nothing")
     assert second < first < control == float(nothing.get("y1", ""))
@@ -141,14 +141,14 @@ def test_curves_draw_means_where_they_are_and_bands_about_them() -> None:
 
 
 def test_curves_of_wide_intervals_show_the_means_and_of_none_an_empty_axis() -> None:
-    drawn = curves([(1, "one"), (2, "two")], {"x": {1: Point(1.0, -900, 900), 2: Point(2.0, -900, 900)}})
+    drawn = draw_curves([(1, "one"), (2, "two")], {"x": {1: Point(1.0, -900, 900), 2: Point(2.0, -900, 900)}})
     one, two = (float(dot.get("cy", "")) for dot in by_class(drawn, "dot"))
     assert one - two > 50
-    assert not by_class(curves([(1, "one")], {"x": {1: Point(float("nan"))}}), "dot")
+    assert not by_class(draw_curves([(1, "one")], {"x": {1: Point(float("nan"))}}), "dot")
 
 
 def test_a_forest_has_a_dot_and_an_interval_a_row() -> None:
-    drawn = forest({"measured": Point(2.0, 1.0, 3.0), "control": Point(1.0)}, null=0.0)
+    drawn = draw_forest({"measured": Point(2.0, 1.0, 3.0), "control": Point(1.0)}, null=0.0)
     measured, control = by_class(drawn, "dot")
     [whisker] = [one for one in by_class(drawn, "curve") if one.tag == "line"]
     middle = (float(whisker.get("x1", "")) + float(whisker.get("x2", ""))) / 2
@@ -159,7 +159,7 @@ def test_a_forest_has_a_dot_and_an_interval_a_row() -> None:
 def test_usage_draws_the_share_of_each_map() -> None:
     frame = pd.DataFrame({"layer": [1, 1], "channel": [0, 5], "category": ["a", "b"], "name": ["m0", "m5"],
                           "share": [1.0, 0.25]})  # fmt: skip
-    cells = by_class(usage(frame, [(1, "one")], ["a", "b"]), "heat")
+    cells = by_class(draw_usage(frame, [(1, "one")], ["a", "b"]), "heat")
     assert [cell.get("fill-opacity") for cell in cells] == ["1.00", "0.25"]
     assert cells[1][0].text == "b: 25% of its pathways visit m5"
 
@@ -169,7 +169,7 @@ def test_image_pairs_show_three_images_and_what_was_said_of_them_four_in_a_line(
         Pair(f"data:b{i}", f"data:c{i}", f"data:a{i}", "cat", "<dog>" if i else "cat", i > 0, ["one", "two"])
         for i in range(5)
     ]
-    drawn = image_pairs(shown)
+    drawn = draw_image_pairs(shown)
     images = [(one.get("href"), one[0].text) for one in tree(drawn).iter("image")]
     assert images[:3] == [("data:b0", "original"), ("data:c0", "change"), ("data:a0", "attacked")]
     assert [href for href, _ in images] == [f"data:{kind}{i}" for i in range(5) for kind in "bca"]
@@ -181,7 +181,7 @@ def test_image_pairs_show_three_images_and_what_was_said_of_them_four_in_a_line(
 
 
 def test_names_in_figures_are_escaped() -> None:
-    drawn = bars({"<b>&": [1.0]}, ["<i>"])
+    drawn = draw_bars({"<b>&": [1.0]}, ["<i>"])
     assert "<b>" not in drawn
     assert "<b>&" in "".join(tree(drawn).itertext())
 
@@ -191,15 +191,15 @@ def test_names_in_figures_are_escaped() -> None:
     [(-2.0, 1, "0.01"), (-18.0, -1, "−1.0·10^-18"), (0.30103, 1, "2"), (5.477, 1, "3.0·10^5")],
 )
 def test_contributions_are_written_however_small(log10: float, sign: int, written: str) -> None:
-    assert captions.power(log10, sign) == written
+    assert captions.format_power(log10, sign) == written
 
 
 def test_shares_near_one_are_not_rounded_to_it() -> None:
-    assert [captions.percent(value) for value in (1.0, 0.9991, 0.5)] == ["100%", ">99%", "50%"]
+    assert [captions.format_percent(value) for value in (1.0, 0.9991, 0.5)] == ["100%", ">99%", "50%"]
 
 
 def test_coordinates_are_short() -> None:
-    assert [captions.short(value) for value in (1.0, 1.26, 100.04)] == ["1", "1.3", "100"]
+    assert [captions.fmt(value) for value in (1.0, 1.26, 100.04)] == ["1", "1.3", "100"]
     row = {"layer": [1], "channel": [0], "category": ["a"], "name": ["m"], "share": [1.0]}
-    drawn = re.sub(r'fill-opacity="[^"]*"', "", usage(pd.DataFrame(row), [(1, "l")], ["a"]))
+    drawn = re.sub(r'fill-opacity="[^"]*"', "", draw_usage(pd.DataFrame(row), [(1, "l")], ["a"]))
     assert not re.search(r"\d\.\d\d", drawn)

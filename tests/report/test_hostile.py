@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 import pytest
 
 from graphpath.report import write_report
-from graphpath.report.standalone import standalone
-from graphpath.report.svg import document, text
+from graphpath.report.standalone import make_standalone
+from graphpath.report.svg import make_document, make_text
 from graphpath.stores import Store, open_store
 from tests.synthetic import write_trace
 
@@ -60,7 +60,7 @@ def test_a_report_holds_nothing_that_a_name_brought(store: Store, tmp_path: Path
 
 
 def test_a_drawing_of_its_own_is_xml() -> None:
-    drawn = document(10.0, 10.0, text(1, 1, NAME, label=NAME), label=NAME)
-    parsed = ElementTree.fromstring(standalone(drawn, about=NAME))
+    drawn = make_document(10.0, 10.0, make_text(1, 1, NAME, label=NAME), label=NAME)
+    parsed = ElementTree.fromstring(make_standalone(drawn, about=NAME))
     assert parsed.tag == "{http://www.w3.org/2000/svg}svg"
     assert "alert(1)" in str(parsed[0].text) + str(parsed[1].text)

@@ -12,7 +12,7 @@ import pytest
 
 from graphpath.errors import GraphpathError, RunNotFound
 from graphpath.report import write_report
-from graphpath.report.page import Figure, Page, Section, render
+from graphpath.report.page import Figure, Page, ReportSection, render
 from graphpath.stores import open_store
 
 VOID = {"meta", "input", "img", "br", "link", "hr"}
@@ -120,7 +120,7 @@ def test_a_place_that_cannot_be_written_is_named(store, tmp_path) -> None:
 
 
 def test_texts_are_escaped() -> None:
-    section = Section("s", "<q>?", "a & b", [Figure("<i>", "<script>", svg="<svg></svg>")])
+    section = ReportSection("s", "<q>?", "a & b", [Figure("<i>", "<script>", svg="<svg></svg>")])
     text = render(Page("<t>", "<lead>", [("<fact>", "<value>")], [section]))
     for raw in ("<q>", "<script>", "<t>", "<lead>", "<fact>", "<value>"):
         assert raw not in text
@@ -138,7 +138,7 @@ def test_two_classes_are_not_clustered(store, monkeypatch) -> None:
     from graphpath.report.sections import classes
 
     monkeypatch.setattr(reader, "MOST_CLASSES", 2)
-    figure = classes.section(reader.Reader(store, "clean")).figures[0]
+    figure = classes.make_section(reader.RunReader(store, "clean")).figures[0]
     assert "clustering" not in figure.text
     assert 'class="joint"' not in figure.svg
 
@@ -147,11 +147,11 @@ def test_of_many_classes_those_in_the_most_alike_pairs_are_drawn(store, monkeypa
     from graphpath.report import reader
 
     monkeypatch.setattr(reader, "MOST_CLASSES", 2)
-    asked = reader.Reader(store, "clean")
+    asked = reader.RunReader(store, "clean")
     every = store.query("categories/similarity", run="clean", by_layer=False)
     best = every.loc[every.weighted_J.idxmax()]
     assert sorted(asked.classes) == sorted([best.category1, best.category2])
-    assert len(asked.overall.frame) == len(every)
-    assert set(zip(asked.similarity.frame.category1, asked.similarity.frame.category2, strict=True)) == {
-        (best.category1, best.category2)
-    }
+    assert len(asked.similarity_overall.frame) == len(every)
+    assert set(
+        zip(asked.similarity_by_layer.frame.category1, asked.similarity_by_layer.frame.category2, strict=True)
+    ) == {(best.category1, best.category2)}

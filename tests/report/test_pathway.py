@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from graphpath.errors import RunNotFound
 from graphpath.report import draw_pathway
-from graphpath.report.pathway import changes, drawing, lay_out, owners, signs
-from graphpath.report.sections.drawn import ends, strongest
-from graphpath.report.standalone import style
+from graphpath.report.pathway import draw_svg, lay_out, mark_edge_changes, mark_neuron_changes, mark_signs
+from graphpath.report.sections.drawn import select_ends, select_strongest
+from graphpath.report.standalone import read_style
 
 KINDS = ["input", "conv", "linear", "logits"]
 
@@ -41,7 +41,7 @@ def test_neurons_of_a_layer_have_places_of_their_own_in_their_column(
     layers = network(channels, side, units)
     neurons = every_neuron(layers)
     layout = lay_out(layers, neurons)
-    places = layout.places(neurons)
+    places = layout.locate(neurons)
     assert not np.isnan(places).any()
     for column in layout.columns:
         mine = places[neurons.layer == column.layer]
@@ -61,7 +61,7 @@ def test_of_a_wide_layer_the_maps_with_the_largest_scores_are_drawn() -> None:
     layout = lay_out(layers, neurons)
     assert list(layout.columns[1].corners) == list(range(68, 100))
     assert layout.columns[1].note.startswith("32 of 100 maps")
-    assert np.isnan(layout.places(neurons[(neurons.layer == 1) & (neurons.channel < 68)])).all()
+    assert np.isnan(layout.locate(neurons[(neurons.layer == 1) & (neurons.channel < 68)])).all()
 
 
 @pytest.fixture
@@ -72,7 +72,8 @@ def drawn() -> ElementTree.Element:
     neurons = neurons[neurons.neuron.isin(chosen)]
     edges = pd.DataFrame({"source": [0, 0, 75, 175], "target": [75, 76, 175, 182], "layer": [1, 1, 2, 3],
                           "score": [1.0, -0.01, 2.0, 3.0]})  # fmt: skip
-    text = drawing(lay_out(layers, neurons), signs(neurons), signs(edges), "data:image/png;base64,", target=0,
+    picture = "data:image/png;base64,"
+    text = draw_svg(lay_out(layers, neurons), mark_signs(neurons), mark_signs(edges), picture, target=0,
                    routes=[np.array([0, 75, 175, 182])], classes={0: "cat <&>"})  # fmt: skip
     return ElementTree.fromstring(text)
 
@@ -104,7 +105,7 @@ def test_neurons_tell_their_names(drawn) -> None:
 def test_changes_tell_kept_lost_and_gained_edges_apart() -> None:
     before = pd.DataFrame({"source": [1, 1], "target": [2, 3], "layer": [1, 2], "score": [0.5, 0.6]})
     after = pd.DataFrame({"source": [1, 4], "target": [2, 3], "layer": [1, 2], "score": [0.7, -0.8]})
-    found = changes(before, after).set_index(["source", "target"])
+    found = mark_edge_changes(before, after).set_index(["source", "target"])
     assert found.tone.to_dict() == {(1, 2): "kept", (1, 3): "lost", (4, 3): "gained"}
     assert found.score.to_dict() == {(1, 2): 0.5, (1, 3): 0.6, (4, 3): -0.8}
     assert found.layer.tolist() == [1, 2, 2]
@@ -112,29 +113,29 @@ def test_changes_tell_kept_lost_and_gained_edges_apart() -> None:
 
 def test_owners_tell_neurons_apart_likewise() -> None:
     neurons = every_neuron(network())
-    found = owners(neurons.iloc[:3], neurons.iloc[2:5])
+    found = mark_neuron_changes(neurons.iloc[:3], neurons.iloc[2:5])
     assert found.tone.tolist() == ["lost", "lost", "kept", "gained", "gained"]
 
 
 def test_of_each_layer_the_edges_with_the_largest_scores_are_shown() -> None:
     edges = pd.DataFrame({"layer": [1] * 6 + [2] * 2, "score": [1, -9, 3, 4, -5, 6, 0.1, -0.2]})
     edges = edges.assign(source=range(8), target=range(8, 16))
-    found = strongest(edges, 4)
+    found = select_strongest(edges, 4)
     assert found.score.tolist() == [-9, 6, 0.1, -0.2]
-    assert strongest(edges, 1000).equals(edges)
+    assert select_strongest(edges, 1000).equals(edges)
 
 
 def test_the_neurons_shown_are_the_ends_of_edges_and_the_steps_of_routes() -> None:
     neurons = every_neuron(network())
     edges = pd.DataFrame({"source": [1], "target": [80]})
-    assert ends(neurons, edges, [np.array([5, 90])]).neuron.tolist() == [1, 5, 80, 90]
+    assert select_ends(neurons, edges, [np.array([5, 90])]).neuron.tolist() == [1, 5, 80, 90]
 
 
 def test_a_drawing_of_its_own_holds_its_style_and_all_it_was_asked_for(store, images) -> None:
     sample = int(store.query("pathways/of_run", run="clean")["sample"][0])
     root = ElementTree.fromstring(draw_pathway(store, sample, run="clean", images=images, edges=40, routes=2))
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
-    assert root[0].text == style()
+    assert root[0].text == read_style()
     told = root[1].text.split("\n")
     assert told[0] == f"Pathway of sample {sample}"
     assert [command.split()[2] for command in told[1:]] == [

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from graphpath.report.pictures import difference, photo
-from graphpath.report.pixels import ImageSetPixels, find_pixels, from_visits
+from graphpath.report.pictures import encode_difference, encode_image
+from graphpath.report.pixels import ImageSetPixels, find_pixels, pixels_from_visits
 
 
 def decoded(uri: str) -> np.ndarray:
@@ -35,17 +35,19 @@ def test_the_first_source_that_has_a_sample_is_taken(images) -> None:
 
 def test_a_photo_keeps_eight_bits_of_every_pixel() -> None:
     image = np.linspace(0, 1, 12, dtype=np.float32).reshape(1, 3, 4)
-    found = decoded(photo(image))
+    found = decoded(encode_image(image))
     np.testing.assert_array_equal(found[..., 0], np.round(image[0] * 255))
     assert (found[..., 3] == 255).all()
     colour = np.random.default_rng(0).random((3, 5, 2), dtype=np.float32)
-    np.testing.assert_array_equal(decoded(photo(colour))[..., :3], np.round(colour.transpose(1, 2, 0) * 255))
+    np.testing.assert_array_equal(
+        decoded(encode_image(colour))[..., :3], np.round(colour.transpose(1, 2, 0) * 255)
+    )
 
 
 def test_pixels_that_are_not_known_are_transparent() -> None:
     visits = pd.DataFrame({"channel": [0], "y": [1], "x": [2], "activation": [0.5]})
-    image = from_visits(visits, (1, 3, 4))
-    found = decoded(photo(image))
+    image = pixels_from_visits(visits, (1, 3, 4))
+    found = decoded(encode_image(image))
     assert (found[..., 3] > 0).sum() == 1
     assert found[1, 2, 3] == 255
 
@@ -53,7 +55,7 @@ def test_pixels_that_are_not_known_are_transparent() -> None:
 def test_a_difference_is_red_where_brighter_and_blue_where_darker() -> None:
     before = np.full((1, 1, 3), 0.5, np.float32)
     after = before + np.array([[[0.1, -0.05, 0.0]]], np.float32)
-    uri, most = difference(before, after)
+    uri, most = encode_difference(before, after)
     found = decoded(uri)[0].astype(int)
     assert abs(most - 0.1) < 1e-6
     assert found[0, 0] > found[0, 2] and found[1, 2] > found[1, 0]

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from graphpath.report.source import command_line
-from graphpath.report.standalone import standalone, style
+from graphpath.report.source import format_command
+from graphpath.report.standalone import make_standalone, read_style
 from tests.chromium import Chromium, need_chromium
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -71,12 +71,12 @@ def test_the_svg_is_the_drawing_with_its_style_and_where_it_comes_from(
     text = saved(browser, tmp_path, HEAT, "svg").decode()
     root = ElementTree.fromstring(text)
     assert root.tag == f"{SVG}svg"
-    assert root[0].text == style()
+    assert root[0].text == read_style()
     told = root.findtext(f"{SVG}desc", "").split("\n")
     assert told[0] == "Likeness of classes, layer by layer"
-    assert command_line("categories/similarity", "", {"run": "clean"}).split("--store")[0] in told[1]
+    assert format_command("categories/similarity", "", {"run": "clean"}).split("--store")[0] in told[1]
     [drawn] = re.findall(r"<svg(?:(?!<svg).)*Likeness of class pathways.*?</svg>", page, flags=re.DOTALL)
-    expected = standalone(drawn, "\n".join(told))
+    expected = make_standalone(drawn, "\n".join(told))
     assert ElementTree.canonicalize(text) == ElementTree.canonicalize(expected)
 
 

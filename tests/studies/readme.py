@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from graphpath.report.standalone import standalone
+from graphpath.report.standalone import make_standalone
 from graphpath.studies import published
-from graphpath.studies.board import board
-from graphpath.studies.summary import gather, markdown, on_what
+from graphpath.studies.board import draw_board
+from graphpath.studies.summary import describe_setting, gather, to_markdown
 from tests.documents import CHECKOUT, write
 
 DOCUMENT = CHECKOUT / "graphpath" / "studies" / "README.md"
@@ -35,17 +35,22 @@ def kept() -> pd.DataFrame:
 
 def table() -> str:
     """What the document shows: for each setting on what they were run, and the verdicts."""
-    return "\n".join(f"{on_what(some)}\n\n{markdown(some)}" for _, some in kept().groupby("on", sort=False))
+    return "\n".join(
+        f"{describe_setting(some)}\n\n{to_markdown(some)}" for _, some in kept().groupby("on", sort=False)
+    )
 
 
 def published_table() -> str:
     """Published figures beside ours, as in the document."""
-    return published.markdown(pd.read_csv(PUBLISHED))
+    return published.to_markdown(pd.read_csv(PUBLISHED))
 
 
 def picture() -> str:
     """All verdicts as the drawing that the document shows."""
-    return standalone(board(kept()), "Which published claims hold, on which images and networks") + "\n"
+    return (
+        make_standalone(draw_board(kept()), "Which published claims hold, on which images and networks")
+        + "\n"
+    )
 
 
 def take_over(out: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from graphpath.studies.board import board
+from graphpath.studies.board import draw_board
 from graphpath.studies.verdicts import FAILS, HOLDS, UNSURE
 
 LONG = "a claim of so many words " * 10
@@ -28,7 +28,7 @@ def table() -> pd.DataFrame:
 
 
 def test_every_verdict_has_its_mark_in_the_column_of_its_setting() -> None:
-    drawing = ElementTree.fromstring(board(table()))
+    drawing = ElementTree.fromstring(draw_board(table()))
     marks = {
         mark.findtext("title"): mark
         for group in drawing.iter("g")
@@ -53,14 +53,14 @@ def test_every_verdict_has_its_mark_in_the_column_of_its_setting() -> None:
 def test_one_network_has_no_column_beside_others() -> None:
     alone = table().query("on == 'one'").assign(on="data, net, other", seeds=1)
     both = pd.concat([table(), alone])
-    assert board(both) == board(table())
-    drawing = ElementTree.fromstring(board(alone))
+    assert draw_board(both) == draw_board(table())
+    drawing = ElementTree.fromstring(draw_board(alone))
     shown = {text.text: float(text.get("y", 0)) for text in drawing.iter("text")}
     assert shown["data"] < shown["net"] < shown["other"] < shown["a/x"]
 
 
 def test_a_long_claim_is_cut_and_shown_whole_to_who_points_at_it() -> None:
-    drawing = ElementTree.fromstring(board(table()))
+    drawing = ElementTree.fromstring(draw_board(table()))
     assert LONG in [title.text for title in drawing.iter("title")]
     shown = [text.text or "" for text in drawing.iter("text")]
     assert any(words.endswith("…") and LONG.startswith(words[:-1]) for words in shown)

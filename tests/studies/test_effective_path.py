@@ -25,7 +25,7 @@ def test_likeness_of_classes_is_that_of_the_query(tmp_path: Path) -> None:
     with open_store(tmp_path / "s.lbdb") as store:
         store.load(trace)
         asked = store.query("categories/similarity", run="run")
-    found = classes.alike(classes.member_edges(trace))
+    found = classes.compare_classes(classes.read_member_edges(trace))
     for layer in (-1, 1, 2, 3, 4):
         ours, theirs = (np.sort(frame[frame.layer == layer].J.dropna()) for frame in (found, asked))
         np.testing.assert_allclose(ours, theirs, rtol=1e-12)
@@ -47,16 +47,16 @@ def test_growth_counts_distinct_edges() -> None:
     for label, position in ((label, n) for label in (0, 1) for n in range(4)):
         some = order[order.label == label]["sample"][: position + 1]
         expected[label, position] = edges[edges["sample"].isin(some)].source.nunique()
-    grown = classes.growth(edges, np.random.default_rng(5))
+    grown = classes.measure_growth(edges, np.random.default_rng(5))
     np.testing.assert_allclose(grown, expected.mean(0))
-    assert classes.halfway(grown) == pytest.approx(grown[1] / grown[3])
+    assert classes.share_at_half(grown) == pytest.approx(grown[1] / grown[3])
 
 
 def test_half_of_the_images_have_half_of_the_edges_if_none_is_shared() -> None:
     rows = [(sample, sample % 2, 10 * sample + edge) for sample in range(12) for edge in range(3)]
     edges = pd.DataFrame(rows, columns=["sample", "label", "source"]).assign(target=1, layer=1)
-    assert classes.halfway(classes.growth(edges, RANDOM)) == pytest.approx(0.5)
-    likeness = classes.alike(edges.assign(source=edges.source % 3))
+    assert classes.share_at_half(classes.measure_growth(edges, RANDOM)) == pytest.approx(0.5)
+    likeness = classes.compare_classes(edges.assign(source=edges.source % 3))
     assert (likeness.J == 1).all() and len(likeness) == 2 * len(list(combinations(range(2), 2)))
 
 
@@ -65,8 +65,8 @@ def test_gates_are_those_of_each_image_and_map(tmp_path: Path) -> None:
     setting = Setting(tmp_path, seeds=(0,), widths=(8, 8), train_images=600)
     with Bench(setting, 0, TRAINED, setting.network(TRAINED, 0), {}) as bench:
         images = bench.images(12)
-        found = gates.learned(bench, images)
-        alone = gates.learned(bench, images.subset(np.array([4])))
+        found = gates.learn_gates(bench, images)
+        alone = gates.learn_gates(bench, images.subset(np.array([4])))
     assert found.shape == (12, 8 + 8 + 64) and list(found.index) == images.rows()["sample"].to_pylist()
     np.testing.assert_allclose(found.loc[alone.index], alone, atol=1e-4)
     assert found.to_numpy().min() >= 0 and (found.sum(axis=1) < found.shape[1]).all()

@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402
 
 from graphpath.attribution import attribute  # noqa: E402
-from graphpath.studies import RANDOM, STUDIES, Bench, Measured, Setting, Study, run_study  # noqa: E402
+from graphpath.studies import RANDOM, STUDIES, Bench, Measurement, Setting, Study, run_study  # noqa: E402
 from graphpath.studies.conditions import SHUFFLED, TRAINED  # noqa: E402
 from graphpath.studies.khakzar import (  # noqa: E402
     decoding,
@@ -28,8 +28,19 @@ from graphpath.studies.khakzar import (  # noqa: E402
     sanity,
     sensitivity,
 )
-from graphpath.studies.khakzar.saliency import attributed, dealt, logits, mean_colour, saliency  # noqa: E402
-from graphpath.studies.khakzar.selections import independent, jaccard, selected, selecting  # noqa: E402
+from graphpath.studies.khakzar.saliency import (  # noqa: E402
+    attribute_images,
+    compute_logits,
+    deal_classes,
+    mean_colour,
+    saliency,
+)
+from graphpath.studies.khakzar.selections import (  # noqa: E402
+    independent_jaccard,
+    iterate_selections,
+    jaccard,
+    select_neurons,
+)
 
 SEEDS = (0, 1, 2)
 
@@ -46,7 +57,7 @@ def at_work(setting: Setting, study: Study, seed: int = 0, part: str = "", **opt
         yield bench
 
 
-def effect(measured: Measured, quantity: str, condition: str = "measured") -> float:
+def effect(measured: Measurement, quantity: str, condition: str = "measured") -> float:
     """The one value of a quantity, or the least of its layers."""
     some = measured.effects
     chosen = some[(some.quantity == quantity) & (some.condition == condition)].value
@@ -73,7 +84,7 @@ def contributions(module: nn.Module, image: Tensor) -> tuple[np.ndarray, np.ndar
 def test_selections_are_the_method_s(setting: Setting) -> None:
     with at_work(setting, overlap.STUDY) as bench:
         images = bench.images(6)
-        found = selected(bench.model, images, "neuron_mct", sparsity=0.9)
+        found = select_neurons(bench.model, images, "neuron_mct", sparsity=0.9)
         for number in range(6):
             score, output = contributions(bench.model.module, images.batch(number, number + 1))
             assert np.array_equal(found.live[number], output != 0)
@@ -86,7 +97,7 @@ def test_overlaps_are_those_of_sets() -> None:
     random = np.random.default_rng(0)
     one, two = random.random((2, 5, 40)) < 0.3
     two[3], one[4], two[4] = one[3], False, False
-    found, chance = jaccard(one, two), independent(one, two)
+    found, chance = jaccard(one, two), independent_jaccard(one, two)
     for row in range(4):
         a, b = (set(np.flatnonzero(values[row]).tolist()) for values in (one, two))
         assert found[row] == pytest.approx(len(a & b) / len(a | b))
@@ -100,7 +111,9 @@ def test_independent_sets_share_what_the_formula_says() -> None:
     for sparsity in (0.8, 0.9, 0.98):
         one, two = random.random((2, 200, 3000)) >= sparsity
         assert jaccard(one, two).mean() == pytest.approx((1 - sparsity) / (1 + sparsity), rel=0.03)
-        assert independent(one, two).mean() == pytest.approx((1 - sparsity) / (1 + sparsity), rel=0.03)
+        assert independent_jaccard(one, two).mean() == pytest.approx(
+            (1 - sparsity) / (1 + sparsity), rel=0.03
+        )
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -128,8 +141,8 @@ def test_pathways_of_dealt_labels_are_those_of_another_class(setting: Setting) -
     """The control asks the unit's own method for classes that other images are predicted as."""
     with at_work(setting, degradation.STUDY, part="neuron_mct") as bench:
         images = bench.images(30)
-        classes, predicted = dealt(bench, images), bench.predicted(images)
-        found, own = attributed(bench, images, SHUFFLED), attributed(bench, images, "neuron_mct")
+        classes, predicted = deal_classes(bench, images), bench.predict(images)
+        found, own = attribute_images(bench, images, SHUFFLED), attribute_images(bench, images, "neuron_mct")
         wanted = attribute(
             bench.model, images, method="neuron_mct", target=torch.from_numpy(classes), sparsity=0.9
         )
@@ -147,7 +160,7 @@ def test_degradation_takes_the_least_relevant_away(setting: Setting) -> None:
         images = bench.images(5)
         values = saliency(bench, images, "neuron_mct")
         pixels, fill, module = images.batch(0, 5), mean_colour(bench.test), bench.model.module
-        found = degradation.changes(module, pixels, values, fill)
+        found = degradation.measure_changes(module, pixels, values, fill)
         mean = torch.cat([bench.test.batch(i, i + 1) for i in range(len(bench.test))]).mean((0, 2, 3))
     assert torch.allclose(fill, mean, atol=1e-6)
     for percent, gone in ((1, 1), (5, 3), (20, 13), (50, 32)):
@@ -156,7 +169,7 @@ def test_degradation_takes_the_least_relevant_away(setting: Setting) -> None:
             left = image.clone()
             for place in sorted(range(64), key=lambda at: (value[at], at))[:gone]:
                 left[:, place // 8, place % 8] = mean
-            before, after = logits(module, torch.stack([image, left])).double().softmax(1)
+            before, after = compute_logits(module, torch.stack([image, left])).double().softmax(1)
             change.append(float(abs(before.max() - after[before.argmax()]) / before.max()))
         assert found[percent] == pytest.approx(np.mean(change), abs=1e-5)
 
@@ -183,7 +196,7 @@ def test_degradation_is_as_measured_on_the_toy(setting: Setting, seed: int) -> N
 def test_the_cascade_draws_layers_anew_from_the_last(setting: Setting) -> None:
     with at_work(setting, sanity.STUDY) as bench:
         before = {name: value.clone() for name, value in bench.model.module.state_dict().items()}
-        found = list(sanity.cascade(bench.model, seed=3))
+        found = list(sanity.randomise_cascade(bench.model, seed=3))
         after = bench.model.module.state_dict()
     assert all(torch.equal(after[name], value) for name, value in before.items())
     layers = sorted({name.split(".")[0] for name in before}, key=int, reverse=True)
@@ -202,7 +215,7 @@ def test_resemblance_is_spearman_s_correlation() -> None:
     one, two = np.round(random.random((2, 4, 30)), 1)
     two[3] = 0.5
     each = [stats.spearmanr(a, b).statistic for a, b in zip(one[:3], two[:3], strict=True)]
-    assert sanity.resemblance(one, two) == pytest.approx(sum(each) / 4)
+    assert sanity.rank_correlation(one, two) == pytest.approx(sum(each) / 4)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -223,11 +236,11 @@ def test_saliency_falls_with_the_weights(setting: Setting, seed: int) -> None:
 def test_sensitivity_is_the_correlation_over_sets(setting: Setting) -> None:
     with at_work(setting, sensitivity.STUDY, part="neuron_mct", images=3, subsets=12) as bench:
         images, module = bench.images(3), bench.model.module
-        sets = sensitivity.subsets(bench, 64, 20)
-        values = sensitivity.contributions(bench, images, "neuron_mct")
-        pixels, slope = images.batch(0, 3), attributed(bench, images, "neuron_mct")
+        sets = sensitivity.draw_subsets(bench, 64, 20)
+        values = sensitivity.compute_contributions(bench, images, "neuron_mct")
+        pixels, slope = images.batch(0, 3), attribute_images(bench, images, "neuron_mct")
         found = sensitivity.mean_correlation(
-            values @ sets.T.astype(float), sensitivity.dropped(module, pixels, sets)
+            values @ sets.T.astype(float), sensitivity.measure_drops(module, pixels, sets)
         )
     assert sets.shape == (12, 64) and (sets.sum(1) == 13).all()
     each = []
@@ -237,7 +250,7 @@ def test_sensitivity_is_the_correlation_over_sets(setting: Setting) -> None:
             left = image.clone()
             for place in np.flatnonzero(chosen):
                 left[:, place // 8, place % 8] = 0
-            before, after = logits(module, torch.stack([image, left]))
+            before, after = compute_logits(module, torch.stack([image, left]))
             drop.append(float(before.max() - after[before.argmax()]))
             given.append(float((gradient * (image - left)).sum()))
         each.append(np.corrcoef(given, drop)[0, 1])
@@ -259,11 +272,11 @@ def test_pathways_are_sensitive_to_what_they_attribute(setting: Setting, seed: i
 def test_the_error_is_that_of_the_gradient(setting: Setting) -> None:
     with at_work(setting, linearity.STUDY, images=4, steps=3) as bench:
         images, module = bench.images(4), bench.model.module.double()
-        for batch, selection in selecting(bench.model, images, "neuron_mct", sparsity=0.0):
-            steps = linearity.sphere(bench, batch.images)
+        for batch, selection in iterate_selections(bench.model, images, "neuron_mct", sparsity=0.0):
+            steps = linearity.draw_steps(bench, batch.images)
             whole = torch.ones_like(batch.held.output, dtype=torch.bool)
-            found = linearity.errors(batch, whole, steps)
-            none = linearity.errors(batch, whole & False, steps)
+            found = linearity.linearity_errors(batch, whole, steps)
+            none = linearity.linearity_errors(batch, whole & False, steps)
             assert selection.neurons is not None and np.isnan(none).all()
             for number, pixels in enumerate(batch.images):
                 image = pixels[None].clone().requires_grad_(True)
@@ -298,7 +311,7 @@ def test_what_is_most_salient_is_gone(setting: Setting) -> None:
         images = bench.images(4)
         values = saliency(bench, images, "gradient")
         fill = torch.tensor([0.25])
-        found = roar.Ranked(bench, images, "gradient", fill).without(30)
+        found = roar.RankedImages(bench, images, "gradient", fill).remove_pixels(30)
         pixels, before = found.batch(0, 4), images.batch(0, 4)
     assert np.array_equal(found.labels, images.labels) and found.classes == images.classes
     for image, old, value in zip(pixels.flatten(1), before.flatten(1), values, strict=True):
@@ -338,7 +351,7 @@ def test_likeness_is_with_the_image_and_not_with_other_classes() -> None:
     random = np.random.default_rng(3)
     made, images, labels = random.random((4, 9)), random.random((4, 9)), np.array([0, 0, 1, 2])
     made[3] = 0.5
-    found = decoding.likeness(made, images, labels)
+    found = decoding.own_correlation(made, images, labels)
     for one in range(3):
         each = [np.corrcoef(made[one], image)[0, 1] for image in images]
         others = [each[two] for two in range(4) if labels[two] != labels[one]]
@@ -350,9 +363,9 @@ def test_pictures_are_what_the_class_s_logit_wants(setting: Setting) -> None:
     with at_work(setting, decoding.STUDY, part="neuron_mct", images=10, steps=40) as bench:
         found = decoding.measure(bench)
         images = bench.images(10)
-        whole = decoding.pictures(bench, images, decoding.WHOLE)
-        now = logits(bench.model.module, whole)
-        wanted = logits(bench.model.module, images.batch(0, 10)).argmax(1)
+        whole = decoding.decode_images(bench, images, decoding.WHOLE)
+        now = compute_logits(bench.model.module, whole)
+        wanted = compute_logits(bench.model.module, images.batch(0, 10)).argmax(1)
     assert whole.shape == (10, 1, 8, 8) and 0 <= whole.min() < whole.max() <= 1
     assert (now.argmax(1) == wanted).all() and (now.max(1).values > 2 * now.abs().mean(1)).all()
     same = [(a, b) for a in range(10) for b in range(a) if wanted[a] == wanted[b]]

@@ -33,7 +33,7 @@ from graphpath.studies.lyu import (  # noqa: E402
     occlusion,
     profiles,
 )
-from graphpath.studies.setting import halved, room  # noqa: E402
+from graphpath.studies.setting import halve_canvas, room  # noqa: E402
 
 TINY: dict[str, dict[str, Any]] = {
     "lyu/key_maps": {"images": 20, "held_out": 60, "permutations": 19},
@@ -63,7 +63,7 @@ def bench(setting: Setting) -> Any:
 @pytest.fixture(scope="module")
 def clean(bench: Bench) -> tuple[BaseImages, Trace]:
     images = bench.images(20)
-    return images, profiles.diffused(bench, images)
+    return images, profiles.trace_diffusion(bench, images)
 
 
 def crossed(traced: Trace) -> pd.DataFrame:
@@ -98,42 +98,42 @@ def test_end_to_end(name: str, setting: Setting) -> None:
 
 def test_profiles_are_the_pixels_of_the_trace(bench: Bench, clean: tuple[BaseImages, Trace]) -> None:
     images, traced = clean
-    found, rows = profiles.counted(bench, traced, images), crossed(traced)
+    found, rows = profiles.count_maps(bench, traced, images), crossed(traced)
     assert found.layers == [1, 2]
     for place, sample in enumerate(images.rows()["sample"].to_pylist()):
         for layer in found.layers:
             own = rows[(rows["sample"] == sample) & (rows.layer == layer)]
-            expected = [int((own.channel == c).sum()) for c in range(found.of[layer].shape[1])]
-            assert found.of[layer][place].tolist() == expected
+            expected = [int((own.channel == c).sum()) for c in range(found.by_layer[layer].shape[1])]
+            assert found.by_layer[layer][place].tolist() == expected
 
 
 def test_active_area_is_counted_in_the_module_itself(bench: Bench, clean: tuple[BaseImages, Trace]) -> None:
     images, traced = clean
-    found = profiles.active_area(bench, images, profiles.map_layers(traced))
+    found = profiles.read_active_area(bench, images, profiles.list_map_layers(traced))
     value = images.batch(0, len(images))
     with torch.no_grad():
         for layer, part in ((1, bench.model.module[:2]), (2, bench.model.module[2:4])):
             value = part(value)
             expected = [[(plane != 0).float().mean().item() for plane in image] for image in value]
-            np.testing.assert_allclose(found.of[layer], expected, atol=1e-6)
+            np.testing.assert_allclose(found.by_layer[layer], expected, atol=1e-6)
 
 
 def test_key_maps_are_looked_for_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     layers = pd.DataFrame({"layer": [1], "channels": [8]})
-    first = key_maps.key_sets(bench, layers, beside=20)
+    first = key_maps.find_key_maps(bench, layers, beside=20)
     monkeypatch.delattr(key_maps, "key_maps")
-    np.testing.assert_array_equal(key_maps.key_sets(bench, layers, beside=20)[1], first[1])
+    np.testing.assert_array_equal(key_maps.find_key_maps(bench, layers, beside=20)[1], first[1])
     for other, beside in ((layers, 21), (layers.assign(layer=[2]), 20)):
         with pytest.raises(NameError):
-            key_maps.key_sets(bench, other, beside)
+            key_maps.find_key_maps(bench, other, beside)
 
 
 def test_lift_is_the_mean_share_of_large_pathways_on_key_maps(
     bench: Bench, clean: tuple[BaseImages, Trace]
 ) -> None:
     images, traced = clean
-    measured = profiles.counted(bench, traced, images)
-    keys = key_maps.key_sets(bench, profiles.map_layers(traced), beside=20)
+    measured = profiles.count_maps(bench, traced, images)
+    keys = key_maps.find_key_maps(bench, profiles.list_map_layers(traced), beside=20)
     rows, labels = crossed(traced), images.labels
     for layer in measured.layers:
         shares, chances = [], []
@@ -143,7 +143,7 @@ def test_lift_is_the_mean_share_of_large_pathways_on_key_maps(
                 shares.append(np.mean([keys[layer][label, c] for c in own.channel]))
                 chances.append(np.mean(keys[layer][label]))
         expected = np.mean(shares) / np.mean(chances)
-        assert key_maps.lift(measured.of[layer], keys[layer], labels) == pytest.approx(expected)
+        assert key_maps.lift(measured.by_layer[layer], keys[layer], labels) == pytest.approx(expected)
         assert keys[layer].sum(1).tolist() == [4] * 10  # a tenth of the maps, and at least four
 
 
@@ -162,8 +162,8 @@ def test_permutations_of_nothing_are_not_small_and_of_something_are(bench: Bench
     keys[:, :4] = True
     labels = np.array([0, 1] * 10)
     hit, even = keys[labels].astype(float), np.ones((20, 20))
-    assert key_maps.permuted(bench, hit, keys, labels, 5.0) == pytest.approx(1 / 20)
-    assert key_maps.permuted(bench, even, keys, labels, 1.0) == 1.0
+    assert key_maps.permutation_p(bench, hit, keys, labels, 5.0) == pytest.approx(1 / 20)
+    assert key_maps.permutation_p(bench, even, keys, labels, 1.0) == 1.0
 
 
 def test_taking_maps_out_equals_a_network_with_them_zeroed(
@@ -172,7 +172,9 @@ def test_taking_maps_out_equals_a_network_with_them_zeroed(
     images, module = clean[0], bench.model.module
     sets = np.random.default_rng(0).random((10, 8)) < 0.4
     none = np.zeros_like(sets)
-    lost = causal.losses(bench, images, {1: {"some": [sets], "half": [sets, none]}, 2: {"none": [none]}})
+    lost = causal.measure_losses(
+        bench, images, {1: {"some": [sets], "half": [sets, none]}, 2: {"none": [none]}}
+    )
     accuracy, logit = lost[1]["some"]
     assert lost[1]["half"] == pytest.approx((accuracy / 2, logit / 2)) and lost[2]["none"] == (0, 0)
     drops, right = [], {label: [] for label in range(10)}
@@ -203,16 +205,18 @@ def test_likeness_of_profiles_and_their_auc() -> None:
             continue
         expected = float(stats.spearmanr(values[one], values[two]).statistic)
         assert alike[one, two] == pytest.approx(expected)
-        assert profiles.paired(values[[one]], values[[two]])[0] == pytest.approx(expected)
+        assert profiles.paired_spearman(values[[one]], values[[two]])[0] == pytest.approx(expected)
         pairs[bool(labels[one] == labels[two])].append(alike[one, two])
     wins = [(a > b) + 0.5 * (a == b) for a in pairs[True] for b in pairs[False]]
     assert consistency.auc(alike, labels) == pytest.approx(np.mean(wins))
-    assert consistency.means(alike, labels) == pytest.approx((np.mean(pairs[True]), np.mean(pairs[False])))
+    assert consistency.mean_similarity(alike, labels) == pytest.approx(
+        (np.mean(pairs[True]), np.mean(pairs[False]))
+    )
     assert np.isnan(consistency.auc(alike, np.arange(12)))
 
 
 def test_jaccard_of_the_most_crossed_maps() -> None:
-    top = profiles.largest(np.array([[3.0, 1, 2, 0], [0, 5, 5, 1], [0, 0, 0, 0], [0, 0, 0, 0]]), 2)
+    top = profiles.mark_largest(np.array([[3.0, 1, 2, 0], [0, 5, 5, 1], [0, 0, 0, 0], [0, 0, 0, 0]]), 2)
     assert [set(np.flatnonzero(row)) for row in top] == [{0, 2}, {1, 2}, set(), set()]
     alike = consistency.jaccard(top)
     assert alike[0, 1] == pytest.approx(1 / 3) and alike[0, 2] == 0 and np.isnan(alike[2, 3])
@@ -251,25 +255,25 @@ def test_lean_is_likeness_to_the_target_less_to_the_source() -> None:
     clean = np.array([[5.0, 3, 1, 0], [4, 3, 2, 1], [6, 2, 1, 0], [0, 1, 3, 5], [1, 2, 3, 4], [0, 1, 2, 6]])
     before = profiles.Profiles({1: clean}, {1: "one"})
     turned = profiles.Profiles({1: clean[[3]]}, {1: "one"})
-    fooled = attacked.Fooled(None, np.array([0]), np.array([0]), np.array([1]))  # type: ignore[arg-type]
-    assert attacked.lean(before, turned, seen, fooled)[1] == pytest.approx(2.0)
+    fooled = attacked.FoolingImages(None, np.array([0]), np.array([0]), np.array([1]))  # type: ignore[arg-type]
+    assert attacked.measure_lean(before, turned, seen, fooled)[1] == pytest.approx(2.0)
     stayed = profiles.Profiles({1: clean[[0]]}, {1: "one"})
-    assert attacked.lean(before, stayed, seen, fooled)[1] == pytest.approx(-2.0)
+    assert attacked.measure_lean(before, stayed, seen, fooled)[1] == pytest.approx(-2.0)
 
 
 def test_attacked_images_that_count_were_fooled(bench: Bench, clean: tuple[BaseImages, Trace]) -> None:
     bench.options = {**bench.options, "epsilon": 0.3}
-    seen = bench.predicted(clean[0])
-    fooled = attacked.attacked(bench, clean[0], seen, "pgd")
+    seen = bench.predict(clean[0])
+    fooled = attacked.attack_images(bench, clean[0], seen, "pgd")
     assert len(fooled.images) and (fooled.source != fooled.target).all()
     parents = fooled.images.rows()["parent"].to_pylist()
     assert parents == clean[0].rows()["sample"].take(fooled.original).to_pylist()
-    assert (bench.predicted(fooled.images) == fooled.target).all()
+    assert (bench.predict(fooled.images) == fooled.target).all()
 
 
 @pytest.mark.parametrize("share", occlusion.SHARES)
 def test_rectangles_cover_what_they_should(share: float) -> None:
-    boxes = occlusion.rectangles(np.random.default_rng(0), 400, (28, 28), share)
+    boxes = occlusion.draw_rectangles(np.random.default_rng(0), 400, (28, 28), share)
     top, left, height, width = boxes.T
     assert (top >= 0).all() and (top + height <= 28).all() and (left + width <= 28).all()
     assert (height * width / 28**2).mean() == pytest.approx(share, rel=0.05)
@@ -277,7 +281,7 @@ def test_rectangles_cover_what_they_should(share: float) -> None:
 
 def test_occluded_images_are_their_parents_with_a_hole(bench: Bench, clean: tuple[BaseImages, Trace]) -> None:
     whole = clean[0]
-    images, share = occlusion.occluded(bench, whole)
+    images, share = occlusion.occlude(bench, whole)
     before, after = whole.batch(0, 20).repeat(len(occlusion.SHARES), 1, 1, 1), images.batch(0, len(images))
     assert ((after == before) | (after == 0)).all() and len(share) == len(images)
     assert images.rows()["parent"].to_pylist() == whole.rows()["sample"].to_pylist() * len(occlusion.SHARES)
@@ -290,16 +294,16 @@ def test_the_right_are_compared_with_the_wrong_equally_occluded() -> None:
     kept = np.array([0.9, 0.7, 0.5, 0.4, 0.3, 0.0])
     # (.8 - .5) with weight 2/3, (.4 - .3) with weight 1/2; the last share has no wrong one
     expected = (0.3 * 2 / 3 + 0.1 / 2) / (2 / 3 + 1 / 2)
-    assert occlusion.advantage(kept, right, share) == pytest.approx(expected)
-    assert np.isnan(occlusion.advantage(kept, np.ones(6, bool), share))
+    assert occlusion.measure_advantage(kept, right, share) == pytest.approx(expected)
+    assert np.isnan(occlusion.measure_advantage(kept, np.ones(6, bool), share))
 
 
 def test_only_the_mover_moves(setting: Setting) -> None:
-    composed = setting.paired()
+    composed = setting.compose_pairs()
     options = {"images": 6, "top": TOP, "steps": 3}
     with Bench(composed, 0, "trained", composed.network("trained", 0), options, part="signed") as bench:
-        unmoved = movement.staged(bench)
-        moved = movement.shifted(bench, unmoved)
+        unmoved = movement.stage_scenes(bench)
+        moved = movement.shift_scenes(bench, unmoved)
         whole, after = unmoved.images.batch(0, 6), moved.images.batch(0, len(moved.images))
         assert not (unmoved.mover & unmoved.still).any() and not (moved.mover & moved.still).any()
         for place, start in enumerate(moved.start):
@@ -319,10 +323,10 @@ def test_only_the_mover_moves(setting: Setting) -> None:
 def test_what_moves_is_not_asked_of_the_first_convolution(setting: Setting) -> None:
     """There a pixel's pathways depend on the pixel alone: what is moved keeps them, but at the border."""
     with Bench(
-        setting.paired(),
+        setting.compose_pairs(),
         0,
         "trained",
-        setting.paired().network("trained", 0),
+        setting.compose_pairs().network("trained", 0),
         {"images": 6, "top": TOP, "steps": 2},
         part="signed",
     ) as bench:
@@ -336,21 +340,21 @@ def test_what_moves_is_not_asked_of_the_first_convolution(setting: Setting) -> N
 
 def test_a_given_network_sees_two_small_objects(setting: Setting, tmp_path: Path) -> None:
     """On canvases of its own shape, as large as they can be and yet move; none are trained for it."""
-    pairs = setting.paired()
+    pairs = setting.compose_pairs()
     pairs.network("trained", 0)
     [checkpoint] = (pairs.folder / "networks").glob("*seed0.pt")  # for canvases of 14 x 28
-    given = replace(setting, out=tmp_path, seeds=(0,), models=(str(checkpoint),)).paired()
+    given = replace(setting, out=tmp_path, seeds=(0,), models=(str(checkpoint),)).compose_pairs()
     assert given.network("trained", 0).sha256 == pairs.network("trained", 0).sha256
     ours, theirs = given.images(), pairs.images()
     assert torch.equal(ours.batch(0, 20), theirs.batch(0, 20)) and ours.fingerprint == theirs.fingerprint
-    assert given.described()["network"] == f"{checkpoint.stem} on images in pairs"
-    assert given.accuracy(0) == pytest.approx(pairs.accuracy(0), abs=1e-9)
+    assert given.describe()["network"] == f"{checkpoint.stem} on images in pairs"
+    assert given.measure_accuracy(0) == pytest.approx(pairs.measure_accuracy(0), abs=1e-9)
     for canvas, side in (((14, 28), 8), ((32, 32), 10), ((64, 84), 28), ((40, 224), 27)):
-        assert halved(canvas) == (side, side)
+        assert halve_canvas(canvas) == (side, side)
         assert side + 2 * room((1, side, side)) <= min(canvas[0], canvas[1] // 2)
         assert side + 1 + 2 * room((1, side + 1, side + 1)) > min(canvas[0], canvas[1] // 2)
     with pytest.raises(StudyError, match="images of 8 x 8 has no room for two objects that move"):
-        halved((8, 8))
+        halve_canvas((8, 8))
 
 
 def test_what_is_told_by_counts_is_told_of_images_not_seen(bench: Bench) -> None:
@@ -359,9 +363,11 @@ def test_what_is_told_by_counts_is_told_of_images_not_seen(bench: Bench) -> None
     random = np.random.default_rng(3)
     kind, group = np.repeat([0, 1, 2], 40), np.r_[np.arange(40), np.arange(40), 40 + np.arange(40)]
     noise = random.normal(size=(120, 6))
-    told = counts.discriminated(bench, noise, kind, group)
+    told = counts.measure_discrimination(bench, noise, kind, group)
     assert abs(told["three kinds"]) < 0.15 and abs(told["original or deformed"]) < 0.2
-    known = counts.discriminated(bench, noise + 3 * np.eye(3)[kind][:, [0, 1, 2, 0, 1, 2]], kind, group)
+    known = counts.measure_discrimination(
+        bench, noise + 3 * np.eye(3)[kind][:, [0, 1, 2, 0, 1, 2]], kind, group
+    )
     assert known["three kinds"] > 0.6 and known["original or deformed"] > 0.45
 
 
@@ -375,20 +381,25 @@ def test_pathways_are_no_random_networks(setting: Setting) -> None:
 
 
 def test_another_setting_keeps_its_own_files(setting: Setting, tmp_path: Path) -> None:
-    assert setting.paired().folder != setting.folder
-    assert setting.paired().images("test", 30).shape == (1, 14, 28)
+    assert setting.compose_pairs().folder != setting.folder
+    assert setting.compose_pairs().images("test", 30).shape == (1, 14, 28)
 
 
 def test_portions_are_of_the_originals_foreground(bench: Bench, clean: tuple[BaseImages, Trace]) -> None:
     images, traced = clean
-    places = attacked.foreground(images)
+    places = attacked.mark_foreground(images)
     pixels = images.batch(0, len(images))
     assert places.tolist() == [
         [[value > 0.1 for value in row] for row in image[0].tolist()] for image in pixels
     ]
-    found, whole = attacked.portions(bench, traced, images, places), profiles.counted(bench, traced, images)
+    found, whole = (
+        attacked.measure_portions(bench, traced, images, places),
+        profiles.count_maps(bench, traced, images),
+    )
     for layer in found.layers:
-        np.testing.assert_allclose(found.of[layer], whole.of[layer] / places.sum((1, 2))[:, None])
+        np.testing.assert_allclose(found.by_layer[layer], whole.by_layer[layer] / places.sum((1, 2))[:, None])
     half = places.copy()
     half[:, 4:] = False
-    assert not np.allclose(attacked.portions(bench, traced, images, half).of[1], found.of[1])
+    assert not np.allclose(
+        attacked.measure_portions(bench, traced, images, half).by_layer[1], found.by_layer[1]
+    )

@@ -25,17 +25,17 @@ from graphpath.studies import (  # noqa: E402
     Claim,
     Drawing,
     Effects,
-    Measured,
+    Measurement,
     Result,
     Setting,
     Study,
     find,
-    framed,
+    make_frame,
     run_study,
     write_summary,
 )
-from graphpath.studies.drawings import lines_over  # noqa: E402
-from graphpath.studies.study import Printed  # noqa: E402
+from graphpath.studies.drawings import draw_lines_over  # noqa: E402
+from graphpath.studies.study import PrintedFigure  # noqa: E402
 from tests.cli.conftest import call, refused  # noqa: E402, F401
 
 CLAIM = Claim("A network is surer of its answers than before it was trained", "sure", 0.0, (RANDOM,))
@@ -48,7 +48,7 @@ class Counting:
         self.units: list[tuple[str, int, str]] = []
         self.stop_at = stop_at
 
-    def measure(self, bench: Bench) -> Measured:
+    def measure(self, bench: Bench) -> Measurement:
         if len(self.units) == self.stop_at:
             raise KeyboardInterrupt
         self.units.append((bench.network, bench.seed, bench.part))
@@ -57,7 +57,7 @@ class Counting:
             sure = bench.model.module(images.batch(0, len(images))).softmax(1).amax(1).mean().item()
         found, rows = Effects(), [{"layer": layer, "line": "sure", "value": sure} for layer in (1, 2)]
         found.add("sure", MEASURED, sure)
-        return Measured(found.frame(), {"answers": framed(rows)})
+        return Measurement(found.frame(), {"answers": make_frame(rows)})
 
     def study(self) -> Study:
         return Study(
@@ -70,7 +70,7 @@ class Counting:
             options={"images": 20, "kind": "plain"},
             parts=("a", "b"),
             draw=lambda t: [
-                Drawing("By layer", "...", lines_over(t["answers"], "layer", "line", "value"), "answers")
+                Drawing("By layer", "...", draw_lines_over(t["answers"], "layer", "line", "value"), "answers")
             ],
         )
 
@@ -123,8 +123,8 @@ def test_published_figures_stand_beside_ours(setting: Setting, tmp_path: Path) -
     study = replace(
         Counting().study(),
         printed=(
-            Printed("surety", 0.25, "a book", "answers", "value", {"layer": 2}),
-            Printed("doubt", 0.75, "a book", "answers", "value", {"layer": 3}),
+            PrintedFigure("surety", 0.25, "a book", "answers", "value", {"layer": 2}),
+            PrintedFigure("doubt", 0.75, "a book", "answers", "value", {"layer": 3}),
         ),
     )
     setting = replace(setting, out=setting.out / "published")
@@ -223,9 +223,9 @@ def test_a_network_that_is_given_stands_for_a_seed(
     [checkpoint] = (setting.folder / "networks").glob("*seed1.pt")
     given = replace(setting, out=tmp_path, seeds=(5,), models=(str(checkpoint),))
     assert given.network("trained", 5).sha256 == trained.sha256
-    assert given.accuracy(5) == pytest.approx(setting.accuracy(1), abs=1e-9)
+    assert given.measure_accuracy(5) == pytest.approx(setting.measure_accuracy(1), abs=1e-9)
     monkeypatch.setattr("graphpath.studies.setting.evaluate", lambda *_: pytest.fail("measured again"))
-    assert given.accuracy(5) == pytest.approx(setting.accuracy(1), abs=1e-9)
+    assert given.measure_accuracy(5) == pytest.approx(setting.measure_accuracy(1), abs=1e-9)
     made = run_study(Counting().study(), given)
     assert set(made.verdicts.seeds) == {1} and made.verdicts.verdict.eq("cannot tell").all()
 
@@ -241,7 +241,7 @@ def test_what_cannot_be_run(setting: Setting, tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="1 networks for 2 seeds"):
         Setting(tmp_path, seeds=(0, 1), models=("a.pt",))
     with pytest.raises(StudyError, match="leave none"):
-        Bench(setting, 0, "trained", setting.network("trained", 0), {}).rest(10, beside=360)
+        Bench(setting, 0, "trained", setting.network("trained", 0), {}).other_images(10, beside=360)
 
 
 def test_studies_are_found_by_name() -> None:

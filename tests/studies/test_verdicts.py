@@ -13,8 +13,8 @@ pytest.importorskip("torch")
 
 from graphpath.studies import AREA, MEASURED, RANDOM, Claim, Effects
 from graphpath.studies.conditions import LEFT_OUT
-from graphpath.studies.intervals import bounds, interval, least
-from graphpath.studies.verdicts import FAILS, HOLDS, UNSURE, conditions, judge
+from graphpath.studies.intervals import interval, least_layer, least_layer_bounds
+from graphpath.studies.verdicts import FAILS, HOLDS, UNSURE, judge, select_conditions
 from tests.calibration import studies as calibration
 
 T_2 = 4.302652729911275  # Student's t, 97.5 %, two degrees of freedom: from a printed table, 4.303
@@ -72,13 +72,13 @@ def test_every_layer_decides_or_the_mean() -> None:
 
 def test_the_interval_of_the_lowest_layer() -> None:
     """Below, the layers' own intervals; above, corrected for the number of layers and comparisons."""
-    found = least(np.array([[1.0, 0.0], [2.0, 1.0], [6.0, 2.0]]), comparisons=2)
+    found = least_layer(np.array([[1.0, 0.0], [2.0, 1.0], [6.0, 2.0]]), comparisons=2)
     error = np.array([math.sqrt(7 / 3), 1 / math.sqrt(3)])
     assert found.mean == 1 and found.low == pytest.approx(min(np.array([3, 1]) - T_2 * error))
     assert found.high == pytest.approx(1 + T_2_QUARTER * error[1])
     many = np.random.default_rng(1).standard_normal((7, 4, 3))
-    for values, *ends in zip(many, *bounds(many), strict=True):
-        one = least(values)
+    for values, *ends in zip(many, *least_layer_bounds(many), strict=True):
+        one = least_layer(values)
         assert (one.mean, one.low, one.high) == pytest.approx(ends)
 
 
@@ -161,5 +161,5 @@ def test_a_control_that_was_not_measured_leaves_it_open() -> None:
 def test_random_networks_are_a_control_and_their_own_controls_none() -> None:
     trained = effects({MEASURED: [[2.0]], AREA: [[1.0]]})
     random = trained.assign(network=RANDOM, value=[5.0, 6.0])
-    found = conditions(pd.concat([trained, random], ignore_index=True))
+    found = select_conditions(pd.concat([trained, random], ignore_index=True))
     assert dict(zip(found.condition, found.value, strict=True)) == {MEASURED: 2.0, AREA: 1.0, RANDOM: 5.0}

@@ -1,22 +1,22 @@
 """Figures: each function takes a data frame and returns SVG."""
 
-from graphpath.report.figures.bars import bars, stacked
-from graphpath.report.figures.curves import Curve, Point, curves, forest
-from graphpath.report.figures.heatmap import heatmaps
-from graphpath.report.figures.likeness import likeness
-from graphpath.report.figures.pairs import Pair, image_pairs
-from graphpath.report.figures.usage import usage
+from graphpath.report.figures.bars import draw_bars, draw_stacked
+from graphpath.report.figures.curves import Curve, Point, draw_curves, draw_forest
+from graphpath.report.figures.heatmap import draw_heatmaps
+from graphpath.report.figures.likeness import draw_similarity
+from graphpath.report.figures.pairs import Pair, draw_image_pairs
+from graphpath.report.figures.usage import draw_usage
 
 __all__ = [
     "Curve",
     "Pair",
     "Point",
-    "bars",
-    "curves",
-    "forest",
-    "heatmaps",
-    "image_pairs",
-    "likeness",
-    "stacked",
-    "usage",
+    "draw_bars",
+    "draw_curves",
+    "draw_forest",
+    "draw_heatmaps",
+    "draw_image_pairs",
+    "draw_similarity",
+    "draw_stacked",
+    "draw_usage",
 ]

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from graphpath.report import svg
-from graphpath.report.captions import ratio
+from graphpath.report.captions import format_ratio
 
 WIDTH, LEFT, RIGHT, ROW = 540.0, 100.0, 150.0, 18.0
 
 
-def bars(
+def draw_bars(
     groups: Mapping[str, Sequence[float]],
     names: Sequence[str],
     *,
-    written: Callable[[float], str] = ratio,
+    written: Callable[[float], str] = format_ratio,
     top: float | None = None,
 ) -> str:
     """A group of bars for each thing.
@@ -30,42 +30,46 @@ def bars(
     )
     drawn, y = [], 8.0
     for thing, values in groups.items():
-        drawn.append(svg.text(LEFT - 12, y + ROW * len(values) / 2 + 4, thing, "label end"))
+        drawn.append(svg.make_text(LEFT - 12, y + ROW * len(values) / 2 + 4, thing, "label end"))
         for order, (value, name) in enumerate(zip(values, names, strict=True)):
             length = 0.0 if value != value else (WIDTH - LEFT - RIGHT) * value / max(most, 1e-12)
             text = written(value)
-            words, height = svg.title(f"{thing}, {name}: {text}"), ROW - 5
+            words, height = svg.make_title(f"{thing}, {name}: {text}"), ROW - 5
             kind = f"bar b{order}"
             drawn += [
-                svg.element(
+                svg.make_element(
                     "rect", words, x=LEFT, y=y, width=max(length, 1.0), height=height, rx=2, class_=kind
                 ),
-                svg.text(LEFT + length + 8, y + ROW - 8, f"{text}  {name}", "tick"),
+                svg.make_text(LEFT + length + 8, y + ROW - 8, f"{text}  {name}", "tick"),
             ]
             y += ROW
         y += 12
-    return svg.document(WIDTH, y, *drawn, label="Bars")
+    return svg.make_document(WIDTH, y, *drawn, label="Bars")
 
 
-def stacked(groups: Mapping[str, Sequence[float]], names: Sequence[str]) -> str:
+def draw_stacked(groups: Mapping[str, Sequence[float]], names: Sequence[str]) -> str:
     """One bar for each thing, its counts one after another, with a legend on top."""
     most = max((sum(values) for values in groups.values()), default=1.0)
     drawn, x = [], 0.0
     for order, name in enumerate(names):
-        drawn.append(svg.element("rect", x=x, y=2, width=12, height=12, rx=2, class_=f"stack b{order % 6}"))
-        drawn.append(svg.text(x + 17, 12, name, "tick"))
+        drawn.append(
+            svg.make_element("rect", x=x, y=2, width=12, height=12, rx=2, class_=f"stack b{order % 6}")
+        )
+        drawn.append(svg.make_text(x + 17, 12, name, "tick"))
         x += 34 + 6.6 * len(name)
     y = 30.0
     for thing, values in groups.items():
-        drawn.append(svg.text(LEFT - 12, y + 12, thing, "label end"))
+        drawn.append(svg.make_text(LEFT - 12, y + 12, thing, "label end"))
         x = LEFT
         for order, (value, name) in enumerate(zip(values, names, strict=True)):
             length = (WIDTH - LEFT - 60) * value / max(most, 1.0)
-            words = svg.title(f"{thing}, {name}: {value:,.0f}")
+            words = svg.make_title(f"{thing}, {name}: {value:,.0f}")
             drawn.append(
-                svg.element("rect", words, x=x, y=y, width=length, height=16, class_=f"stack b{order % 6}")
+                svg.make_element(
+                    "rect", words, x=x, y=y, width=length, height=16, class_=f"stack b{order % 6}"
+                )
             )
             x += length
-        drawn.append(svg.text(x + 8, y + 12, f"{sum(values):,.0f}", "tick"))
+        drawn.append(svg.make_text(x + 8, y + 12, f"{sum(values):,.0f}", "tick"))
         y += 24
-    return svg.document(WIDTH, y + 4, *drawn, label="Counts")
+    return svg.make_document(WIDTH, y + 4, *drawn, label="Counts")

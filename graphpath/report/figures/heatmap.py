@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from graphpath.report import svg
-from graphpath.report.captions import ratio
+from graphpath.report.captions import format_ratio
 from graphpath.report.clustering import Group
-from graphpath.report.dendrogram import dendrogram
-from graphpath.report.rows import rows
+from graphpath.report.dendrogram import draw_dendrogram
+from graphpath.report.rows import iterate_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ LETTER = 6.3
 """About the width of a letter."""
 
 
-def heatmaps(
+def draw_heatmaps(
     frame: pd.DataFrame,
     layers: Sequence[tuple[int, str]],
     classes: Sequence[str],
@@ -44,49 +44,53 @@ def heatmaps(
         tree: what ``classes`` were ordered by (``clustering.cluster``), drawn beside the first square.
     """
     top = max(float(frame[value].max()), 1e-9)
-    margin = _margin(classes) + (TREE if tree else 0)
-    tilt, longest = math.radians(_tilt(classes)), LETTER * max(len(name) for name in classes)
+    margin = _measure_margin(classes) + (TREE if tree else 0)
+    tilt, longest = math.radians(_choose_tilt(classes)), LETTER * max(len(name) for name in classes)
     head = 34 + (longest * math.sin(tilt) if tilt else 6)
     lean = longest * math.cos(tilt) if tilt else 0.0
     room = WIDTH - margin - lean + GAP
-    across = _across(len(classes), len(layers), room)
-    size = _cell(len(classes), across, room)
+    across = _count_across(len(classes), len(layers), room)
+    size = _size_cell(len(classes), across, room)
     side = size * len(classes)
-    known = {(row.category1, row.category2, row.layer): row for row in rows(frame)}
-    panels = [svg.element("g", dendrogram(tree, TREE, size), transform=_moved(0, head))] if tree else []
+    known = {(row.category1, row.category2, row.layer): row for row in iterate_rows(frame)}
+    panels = (
+        [svg.make_element("g", draw_dendrogram(tree, TREE, size), transform=_translate(0, head))]
+        if tree
+        else []
+    )
     for position, (layer, caption) in enumerate(layers):
         line, column = divmod(position, across)
         indent = 0.0 if column else margin
-        panel = _panel(known, layer, classes, size, top, value, indent)
-        name = svg.text(indent, 14 - head, caption, "panel")
-        at = _moved(margin - indent + column * (side + GAP), head + line * (head + side + GAP))
-        panels.append(svg.element("g", name, panel, transform=at))
+        panel = _draw_panel(known, layer, classes, size, top, value, indent)
+        name = svg.make_text(indent, 14 - head, caption, "panel")
+        at = _translate(margin - indent + column * (side + GAP), head + line * (head + side + GAP))
+        panels.append(svg.make_element("g", name, panel, transform=at))
     bottom = -(-len(layers) // across) * (head + side + GAP) - GAP
-    return svg.document(
+    return svg.make_document(
         margin + across * (side + GAP) - GAP + lean,
         bottom + 46,
         *panels,
-        _scale(margin, bottom + 20, min(side, 160.0), top),
+        _draw_scale(margin, bottom + 20, min(side, 160.0), top),
         label="Likeness of class pathways by layer",
     )
 
 
-def _across(classes: int, panels: int, room: float) -> int:
+def _count_across(classes: int, panels: int, room: float) -> int:
     """How many panels stand in a line: all, or as many as leave squares large enough for names."""
     fitting = max(1, int(room // (NAMED * classes + GAP)))
     return -(-panels // -(-panels // fitting))
 
 
-def _cell(classes: int, panels: int, room: float) -> float:
+def _size_cell(classes: int, panels: int, room: float) -> float:
     """The side of a square, so that the panels of a line fill the page's width."""
     return max(4.0, min(26.0, (room / panels - GAP) / classes))
 
 
-def _moved(x: float, y: float) -> str:
+def _translate(x: float, y: float) -> str:
     return f"translate({x:.0f} {y:.0f})"
 
 
-def _panel(
+def _draw_panel(
     known: dict[tuple[str, str, int], Any],
     layer: int,
     classes: Sequence[str],
@@ -96,26 +100,28 @@ def _panel(
     indent: float,
 ) -> str:
     side = size * len(classes) - 1
-    cells = [svg.element("rect", x=indent, y=0, width=side, height=side, class_="maps")]
+    cells = [svg.make_element("rect", x=indent, y=0, width=side, height=side, class_="maps")]
     for down, one in enumerate(classes):
         for across, two in enumerate(classes):
             if one == two:
-                cells.append(_blank(indent + across * size, down * size, size))
+                cells.append(_draw_blank(indent + across * size, down * size, size))
                 continue
             row = known.get((one, two, layer)) or known.get((two, one, layer))
-            cells.append(_square(row, value, top, indent + across * size, down * size, size, one, two))
-    return "".join(cells) + (_labels(classes, size, indent) if size >= NAMED else "")
+            cells.append(_draw_square(row, value, top, indent + across * size, down * size, size, one, two))
+    return "".join(cells) + (_draw_labels(classes, size, indent) if size >= NAMED else "")
 
 
-def _square(row: object, value: str, top: float, x: float, y: float, size: float, one: str, two: str) -> str:
+def _draw_square(
+    row: object, value: str, top: float, x: float, y: float, size: float, one: str, two: str
+) -> str:
     likeness = getattr(row, value, float("nan"))
     if likeness != likeness:
-        return svg.element("rect", x=x, y=y, width=size - 1, height=size - 1, class_="null")
-    words = f"{one} and {two}: {ratio(likeness)}, {getattr(row, 'shared', 0):,} shared edges"
+        return svg.make_element("rect", x=x, y=y, width=size - 1, height=size - 1, class_="null")
+    words = f"{one} and {two}: {format_ratio(likeness)}, {getattr(row, 'shared', 0):,} shared edges"
     shade = f"{max(likeness / top, 0) ** 0.7:.2f}"
-    return svg.element(
+    return svg.make_element(
         "rect",
-        svg.title(words),
+        svg.make_title(words),
         x=x,
         y=y,
         width=size - 1,
@@ -125,41 +131,43 @@ def _square(row: object, value: str, top: float, x: float, y: float, size: float
     )
 
 
-def _blank(x: float, y: float, size: float) -> str:
+def _draw_blank(x: float, y: float, size: float) -> str:
     """A class with itself: nothing to see."""
-    return svg.element("rect", x=x - 0.5, y=y - 0.5, width=size, height=size, class_="blank")
+    return svg.make_element("rect", x=x - 0.5, y=y - 0.5, width=size, height=size, class_="blank")
 
 
-def _margin(classes: Sequence[str]) -> float:
+def _measure_margin(classes: Sequence[str]) -> float:
     """Room for the longest name before the first panel."""
     return 14 + LETTER * max(len(name) for name in classes)
 
 
-def _tilt(classes: Sequence[str]) -> int:
+def _choose_tilt(classes: Sequence[str]) -> int:
     """By how many degrees names above columns are turned, so that they do not lie on each other."""
     if all(len(name) <= PLAIN for name in classes):
         return 0
     return 42 if len(classes) <= FEW else 90
 
 
-def _labels(classes: Sequence[str], size: float, indent: float) -> str:
-    tilt, drawn = _tilt(classes), []
+def _draw_labels(classes: Sequence[str], size: float, indent: float) -> str:
+    tilt, drawn = _choose_tilt(classes), []
     for place, name in enumerate(classes):
         middle = (place + 0.5) * size
         if indent:
-            drawn.append(svg.text(indent - 6, middle + 4, name, "tick end"))
+            drawn.append(svg.make_text(indent - 6, middle + 4, name, "tick end"))
         if tilt:
             x = indent + middle + (4 if tilt == 90 else 0)  # half of a letter's height
-            drawn.append(svg.text(0, 0, name, "tick", transform=f"translate({x:.0f} -6) rotate(-{tilt})"))
+            drawn.append(
+                svg.make_text(0, 0, name, "tick", transform=f"translate({x:.0f} -6) rotate(-{tilt})")
+            )
         else:
-            drawn.append(svg.text(indent + middle, -6, name, "tick mid"))
+            drawn.append(svg.make_text(indent + middle, -6, name, "tick mid"))
     return "".join(drawn)
 
 
-def _scale(x: float, y: float, width: float, top: float) -> str:
+def _draw_scale(x: float, y: float, width: float, top: float) -> str:
     steps = 24
     bands = [
-        svg.element(
+        svg.make_element(
             "rect",
             x=x + width * step / steps,
             y=y,
@@ -170,5 +178,7 @@ def _scale(x: float, y: float, width: float, top: float) -> str:
         )
         for step in range(steps)
     ]
-    ends = svg.text(x, y + 22, "0", "tick") + svg.text(x + width, y + 22, ratio(top), "tick end")
+    ends = svg.make_text(x, y + 22, "0", "tick") + svg.make_text(
+        x + width, y + 22, format_ratio(top), "tick end"
+    )
     return "".join(bands) + ends

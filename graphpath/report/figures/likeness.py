@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from graphpath.report import svg
-from graphpath.report.captions import ratio
+from graphpath.report.captions import format_ratio
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +16,7 @@ WIDTH, HEIGHT = 540.0, 300.0
 LEFT, RIGHT, TOP, BOTTOM = 40.0, 168.0, 12.0, 36.0
 
 
-def likeness(
+def draw_similarity(
     layers: Sequence[tuple[int, str]],
     pairs: Mapping[str, pd.Series],
     expected: Mapping[str, pd.Series],
@@ -31,27 +31,27 @@ def likeness(
     """
     import pandas as pd
 
-    place = _Place(len(layers), _top([*pairs.values(), *expected.values()]))
+    place = _Scale(len(layers), _find_top([*pairs.values(), *expected.values()]))
     numbers = [number for number, _ in layers]
     thin = [
-        svg.polyline(place.points(series.reindex(numbers)), "pair", svg.title(name))
+        svg.make_polyline(place.points(series.reindex(numbers)), "pair", svg.make_title(name))
         for name, series in pairs.items()
     ]
     middle = pd.DataFrame(dict(pairs)).median(axis=1).reindex(numbers) if pairs else pd.Series(dtype=float)
-    thick = svg.polyline(place.points(middle), "median") + place.dots(middle)
+    thick = svg.make_polyline(place.points(middle), "median") + place.draw_dots(middle)
     dashed = [
-        svg.polyline(place.points(series.reindex(numbers)), f"expected e{order}")
+        svg.make_polyline(place.points(series.reindex(numbers)), f"expected e{order}")
         for order, series in enumerate(expected.values())
     ]
     ends = {name: series.reindex(numbers) for name, series in expected.items()} | {median: middle}
-    names = _names(place, ends)
-    return svg.document(
-        WIDTH, HEIGHT, place.axes([caption for _, caption in layers]), *dashed, *thin, thick, names,
+    names = _place_names(place, ends)
+    return svg.make_document(
+        WIDTH, HEIGHT, place.draw_axes([caption for _, caption in layers]), *dashed, *thin, thick, names,
         label="Likeness by layer",
     )  # fmt: skip
 
 
-class _Place:
+class _Scale:
     """Where a layer and a value are drawn."""
 
     def __init__(self, layers: int, top: float) -> None:
@@ -68,39 +68,46 @@ class _Place:
     def points(self, series: pd.Series) -> list[tuple[float, float]]:
         return [(self.x(i), self.y(value)) for i, value in enumerate(series) if value == value]
 
-    def dots(self, series: pd.Series) -> str:
+    def draw_dots(self, series: pd.Series) -> str:
         return "".join(
-            svg.element("circle", svg.title(ratio(self.value(y))), cx=x, cy=y, r=3.5, class_="median-dot")
+            svg.make_element(
+                "circle",
+                svg.make_title(format_ratio(self.draw_value(y))),
+                cx=x,
+                cy=y,
+                r=3.5,
+                class_="median-dot",
+            )
             for x, y in self.points(series)
         )
 
-    def value(self, y: float) -> float:
+    def draw_value(self, y: float) -> float:
         return self.top * (1 - (y - TOP) / (HEIGHT - TOP - BOTTOM))
 
-    def axes(self, captions: Sequence[str]) -> str:
+    def draw_axes(self, captions: Sequence[str]) -> str:
         values = [quarter / 4 for quarter in range(round(self.top * 4) + 1)]
-        grid = [svg.line(LEFT, self.y(v), WIDTH - RIGHT, self.y(v), "grid") for v in values]
-        ticks = [svg.text(LEFT - 8, self.y(v) + 4, f"{v:g}", "tick end") for v in values]
+        grid = [svg.make_line(LEFT, self.y(v), WIDTH - RIGHT, self.y(v), "grid") for v in values]
+        ticks = [svg.make_text(LEFT - 8, self.y(v) + 4, f"{v:g}", "tick end") for v in values]
         every = max(1, round(len(captions) / 10))
         names = [
-            svg.text(self.x(i), HEIGHT - BOTTOM + 22, caption, "tick mid")
+            svg.make_text(self.x(i), HEIGHT - BOTTOM + 22, caption, "tick mid")
             for i, caption in enumerate(captions)
             if i % every == 0
         ]
         return "".join([*grid, *ticks, *names])
 
 
-def _top(series: Sequence[pd.Series]) -> float:
+def _find_top(series: Sequence[pd.Series]) -> float:
     """The next quarter above every value, at most 1."""
     highest = max((float(one.max()) for one in series if one.notna().any()), default=1.0)
     return min(1.0, math.ceil(highest * 4) / 4) or 1.0
 
 
-def _names(place: _Place, ends: Mapping[str, pd.Series]) -> str:
+def _place_names(place: _Scale, ends: Mapping[str, pd.Series]) -> str:
     """The lines' names at their right ends, moved apart where they would lie on each other."""
     found = [(points[-1][1], name) for name, series in ends.items() if (points := place.points(series))]
     drawn, lowest = [], -1e9
     for y, name in sorted(found):
         lowest = max(y + 4, lowest + 15)
-        drawn.append(svg.text(WIDTH - RIGHT + 14, lowest, name, "name"))
+        drawn.append(svg.make_text(WIDTH - RIGHT + 14, lowest, name, "name"))
     return "".join(drawn)

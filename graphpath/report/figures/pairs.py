@@ -25,7 +25,7 @@ class Pair:
     facts: Sequence[str]
 
 
-def image_pairs(shown: Sequence[Pair]) -> str:
+def draw_image_pairs(shown: Sequence[Pair]) -> str:
     """A card for each of ``shown``, ``ACROSS`` in a line; a stripe tells those that fooled the network."""
     most = max((len(pair.facts) for pair in shown), default=0)
     height = PADDING + SIDE + 26 + LINE * most + PADDING
@@ -33,18 +33,18 @@ def image_pairs(shown: Sequence[Pair]) -> str:
     for number, pair in enumerate(shown):
         line, column = divmod(number, ACROSS)
         at = f"translate({column * (CARD + GAP):.0f} {line * (height + GAP):.0f})"
-        cards.append(svg.element("g", *_card(pair, height), transform=at))
+        cards.append(svg.make_element("g", *_draw_card(pair, height), transform=at))
     lines, columns = -(-len(shown) // ACROSS), min(len(shown), ACROSS)
-    return svg.document(
+    return svg.make_document(
         columns * (CARD + GAP) - GAP, lines * (height + GAP) - GAP, *cards, label="Images before and after"
     )
 
 
-def _card(pair: Pair, height: float) -> list[str]:
+def _draw_card(pair: Pair, height: float) -> list[str]:
     verdict, low = f"{pair.label} → {pair.predicted}", PADDING + SIDE
     return [
-        svg.element("rect", x=0, y=0, width=CARD, height=height, rx=8, class_="maps"),
-        svg.element(
+        svg.make_element("rect", x=0, y=0, width=CARD, height=height, rx=8, class_="maps"),
+        svg.make_element(
             "rect",
             x=0,
             y=0,
@@ -54,21 +54,21 @@ def _card(pair: Pair, height: float) -> list[str]:
             class_="stripe fooled" if pair.fooled else "stripe",
         ),
         *(
-            _image(href, words, PADDING + 4 + place * (SIDE + SPACE))
+            _draw_image(href, words, PADDING + 4 + place * (SIDE + SPACE))
             for place, (href, words) in enumerate(
                 [(pair.before, "original"), (pair.change, "change"), (pair.after, "attacked")]
             )
         ),
-        svg.text(PADDING + 4, low + 22, verdict, "class chosen"),
+        svg.make_text(PADDING + 4, low + 22, verdict, "class chosen"),
         *(
-            svg.text(PADDING + 4, low + 26 + LINE * (order + 0.8), fact, "note")
+            svg.make_text(PADDING + 4, low + 26 + LINE * (order + 0.8), fact, "note")
             for order, fact in enumerate(pair.facts)
         ),
     ]
 
 
-def _image(href: str, words: str, x: float) -> str:
+def _draw_image(href: str, words: str, x: float) -> str:
     """One of the three, on the colour of a panel, as a change is transparent where there is none."""
     place = {"x": x, "y": PADDING, "width": SIDE, "height": SIDE}
-    under = svg.element("rect", **place, class_="blank")
-    return under + svg.element("image", svg.title(words), href=href, **place, class_="pixels")
+    under = svg.make_element("rect", **place, class_="blank")
+    return under + svg.make_element("image", svg.make_title(words), href=href, **place, class_="pixels")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from graphpath.report import svg
-from graphpath.report.rows import rows
+from graphpath.report.rows import iterate_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,7 +15,7 @@ WIDTH, ROW = 1130.0, 15.0
 MOST = 512
 
 
-def usage(frame: pd.DataFrame, layers: Sequence[tuple[int, str]], classes: Sequence[str]) -> str:
+def draw_usage(frame: pd.DataFrame, layers: Sequence[tuple[int, str]], classes: Sequence[str]) -> str:
     """Shades of the share of a class's pathways that visit each map.
 
     Args:
@@ -28,21 +28,21 @@ def usage(frame: pd.DataFrame, layers: Sequence[tuple[int, str]], classes: Seque
         channels = sorted(some.channel.unique())[:MOST]
         if not len(channels):
             continue
-        drawn.append(svg.text(0, y + 14, caption, "panel"))
-        drawn.append(_band(some, channels, classes, y + 22))
+        drawn.append(svg.make_text(0, y + 14, caption, "panel"))
+        drawn.append(_draw_band(some, channels, classes, y + 22))
         y += 22 + ROW * len(classes) + 22
-    return svg.document(WIDTH, max(y, 1.0), *drawn, label="Feature maps by class")
+    return svg.make_document(WIDTH, max(y, 1.0), *drawn, label="Feature maps by class")
 
 
-def _band(some: pd.DataFrame, channels: Sequence[int], classes: Sequence[str], top: float) -> str:
+def _draw_band(some: pd.DataFrame, channels: Sequence[int], classes: Sequence[str], top: float) -> str:
     label = 14 + 6.3 * max(len(name) for name in classes)
     wide = min(26.0, (WIDTH - label) / len(channels))
     column = {channel: place for place, channel in enumerate(channels)}
     line = {name: place for place, name in enumerate(classes)}
     cells = [
-        svg.element(
+        svg.make_element(
             "rect",
-            svg.title(f"{row.category}: {row.share:.0%} of its pathways visit {row.name}"),
+            svg.make_title(f"{row.category}: {row.share:.0%} of its pathways visit {row.name}"),
             x=label + column[row.channel] * wide,
             y=top + line[row.category] * ROW,
             width=max(wide - 1, 0.8),
@@ -50,8 +50,10 @@ def _band(some: pd.DataFrame, channels: Sequence[int], classes: Sequence[str], t
             class_="heat",
             fill_opacity=f"{row.share:.2f}",
         )
-        for row in rows(some)
+        for row in iterate_rows(some)
         if row.category in line and row.channel in column
     ]
-    names = [svg.text(label - 8, top + (place + 0.8) * ROW, name, "tick end") for name, place in line.items()]
+    names = [
+        svg.make_text(label - 8, top + (place + 0.8) * ROW, name, "tick end") for name, place in line.items()
+    ]
     return "".join([*names, *cells])

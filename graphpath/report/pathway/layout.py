@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from graphpath.report.captions import layer_name, shape
-from graphpath.report.rows import rows
+from graphpath.report.captions import describe_shape, name_layer
+from graphpath.report.rows import iterate_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,21 +50,21 @@ class Column:
     def middle(self) -> float:
         return self.x + self.width / 2
 
-    def moved(self, by: float) -> Column:
+    def shift(self, by: float) -> Column:
         """This column further to the right."""
         corners = {channel: (x + by, y) for channel, (x, y) in self.corners.items()}
         return replace(self, x=self.x + by, corners=corners)
 
 
 @dataclass(frozen=True)
-class Layout:
+class PathwayLayout:
     """The columns of a network, from the input to the logits."""
 
     columns: tuple[Column, ...]
     width: float
     height: float
 
-    def places(self, neurons: pd.DataFrame) -> npt.NDArray[np.float64]:
+    def locate(self, neurons: pd.DataFrame) -> npt.NDArray[np.float64]:
         """(n, 2): the centre of each neuron (layer, channel, y, x), NaN where its map is not drawn."""
         found = np.full((len(neurons), 2), np.nan)
         layer, channel = neurons.layer.to_numpy(), neurons.channel.to_numpy()
@@ -77,7 +77,9 @@ class Layout:
         return found
 
 
-def lay_out(layers: pd.DataFrame, neurons: pd.DataFrame, classes: Mapping[int, str] | None = None) -> Layout:
+def lay_out(
+    layers: pd.DataFrame, neurons: pd.DataFrame, classes: Mapping[int, str] | None = None
+) -> PathwayLayout:
     """Places for a network's layers (rows of ``pathways/layers``).
 
     ``neurons`` (layer, channel, score) decide which maps of wide layers are drawn, and ``classes`` (names
@@ -87,39 +89,41 @@ def lay_out(layers: pd.DataFrame, neurons: pd.DataFrame, classes: Mapping[int, s
     most = MAPS if len(layers) <= 9 else 12
     weight = neurons.score.abs().groupby([neurons.layer, neurons.channel]).sum()
     known = set(weight.index.get_level_values(0))
-    sites = list(rows(layers))
-    loose = [_column(row, 0.0, weight[row.layer] if row.layer in known else None, most) for row in sites]
+    sites = list(iterate_rows(layers))
+    loose = [
+        _lay_out_column(row, 0.0, weight[row.layer] if row.layer in known else None, most) for row in sites
+    ]
     free = WIDTH - names - sum(column.width for column in loose)
     gap = max(70.0, free / max(len(loose) - 1, 1))
     columns, x = [], 1.0
     for column in loose:
-        columns.append(column.moved(x))
+        columns.append(column.shift(x))
         x += column.width + gap
-    return Layout(tuple(columns), x - gap + names, TOP + HEIGHT + 6)
+    return PathwayLayout(tuple(columns), x - gap + names, TOP + HEIGHT + 6)
 
 
-def _column(row: Any, x: float, scores: pd.Series | None, most: int) -> Column:
+def _lay_out_column(row: Any, x: float, scores: pd.Series | None, most: int) -> Column:
     channels, height, width = int(row.channels), int(row.height), int(row.width)
-    caption, note = layer_name(row.name, row.kind), shape(channels, height, width)
+    caption, note = name_layer(row.name, row.kind), describe_shape(channels, height, width)
     kind = str(row.kind)
     if kind == "input":
-        return _picture(row, x, caption, note)
+        return _lay_out_picture(row, x, caption, note)
     flat = height == width == 1
-    chosen = _chosen(channels, scores, UNITS if flat else most)
+    chosen = _choose_channels(channels, scores, UNITS if flat else most)
     if len(chosen) < channels:
         note = f"{len(chosen)} of {note}"
     if flat:
-        side, across = _grid(len(chosen), 9.0, 13.0 if kind != "logits" else 22.0)
+        side, across = _choose_grid(len(chosen), 9.0, 13.0 if kind != "logits" else 22.0)
         tile = (side, side)
     else:
-        side, across = _grid(len(chosen), 26.0, 46.0)
+        side, across = _choose_grid(len(chosen), 26.0, 46.0)
         tile = (side * min(1, width / height), side * min(1, height / width))
-    corners = _corners(chosen, across, tile, x)
+    corners = _find_corners(chosen, across, tile, x)
     wide = across * (tile[0] + SPACE) - SPACE
     return Column(int(row.layer), caption, note, x, wide, tile, tile[0] / width, corners, kind)
 
 
-def _picture(row: Any, x: float, caption: str, note: str) -> Column:
+def _lay_out_picture(row: Any, x: float, caption: str, note: str) -> Column:
     height, width = int(row.height), int(row.width)
     cell = PICTURE / max(height, width)
     tile = (cell * width, cell * height)
@@ -128,7 +132,7 @@ def _picture(row: Any, x: float, caption: str, note: str) -> Column:
     return Column(int(row.layer), caption, note, x, tile[0], tile, cell, corners, "input")
 
 
-def _chosen(channels: int, scores: pd.Series | None, most: int) -> list[int]:
+def _choose_channels(channels: int, scores: pd.Series | None, most: int) -> list[int]:
     """All channels, or of many the ``most`` with the largest |score|, in their own order."""
     if channels <= most:
         return list(range(channels))
@@ -137,7 +141,7 @@ def _chosen(channels: int, scores: pd.Series | None, most: int) -> list[int]:
     return sorted(int(channel) for channel in scores.nlargest(most).index)
 
 
-def _grid(count: int, least: float, most: float) -> tuple[float, int]:
+def _choose_grid(count: int, least: float, most: float) -> tuple[float, int]:
     """(side of a square, squares side by side): as few side by side as keep them at least ``least``."""
     for across in range(1, max(count, 1) + 1):
         side = (HEIGHT + SPACE) / math.ceil(max(count, 1) / across) - SPACE
@@ -146,7 +150,7 @@ def _grid(count: int, least: float, most: float) -> tuple[float, int]:
     return least, max(count, 1)
 
 
-def _corners(
+def _find_corners(
     chosen: list[int], across: int, tile: tuple[float, float], x: float
 ) -> dict[int, tuple[float, float]]:
     rows = math.ceil(len(chosen) / max(across, 1))

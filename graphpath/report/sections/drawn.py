@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from graphpath.export import neuron_edges
 from graphpath.queries.limits import said
-from graphpath.report.pictures import photo
-from graphpath.report.pixels import Image, Pixels, find_pixels, from_visits
-from graphpath.report.reader import Reader
+from graphpath.report.pictures import encode_image
+from graphpath.report.pixels import Image, Pixels, find_pixels, pixels_from_visits
+from graphpath.report.reader import RunReader
 from graphpath.report.source import Source
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ Route = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Pathway:
+class DrawnPathway:
     """One pathway: its edges and neurons (frames), its image, and where they come from."""
 
     edges: pd.DataFrame
@@ -42,54 +42,56 @@ class Pathway:
 
     @property
     def picture(self) -> str:
-        return photo(self.image)
+        return encode_image(self.image)
 
-    def shown(self, edges: pd.DataFrame, neurons: pd.DataFrame) -> tuple[Source, Source]:
+    def sources_of_rows(self, edges: pd.DataFrame, neurons: pd.DataFrame) -> tuple[Source, Source]:
         """The sources, with the rows that a drawing shows."""
         kept = self.edges.merge(edges[["source", "target"]], on=["source", "target"])
         visited = self.neurons[self.neurons.neuron.isin(neurons.neuron)]
-        return _part(self.sources[0], kept), _part(self.sources[1], visited)
+        return _select_part(self.sources[0], kept), _select_part(self.sources[1], visited)
 
 
-def gather(reader: Reader, pixels: Sequence[Pixels], pathway: int, sample: int) -> Pathway:
+def read_pathway(reader: RunReader, pixels: Sequence[Pixels], pathway: int, sample: int) -> DrawnPathway:
     """Pathway ``pathway`` of ``sample``."""
     asked = {"pathway": pathway, "limit": ASKED}
     graph = reader.graph("browse/pathway", **asked)
     edges = neuron_edges(graph)
     visits = reader.ask("pathways/neurons", **asked)
     image = find_pixels(pixels, sample)
-    shown = _started(reader, visits.frame) if image is None else image
+    shown = _find_start(reader, visits.frame) if image is None else image
     source = Source("browse/pathway", asked, edges, str(reader.store.uri), said(graph.graph))
-    return Pathway(edges, visits.frame, shown, image is not None, (source, visits))
+    return DrawnPathway(edges, visits.frame, shown, image is not None, (source, visits))
 
 
-def largest(reader: Reader, sample: int, pathway: int, k: int = 3) -> tuple[list[Route], Source]:
+def read_largest_routes(
+    reader: RunReader, sample: int, pathway: int, k: int = 3
+) -> tuple[list[Route], Source]:
     """The ``k`` largest routes of a sample, those of ``pathway``."""
-    source = reader.ask("pathways/largest", sample=sample, k=k, runs=reader.among)
+    source = reader.ask("pathways/largest", sample=sample, k=k, runs=reader.comparable_runs)
     steps = source.frame[source.frame.pathway == pathway]
     grouped = steps.groupby("route", sort=False)
     return [group.sort_values("position").neuron.to_numpy() for _, group in grouped], source
 
 
-def strongest(edges: pd.DataFrame, most: int = EDGES) -> pd.DataFrame:
+def select_strongest(edges: pd.DataFrame, most: int = EDGES) -> pd.DataFrame:
     """At most about ``most`` edges, of each layer equally many: those with the largest |score|."""
     share = -(-most // max(edges.layer.nunique(), 1))
     order = edges.score.abs().groupby(edges.layer).rank(method="first", ascending=False)
     return edges[order <= share]
 
 
-def ends(neurons: pd.DataFrame, edges: pd.DataFrame, routes: Sequence[Route] = ()) -> pd.DataFrame:
+def select_ends(neurons: pd.DataFrame, edges: pd.DataFrame, routes: Sequence[Route] = ()) -> pd.DataFrame:
     """The neurons at an end of one of ``edges``, or on one of ``routes``."""
     wanted = {*edges.source, *edges.target, *(int(neuron) for route in routes for neuron in route)}
     return neurons[neurons.neuron.isin(wanted)]
 
 
-def _part(source: Source, rows: pd.DataFrame) -> Source:
+def _select_part(source: Source, rows: pd.DataFrame) -> Source:
     return source if len(rows) == len(source.frame) else replace(source, frame=rows, note="those drawn")
 
 
-def _started(reader: Reader, visits: pd.DataFrame) -> Image:
+def _find_start(reader: RunReader, visits: pd.DataFrame) -> Image:
     """The pixels that the pathway starts from."""
     first = reader.layers.iloc[0]
     shape = (int(first.channels), int(first.height), int(first.width))
-    return from_visits(visits[visits.layer == 0], shape)
+    return pixels_from_visits(visits[visits.layer == 0], shape)

@@ -5,26 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from graphpath.report.captions import percent
-from graphpath.report.page import Figure, Section, Tab
-from graphpath.report.pathway import drawing, lay_out, signs
-from graphpath.report.pictures import photo
+from graphpath.report.captions import format_percent
+from graphpath.report.page import Figure, ReportSection, Tab
+from graphpath.report.pathway import draw_svg, lay_out, mark_signs
+from graphpath.report.pictures import encode_image
 from graphpath.report.pixels import Pixels
-from graphpath.report.reader import ALL, Reader
-from graphpath.report.rows import rows
-from graphpath.report.sections.drawn import EDGES, Pathway, Route, ends, gather, largest, strongest
+from graphpath.report.reader import ALL, RunReader
+from graphpath.report.rows import iterate_rows
+from graphpath.report.sections.drawn import (
+    EDGES,
+    DrawnPathway,
+    Route,
+    read_largest_routes,
+    read_pathway,
+    select_ends,
+    select_strongest,
+)
 from graphpath.report.source import Source
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def section(reader: Reader, pixels: Sequence[Pixels], samples: int) -> Section | None:
+def make_section(reader: RunReader, pixels: Sequence[Pixels], samples: int) -> ReportSection | None:
     """The drawings of up to ``samples`` images, one of each class."""
-    chosen = typical(reader, samples)
+    chosen = choose_typical(reader, samples)
     if chosen.empty:
         return None
-    tabs = [_tab(reader, pixels, row) for row in rows(chosen)]
+    tabs = [_make_tab(reader, pixels, row) for row in iterate_rows(chosen)]
     figure = Figure(
         title="One image of each class, the one most like its class",
         text=(
@@ -43,10 +51,10 @@ def section(reader: Reader, pixels: Sequence[Pixels], samples: int) -> Section |
         "for the class that the network was asked about, red ones against it, and the gold lines are the "
         "three routes that carry most."
     )
-    return Section("pathways", "Through which neurons and connections?", answer, [figure])
+    return ReportSection("pathways", "Through which neurons and connections?", answer, [figure])
 
 
-def typical(reader: Reader, samples: int) -> pd.DataFrame:
+def choose_typical(reader: RunReader, samples: int) -> pd.DataFrame:
     """Of each class the correct sample whose pathway is most like the class pathway, evenly over classes."""
     asked = reader.ask("adversarial/class_similarity", runs=[reader.run], references=[reader.run])
     overall = asked.frame[asked.frame.layer == ALL].set_index("pathway").weighted_first
@@ -58,41 +66,41 @@ def typical(reader: Reader, samples: int) -> pd.DataFrame:
     return best.iloc[::step].head(samples)
 
 
-def _tab(reader: Reader, pixels: Sequence[Pixels], row: Any) -> Tab:
+def _make_tab(reader: RunReader, pixels: Sequence[Pixels], row: Any) -> Tab:
     pathway, sample = int(row.pathway), int(row.sample)
-    found = gather(reader, pixels, pathway, sample)
-    routes, source = largest(reader, sample, pathway)
+    found = read_pathway(reader, pixels, pathway, sample)
+    routes, source = read_largest_routes(reader, sample, pathway)
     name = str(row.label_name)
-    body, sources = picture(
+    body, sources = draw_picture(
         reader, found, routes, int(row.target), EDGES, f"Pathway of an image of class {name}"
     )
     facts = [
         f"labelled {name}",
-        f"predicted {row.predicted} ({percent(row.confidence)})",
+        f"predicted {row.predicted} ({format_percent(row.confidence)})",
         f"traced for {row.target_name}",
         f"{int(row.edges):,} edges, {int(row.neurons):,} neurons",
-        f"{percent(row.coverage)} of the selected |score| kept",
+        f"{format_percent(row.coverage)} of the selected |score| kept",
         f"likeness to its class {row.likeness:.2f}",
     ]
     if not found.known:
         facts.append("only the pixels that the pathway starts from are known")
-    return Tab(name, photo(found.image), facts, body, (*sources, source))
+    return Tab(name, encode_image(found.image), facts, body, (*sources, source))
 
 
-def picture(
-    reader: Reader, found: Pathway, routes: Sequence[Route], target: int, most: int, label: str
+def draw_picture(
+    reader: RunReader, found: DrawnPathway, routes: Sequence[Route], target: int, most: int, label: str
 ) -> tuple[str, tuple[Source, Source]]:
     """The drawing of one pathway with at most about ``most`` edges, and the rows that it shows."""
-    edges = strongest(found.edges, most)
-    neurons = ends(found.neurons, edges, routes)
-    made = drawing(
+    edges = select_strongest(found.edges, most)
+    neurons = select_ends(found.neurons, edges, routes)
+    made = draw_svg(
         lay_out(reader.layers, found.neurons, reader.class_names),
-        signs(neurons),
-        signs(edges),
+        mark_signs(neurons),
+        mark_signs(edges),
         found.picture,
         routes=routes,
         classes=reader.class_names,
         target=target,
         label=label,
     )
-    return made, found.shown(edges, neurons)
+    return made, found.sources_of_rows(edges, neurons)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from graphpath.errors import QueryParameterError
-from graphpath.report.captions import power, ratio
-from graphpath.report.figures import bars
-from graphpath.report.page import Figure, Section
-from graphpath.report.reader import Reader
-from graphpath.report.rows import rows
-from graphpath.report.sections.pathways import typical
+from graphpath.report.captions import format_power, format_ratio
+from graphpath.report.figures import draw_bars
+from graphpath.report.page import Figure, ReportSection
+from graphpath.report.reader import RunReader
+from graphpath.report.rows import iterate_rows
+from graphpath.report.sections.pathways import choose_typical
 
 if TYPE_CHECKING:
     from graphpath.report.source import Source
@@ -20,7 +20,7 @@ SHOWN = 3
 THINGS = ("neurons", "edges", "feature maps")
 
 
-def section(reader: Reader) -> Section | None:
+def make_section(reader: RunReader) -> ReportSection | None:
     """The largest routes, and what they have in common."""
     try:
         overlap = reader.ask("pathways/largest_overlap", run=reader.run, k=K)
@@ -36,16 +36,18 @@ def section(reader: Reader) -> Section | None:
         Figure(
             f"Overlap of the {K} largest routes",
             text,
-            svg=bars(_means(overlap), ["one class", "two classes"], top=1.0),
+            svg=draw_bars(_read_means(overlap), ["one class", "two classes"], top=1.0),
             sources=[overlap],
             half=True,
         ),
-        _table(reader),
+        _make_table(reader),
     ]
-    return Section("routes", "How far do the largest pathways overlap?", answer(reader), figures)
+    return ReportSection(
+        "routes", "How far do the largest pathways overlap?", describe_answer(reader), figures
+    )
 
 
-def _means(overlap: Source) -> dict[str, list[float]]:
+def _read_means(overlap: Source) -> dict[str, list[float]]:
     """Mean Jaccard index within and across classes, of each thing."""
     means = overlap.frame.set_index(["what", "relation"]).J.to_dict()
     return {
@@ -54,11 +56,11 @@ def _means(overlap: Source) -> dict[str, list[float]]:
     }
 
 
-def answer(reader: Reader) -> str:
+def describe_answer(reader: RunReader) -> str:
     """The question's answer in a sentence."""
-    means = _means(reader.ask("pathways/largest_overlap", run=reader.run, k=K))
+    means = _read_means(reader.ask("pathways/largest_overlap", run=reader.run, k=K))
     parts = [
-        f"{ratio(within)} of their {thing} against {ratio(across)}"
+        f"{format_ratio(within)} of their {thing} against {format_ratio(across)}"
         for thing, (within, across) in means.items()
     ]
     return (
@@ -67,26 +69,26 @@ def answer(reader: Reader) -> str:
     )
 
 
-def _table(reader: Reader) -> Figure:
+def _make_table(reader: RunReader) -> Figure:
     """The largest routes of the typical images, written out."""
     table, sources = [["class", "rank", "contribution", "route, from the pixel to the logit"]], []
-    for row in rows(typical(reader, SHOWN)):
+    for row in iterate_rows(choose_typical(reader, SHOWN)):
         source = reader.ask("pathways/largest", sample=int(row.sample), k=SHOWN, runs=[reader.run])
-        table += _routes(str(row.label_name), source)
+        table += _make_routes(str(row.label_name), source)
         sources.append(source)
     text = (
-        "A route's contribution is its pixel times every weight and gate on its way; all routes of the "
+        "A route's contribution is its pixel times every weight and gate along it; all routes of the "
         "network and its constants sum to the logit. A neuron is written layer [map] y,x."
     )
     return Figure("The largest routes themselves", text, table=table, sources=sources)
 
 
-def _routes(name: str, source: Source) -> list[list[str]]:
+def _make_routes(name: str, source: Source) -> list[list[str]]:
     return [
         [
             name,
             str(int(group["rank"].iloc[0])),
-            power(float(group.log10_abs.iloc[0]), int(group.sign.iloc[0])),
+            format_power(float(group.log10_abs.iloc[0]), int(group.sign.iloc[0])),
             " → ".join(group.sort_values("position").name),
         ]
         for _, group in source.frame.groupby("route", sort=False)

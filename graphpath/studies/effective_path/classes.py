@@ -19,7 +19,16 @@ from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
 from graphpath.studies.conditions import ALL_LAYERS, MEASURED, SHUFFLED, TRAINED
 from graphpath.studies.effective_path import PAPER
-from graphpath.studies.study import Claim, Drawing, Effects, Measured, Printed, Study, Tables, framed
+from graphpath.studies.study import (
+    Claim,
+    Drawing,
+    Effects,
+    Measurement,
+    PrintedFigure,
+    Study,
+    Tables,
+    make_frame,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,20 +40,22 @@ SHARE, LEAST = 0.05, 2
 """The share, and the number, of a class's images that must have an edge of its pathway."""
 
 
-def measure(bench: Bench) -> Measured:
+def measure(bench: Bench) -> Measurement:
     """Likeness of classes by layer, and how a class pathway grows as its images are merged."""
     images = bench.images(bench.options["images"])
     traced = bench.trace(images, method="effective_path", routes=0)
     similarity = bench.ask("categories/similarity", run=traced.id)
     layers = bench.ask("pathways/layers", run=traced.id).set_index("layer")["name"]
-    edges = member_edges(traced)
+    edges = read_member_edges(traced)
     samples, labels = edges["sample"].unique(), edges.groupby("sample").label.first()
-    dealt = dict(zip(samples, bench.random("labels").permutation(labels[samples].to_numpy()), strict=True))
+    dealt = dict(
+        zip(samples, bench.random_generator("labels").permutation(labels[samples].to_numpy()), strict=True)
+    )
     shuffled = edges.assign(label=edges["sample"].map(dealt))
     found, rows = Effects(), []
-    for condition, likeness in ((MEASURED, similarity), (SHUFFLED, alike(shuffled))):
+    for condition, likeness in ((MEASURED, similarity), (SHUFFLED, compare_classes(shuffled))):
         mean = likeness.groupby("layer").J.mean()
-        for pair, (both, J) in enumerate(likeness_of_pairs(likeness).items()):
+        for pair, (both, J) in enumerate(jaccard_of_pairs(likeness).items()):
             found.add("apart", condition, 1 - J, layer=pair, name=both)
         inner = [layer for layer in sorted(mean.index) if layer > 0]
         for before, layer in pairwise(inner):
@@ -52,15 +63,15 @@ def measure(bench: Bench) -> Measured:
         rows += [{"layer": layer, "line": condition, "J": mean[layer]} for layer in inner]
     curves = []
     for condition, some in ((MEASURED, edges), (SHUFFLED, shuffled)):
-        grown = growth(some, bench.random("order"))
-        found.add("saturation", condition, halfway(grown))
+        grown = measure_growth(some, bench.random_generator("order"))
+        found.add("saturation", condition, share_at_half(grown))
         curves += [{"images": n + 1, "line": condition, "edges": edges} for n, edges in enumerate(grown)]
-    overall = {"images": len(samples), "share": overall_share(traced, edges)}
-    tables = {"likeness": framed(rows), "merged": framed(curves), "overall": framed([overall])}
-    return Measured(found.frame(), tables)
+    overall = {"images": len(samples), "share": measure_overall_share(traced, edges)}
+    tables = {"likeness": make_frame(rows), "merged": make_frame(curves), "overall": make_frame([overall])}
+    return Measurement(found.frame(), tables)
 
 
-def member_edges(traced: Trace) -> pd.DataFrame:
+def read_member_edges(traced: Trace) -> pd.DataFrame:
     """The edges of the rightly predicted samples: sample, label, layer, source, target."""
     predictions = traced.predictions().to_table().to_pandas()
     classes = traced.categories().to_table().to_pandas().set_index("category").label
@@ -73,7 +84,7 @@ def member_edges(traced: Trace) -> pd.DataFrame:
     return merged
 
 
-def alike(edges: pd.DataFrame) -> pd.DataFrame:
+def compare_classes(edges: pd.DataFrame) -> pd.DataFrame:
     """J of the pathways of every two classes, by layer and (-1) together: as ``categories/similarity``."""
     import pandas as pd
 
@@ -97,14 +108,14 @@ def alike(edges: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def likeness_of_pairs(likeness: pd.DataFrame) -> dict[str, float]:
+def jaccard_of_pairs(likeness: pd.DataFrame) -> dict[str, float]:
     """J of every two classes, all layers together, by "0 and 1"; in the classes' order."""
     whole = likeness[likeness.layer == ALL_LAYERS]
     ends = ["category1", "category2"]
     return {f"{row[0]} and {row[1]}": row[2] for row in whole.sort_values(ends)[[*ends, "J"]].to_numpy()}
 
 
-def growth(edges: pd.DataFrame, random: np.random.Generator) -> npt.NDArray[np.float64]:
+def measure_growth(edges: pd.DataFrame, random: np.random.Generator) -> npt.NDArray[np.float64]:
     """(n,): the number of distinct edges on 1 to n of a class's images, merged in random order; the mean over
     classes, n being the smallest class's number of images.
     """
@@ -119,13 +130,13 @@ def growth(edges: pd.DataFrame, random: np.random.Generator) -> npt.NDArray[np.f
     return grown
 
 
-def overall_share(traced: Trace, edges: pd.DataFrame) -> float:
+def measure_overall_share(traced: Trace, edges: pd.DataFrame) -> float:
     """The share of the edges that the network can have that are on any of the images' pathways."""
     every = sum(layer.count for layer in read_possible_edges(traced).values())
     return len(edges[["source", "target"]].drop_duplicates()) / every
 
 
-def halfway(grown: npt.NDArray[np.float64]) -> float:
+def share_at_half(grown: npt.NDArray[np.float64]) -> float:
     """The share of all edges that half of the images have: .5 if every image brought as many new ones."""
     half = len(grown) // 2
     return float(grown[half - 1] / grown[2 * half - 1]) if half else float("nan")
@@ -135,10 +146,10 @@ PRINTED = {"LeNet, MNIST": 0.138, "AlexNet, ImageNet": 0.205, "VGG-16, ImageNet"
 """Shares of all edges that are on the overall path at theta = .5, by network and images."""
 
 
-def printed() -> Iterator[Printed]:
+def list_printed() -> Iterator[PrintedFigure]:
     """The paper's figures, of the union over all training images."""
     for where, share in PRINTED.items():
-        yield Printed(
+        yield PrintedFigure(
             "share of all edges on the overall path", share, f"paper: {where}", "overall", "share", {}
         )
 
@@ -153,14 +164,14 @@ def draw(tables: Tables) -> list[Drawing]:
         Drawing(
             "Likeness of classes by layer",
             "The mean Jaccard index of every two class pathways, from the input to the logits.",
-            drawings.lines_over(likeness, "layer", "line", "J", label="J of two classes"),
+            drawings.draw_lines_over(likeness, "layer", "line", "J", label="J of two classes"),
             "likeness",
             half=True,
         ),
         Drawing(
             "How a class pathway grows",
             "The number of distinct edges when more and more images of a class are merged.",
-            drawings.lines_over(shown, "images", "line", "edges", label="edges"),
+            drawings.draw_lines_over(shown, "images", "line", "edges", label="edges"),
             "merged",
             half=True,
         ),
@@ -200,6 +211,6 @@ STUDY = Study(
     options={"images": 300},
     networks=(TRAINED,),
     draw=draw,
-    printed=tuple(printed()),
+    printed=tuple(list_printed()),
     version=3,
 )

@@ -1,4 +1,4 @@
-"""Do the ways of attacked images give them away, and better than the network's own confidence does?
+"""Do their pathways reveal attacked images, and better than the network's own confidence does?
 
 A detector (``graphpath.detect``) is fitted on the pathways of half of the test images and of attacks on them,
 held against class pathways of training images, and tested on the other half. An attack counts where it
@@ -14,8 +14,8 @@ from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
 from graphpath.studies.conditions import MEASURED, TRAINED
 from graphpath.studies.effective_path import PAPER
-from graphpath.studies.effective_path.gates import told_by_gates
-from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
+from graphpath.studies.effective_path.gates import measure_auc_by_gates
+from graphpath.studies.study import Claim, Drawing, Effects, Measurement, Study, Tables, make_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +35,7 @@ ENOUGH = 0.8
 """The area under the ROC curve that a useful detector has."""
 
 
-def measure(bench: Bench) -> Measured:
+def measure(bench: Bench) -> Measurement:
     """AUC by attack: the detector's, max-softmax's, that by DGR's gates, and of detectors of one attack."""
     asked = {"method": "effective_path", "target": "own", "routes": 0}
     clean = bench.images(bench.options["images"])
@@ -47,7 +47,7 @@ def measure(bench: Bench) -> Measured:
     report = fit_detector(
         bench.store, kind, reference=classes, runs=runs, share=FITTED, seed=bench.seed
     ).report
-    gates = told_by_gates(bench, classes, runs, images, FITTED)
+    gates = measure_auc_by_gates(bench, classes, runs, images, FITTED)
     own = report[report.caught.notna()].set_index("tested_on")
     others = report[report.caught.isna() & (report.trained_on != report.tested_on)]
     transferred = others.groupby("tested_on").auc.mean()
@@ -57,39 +57,39 @@ def measure(bench: Bench) -> Measured:
         found.add("auc", GATES, gates[name], layer=place, name=name)
         found.add("transfer", MEASURED, transferred[name], layer=place, name=name)
         found.add(f"lead {name}", MEASURED, own.auc[name] - own.softmax[name])
-    rival = framed([{"tested_on": name, "auc": area} for name, area in gates.items()])
-    return Measured(found.frame(), {"auc": report, "gates": rival})
+    rival = make_frame([{"tested_on": name, "auc": area} for name, area in gates.items()])
+    return Measurement(found.frame(), {"auc": report, "gates": rival})
 
 
 def draw(tables: Tables) -> list[Drawing]:
     """The areas beside the baseline's, and those of detectors that know one attack."""
     report = tables["auc"]
     known = report[report.caught.notna()]
-    way = known.assign(line=known.tested_on + ": its way", value=known.auc)
+    pathway = known.assign(line=known.tested_on + ": its pathway", value=known.auc)
     softmax = known.assign(line=known.tested_on + ": max-softmax", value=known.softmax)
     gates = tables["gates"].assign(line=tables["gates"].tested_on + ": " + GATES, value=tables["gates"].auc)
-    beside = _in_order(way, softmax, gates)
+    beside = _sort_rows(pathway, softmax, gates)
     single = report[report.caught.isna()]
     crossed = single.assign(line="fitted on " + single.trained_on + ", tested on " + single.tested_on)
     return [
         Drawing(
             "The area under the ROC curve, by attack",
             "On originals that were not fitted on. .5 is chance.",
-            drawings.rows_of(beside, "line", "value", null=0.5, label="AUC"),
+            drawings.make_points(beside, "line", "value", null=0.5, label="AUC"),
             "auc",
             half=True,
         ),
         Drawing(
             "Fitted on one attack, tested on another",
             "The area under the ROC curve of detectors that know one attack only.",
-            drawings.rows_of(crossed, "line", "auc", null=0.5, label="AUC"),
+            drawings.make_points(crossed, "line", "auc", null=0.5, label="AUC"),
             "auc",
             half=True,
         ),
     ]
 
 
-def _in_order(*detectors: pd.DataFrame) -> pd.DataFrame:
+def _sort_rows(*detectors: pd.DataFrame) -> pd.DataFrame:
     """The rows of all, those of an attack together."""
     import pandas as pd
 
@@ -99,7 +99,7 @@ def _in_order(*detectors: pd.DataFrame) -> pd.DataFrame:
 
 STUDY = Study(
     name="effective_path/detection",
-    title="Attacked images leave their class's way",
+    title="Attacked images leave the pathway of their class",
     paper=PAPER,
     needs="Traces training images, test images and six attacks on them, and fits detectors.",
     claims=(

@@ -1,4 +1,4 @@
-"""The rival: attacked images told by the gates of distillation-guided routing (Wang et al. 2018).
+"""The rival: attacked images detected by the gates of distillation-guided routing (Wang et al. 2018).
 
 Qiu et al. compare with it. An image's features are its gates, one a feature map, as they were learned and
 not thresholded, by the settings of DGR's authors; the detector is a random forest.
@@ -33,7 +33,7 @@ KIND = "forest"
 RECIPE = "wang"
 
 
-def told_by_gates(
+def measure_auc_by_gates(
     bench: Bench, reference: str, runs: Sequence[str], traced: Sequence[BaseImages], share: float
 ) -> dict[str, float]:
     """The area under the ROC curve by attack, on the samples that ``fit_detector`` holds back.
@@ -42,7 +42,7 @@ def told_by_gates(
     """
     import pandas as pd
 
-    gates = pd.concat([learned(bench, images) for images in traced])
+    gates = pd.concat([learn_gates(bench, images) for images in traced])
     material = gather_samples(bench.store, choose_runs(bench.store, reference, runs), [ALL])
     own = replace(material, values=gates.loc[material.sample].to_numpy())
     fitted, tested = split_by_original(own, share, bench.seed)
@@ -54,7 +54,7 @@ def told_by_gates(
     return found
 
 
-def learned(bench: Bench, images: BaseImages) -> pd.DataFrame:
+def learn_gates(bench: Bench, images: BaseImages) -> pd.DataFrame:
     """The gates of each image: a row a sample, a column a feature map. Raises MethodError."""
     import pandas as pd
 
@@ -64,5 +64,5 @@ def learned(bench: Bench, images: BaseImages) -> pd.DataFrame:
         batches = Batches(bench.model, meeting(bench.model, images), "own", bench.seed)
         for batch, _ in batches.examples(batches.fitting(NEURON_METHODS["dgr"], {"recipe": RECIPE})):
             parts.append(dgr.gates(Units.of(batch), recipe).double().cpu())
-            bench.tell("learning gates", sum(map(len, parts)), len(images))
+            bench.show_progress("learning gates", sum(map(len, parts)), len(images))
     return pd.DataFrame(torch.cat(parts).numpy(), index=batches.rows["sample"].to_pylist())

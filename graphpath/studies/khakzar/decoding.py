@@ -17,14 +17,14 @@ from torch import Tensor
 from graphpath.attribution.pathway import mask_kept_neurons
 from graphpath.data import BaseImages
 from graphpath.report import svg
-from graphpath.report.pictures import photo
+from graphpath.report.pictures import encode_image
 from graphpath.studies.bench import Bench
 from graphpath.studies.conditions import MEASURED, RANDOM, TRAINED
 from graphpath.studies.khakzar import PAPER, PATHWAYS, RANDOM_NEURONS
-from graphpath.studies.khakzar.linearity import METHODS, answers
-from graphpath.studies.khakzar.saliency import Floats, all_of
-from graphpath.studies.khakzar.selections import selecting
-from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
+from graphpath.studies.khakzar.linearity import METHODS, masked_outputs
+from graphpath.studies.khakzar.saliency import Floats, read_all
+from graphpath.studies.khakzar.selections import iterate_selections
+from graphpath.studies.study import Claim, Drawing, Effects, Measurement, Study, Tables, make_frame
 from graphpath.tracing.batch import Batch
 
 if TYPE_CHECKING:
@@ -38,36 +38,36 @@ ROUGH = 0.05
 SHOWN, SIDE, GAP, MARGIN = 12, 64, 6, 120
 
 
-def measure(bench: Bench) -> Measured:
+def measure(bench: Bench) -> Measurement:
     """Pictures of every image by the pathway, by random neurons and by the whole network."""
     images = bench.images(bench.options["images"])
-    pixels, labels = all_of(images), bench.predicted(images)
-    rows = [_row(number, ORIGINAL, picture) for number, picture in enumerate(pixels[:SHOWN])]
+    pixels, labels = read_all(images), bench.predict(images)
+    rows = [_draw_row(number, ORIGINAL, picture) for number, picture in enumerate(pixels[:SHOWN])]
     found, mean = Effects(), {}
     for name in (bench.part, RANDOM_NEURONS, WHOLE):
-        made = pictures(bench, images, name)
-        rows += [_row(number, name, picture) for number, picture in enumerate(made[:SHOWN])]
-        mean[name] = float(likeness(_flat(made), _flat(pixels), labels).mean())
+        made = decode_images(bench, images, name)
+        rows += [_draw_row(number, name, picture) for number, picture in enumerate(made[:SHOWN])]
+        mean[name] = float(own_correlation(_flatten(made), _flatten(pixels), labels).mean())
         found.add("likeness", MEASURED if name == bench.part else name, mean[name])
-    return Measured(found.frame(), {"pictures": framed(rows)})
+    return Measurement(found.frame(), {"pictures": make_frame(rows)})
 
 
-def pictures(bench: Bench, images: BaseImages, name: str) -> Tensor:
+def decode_images(bench: Bench, images: BaseImages, name: str) -> Tensor:
     """What is decoded of each image: (N, C, H, W)."""
     method, options = METHODS["neuron_mct" if name == WHOLE else name]
     sparsity = float(bench.options["sparsity"])
     bench.asked.append(f"graphpath.tracing {method} sparsity={sparsity}")
     made = []
-    for batch, selection in selecting(
+    for batch, selection in iterate_selections(
         bench.model, images, method, bench.seed, bench.setting.device, sparsity=sparsity, **options
     ):
         mask = mask_kept_neurons(batch, selection)
         mask = torch.ones_like(mask) if name == WHOLE else mask
-        made.append(decoded(batch, mask, int(bench.options["steps"])))
+        made.append(decode(batch, mask, int(bench.options["steps"])))
     return torch.cat(made)
 
 
-def decoded(batch: Batch, mask: Tensor, steps: int) -> Tensor:
+def decode(batch: Batch, mask: Tensor, steps: int) -> Tensor:
     """The pixels in [0, 1] that maximise f of the masked network, smooth ones before rough: (N, C, H, W)."""
     factors = mask.to(batch.images.dtype)
     with torch.enable_grad():
@@ -75,20 +75,20 @@ def decoded(batch: Batch, mask: Tensor, steps: int) -> Tensor:
         ascent = torch.optim.Adam([free], lr=RATE)
         for _ in range(steps):
             image = free.sigmoid()
-            f = answers(batch, image, factors)
-            (slope,) = torch.autograd.grad((ROUGH * roughness(image) - f).sum(), free)
+            f = masked_outputs(batch, image, factors)
+            (slope,) = torch.autograd.grad((ROUGH * total_variation(image) - f).sum(), free)
             free.grad = slope
             ascent.step()
     return free.detach().sigmoid().cpu()
 
 
-def roughness(images: Tensor) -> Tensor:
+def total_variation(images: Tensor) -> Tensor:
     """The sum of the absolute differences of neighbouring pixels: (N,)."""
     down, right = images.diff(dim=2).abs(), images.diff(dim=3).abs()
     return down.flatten(1).sum(1) + right.flatten(1).sum(1)
 
 
-def likeness(made: Floats, images: Floats, labels: np.ndarray) -> Floats:
+def own_correlation(made: Floats, images: Floats, labels: np.ndarray) -> Floats:
     """Each picture's correlation with its own image, less the mean of those with images of other classes.
 
     ``made`` and ``images`` (N, P), ``labels`` (N,); a picture of one colour correlates with none.
@@ -110,31 +110,33 @@ def draw(tables: Tables) -> list[Drawing]:
         "neurons were selected; of the first seed's network."
     )
     return [
-        Drawing(f"Decoded from pathways, {part}", text, grid(some), "pictures")
+        Drawing(f"Decoded from pathways, {part}", text, draw_grid(some), "pictures")
         for part, some in own.groupby("part", sort=False)
     ]
 
 
-def grid(table: pd.DataFrame) -> str:
+def draw_grid(table: pd.DataFrame) -> str:
     """The pictures of a table (image, method, picture) as SVG."""
     parts, methods = [], list(dict.fromkeys(table.method))
     for line, method in enumerate(methods):
         y = line * (SIDE + GAP)
-        parts.append(svg.text(0, y + SIDE / 2, method))
+        parts.append(svg.make_text(0, y + SIDE / 2, method))
         for number, picture in enumerate(table[table.method == method].picture):
             x = MARGIN + number * (SIDE + GAP)
             style = "image-rendering:pixelated"
-            parts.append(svg.element("image", x=x, y=y, width=SIDE, height=SIDE, href=picture, style=style))
+            parts.append(
+                svg.make_element("image", x=x, y=y, width=SIDE, height=SIDE, href=picture, style=style)
+            )
     count = int(table.image.max()) + 1
     width, height = MARGIN + count * (SIDE + GAP), len(methods) * (SIDE + GAP)
-    return svg.document(width, height, *parts, label="Pictures decoded from pathways")
+    return svg.make_document(width, height, *parts, label="Pictures decoded from pathways")
 
 
-def _row(number: int, method: str, picture: Tensor) -> dict[str, object]:
-    return {"image": number, "method": method, "picture": photo(picture.float().numpy())}
+def _draw_row(number: int, method: str, picture: Tensor) -> dict[str, object]:
+    return {"image": number, "method": method, "picture": encode_image(picture.float().numpy())}
 
 
-def _flat(images: Tensor) -> Floats:
+def _flatten(images: Tensor) -> Floats:
     found: Floats = images.flatten(1).double().numpy()
     return found
 

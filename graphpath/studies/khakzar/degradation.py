@@ -21,14 +21,23 @@ from graphpath.studies.khakzar.saliency import (
     BASELINES,
     RANDOM_PIXELS,
     Floats,
-    all_of,
-    logits,
+    compute_logits,
+    fill_pixels,
     mean_colour,
-    ranked,
+    rank_pixels,
+    read_all,
     saliency,
-    without,
 )
-from graphpath.studies.study import Claim, Drawing, Effects, Measured, Printed, Study, Tables, framed
+from graphpath.studies.study import (
+    Claim,
+    Drawing,
+    Effects,
+    Measurement,
+    PrintedFigure,
+    Study,
+    Tables,
+    make_frame,
+)
 
 CONTROLS = (RANDOM_NEURONS, RANDOM_PIXELS, SHUFFLED)
 ORDERS = ("LeRF", "MoRF")
@@ -37,15 +46,15 @@ JUDGED = tuple(range(1, 11))
 PERCENT = (*JUDGED, 15, 20, 30, 40, 50)
 
 
-def measure(bench: Bench) -> Measured:
+def measure(bench: Bench) -> Measurement:
     """Changes by order, method and share of pixels; and how much better the unit's pathway does."""
     images = bench.images(bench.options["images"])
-    pixels, fill = all_of(images), mean_colour(bench.test)
+    pixels, fill = read_all(images), mean_colour(bench.test)
     rows, means = [], {}
     for method in (bench.part, *BASELINES, *CONTROLS):
         values = saliency(bench, images, method)
         for order in ORDERS:
-            curve = changes(bench.model.module, pixels, values if order == "LeRF" else -values, fill)
+            curve = measure_changes(bench.model.module, pixels, values if order == "LeRF" else -values, fill)
             rows += [{"order": order, "method": method, "percent": at, "change": curve[at]} for at in PERCENT]
             means[order, method] = float(np.mean([curve[at] for at in JUDGED]))
     found = Effects()
@@ -55,17 +64,19 @@ def measure(bench: Bench) -> Measured:
         for other in (*CONTROLS, "grad_cam"):
             found.add(order, other, sign * (means[order, other] - gradient))
         found.add(f"{order} grad_cam", MEASURED, sign * (means[order, bench.part] - means[order, "grad_cam"]))
-    return Measured(found.frame(), {"changes": framed(rows)})
+    return Measurement(found.frame(), {"changes": make_frame(rows)})
 
 
-def changes(module: nn.Module, pixels: Tensor, values: Floats, fill: Tensor) -> Mapping[int, float]:
+def measure_changes(module: nn.Module, pixels: Tensor, values: Floats, fill: Tensor) -> Mapping[int, float]:
     """By percentage, the mean of |p - p'| / p over images without that many pixels of the lowest values."""
-    whole = logits(module, pixels).softmax(1)
+    whole = compute_logits(module, pixels).softmax(1)
     sure, which = whole.max(1)
-    places, found = ranked(values), {}
+    places, found = rank_pixels(values), {}
     for percent in PERCENT:
         gone = places < max(1, round(percent / 100 * values.shape[1]))
-        left = logits(module, without(pixels, gone, fill)).softmax(1).gather(1, which[:, None])[:, 0]
+        left = (
+            compute_logits(module, fill_pixels(pixels, gone, fill)).softmax(1).gather(1, which[:, None])[:, 0]
+        )
         found[percent] = float(((sure - left).abs() / sure).mean())
     return found
 
@@ -74,13 +85,13 @@ PRINTED = {"gradient": (0.216, 0.540), "grad_cam": (0.076, 0.148), "neuron_mct":
 """Changes by the least relevant pixels, 1 and 10 % of them."""
 
 
-def printed() -> Iterator[Printed]:
+def list_printed() -> Iterator[PrintedFigure]:
     """The figures in the authors' repository."""
     for method, values in PRINTED.items():
         for percent, value in zip((1, 10), values, strict=True):
             rows: dict[str, str | int] = {"order": "LeRF", "method": method, "percent": percent}
             figure = f"change without the {percent} % least relevant pixels, {method}"
-            yield Printed(figure, value, "authors' code: CIFAR-10", "changes", "change", rows)
+            yield PrintedFigure(figure, value, "authors' code: CIFAR-10", "changes", "change", rows)
 
 
 def draw(tables: Tables) -> list[Drawing]:
@@ -88,16 +99,18 @@ def draw(tables: Tables) -> list[Drawing]:
     table = tables["changes"]
     return [
         Drawing(
-            f"{told} relevant pixels first ({order})",
+            f"{rank} relevant pixels first ({order})",
             "Changes of the predicted class's probability, |p - p'| / p, over the percentage of pixels gone.",
-            drawings.lines_over(table[table.order == order], "percent", "method", "change", label="change"),
+            drawings.draw_lines_over(
+                table[table.order == order], "percent", "method", "change", label="change"
+            ),
             "changes",
         )
-        for order, told in zip(ORDERS, ("Least", "Most"), strict=True)
+        for order, rank in zip(ORDERS, ("Least", "Most"), strict=True)
     ]
 
 
-def _claims() -> tuple[Claim, ...]:
+def _make_claims() -> tuple[Claim, ...]:
     return (
         Claim(
             "The pixels that the pathway gradient ranks least relevant matter less than the plain gradient's",
@@ -130,11 +143,11 @@ STUDY = Study(
     title="Input degradation: least and most relevant pixels removed",
     paper=PAPER,
     needs="Ranks the pixels of test images by the pathway gradient and others, and removes them by rank.",
-    claims=_claims(),
+    claims=_make_claims(),
     measure=measure,
     options={"images": 200, "sparsity": 0.9},
     parts=PATHWAYS,
     draw=draw,
-    printed=tuple(printed()),
+    printed=tuple(list_printed()),
     version=2,
 )

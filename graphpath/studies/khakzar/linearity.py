@@ -24,8 +24,8 @@ from graphpath.studies.bench import Bench
 from graphpath.studies.conditions import MEASURED, RANDOM
 from graphpath.studies.khakzar import PAPER, PATHWAYS, RANDOM_NEURONS
 from graphpath.studies.khakzar.saliency import Floats
-from graphpath.studies.khakzar.selections import selecting
-from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
+from graphpath.studies.khakzar.selections import iterate_selections
+from graphpath.studies.study import Claim, Drawing, Effects, Measurement, Study, Tables, make_frame
 from graphpath.tracing.batch import Batch
 
 LEAST = 1e-9
@@ -39,14 +39,14 @@ METHODS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 }
 
 
-def measure(bench: Bench) -> Measured:
+def measure(bench: Bench) -> Measurement:
     """Errors and gains by method and sparsity; the effects have the percentage left out for a layer."""
     images = bench.images(bench.options["images"])
     found, rows = Effects(), []
     for sparsity in SPARSITIES:
         percent = round(100 * sparsity)
         for name in (bench.part, "activation", RANDOM_NEURONS):
-            whole, left = compared(bench, images, name, sparsity)
+            whole, left = compare_errors(bench, images, name, sparsity)
             some = ~np.isnan(left)
             value = gain(whole[some], left[some])
             condition = MEASURED if name == bench.part else name
@@ -61,7 +61,7 @@ def measure(bench: Bench) -> Measured:
                     "without_gradient": float((~some).mean()),
                 }
             )
-    return Measured(found.frame(), {"errors": framed(rows)})
+    return Measurement(found.frame(), {"errors": make_frame(rows)})
 
 
 def gain(whole: Floats, left: Floats) -> float:
@@ -69,40 +69,40 @@ def gain(whole: Floats, left: Floats) -> float:
     return float(np.log10(whole.mean() / max(left.mean(), LEAST))) if len(left) else float("nan")
 
 
-def compared(bench: Bench, images: BaseImages, name: str, sparsity: float) -> tuple[Floats, Floats]:
+def compare_errors(bench: Bench, images: BaseImages, name: str, sparsity: float) -> tuple[Floats, Floats]:
     """Each image's mean error in the whole network, and in what a method leaves of it: (N,) twice."""
     method, options = METHODS[name]
     bench.asked.append(f"graphpath.tracing {method} sparsity={sparsity}")
     whole, left = [], []
-    for batch, selection in selecting(
+    for batch, selection in iterate_selections(
         bench.model, images, method, bench.seed, bench.setting.device, sparsity=sparsity, **options
     ):
-        steps = sphere(bench, batch.images)
+        steps = draw_steps(bench, batch.images)
         mask = mask_kept_neurons(batch, selection)
-        whole.append(errors(batch, torch.ones_like(mask), steps))
-        left.append(errors(batch, mask, steps))
+        whole.append(linearity_errors(batch, torch.ones_like(mask), steps))
+        left.append(linearity_errors(batch, mask, steps))
     return np.concatenate(whole), np.concatenate(left)
 
 
-def sphere(bench: Bench, images: Tensor) -> Tensor:
+def draw_steps(bench: Bench, images: Tensor) -> Tensor:
     """Random steps of one length from each image, the same for all methods: (steps, N, C, H, W)."""
     count, radius = int(bench.options["steps"]), float(bench.options["radius"])
-    drawn = bench.random("steps").standard_normal((count, *images.shape))
+    drawn = bench.random_generator("steps").standard_normal((count, *images.shape))
     drawn *= radius / np.sqrt((drawn**2).sum((2, 3, 4), keepdims=True))
     return torch.from_numpy(drawn).to(images.device, images.dtype)
 
 
-def errors(batch: Batch, mask: Tensor, steps: Tensor) -> Floats:
+def linearity_errors(batch: Batch, mask: Tensor, steps: Tensor) -> Floats:
     """|f(x + d) - f(x) - g.d| / (|g| |d|), its mean over steps d: (N,), NaN where g is 0."""
     factors = mask.to(batch.images.dtype)
     with torch.enable_grad():
         images = batch.images.detach().clone().requires_grad_(True)
-        start = answers(batch, images, factors)
+        start = masked_outputs(batch, images, factors)
         (slope,) = torch.autograd.grad(start.sum(), images)
     found = []
     with torch.no_grad():
         for step in steps:
-            moved = answers(batch, batch.images + step, factors) - start
+            moved = masked_outputs(batch, batch.images + step, factors) - start
             along = (slope * step).double().flatten(1).sum(1)
             length = slope.double().flatten(1).norm(dim=1) * step.double().flatten(1).norm(dim=1)
             found.append(torch.where(length > 0, (moved.double() - along).abs() / length, torch.nan))
@@ -110,14 +110,14 @@ def errors(batch: Batch, mask: Tensor, steps: Tensor) -> Floats:
     return mean
 
 
-def answers(batch: Batch, images: Tensor, factors: Tensor) -> Tensor:
+def masked_outputs(batch: Batch, images: Tensor, factors: Tensor) -> Tensor:
     """f of images (N, C, H, W) in the network whose neurons are multiplied by ``factors``: (N,)."""
     return (masked(batch.wiring.network, images, factors, batch.goal) * batch.held.seed).sum(1)
 
 
 def draw(tables: Tables) -> list[Drawing]:
     """The gain by sparsity."""
-    svg = drawings.lines_over(tables["errors"], "sparsity", "method", "gain", null=0.0, label="gain")
+    svg = drawings.draw_lines_over(tables["errors"], "sparsity", "method", "gain", null=0.0, label="gain")
     text = (
         "log10 of the whole network's error over that of the neurons left, by the share of neurons left out."
     )

@@ -19,15 +19,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from graphpath.report.figures import heatmaps
+from graphpath.report.figures import draw_heatmaps
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
 from graphpath.studies.conditions import MEASURED, RANDOM, SHUFFLED, TRAINED
 from graphpath.studies.khakzar import PAPER, RANDOM_NEURONS
-from graphpath.studies.khakzar.saliency import dealt
-from graphpath.studies.khakzar.selections import Selections, independent, jaccard, selected
+from graphpath.studies.khakzar.saliency import deal_classes
+from graphpath.studies.khakzar.selections import Selections, independent_jaccard, jaccard, select_neurons
 from graphpath.studies.lyu.profiles import mean_known
-from graphpath.studies.study import Claim, Drawing, Effects, Measured, Printed, Study, Tables, framed
+from graphpath.studies.study import (
+    Claim,
+    Drawing,
+    Effects,
+    Measurement,
+    PrintedFigure,
+    Study,
+    Tables,
+    make_frame,
+)
 from graphpath.tracing.targets import Target
 
 if TYPE_CHECKING:
@@ -58,32 +67,32 @@ NOTED = 0.001
 """A share of dead neurons that is no accident of a neuron or two."""
 
 
-def measure(bench: Bench) -> Measured:
+def measure(bench: Bench) -> Measurement:
     """Overlaps of all pairs of methods, and dead shares."""
-    found = {name: _selected(bench, name) for name in METHODS}
-    overlaps, dead = framed(list(pairs(found))), framed(list(deaths(found)))
+    found = {name: _select(bench, name) for name in METHODS}
+    overlaps, dead = make_frame(list(compare_methods(found))), make_frame(list(measure_dead(found)))
     mct, intgrad, dgr, greedy, random = (found[name].kept for name in FIGURE)
-    alike, chance = mean_known(jaccard(mct, intgrad)), mean_known(independent(mct, random))
+    alike, chance = mean_known(jaccard(mct, intgrad)), mean_known(independent_jaccard(mct, random))
     effects = Effects()
     effects.add("J", MEASURED, alike)
     effects.add("J", "NeuronMCT with DGR", mean_known(jaccard(mct, dgr)))
     effects.add("J", "NeuronIntGrad with DGR", mean_known(jaccard(intgrad, dgr)))
     effects.add("J", "with activation", mean_known(jaccard(mct, found["activation"].kept)))
-    effects.add("J", SHUFFLED, mean_known(jaccard(mct, _of_others(bench, "NeuronIntGrad").kept)))
+    effects.add("J", SHUFFLED, mean_known(jaccard(mct, _select_for_others(bench, "NeuronIntGrad").kept)))
     for layer, name in found["NeuronMCT"].names.items():
         some = found["NeuronMCT"].layer == layer
         beyond = mean_known(
-            jaccard(mct[:, some], intgrad[:, some]) - independent(mct[:, some], intgrad[:, some])
+            jaccard(mct[:, some], intgrad[:, some]) - independent_jaccard(mct[:, some], intgrad[:, some])
         )
         effects.add("above chance", MEASURED, beyond, layer=layer, name=name)
     effects.add("DGR above chance", MEASURED, mean_known(jaccard(mct, dgr)) - chance)
     effects.add("greedy above chance", MEASURED, mean_known(jaccard(mct, greedy)) - chance)
     effects.add("greedy above chance", RANDOM_NEURONS, mean_known(jaccard(mct, random)) - chance)
-    _dead(effects, {name: mean_known(one.dead) for name, one in found.items()})
-    return Measured(effects.frame(), {"overlaps": overlaps, "dead": dead})
+    _add_dead(effects, {name: mean_known(one.dead) for name, one in found.items()})
+    return Measurement(effects.frame(), {"overlaps": overlaps, "dead": dead})
 
 
-def _dead(effects: Effects, share: Mapping[str, float]) -> None:
+def _add_dead(effects: Effects, share: Mapping[str, float]) -> None:
     for place, name in enumerate(("NeuronMCT", "NeuronIntGrad")):
         effects.add("live", MEASURED, 1 - share[name], layer=place, name=name)
         effects.add("live", RANDOM_NEURONS, 1 - share["random"], layer=place, name=name)
@@ -92,7 +101,7 @@ def _dead(effects: Effects, share: Mapping[str, float]) -> None:
     effects.add("greedy dead", RANDOM_NEURONS, share["random"])
 
 
-def pairs(found: Mapping[str, Selections]) -> Iterator[dict[str, object]]:
+def compare_methods(found: Mapping[str, Selections]) -> Iterator[dict[str, object]]:
     """A row for each pair of methods and layer (-1 for all): means over images of J, and of J by chance."""
     for (name1, one), (name2, two) in combinations(found.items(), 2):
         columns = {EVERYWHERE: np.ones(len(one.layer), bool)}
@@ -105,11 +114,11 @@ def pairs(found: Mapping[str, Selections]) -> Iterator[dict[str, object]]:
                 "layer": layer,
                 "name": one.names.get(layer, "all layers"),
                 "J": mean_known(jaccard(left, right)),
-                "chance": mean_known(independent(left, right)),
+                "chance": mean_known(independent_jaccard(left, right)),
             }
 
 
-def deaths(found: Mapping[str, Selections]) -> Iterator[dict[str, object]]:
+def measure_dead(found: Mapping[str, Selections]) -> Iterator[dict[str, object]]:
     """A row for each method: the shares of neurons that it keeps, of these that are zero, and of all."""
     for name, one in found.items():
         yield {
@@ -120,52 +129,56 @@ def deaths(found: Mapping[str, Selections]) -> Iterator[dict[str, object]]:
         }
 
 
-def printed() -> Iterator[Printed]:
+def list_printed() -> Iterator[PrintedFigure]:
     """The poster's figures."""
     for (one, two), J in PRINTED.items():
         rows: dict[str, str | int] = {"one": one, "two": two, "layer": EVERYWHERE}
-        yield Printed(f"Jaccard index of {one} and {two}", J, POSTER, "overlaps", "J", rows)
+        yield PrintedFigure(f"Jaccard index of {one} and {two}", J, POSTER, "overlaps", "J", rows)
     for method, share in PRINTED_DEAD.items():
         figure = f"zero neurons among those of {method}"
-        yield Printed(figure, share, POSTER, "dead", "dead", {"method": method})
+        yield PrintedFigure(figure, share, POSTER, "dead", "dead", {"method": method})
 
 
 def draw(tables: Tables) -> list[Drawing]:
     """The matrix, and the dead shares."""
     overlaps, dead = tables["overlaps"], tables["dead"]
-    matrix = heatmaps(_square(overlaps), [(EVERYWHERE, "Jaccard, all layers")], list(METHODS), value="J")
+    matrix = draw_heatmaps(
+        _make_square(overlaps), [(EVERYWHERE, "Jaccard, all layers")], list(METHODS), value="J"
+    )
     text = "Means over seeds and images. Independent sets of one sparsity s share (1 - s) / (1 + s)."
-    shares = drawings.rows_of(dead, "method", "dead", label="share of selected neurons that are zero")
+    shares = drawings.make_points(dead, "method", "dead", label="share of selected neurons that are zero")
     return [
         Drawing("Which methods select the same neurons", text, matrix, "overlaps"),
         Drawing("Dead neurons among those selected", "Zero in the network itself.", shares, "dead"),
     ]
 
 
-def _of_others(bench: Bench, name: str) -> Selections:
+def _select_for_others(bench: Bench, name: str) -> Selections:
     """The neurons by the classes that other images are predicted as."""
-    return _selected(bench, name, torch.from_numpy(dealt(bench, bench.images(bench.options["images"]))))
+    return _select(bench, name, torch.from_numpy(deal_classes(bench, bench.images(bench.options["images"]))))
 
 
-def _selected(bench: Bench, name: str, target: Target = "predicted") -> Selections:
+def _select(bench: Bench, name: str, target: Target = "predicted") -> Selections:
     method, options = METHODS[name]
     given = {**options, "sparsity": bench.options["sparsity"]}
     if method == "dgr":
         given["iterations"] = bench.options["iterations"]
-    bench.tell(f"selecting by {name}", 0, 0)
+    bench.show_progress(f"selecting by {name}", 0, 0)
     bench.asked.append(f"graphpath.tracing {method} {given}")
     images = bench.images(bench.options["images"])
-    return selected(
+    return select_neurons(
         bench.model, images, method, seed=bench.seed, device=bench.setting.device, target=target, **given
     )
 
 
-def _square(overlaps: pd.DataFrame) -> pd.DataFrame:
+def _make_square(overlaps: pd.DataFrame) -> pd.DataFrame:
     """Both halves of the matrix, as the figure wants it."""
     own = overlaps[(overlaps.network == TRAINED) & (overlaps.layer == EVERYWHERE)]
     means = {pair: float(some["J"].mean()) for pair, some in own.groupby(["one", "two"])}
     both = [(*pair, J) for pair, J in means.items()] + [(two, one, J) for (one, two), J in means.items()]
-    return framed([{"category1": one, "category2": two, "layer": EVERYWHERE, "J": J} for one, two, J in both])
+    return make_frame(
+        [{"category1": one, "category2": two, "layer": EVERYWHERE, "J": J} for one, two, J in both]
+    )
 
 
 STUDY = Study(
@@ -231,6 +244,6 @@ STUDY = Study(
     measure=measure,
     options={"images": 100, "sparsity": 0.9, "iterations": 300},
     draw=draw,
-    printed=tuple(printed()),
+    printed=tuple(list_printed()),
     version=4,
 )

@@ -29,28 +29,37 @@ from graphpath.studies.khakzar import PAPER, PATHWAYS
 from graphpath.studies.khakzar.saliency import (
     BASELINES,
     RANDOM_PIXELS,
-    all_of,
+    fill_pixels,
     mean_colour,
-    ranked,
+    rank_pixels,
+    read_all,
     saliency,
-    without,
 )
-from graphpath.studies.study import Claim, Drawing, Effects, Measured, Printed, Study, Tables, framed
+from graphpath.studies.study import (
+    Claim,
+    Drawing,
+    Effects,
+    Measurement,
+    PrintedFigure,
+    Study,
+    Tables,
+    make_frame,
+)
 
 PERCENT = (10, 30, 50, 70, 90)
 METHODS = (*PATHWAYS, *BASELINES, RANDOM_PIXELS)
 
 
-def measure(bench: Bench) -> Measured:
+def measure(bench: Bench) -> Measurement:
     """Accuracies by method and share of pixels; and what more is lost by pathways than by others."""
     learned = meeting(bench.model, bench.setting.images("train", int(bench.options["train_images"])))
     tested = bench.images(int(bench.options["test_images"]))
     fill, rows = mean_colour(learned), []
     mean = dict.fromkeys(METHODS, 0.0)
     for method in METHODS:
-        both = Ranked(bench, learned, method, fill), Ranked(bench, tested, method, fill)
+        both = RankedImages(bench, learned, method, fill), RankedImages(bench, tested, method, fill)
         for percent in PERCENT:
-            accuracy = retrained(bench, *both, percent)
+            accuracy = retrain(bench, *both, percent)
             rows.append({"method": method, "percent": percent, "accuracy": accuracy})
             mean[method] += accuracy / len(PERCENT)
     found = Effects()
@@ -58,11 +67,11 @@ def measure(bench: Bench) -> Measured:
         for place, method in enumerate(PATHWAYS):
             more = mean[other] - mean[method]
             found.add(f"lost beside {other}", MEASURED, more, layer=place, name=method)
-    return Measured(found.frame(), {"accuracies": framed(rows)})
+    return Measurement(found.frame(), {"accuracies": make_frame(rows)})
 
 
 @dataclass(frozen=True, eq=False)
-class Ranked:
+class RankedImages:
     """Images whose pixels a method ranks, when it is asked."""
 
     bench: Bench
@@ -71,16 +80,16 @@ class Ranked:
     fill: Tensor
 
     @cached_property
-    def places(self) -> npt.NDArray[np.int64]:
+    def ranks(self) -> npt.NDArray[np.int64]:
         """Each pixel's place from the least salient (0) on: (N, H * W)."""
-        return ranked(saliency(self.bench, self.images, self.method))
+        return rank_pixels(saliency(self.bench, self.images, self.method))
 
-    def without(self, percent: int) -> TensorImages:
+    def remove_pixels(self, percent: int) -> TensorImages:
         """The images with the ``percent`` of their pixels that are most salient set to the mean colour."""
-        images, count = self.images, self.places.shape[1]
-        gone = self.places >= count - round(percent / 100 * count)
+        images, count = self.images, self.ranks.shape[1]
+        gone = self.ranks >= count - round(percent / 100 * count)
         return TensorImages(
-            without(all_of(images), gone, self.fill),
+            fill_pixels(read_all(images), gone, self.fill),
             np.asarray(images.labels),
             dataset=f"{images.dataset}-without",
             split=images.split,
@@ -89,18 +98,18 @@ class Ranked:
         )
 
 
-def retrained(bench: Bench, learned: Ranked, tested: Ranked, percent: int) -> float:
+def retrain(bench: Bench, learned: RankedImages, tested: RankedImages, percent: int) -> float:
     """The accuracy of a network trained and tested without the most salient pixels; made once."""
     sets = (learned.images.fingerprint, tested.images.fingerprint)
     asked = (*sets, dict(bench.options), learned.method, percent, bench.seed, bench.setting.widths)
-    file = bench.place("roar") / f"{digest(*asked)[:12]}.json"
+    file = bench.make_folder("roar") / f"{digest(*asked)[:12]}.json"
     if file.is_file():
         return read_number(file, "accuracy")
-    bench.tell(f"retraining without {percent} % by {learned.method}", 0, 0)
+    bench.show_progress(f"retraining without {percent} % by {learned.method}", 0, 0)
     done = train(
         "cnn",
-        learned.without(percent),
-        tested.without(percent),
+        learned.remove_pixels(percent),
+        tested.remove_pixels(percent),
         seed=bench.seed,
         epochs=int(bench.options["epochs"]),
         device=bench.setting.device,
@@ -119,24 +128,24 @@ PRINTED = {
 """Accuracies without 10, 50 and 90 % of the pixels; .8436 with all."""
 
 
-def printed() -> Iterator[Printed]:
+def list_printed() -> Iterator[PrintedFigure]:
     """The figures in the authors' repository."""
     where = "authors' code: ResNet-8, CIFAR-10, 84.36 % with all pixels"
     for method, values in PRINTED.items():
         for percent, value in zip((10, 50, 90), values, strict=True):
             figure = f"accuracy retrained without {percent} % of the pixels, {method}"
             rows: dict[str, str | int] = {"method": method, "percent": percent}
-            yield Printed(figure, value, where, "accuracies", "accuracy", rows)
+            yield PrintedFigure(figure, value, where, "accuracies", "accuracy", rows)
 
 
 def draw(tables: Tables) -> list[Drawing]:
     """Accuracy by the share of pixels removed."""
-    svg = drawings.lines_over(tables["accuracies"], "percent", "method", "accuracy", label="accuracy")
+    svg = drawings.draw_lines_over(tables["accuracies"], "percent", "method", "accuracy", label="accuracy")
     text = "Test accuracy of networks retrained without the most salient pixels, by their percentage."
     return [Drawing("What is still learned", text, svg, "accuracies")]
 
 
-def _claim(text: str, other: str) -> Claim:
+def _make_claim(text: str, other: str) -> Claim:
     return Claim(
         text,
         quantity=f"lost beside {other}",
@@ -152,16 +161,16 @@ STUDY = Study(
     paper=PAPER,
     needs="Retrains a small network 25 times a seed, on images without their most salient pixels.",
     claims=(
-        _claim(
+        _make_claim(
             "Less is learned without the pathways' most salient pixels than without random ones",
             RANDOM_PIXELS,
         ),
-        _claim("Less than without the plain gradient's", "gradient"),
-        _claim("Less than without Grad-CAM's", "grad_cam"),
+        _make_claim("Less than without the plain gradient's", "gradient"),
+        _make_claim("Less than without Grad-CAM's", "grad_cam"),
     ),
     measure=measure,
     options={"train_images": 600, "test_images": 300, "epochs": 10, "sparsity": 0.9},
     networks=(TRAINED,),
     draw=draw,
-    printed=tuple(printed()),
+    printed=tuple(list_printed()),
 )

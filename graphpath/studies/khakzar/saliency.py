@@ -23,7 +23,9 @@ BASELINES = ("gradient", "grad_cam")
 RANDOM_PIXELS = "random pixels"
 
 
-def attributed(bench: Bench, images: BaseImages, method: str, model: LoadedModel | None = None) -> Tensor:
+def attribute_images(
+    bench: Bench, images: BaseImages, method: str, model: LoadedModel | None = None
+) -> Tensor:
     """The attribution (N, C, H, W), or (N, 1, H, W), of each image's predicted class by the unit's network.
 
     ``method`` is one of ``graphpath.ATTRIBUTIONS``, or a control: of random pixels, random neurons, or
@@ -31,9 +33,11 @@ def attributed(bench: Bench, images: BaseImages, method: str, model: LoadedModel
     network, asked for the class that the unit's own predicts.
     """
     if method == RANDOM_PIXELS:
-        noise = bench.random("pixels", len(images)).standard_normal((len(images), 1, *images.shape[1:]))
+        noise = bench.random_generator("pixels", len(images)).standard_normal(
+            (len(images), 1, *images.shape[1:])
+        )
         return torch.from_numpy(noise)
-    target = dealt(bench, images) if method == SHUFFLED else bench.predicted(images)
+    target = deal_classes(bench, images) if method == SHUFFLED else bench.predict(images)
     name = {RANDOM_NEURONS: "random", SHUFFLED: bench.part}.get(method, method)
     given: dict[str, Any] = {"sparsity": bench.options["sparsity"]} if name in (*PATHWAYS, "random") else {}
     bench.asked.append(f"graphpath.attribute {name} {given}")
@@ -48,24 +52,24 @@ def attributed(bench: Bench, images: BaseImages, method: str, model: LoadedModel
     )
 
 
-def dealt(bench: Bench, images: BaseImages) -> npt.NDArray[np.int64]:
+def deal_classes(bench: Bench, images: BaseImages) -> npt.NDArray[np.int64]:
     """The classes that the network gives the images, dealt to others of them: (N,)."""
-    return bench.random("labels").permutation(bench.predicted(images))
+    return bench.random_generator("labels").permutation(bench.predict(images))
 
 
 def saliency(bench: Bench, images: BaseImages, method: str, model: LoadedModel | None = None) -> Floats:
     """How much each pixel counts: |attribution|, of the colour where it is largest, (N, H * W)."""
-    found: Floats = heatmap(attributed(bench, images, method, model)).abs().flatten(1).double().numpy()
+    found: Floats = heatmap(attribute_images(bench, images, method, model)).abs().flatten(1).double().numpy()
     return found
 
 
-def all_of(images: BaseImages) -> Tensor:
+def read_all(images: BaseImages) -> Tensor:
     """The pixels of a set that is small enough to have at once: (N, C, H, W)."""
     return images.batch(0, len(images))
 
 
 @torch.no_grad()
-def logits(module: nn.Module, pixels: Tensor) -> Tensor:
+def compute_logits(module: nn.Module, pixels: Tensor) -> Tensor:
     """The logits (N, classes) of images (N, C, H, W), on the CPU."""
     where = next(module.parameters())
     with evaluating(module):
@@ -73,12 +77,12 @@ def logits(module: nn.Module, pixels: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
-def ranked(values: Floats) -> npt.NDArray[np.int64]:
+def rank_pixels(values: Floats) -> npt.NDArray[np.int64]:
     """Each pixel's place from the least (0) to the largest, ties in the pixels' order: (N, P)."""
     return np.argsort(np.argsort(values, axis=1, kind="stable"), axis=1, kind="stable")
 
 
-def without(pixels: Tensor, gone: npt.NDArray[np.bool_], fill: Tensor | float) -> Tensor:
+def fill_pixels(pixels: Tensor, gone: npt.NDArray[np.bool_], fill: Tensor | float) -> Tensor:
     """Images with the pixels ``gone`` (N, H * W), all colours of them, set to ``fill`` (C,) or a number."""
     mask = torch.from_numpy(gone).view(len(pixels), 1, *pixels.shape[2:])
     value = fill.view(1, -1, 1, 1) if isinstance(fill, Tensor) else torch.tensor(fill)

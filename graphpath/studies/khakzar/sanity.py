@@ -23,8 +23,17 @@ from graphpath.studies.bench import Bench
 from graphpath.studies.conditions import MEASURED, TRAINED
 from graphpath.studies.khakzar import PAPER, PATHWAYS
 from graphpath.studies.khakzar.saliency import Floats, saliency
-from graphpath.studies.lyu.profiles import paired
-from graphpath.studies.study import Claim, Drawing, Effects, Measured, Printed, Study, Tables, framed
+from graphpath.studies.lyu.profiles import paired_spearman
+from graphpath.studies.study import (
+    Claim,
+    Drawing,
+    Effects,
+    Measurement,
+    PrintedFigure,
+    Study,
+    Tables,
+    make_frame,
+)
 
 SPREAD = 0.1
 """The standard deviation of weights that are drawn anew."""
@@ -32,14 +41,14 @@ GUIDED = "guided_backprop"
 METHODS = (*PATHWAYS, "gradient", "grad_cam", GUIDED)
 
 
-def measure(bench: Bench) -> Measured:
+def measure(bench: Bench) -> Measurement:
     """Resemblances by method and stage, and how far they fall."""
     images = bench.images(bench.options["images"])
     whole = {method: saliency(bench, images, method) for method in METHODS}
     rows, last = [], {}
-    for stage, (layer, model) in enumerate(cascade(bench.model, bench.seed), start=1):
+    for stage, (layer, model) in enumerate(randomise_cascade(bench.model, bench.seed), start=1):
         for method in METHODS:
-            alike = resemblance(whole[method], saliency(bench, images, method, model))
+            alike = rank_correlation(whole[method], saliency(bench, images, method, model))
             rows.append({"method": method, "stage": stage, "name": layer, "resemblance": alike})
             last[method] = alike
     first = {str(row["method"]): float(str(row["resemblance"])) for row in rows if row["stage"] == 1}
@@ -49,36 +58,36 @@ def measure(bench: Bench) -> Measured:
             found.add("change", condition, 1 - last[method], layer=place, name=pathway)
         for condition, method in ((MEASURED, pathway), ("gradient", "gradient")):
             found.add("fall", condition, 1 - last[method] / first[method], layer=place, name=pathway)
-    table = framed(rows)
-    return Measured(found.frame(), {"resemblance": table.assign(left=table.stage.max() - table.stage)})
+    table = make_frame(rows)
+    return Measurement(found.frame(), {"resemblance": table.assign(left=table.stage.max() - table.stage)})
 
 
-def cascade(model: LoadedModel, seed: int) -> Iterator[tuple[str, LoadedModel]]:
+def randomise_cascade(model: LoadedModel, seed: int) -> Iterator[tuple[str, LoadedModel]]:
     """The network with its last layer drawn anew, then the last two, and so on: (name of the layer, network).
 
     A layer is a module with parameters of its own; all of them are drawn from N(0, .1).
     """
     module = copy.deepcopy(model.module)
     random = torch.Generator().manual_seed(seed)
-    layers = [(name, part) for name, part in module.named_modules() if own(part)]
+    layers = [(name, part) for name, part in module.named_modules() if own_parameters(part)]
     for name, part in reversed(layers):
         with torch.no_grad():
-            for parameter in own(part):
+            for parameter in own_parameters(part):
                 drawn = SPREAD * torch.randn(parameter.shape, generator=random)
                 parameter.copy_(drawn)
         found = copy.deepcopy(module)
-        told = f"{model.name}-anew-from-{name}"
-        yield name, replace(model, module=found, name=told, sha256=weights_digest(found))
+        label = f"{model.name}-anew-from-{name}"
+        yield name, replace(model, module=found, name=label, sha256=weights_digest(found))
 
 
-def own(part: nn.Module) -> list[nn.Parameter]:
+def own_parameters(part: nn.Module) -> list[nn.Parameter]:
     """The parameters of a module itself."""
     return list(part.parameters(recurse=False))
 
 
-def resemblance(one: Floats, two: Floats) -> float:
+def rank_correlation(one: Floats, two: Floats) -> float:
     """The mean over images of Spearman's correlation of pixels' values (N, P); 0 where there is none."""
-    return float(np.nan_to_num(paired(one, two)).mean())
+    return float(np.nan_to_num(paired_spearman(one, two)).mean())
 
 
 PRINTED = {
@@ -91,7 +100,7 @@ PRINTED = {
 """Resemblances with the last layer drawn anew, and with all."""
 
 
-def printed() -> Iterator[Printed]:
+def list_printed() -> Iterator[PrintedFigure]:
     """The figures in the authors' repository."""
     where = "authors' code: ResNet-50, ImageNet, sparsity .7"
     for method, (first, last) in PRINTED.items():
@@ -100,12 +109,14 @@ def printed() -> Iterator[Printed]:
             (last, "left", 0, "all layers"),
         ):
             figure = f"resemblance with {which} drawn anew, {method}"
-            yield Printed(figure, value, where, "resemblance", "resemblance", {"method": method, column: at})
+            yield PrintedFigure(
+                figure, value, where, "resemblance", "resemblance", {"method": method, column: at}
+            )
 
 
 def draw(tables: Tables) -> list[Drawing]:
     """Resemblance by stage."""
-    svg = drawings.lines_over(
+    svg = drawings.draw_lines_over(
         tables["resemblance"], "stage", "method", "resemblance", null=0.0, label="resemblance"
     )
     text = "Spearman's correlation of |saliency| with the whole network's, by how many layers are drawn anew."
@@ -141,6 +152,6 @@ STUDY = Study(
     options={"images": 100, "sparsity": 0.7},
     networks=(TRAINED,),
     draw=draw,
-    printed=tuple(printed()),
+    printed=tuple(list_printed()),
     version=3,
 )

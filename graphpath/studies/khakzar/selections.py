@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from graphpath.data import Images
 from graphpath.models import LoadedModel, meeting
-from graphpath.report.captions import layer_name
+from graphpath.report.captions import name_layer
 from graphpath.tracing.batch import Batch, Selection
 from graphpath.tracing.batches import Batches, settled
 from graphpath.tracing.borrowed import borrowed
@@ -42,7 +42,7 @@ class Selections:
         return shares(self.kept & ~self.live, self.kept)
 
 
-def selected(
+def select_neurons(
     model: LoadedModel,
     images: Images,
     method: str,
@@ -54,7 +54,7 @@ def selected(
 ) -> Selections:
     """What ``method``, one of those that select neurons, selects of each image. Raises MethodError."""
     kept, live = [], []
-    for batch, selection in selecting(model, images, method, seed, device, target, **options):
+    for batch, selection in iterate_selections(model, images, method, seed, device, target, **options):
         pool = thresholded(batch)
         if selection.neurons is None:
             raise TypeError(f"{method} selects edges, not neurons.")
@@ -62,11 +62,11 @@ def selected(
         live.append((batch.held.output[:, pool] != 0).cpu().numpy())
         sites = [site for site in batch.wiring.sites if bool(pool[site.offset])]
     layer = np.repeat([site.number for site in sites], [site.size for site in sites])
-    names = {site.number: layer_name(site.name, site.kind) for site in sites}
+    names = {site.number: name_layer(site.name, site.kind) for site in sites}
     return Selections(np.concatenate(kept), np.concatenate(live), layer, names)
 
 
-def selecting(
+def iterate_selections(
     model: LoadedModel,
     images: Images,
     method: str,
@@ -95,7 +95,7 @@ def jaccard(one: Bools, two: Bools) -> Floats:
     return shares(one & two, one | two)
 
 
-def independent(one: Bools, two: Bools) -> Floats:
+def independent_jaccard(one: Bools, two: Bools) -> Floats:
     """What :func:`jaccard` would be of sets of these sizes if they had nothing to do with each other.
 
     pq / (p + q - pq) for shares p and q of the neurons: (1 - s) / (1 + s) if both leave out the share s.

@@ -19,8 +19,15 @@ from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
 from graphpath.studies.conditions import MEASURED, RANDOM, SHUFFLED
 from graphpath.studies.khakzar import PAPER, PATHWAYS, RANDOM_NEURONS
-from graphpath.studies.khakzar.saliency import RANDOM_PIXELS, Floats, all_of, attributed, logits, without
-from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
+from graphpath.studies.khakzar.saliency import (
+    RANDOM_PIXELS,
+    Floats,
+    attribute_images,
+    compute_logits,
+    fill_pixels,
+    read_all,
+)
+from graphpath.studies.study import Claim, Drawing, Effects, Measurement, Study, Tables, make_frame
 
 PERCENT = (2, 5, 10, 20, 35, 50)
 OTHERS = ("gradient", "integrated_gradients", "grad_cam", RANDOM_NEURONS, RANDOM_PIXELS, SHUFFLED)
@@ -28,45 +35,45 @@ TIMES_PIXEL = (*PATHWAYS, "gradient", RANDOM_NEURONS, SHUFFLED)
 """Gradients, to be multiplied by the pixels."""
 
 
-def measure(bench: Bench) -> Measured:
+def measure(bench: Bench) -> Measurement:
     """Sensitivity by method and share of pixels; the effects have the percentage for a layer."""
     images = bench.images(bench.options["images"])
     methods = (bench.part, *OTHERS)
-    values = {method: contributions(bench, images, method) for method in methods}
-    pixels, found, rows = all_of(images), Effects(), []
+    values = {method: compute_contributions(bench, images, method) for method in methods}
+    pixels, found, rows = read_all(images), Effects(), []
     for percent in PERCENT:
-        sets = subsets(bench, pixels[0, 0].numel(), percent)
-        drops = dropped(bench.model.module, pixels, sets)
+        sets = draw_subsets(bench, pixels[0, 0].numel(), percent)
+        drops = measure_drops(bench.model.module, pixels, sets)
         for method in methods:
             value = mean_correlation(values[method] @ sets.T.astype(float), drops)
             rows.append({"method": method, "percent": percent, "sensitivity": value})
             condition = MEASURED if method == bench.part else method
             found.add("sensitivity", condition, value, layer=percent, name=f"{percent} %")
-    return Measured(found.frame(), {"sensitivity": framed(rows)})
+    return Measurement(found.frame(), {"sensitivity": make_frame(rows)})
 
 
-def contributions(bench: Bench, images: BaseImages, method: str) -> Floats:
+def compute_contributions(bench: Bench, images: BaseImages, method: str) -> Floats:
     """What each pixel adds to the logit by a method, all colours together: (N, H * W)."""
-    given = attributed(bench, images, method)
-    signed = given * all_of(images) if method in TIMES_PIXEL else given
+    given = attribute_images(bench, images, method)
+    signed = given * read_all(images) if method in TIMES_PIXEL else given
     found: Floats = signed.sum(1).flatten(1).double().numpy()
     return found
 
 
-def subsets(bench: Bench, count: int, percent: int) -> npt.NDArray[np.bool_]:
+def draw_subsets(bench: Bench, count: int, percent: int) -> npt.NDArray[np.bool_]:
     """Random sets of ``percent`` of ``count`` pixels, the same for every image: (sets, count)."""
-    random = bench.random("subsets", percent)
+    random = bench.random_generator("subsets", percent)
     order = random.random((int(bench.options["subsets"]), count)).argsort(1).argsort(1)
     found: npt.NDArray[np.bool_] = order < max(1, round(percent / 100 * count))
     return found
 
 
-def dropped(module: nn.Module, pixels: Tensor, sets: npt.NDArray[np.bool_]) -> Floats:
+def measure_drops(module: nn.Module, pixels: Tensor, sets: npt.NDArray[np.bool_]) -> Floats:
     """What black pixels cost the logit of each image's predicted class: (N, sets)."""
-    before, which = logits(module, pixels).max(1)
+    before, which = compute_logits(module, pixels).max(1)
     drops = []
     for image, value, label in zip(pixels, before, which, strict=True):
-        after = logits(module, without(image.expand(len(sets), *image.shape), sets, 0.0))
+        after = compute_logits(module, fill_pixels(image.expand(len(sets), *image.shape), sets, 0.0))
         drops.append(value - after[:, label])
     found: Floats = torch.stack(drops).double().numpy()
     return found
@@ -82,7 +89,7 @@ def mean_correlation(one: Floats, two: Floats) -> float:
 
 def draw(tables: Tables) -> list[Drawing]:
     """Sensitivity over the share of pixels."""
-    svg = drawings.lines_over(
+    svg = drawings.draw_lines_over(
         tables["sensitivity"], "percent", "method", "sensitivity", null=0.0, label="correlation"
     )
     text = "Over the percentage of pixels made black. Integrated Gradients sums to the logit by construction."

@@ -24,15 +24,15 @@ from graphpath.studies.lyu import KERNELS, PAPER
 from graphpath.studies.lyu.profiles import (
     Floats,
     Profiles,
-    active_area,
-    diffused,
-    map_layers,
+    list_map_layers,
+    list_names,
     mean_known,
-    names,
-    paired,
-    shares,
+    normalise_rows,
+    paired_spearman,
+    read_active_area,
+    trace_diffusion,
 )
-from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
+from graphpath.studies.study import Claim, Drawing, Effects, Measurement, Study, Tables, make_frame
 
 Ints = npt.NDArray[np.int64]
 ATTACKS = {"pgd": "least_likely", "fgsm": None}
@@ -41,7 +41,7 @@ THRESHOLD = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class Fooled:
+class FoolingImages:
     """Attacked images that changed the network's answer: their set, and of each its original's position,
     the class that it comes from and the one that the network sees."""
 
@@ -51,67 +51,76 @@ class Fooled:
     target: Ints
 
 
-def measure(bench: Bench) -> Measured:
+def measure(bench: Bench) -> Measurement:
     """How much more like its source than like its target an attacked image is, by layer and attack."""
     clean = bench.images(bench.options["images"])
-    traced = diffused(bench, clean)
-    layers = map_layers(traced)
-    places = foreground(clean)
-    before = {MEASURED: portions(bench, traced, clean, places), AREA: active_area(bench, clean, layers)}
-    seen = bench.predicted(clean)
-    dealt = bench.random("labels").permutation(seen)
+    traced = trace_diffusion(bench, clean)
+    layers = list_map_layers(traced)
+    places = mark_foreground(clean)
+    before = {
+        MEASURED: measure_portions(bench, traced, clean, places),
+        AREA: read_active_area(bench, clean, layers),
+    }
+    seen = bench.predict(clean)
+    dealt = bench.random_generator("labels").permutation(seen)
     found, rows = Effects(), []
     for name in ATTACKS:
-        fooled = attacked(bench, clean, seen, name)
+        fooled = attack_images(bench, clean, seen, name)
         after = {
-            MEASURED: portions(bench, diffused(bench, fooled.images), fooled.images, places[fooled.original]),
-            AREA: active_area(bench, fooled.images, layers),
+            MEASURED: measure_portions(
+                bench, trace_diffusion(bench, fooled.images), fooled.images, places[fooled.original]
+            ),
+            AREA: read_active_area(bench, fooled.images, layers),
         }
         leans = {
-            MEASURED: lean(before[MEASURED], after[MEASURED], seen, fooled),
-            AREA: lean(before[AREA], after[AREA], seen, fooled),
-            SHUFFLED: lean(before[MEASURED], after[MEASURED], dealt, fooled),
+            MEASURED: measure_lean(before[MEASURED], after[MEASURED], seen, fooled),
+            AREA: measure_lean(before[AREA], after[AREA], seen, fooled),
+            SHUFFLED: measure_lean(before[MEASURED], after[MEASURED], dealt, fooled),
         }
         if name == "pgd":
-            _claimed(found, leans)
-        rows += _told(name, leans, before[MEASURED], fooled)
-    return Measured(found.frame(), {"lean": framed(rows)})
+            _add_claims(found, leans)
+        rows += _describe(name, leans, before[MEASURED], fooled)
+    return Measurement(found.frame(), {"lean": make_frame(rows)})
 
 
-def foreground(images: BaseImages) -> npt.NDArray[np.bool_]:
+def mark_foreground(images: BaseImages) -> npt.NDArray[np.bool_]:
     """Which pixels are brighter than the diffusion's threshold in some channel: (images, height, width)."""
     bright: npt.NDArray[np.bool_] = (images.batch(0, len(images)).amax(1) > THRESHOLD).numpy()
     return bright
 
 
-def portions(bench: Bench, traced: Trace, images: BaseImages, places: npt.NDArray[np.bool_]) -> Profiles:
+def measure_portions(
+    bench: Bench, traced: Trace, images: BaseImages, places: npt.NDArray[np.bool_]
+) -> Profiles:
     """The share of an image's pixels in ``places`` that have each map among their largest."""
     samples = images.rows()["sample"].to_pylist()
     asked = dict(zip(samples, places, strict=True))
     hot = bench.analyse(portion_hot, traced, pixels=asked).reindex(samples).fillna(0.0)
     layers = hot.columns.get_level_values("layer").to_numpy()
     values = hot.to_numpy(float)
-    return Profiles({int(n): values[:, layers == n] for n in np.unique(layers)}, names(map_layers(traced)))
+    return Profiles(
+        {int(n): values[:, layers == n] for n in np.unique(layers)}, list_names(list_map_layers(traced))
+    )
 
 
-def attacked(bench: Bench, clean: BaseImages, seen: Ints, name: str) -> Fooled:
+def attack_images(bench: Bench, clean: BaseImages, seen: Ints, name: str) -> FoolingImages:
     """The attacked images that changed the network's answer; all, where none did."""
     made = bench.attack(clean, name, bench.options["epsilon"], ATTACKS[name])
-    now = bench.predicted(made)
+    now = bench.predict(made)
     chosen = np.flatnonzero(now != seen)
     if not len(chosen):
         chosen = np.arange(len(made))
-    return Fooled(made.subset(chosen), chosen, seen[chosen], now[chosen])
+    return FoolingImages(made.subset(chosen), chosen, seen[chosen], now[chosen])
 
 
-def lean(before: Profiles, after: Profiles, seen: Ints, fooled: Fooled) -> dict[int, float]:
+def measure_lean(before: Profiles, after: Profiles, seen: Ints, fooled: FoolingImages) -> dict[int, float]:
     """By layer, the mean over images of likeness to the target's mean profile less that to the source's."""
     found = {}
     for layer in before.layers:
-        clean, now = shares(before.of[layer]), shares(after.of[layer])
+        clean, now = normalise_rows(before.by_layer[layer]), normalise_rows(after.by_layer[layer])
         toward = mean_profiles(clean, seen, fooled.target, fooled.original)
         away = mean_profiles(clean, seen, fooled.source, fooled.original)
-        found[layer] = mean_known(paired(now, toward) - paired(now, away))
+        found[layer] = mean_known(paired_spearman(now, toward) - paired_spearman(now, away))
     return found
 
 
@@ -131,7 +140,7 @@ def mean_profiles(clean: Floats, seen: Ints, wanted: Ints, but: Ints) -> Floats:
     return result
 
 
-def _claimed(found: Effects, leans: dict[str, dict[int, float]]) -> None:
+def _add_claims(found: Effects, leans: dict[str, dict[int, float]]) -> None:
     """The claims are on the first and on the last layer."""
     for condition, by_layer in leans.items():
         found.add("like its source, early", condition, -by_layer[min(by_layer)])
@@ -139,8 +148,8 @@ def _claimed(found: Effects, leans: dict[str, dict[int, float]]) -> None:
         found.add("turned from early to late", condition, by_layer[max(by_layer)] - by_layer[min(by_layer)])
 
 
-def _told(
-    name: str, leans: dict[str, dict[int, float]], profiles: Profiles, fooled: Fooled
+def _describe(
+    name: str, leans: dict[str, dict[int, float]], profiles: Profiles, fooled: FoolingImages
 ) -> list[dict[str, object]]:
     return [
         {
@@ -162,7 +171,7 @@ def draw(tables: Tables) -> list[Drawing]:
     """The lean by layer, of both attacks."""
     figures = []
     for part, some in tables["lean"].groupby("part", sort=False):
-        svg = drawings.lines_over(
+        svg = drawings.draw_lines_over(
             some, "layer", "line", "lean", null=0.0, label="lean to the target, by layer"
         )
         text = (

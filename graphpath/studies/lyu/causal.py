@@ -22,8 +22,14 @@ from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
 from graphpath.studies.conditions import AREA, MEASURED, RANDOM, SHUFFLED
 from graphpath.studies.lyu import KERNELS, PAPER
-from graphpath.studies.lyu.profiles import Floats, active_area, counted, diffused, map_layers
-from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
+from graphpath.studies.lyu.profiles import (
+    Floats,
+    count_maps,
+    list_map_layers,
+    read_active_area,
+    trace_diffusion,
+)
+from graphpath.studies.study import Claim, Drawing, Effects, Measurement, Study, Tables, make_frame
 
 Sets = npt.NDArray[np.bool_]
 """(classes, channels): which maps are taken out for images of a class."""
@@ -32,36 +38,38 @@ Plan = Mapping[int, Mapping[str, Sequence[Sets]]]
 BATCH = 128
 
 
-def measure(bench: Bench) -> Measured:
+def measure(bench: Bench) -> Measurement:
     """Accuracy and logit lost, by layer and by which maps are taken out."""
     images = bench.images(bench.options["images"])
-    traced = diffused(bench, images)
-    layers = map_layers(traced)
-    pathways, area = counted(bench, traced, images), active_area(bench, images, layers)
-    others = bench.rest(bench.options["held_out"], len(images))
+    traced = trace_diffusion(bench, images)
+    layers = list_map_layers(traced)
+    pathways, area = count_maps(bench, traced, images), read_active_area(bench, images, layers)
+    others = bench.other_images(bench.options["held_out"], len(images))
     classes, found, rows, plan = len(images.classes), Effects(), [], {}
-    dealt = bench.random("labels").permutation(images.labels)
+    dealt = bench.random_generator("labels").permutation(images.labels)
     for layer in pathways.layers:
-        crossed = by_class(pathways.of[layer], images.labels, classes)
+        crossed = sum_by_class(pathways.by_layer[layer], images.labels, classes)
         count = max(1, round(bench.options["share"] * crossed.shape[1]))
         plan[layer] = {
-            "most crossed": [ranked(crossed, count)],
-            "least crossed": [ranked(-crossed, count)],
-            "at random": drawn(bench, crossed.shape, count, layer),
-            "most active": [ranked(by_class(area.of[layer], images.labels, classes), count)],
-            "most crossed by others": [ranked(by_class(pathways.of[layer], dealt, classes), count)],
+            "most crossed": [mark_largest(crossed, count)],
+            "least crossed": [mark_largest(-crossed, count)],
+            "at random": draw_maps(bench, crossed.shape, count, layer),
+            "most active": [mark_largest(sum_by_class(area.by_layer[layer], images.labels, classes), count)],
+            "most crossed by others": [
+                mark_largest(sum_by_class(pathways.by_layer[layer], dealt, classes), count)
+            ],
         }
-    for layer, lost in losses(bench, others, plan).items():
-        told = {"layer": layer, "name": pathways.names[layer]}
+    for layer, lost in measure_losses(bench, others, plan).items():
+        place = {"layer": layer, "name": pathways.names[layer]}
         rows += [
-            {**told, "maps": name, "accuracy": accuracy, "logit": logit}
+            {**place, "maps": name, "accuracy": accuracy, "logit": logit}
             for name, (accuracy, logit) in lost.items()
         ]
-        _compared(found, lost, layer, pathways.names[layer])
-    return Measured(found.frame(), {"ablation": framed(rows)})
+        _compare_losses(found, lost, layer, pathways.names[layer])
+    return Measurement(found.frame(), {"ablation": make_frame(rows)})
 
 
-def _compared(found: Effects, lost: dict[str, tuple[float, float]], layer: int, name: str) -> None:
+def _compare_losses(found: Effects, lost: dict[str, tuple[float, float]], layer: int, name: str) -> None:
     chance, least = lost["at random"], lost["least crossed"]
     for condition, maps in (
         (MEASURED, "most crossed"),
@@ -74,27 +82,27 @@ def _compared(found: Effects, lost: dict[str, tuple[float, float]], layer: int, 
     found.add("logit, random over least", MEASURED, chance[1] - least[1], layer=layer, name=name)
 
 
-def by_class(values: Floats, labels: npt.NDArray[np.int32], classes: int) -> Floats:
+def sum_by_class(values: Floats, labels: npt.NDArray[np.int32], classes: int) -> Floats:
     """The sums over each class's images: (classes, channels)."""
     sums = np.zeros((classes, values.shape[1]))
     np.add.at(sums, labels, values)
     return sums
 
 
-def ranked(values: Floats, count: int) -> Sets:
+def mark_largest(values: Floats, count: int) -> Sets:
     """The ``count`` largest of each row, ties to the lower channel."""
     chosen = np.zeros(values.shape, bool)
     np.put_along_axis(chosen, np.argsort(-values, axis=1, kind="stable")[:, :count], values=True, axis=1)
     return chosen
 
 
-def drawn(bench: Bench, shape: tuple[int, ...], count: int, layer: int) -> list[Sets]:
+def draw_maps(bench: Bench, shape: tuple[int, ...], count: int, layer: int) -> list[Sets]:
     """As many maps of each class at random, several times."""
-    random = bench.random("maps", layer)
-    return [ranked(random.random(shape), count) for _ in range(bench.options["draws"])]
+    random = bench.random_generator("maps", layer)
+    return [mark_largest(random.random(shape), count) for _ in range(bench.options["draws"])]
 
 
-def losses(bench: Bench, images: BaseImages, plan: Plan) -> dict[int, dict[str, tuple[float, float]]]:
+def measure_losses(bench: Bench, images: BaseImages, plan: Plan) -> dict[int, dict[str, tuple[float, float]]]:
     """What taking out their class's maps costs images, by layer and name, the mean of all sets of that name:
     accuracy (a mean over classes), and their logit.
     """
@@ -107,19 +115,19 @@ def losses(bench: Bench, images: BaseImages, plan: Plan) -> dict[int, dict[str, 
         for start in range(0, len(images), BATCH):
             run = Pass.of(network, images.batch(start, start + BATCH).to(network.device, network.dtype))
             batch = slice(start, start + BATCH)
-            whole = _right_and_own(run.logits, labels[batch])
+            whole = _read_logits(run.logits, labels[batch])
             share = torch.stack([weight[batch], torch.full_like(weight[batch], 1 / len(images))])
             for layer, name, one in each:
-                less = whole - _right_and_own(_without(run, layer, one, labels[batch]), labels[batch])
+                less = whole - _read_logits(_ablate_maps(run, layer, one, labels[batch]), labels[batch])
                 lost[layer][name] += (less * share).sum(1).numpy() / len(plan[layer][name])
-            bench.tell("taking maps out", min(start + BATCH, len(images)), len(images))
+            bench.show_progress("taking maps out", min(start + BATCH, len(images)), len(images))
     return {
         layer: {name: (float(both[0]), float(both[1])) for name, both in some.items()}
         for layer, some in lost.items()
     }
 
 
-def _without(run: Pass, layer: int, sets: Sets, labels: Tensor) -> Tensor:
+def _ablate_maps(run: Pass, layer: int, sets: Sets, labels: Tensor) -> Tensor:
     """The logits (N, classes) without the maps of their class."""
     site = run.network.sites[layer]
     output = run.output(site)
@@ -128,7 +136,7 @@ def _without(run: Pass, layer: int, sets: Sets, labels: Tensor) -> Tensor:
     return run.resumed(site, channels.flatten(1))
 
 
-def _right_and_own(logits: Tensor, labels: Tensor) -> Tensor:
+def _read_logits(logits: Tensor, labels: Tensor) -> Tensor:
     """(2, N), float64: whether the label's logit is the largest, and what it is."""
     logits = logits.cpu().double()
     return torch.stack([(logits.argmax(1) == labels).double(), logits.gather(1, labels[:, None])[:, 0]])
@@ -139,7 +147,9 @@ def draw(tables: Tables) -> list[Drawing]:
     table, figures = tables["ablation"], []
     for part, some in table.groupby("part", sort=False):
         for value in ("accuracy", "logit"):
-            svg = drawings.lines_over(some, "layer", "maps", value, null=0.0, label=f"{value} lost, by layer")
+            svg = drawings.draw_lines_over(
+                some, "layer", "maps", value, null=0.0, label=f"{value} lost, by layer"
+            )
             title = f"What taking maps out costs a class: {value}, {part}"
             figures.append(
                 Drawing(title, "A quarter of a layer's maps is set to 0.", svg, "ablation", half=True)

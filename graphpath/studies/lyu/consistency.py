@@ -18,40 +18,40 @@ from graphpath.studies.conditions import AREA, MEASURED, RANDOM, SHUFFLED
 from graphpath.studies.lyu import KERNELS, PAPER
 from graphpath.studies.lyu.profiles import (
     Floats,
-    active_area,
-    counted,
-    diffused,
-    largest,
-    map_layers,
+    count_maps,
+    list_map_layers,
+    mark_largest,
     mean_known,
+    read_active_area,
+    trace_diffusion,
 )
-from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
+from graphpath.studies.study import Claim, Drawing, Effects, Measurement, Study, Tables, make_frame
 
 
-def measure(bench: Bench) -> Measured:
+def measure(bench: Bench) -> Measurement:
     """The AUC of each layer, and the likenesses behind it."""
     images = bench.images(bench.options["images"])
-    traced = diffused(bench, images)
-    pathways = counted(bench, traced, images)
-    area = active_area(bench, images, map_layers(traced))
-    dealt = bench.random("labels").permutation(images.labels)
+    traced = trace_diffusion(bench, images)
+    pathways = count_maps(bench, traced, images)
+    area = read_active_area(bench, images, list_map_layers(traced))
+    dealt = bench.random_generator("labels").permutation(images.labels)
     found, rows, aucs = Effects(), [], {}
     for layer in pathways.layers:
-        name, alike = pathways.names[layer], spearman(pathways.of[layer])
+        name, alike = pathways.names[layer], spearman(pathways.by_layer[layer])
         aucs[layer] = auc(alike, images.labels)
         found.add("AUC", MEASURED, aucs[layer], layer=layer, name=name)
-        found.add("AUC", AREA, auc(spearman(area.of[layer]), images.labels), layer=layer, name=name)
+        found.add("AUC", AREA, auc(spearman(area.by_layer[layer]), images.labels), layer=layer, name=name)
         found.add("AUC", SHUFFLED, auc(alike, dealt), layer=layer, name=name)
-        sets = jaccard(largest(pathways.of[layer], bench.options["top"]))
+        sets = jaccard(mark_largest(pathways.by_layer[layer], bench.options["top"]))
         for measured, values in (("Spearman", alike), ("Jaccard", sets)):
-            within, between = means(values, images.labels)
+            within, between = mean_similarity(values, images.labels)
             rows += [
                 {"layer": layer, "name": name, "likeness": f"{measured}, {kind}", "value": value}
                 for kind, value in (("one class", within), ("two classes", between))
             ]
     found.add("early over late", MEASURED, aucs[min(aucs)] - aucs[max(aucs)])
     edges = bench.ask("categories/consistency", run=traced.id, max_samples=len(images))
-    return Measured(found.frame(), {"likeness": framed(rows), "edges": edges})
+    return Measurement(found.frame(), {"likeness": make_frame(rows), "edges": edges})
 
 
 def spearman(profiles: Floats) -> Floats:
@@ -80,17 +80,17 @@ def auc(alike: Floats, labels: npt.NDArray[np.int32]) -> float:
     """The chance that a pair of one label is more alike than a pair of two; ties count half."""
     from sklearn.metrics import roc_auc_score
 
-    same, values = _pairs(alike, labels)
+    same, values = _compare_pairs(alike, labels)
     return float(roc_auc_score(same, values)) if 0 < same.sum() < len(same) else float("nan")
 
 
-def means(alike: Floats, labels: npt.NDArray[np.int32]) -> tuple[float, float]:
+def mean_similarity(alike: Floats, labels: npt.NDArray[np.int32]) -> tuple[float, float]:
     """The mean likeness of pairs of one label and of two."""
-    same, values = _pairs(alike, labels)
+    same, values = _compare_pairs(alike, labels)
     return mean_known(values[same]), mean_known(values[~same])
 
 
-def _pairs(alike: Floats, labels: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.bool_], Floats]:
+def _compare_pairs(alike: Floats, labels: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.bool_], Floats]:
     """Of every pair that can be compared: whether its labels are the same, and the likeness."""
     one, two = np.triu_indices(len(labels), 1)
     values = alike[one, two]
@@ -102,12 +102,12 @@ def draw(tables: Tables) -> list[Drawing]:
     """Likeness within and between categories, by layer."""
     figures = []
     for part, some in tables["likeness"].groupby("part", sort=False):
-        svg = drawings.lines_over(some, "layer", "likeness", "value", label="mean likeness, by layer")
+        svg = drawings.draw_lines_over(some, "layer", "likeness", "value", label="mean likeness, by layer")
         text = "Profiles by Spearman's correlation, the five most crossed maps by the Jaccard index."
         figures.append(Drawing(f"Likeness of two images, {part}", text, svg, "likeness", half=True))
     for part, some in tables["edges"].groupby("part", sort=False):
         long = some.melt(["network", "seed", "layer"], ["J_within", "J_between"], "pairs", "J")
-        svg = drawings.lines_over(
+        svg = drawings.draw_lines_over(
             long, "layer", "pairs", "J", label="Jaccard index of edges, by layer (-1: all)"
         )
         text = "The strongest edges between neurons on the pathways: J_between is the null of J_within."

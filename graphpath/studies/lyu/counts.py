@@ -22,8 +22,15 @@ from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
 from graphpath.studies.conditions import AREA, MEASURED, RANDOM, SHUFFLED
 from graphpath.studies.lyu import KERNELS, PAPER
-from graphpath.studies.lyu.profiles import Floats, active_area, diffused, map_layers, shares, spread
-from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
+from graphpath.studies.lyu.profiles import (
+    Floats,
+    list_map_layers,
+    normalise_rows,
+    read_active_area,
+    spread_counts,
+    trace_diffusion,
+)
+from graphpath.studies.study import Claim, Drawing, Effects, Measurement, Study, Tables, make_frame
 
 COUNTS = {MEASURED: "pixels", "pixels that reach": "reached", "summed sizes": "total"}
 """Conditions, and their column in ``graphpath.analysis.counts``."""
@@ -32,95 +39,99 @@ PIXELS = "raw pixels"
 Kinds = npt.NDArray[np.int64]
 
 
-def measure(bench: Bench) -> Measured:
+def measure(bench: Bench) -> Measurement:
     """Accuracy and AUC beyond guessing, means over pairs of classes."""
     rows: list[dict[str, object]] = []
-    for source, target in pairs(bench):
-        rows += one_pair(bench, source, target)
-    table = framed(rows)
+    for source, target in draw_pairs(bench):
+        rows += measure_pair(bench, source, target)
+    table = make_frame(rows)
     found = Effects()
     if len(table):
         for (quantity, condition), some in table.groupby(["quantity", "condition"], sort=False):
             found.add(str(quantity), str(condition), float(some.value.mean()))
-    return Measured(found.frame(), {"pairs": table})
+    return Measurement(found.frame(), {"pairs": table})
 
 
-def pairs(bench: Bench) -> list[tuple[int, int]]:
+def draw_pairs(bench: Bench) -> list[tuple[int, int]]:
     """Some pairs of different classes, drawn by seed."""
     classes = np.unique(bench.test.labels)
-    random = bench.random("pairs")
+    random = bench.random_generator("pairs")
     drawn = [random.choice(classes, 2, replace=False) for _ in range(bench.options["pairs"])]
     return [(int(source), int(target)) for source, target in drawn]
 
 
-def one_pair(bench: Bench, source: int, target: int) -> list[dict[str, object]]:
-    """What is told of one pair of classes."""
+def measure_pair(bench: Bench, source: int, target: int) -> list[dict[str, object]]:
+    """The results for one pair of classes."""
     test, number = bench.test, int(bench.options["images"])
     sets = {
         kind: test.subset(np.flatnonzero(test.labels == kind)).limit(number, bench.seed)
         for kind in (source, target)
     }
     made = bench.attack(sets[source], "pgd", bench.options["epsilon"], target)
-    reached = bench.predicted(made) == target
+    reached = bench.predict(made) == target
     chosen = np.flatnonzero(reached) if reached.sum() >= bench.options["folds"] else np.arange(len(made))
     images = [sets[source].subset(chosen), made.subset(chosen), sets[target]]
-    features = profiles(bench, images)
+    features = read_features(bench, images)
     kind = np.repeat([ORIGINAL, DEFORMED, TARGET], [len(some) for some in images])
     group = np.concatenate([chosen, chosen, len(made) + np.arange(len(sets[target]))])
-    told = {name: discriminated(bench, values, kind, group) for name, values in features.items()}
-    dealt = bench.random("kinds", source, target).permutation(kind)
-    told[SHUFFLED] = discriminated(bench, features[MEASURED], dealt, group)
+    results = {name: measure_discrimination(bench, values, kind, group) for name, values in features.items()}
+    dealt = bench.random_generator("kinds", source, target).permutation(kind)
+    results[SHUFFLED] = measure_discrimination(bench, features[MEASURED], dealt, group)
     facts = {"source": source, "target": target, "fooled": float(reached.mean()), "images": len(kind)}
     return [
         {**facts, "condition": name, "quantity": quantity, "value": value}
-        for name, values in told.items()
+        for name, values in results.items()
         for quantity, value in values.items()
     ]
 
 
-def profiles(bench: Bench, images: list[BaseImages]) -> Mapping[str, Floats]:
+def read_features(bench: Bench, images: list[BaseImages]) -> Mapping[str, Floats]:
     """By name, the features of all images, a row each."""
-    traces = [diffused(bench, some, every_map=True) for some in images]
-    layers = map_layers(traces[0])
+    traces = [trace_diffusion(bench, some, every_map=True) for some in images]
+    layers = list_map_layers(traces[0])
     frames = [bench.analyse(counts, traced, by="sample") for traced in traces]
     found: dict[str, Floats] = {
         name: np.concatenate(
             [
-                _wide(frame, column, some, traced)
+                _pivot(frame, column, some, traced)
                 for frame, some, traced in zip(frames, images, traces, strict=True)
             ]
         )
         for name, column in COUNTS.items()
     }
-    areas = [active_area(bench, some, layers) for some in images]
-    found[AREA] = np.concatenate([np.concatenate([one.of[n] for n in one.layers], axis=1) for one in areas])
+    areas = [read_active_area(bench, some, layers) for some in images]
+    found[AREA] = np.concatenate(
+        [np.concatenate([one.by_layer[n] for n in one.layers], axis=1) for one in areas]
+    )
     found[PIXELS] = np.concatenate([some.batch(0, len(some)).flatten(1).numpy() for some in images])
     return found
 
 
-def _wide(frame: object, column: str, images: BaseImages, traced: Trace) -> Floats:
+def _pivot(frame: object, column: str, images: BaseImages, traced: Trace) -> Floats:
     """A count on all layers' maps. Large pathways and sizes as shares of their layer's sum: the sum of the
     first is the number of pixels by construction, and the scale of the second differs from layer to layer."""
-    found = spread(frame, column, images, map_layers(traced))  # type: ignore[arg-type]
-    values = [shares(found.of[n]) if column != "reached" else found.of[n] for n in found.layers]
+    found = spread_counts(frame, column, images, list_map_layers(traced))  # type: ignore[arg-type]
+    values = [
+        normalise_rows(found.by_layer[n]) if column != "reached" else found.by_layer[n] for n in found.layers
+    ]
     result: Floats = np.concatenate(values, axis=1)
     return result
 
 
-def discriminated(bench: Bench, values: Floats, kind: Kinds, group: Kinds) -> dict[str, float]:
+def measure_discrimination(bench: Bench, values: Floats, kind: Kinds, group: Kinds) -> dict[str, float]:
     """Beyond guessing: balanced accuracy among the three kinds, and AUC of original against deformed."""
     from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-    three = _predicted(bench, values, kind, group, "predict_proba")
+    three = _predict(bench, values, kind, group, "predict_proba")
     two = kind != TARGET
-    score = _predicted(bench, values[two], kind[two], group[two], "decision_function")
+    score = _predict(bench, values[two], kind[two], group[two], "decision_function")
     return {
         "three kinds": float(balanced_accuracy_score(kind, three.argmax(1))) - 1 / 3,
         "original or deformed": float(roc_auc_score(kind[two] == DEFORMED, score)) - 0.5,
     }
 
 
-def _predicted(bench: Bench, values: Floats, kind: Kinds, group: Kinds, method: str) -> Floats:
+def _predict(bench: Bench, values: Floats, kind: Kinds, group: Kinds, method: str) -> Floats:
     """What a linear classifier says of each image, fitted on folds without its group."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
@@ -137,9 +148,9 @@ def draw(tables: Tables) -> list[Drawing]:
     """Each count beside the others."""
     figures = []
     for (part, quantity), some in tables["pairs"].groupby(["part", "quantity"], sort=False):
-        svg = drawings.rows_of(some, "condition", "value", null=0.0, label=f"{quantity}, beyond guessing")
+        svg = drawings.make_points(some, "condition", "value", null=0.0, label=f"{quantity}, beyond guessing")
         text = "By the number of pixels with the map among their largest (measured), and by others."
-        figures.append(Drawing(f"Told apart: {quantity}, {part}", text, svg, "pairs", half=True))
+        figures.append(Drawing(f"Discrimination: {quantity}, {part}", text, svg, "pairs", half=True))
     return figures
 
 

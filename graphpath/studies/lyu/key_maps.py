@@ -19,8 +19,15 @@ from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
 from graphpath.studies.conditions import AREA, MEASURED, RANDOM, SHUFFLED
 from graphpath.studies.lyu import KERNELS, PAPER
-from graphpath.studies.lyu.profiles import Floats, active_area, counted, diffused, largest, map_layers
-from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
+from graphpath.studies.lyu.profiles import (
+    Floats,
+    count_maps,
+    list_map_layers,
+    mark_largest,
+    read_active_area,
+    trace_diffusion,
+)
+from graphpath.studies.study import Claim, Drawing, Effects, Measurement, Study, Tables, make_frame
 from graphpath.tracing import key_maps
 
 if TYPE_CHECKING:
@@ -30,40 +37,42 @@ Keys = npt.NDArray[np.bool_]
 """(classes, channels): whether a map is key for a class."""
 
 
-def measure(bench: Bench) -> Measured:
+def measure(bench: Bench) -> Measurement:
     """Lift by layer: of pathways, of the classes' key maps dealt to other classes, and of the active area."""
     images = bench.images(bench.options["images"])
-    traced = diffused(bench, images)
-    layers = map_layers(traced)
-    pathways = counted(bench, traced, images)
-    area = active_area(bench, images, layers)
-    keys = key_sets(bench, layers, beside=len(images))
+    traced = trace_diffusion(bench, images)
+    layers = list_map_layers(traced)
+    pathways = count_maps(bench, traced, images)
+    area = read_active_area(bench, images, layers)
+    keys = find_key_maps(bench, layers, beside=len(images))
     found, chances = Effects(), []
     for layer in pathways.layers:
         name, labels = pathways.names[layer], images.labels
-        top = largest(area.of[layer], bench.options["top"]).astype(float)
-        own = lift(pathways.of[layer], keys[layer], labels)
-        dealt = bench.random("labels", layer).permutation(labels)
+        top = mark_largest(area.by_layer[layer], bench.options["top"]).astype(float)
+        own = lift(pathways.by_layer[layer], keys[layer], labels)
+        dealt = bench.random_generator("labels", layer).permutation(labels)
         found.add("lift", MEASURED, own, layer=layer, name=name)
         found.add("lift", AREA, lift(top, keys[layer], labels), layer=layer, name=name)
-        found.add("lift", SHUFFLED, lift(pathways.of[layer], keys[layer], dealt), layer=layer, name=name)
-        p = permuted(bench, pathways.of[layer], keys[layer], labels, own)
+        found.add(
+            "lift", SHUFFLED, lift(pathways.by_layer[layer], keys[layer], dealt), layer=layer, name=name
+        )
+        p = permutation_p(bench, pathways.by_layer[layer], keys[layer], labels, own)
         chances.append({"layer": layer, "name": name, "lift": own, "p": p})
-    return Measured(found.frame(), {"permutation": framed(chances)})
+    return Measurement(found.frame(), {"permutation": make_frame(chances)})
 
 
-def key_sets(bench: Bench, layers: pd.DataFrame, beside: int) -> Mapping[int, Keys]:
+def find_key_maps(bench: Bench, layers: pd.DataFrame, beside: int) -> Mapping[int, Keys]:
     """By layer, the key maps of every class, measured on images beside the traced ones."""
-    others = bench.rest(bench.options["held_out"], beside)
+    others = bench.other_images(bench.options["held_out"], beside)
     numbers = [int(layer) for layer in layers.layer]
 
     def look() -> pd.DataFrame:
-        def told(done: int, total: int) -> None:
-            bench.tell("looking for key maps", done, total)
+        def show(done: int, total: int) -> None:
+            bench.show_progress("looking for key maps", done, total)
 
-        return key_maps(bench.model, others, layers=numbers, device=bench.setting.device, progress=told)
+        return key_maps(bench.model, others, layers=numbers, device=bench.setting.device, progress=show)
 
-    frame = bench.once("key_maps", others, numbers, look)
+    frame = bench.make_once("key_maps", others, numbers, look)
     found = {}
     for layer, channels in zip(layers.layer, layers.channels, strict=True):
         keys = np.zeros((len(others.classes), int(channels)), bool)
@@ -85,9 +94,11 @@ def lift(counts: Floats, keys: Keys, labels: npt.NDArray[np.int32]) -> float:
     return float(hits.mean() / expected.mean()) if some.any() else float("nan")
 
 
-def permuted(bench: Bench, counts: Floats, keys: Keys, labels: npt.NDArray[np.int32], own: float) -> float:
+def permutation_p(
+    bench: Bench, counts: Floats, keys: Keys, labels: npt.NDArray[np.int32], own: float
+) -> float:
     """p: how often as many maps drawn at random for each class give at least this lift."""
-    random, rounds = bench.random("permutation", counts.shape[1]), bench.options["permutations"]
+    random, rounds = bench.random_generator("permutation", counts.shape[1]), bench.options["permutations"]
     drawn = [lift(counts, random.permuted(keys, axis=1), labels) for _ in range(rounds)]
     return float((1 + np.sum(np.asarray(drawn) >= own)) / (1 + rounds))
 
@@ -95,7 +106,7 @@ def permuted(bench: Bench, counts: Floats, keys: Keys, labels: npt.NDArray[np.in
 def draw(tables: Tables) -> list[Drawing]:
     """The permutation tests by layer."""
     table = tables["permutation"]
-    svg = drawings.lines_over(
+    svg = drawings.draw_lines_over(
         table, "layer", "part", "p", null=0.01, label="p of the permutation test, by layer"
     )
     text = (

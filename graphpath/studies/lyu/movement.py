@@ -27,18 +27,18 @@ from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
 from graphpath.studies.conditions import AREA, MEASURED, RANDOM
 from graphpath.studies.lyu import KERNELS, PAPER
-from graphpath.studies.lyu.occlusion import likeness
+from graphpath.studies.lyu.occlusion import profile_correlation
 from graphpath.studies.lyu.profiles import (
     Floats,
-    active_area,
-    counted,
-    diffused,
-    map_layers,
+    count_maps,
+    list_map_layers,
+    list_names,
     mean_known,
-    names,
+    read_active_area,
+    trace_diffusion,
 )
 from graphpath.studies.setting import room
-from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
+from graphpath.studies.study import Claim, Drawing, Effects, Measurement, Study, Tables, make_frame
 
 FOREGROUND = 0.1
 Masks = npt.NDArray[np.bool_]
@@ -62,35 +62,39 @@ class Scene:
     chosen: npt.NDArray[np.int64]
 
 
-def measure(bench: Bench) -> Measured:
+def measure(bench: Bench) -> Measurement:
     """How stable each layer is under movement, and whose pixels' pathways change."""
-    unmoved = staged(bench)
-    moved = shifted(bench, unmoved)
-    before, after = diffused(bench, unmoved.images), diffused(bench, moved.images)
-    layers = map_layers(before)
+    unmoved = stage_scenes(bench)
+    moved = shift_scenes(bench, unmoved)
+    before, after = trace_diffusion(bench, unmoved.images), trace_diffusion(bench, moved.images)
+    layers = list_map_layers(before)
     profiles = {
-        MEASURED: (counted(bench, before, unmoved.images), counted(bench, after, moved.images)),
-        AREA: tuple(active_area(bench, one.images, layers) for one in (unmoved, moved)),
+        MEASURED: (count_maps(bench, before, unmoved.images), count_maps(bench, after, moved.images)),
+        AREA: tuple(read_active_area(bench, one.images, layers) for one in (unmoved, moved)),
     }
     found, rows = Effects(), []
     for condition, (one, two) in profiles.items():
-        kept = likeness(one.take(moved.start), two)
+        kept = profile_correlation(one.select(moved.start), two)
         found.add("late over early", condition, mean_known(kept[max(kept)]) - mean_known(kept[min(kept)]))
         if condition == MEASURED:
-            rows = _told(kept, moved.distance, one.names)
-    changes = changed(bench, (before, unmoved), (after, moved))
-    first, *later = names(layers).items()
+            rows = _describe(kept, moved.distance, one.names)
+    changes = measure_changes(bench, (before, unmoved), (after, moved))
+    first, *later = list_names(layers).items()
     # There a pixel's pathways depend on the pixel alone (and, at the very border, on where it is cut off).
     found.leave_out("mover over still", *first)
     for layer, name in later:
         difference = changes[MOVER][layer] - changes[STILL][layer]
         found.add("mover over still", MEASURED, difference, layer=layer, name=name)
-    return Measured(
-        found.frame(), {"stability": framed(rows), "changes": framed(_whose(changes, names(layers)))}
+    return Measurement(
+        found.frame(),
+        {
+            "stability": make_frame(rows),
+            "changes": make_frame(_describe_objects(changes, list_names(layers))),
+        },
     )
 
 
-def staged(bench: Bench) -> Scene:
+def stage_scenes(bench: Bench) -> Scene:
     """Canvases of test objects, both in the middle of their halves. Raises StudyError for other images."""
     test = bench.setting.images()
     if not isinstance(test, ComposedImages):
@@ -100,7 +104,7 @@ def staged(bench: Bench) -> Scene:
     top, spare = (test.shape[1] - test.objects.shape[1]) // 2, (half - test.objects.shape[2]) // 2
     left = np.where(test.where.find_leftmost(), spare, half + spare)
     middle = Placement(test.where.canvas, test.where.source, np.full_like(left, top), left)
-    pixels, mover, still = _painted(test, middle, chosen)
+    pixels, mover, still = _paint(test, middle, chosen)
     images = TensorImages(
         pixels,
         test.labels[chosen],
@@ -113,29 +117,29 @@ def staged(bench: Bench) -> Scene:
     return Scene(images, mover, still, none, np.arange(len(chosen)), middle, chosen)
 
 
-def shifted(bench: Bench, unmoved: Scene) -> Scene:
+def shift_scenes(bench: Bench, unmoved: Scene) -> Scene:
     """Every canvas with the mover moved by each distance, up, down, left or right as drawn for it."""
     test, chosen = bench.setting.images(), unmoved.chosen
     assert isinstance(test, ComposedImages)
     most = room(test.objects.shape)
     steps = np.unique(np.linspace(1, most, min(int(bench.options["steps"]), most)).round().astype(np.int64))
-    direction = bench.random("direction").integers(0, 4, len(chosen))
+    direction = bench.random_generator("direction").integers(0, 4, len(chosen))
     parts, details = [], []
     for step in steps:
         down, right = (np.choose(direction, choice) * step for choice in ([-1, 1, 0, 0], [0, 0, -1, 1]))
-        parts.append(_painted(test, _moved(unmoved, len(test), down, right), chosen))
+        parts.append(_paint(test, _move(unmoved, len(test), down, right), chosen))
         details += [
             {"down": int(d), "right": int(r), "of": int(s)}
             for d, r, s in zip(down, right, unmoved.images.rows()["sample"].to_pylist(), strict=True)
         ]
     again = np.tile(np.arange(len(chosen)), len(steps))
     pixels = torch.cat([part[0] for part in parts])
-    images = bench.derived(pixels, unmoved.images, again, "shifted", details)
+    images = bench.derive(pixels, unmoved.images, again, "shifted", details)
     mover, still = (np.concatenate([part[place] for part in parts]) for place in (1, 2))
     return Scene(images, mover, still, np.repeat(steps, len(chosen)), again, unmoved.where, chosen)
 
 
-def _moved(
+def _move(
     scene: Scene, canvases: int, down: npt.NDArray[np.int64], right: npt.NDArray[np.int64]
 ) -> Placement:
     """Where objects are once the mover of each chosen canvas has moved by its own whole pixels."""
@@ -145,7 +149,7 @@ def _moved(
     return Placement(where.canvas, where.source, top, left)
 
 
-def _painted(
+def _paint(
     test: ComposedImages, where: Placement, chosen: npt.NDArray[np.int64]
 ) -> tuple[torch.Tensor, Masks, Masks]:
     """The canvases ``chosen`` of ``test`` with their objects at ``where``, and each object's foreground."""
@@ -158,7 +162,7 @@ def _painted(
     return test.paint(where, chosen), mover, still
 
 
-def changed(
+def measure_changes(
     bench: Bench, before: tuple[Trace, Scene], after: tuple[Trace, Scene]
 ) -> dict[str, dict[int, float]]:
     """By object and layer, the mean change of a map's portion among the object's own pixels."""
@@ -179,7 +183,7 @@ def changed(
     return found
 
 
-def _told(
+def _describe(
     kept: dict[int, Floats], distance: npt.NDArray[np.int64], names: Mapping[int, str]
 ) -> list[dict[str, object]]:
     return [
@@ -194,7 +198,7 @@ def _told(
     ]
 
 
-def _whose(changes: dict[str, dict[int, float]], names: dict[int, str]) -> list[dict[str, object]]:
+def _describe_objects(changes: dict[str, dict[int, float]], names: dict[int, str]) -> list[dict[str, object]]:
     return [
         {"layer": layer, "name": names[layer], "whose": whose, "change": value}
         for whose, by_layer in changes.items()
@@ -206,13 +210,13 @@ def draw(tables: Tables) -> list[Drawing]:
     """Stability over distance, and whose pathways change."""
     figures = []
     for part, some in tables["stability"].groupby("part", sort=False):
-        svg = drawings.lines_over(
+        svg = drawings.draw_lines_over(
             some, "distance", "name", "kept", label="likeness to the unmoved, by pixels"
         )
         text = "Spearman's correlation of profiles, moved and unmoved, by layer."
         figures.append(Drawing(f"What stays when an object moves, {part}", text, svg, "stability", half=True))
     for part, some in tables["changes"].groupby("part", sort=False):
-        svg = drawings.lines_over(
+        svg = drawings.draw_lines_over(
             some, "layer", "whose", "change", label="change of a map's portion, by layer"
         )
         text = "Mean absolute change of the portion of an object's own pixels that cross a map."

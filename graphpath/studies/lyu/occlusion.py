@@ -21,68 +21,68 @@ from graphpath.studies.lyu import KERNELS, PAPER
 from graphpath.studies.lyu.profiles import (
     Floats,
     Profiles,
-    active_area,
-    counted,
-    diffused,
-    map_layers,
+    count_maps,
+    list_map_layers,
     mean_known,
-    paired,
+    paired_spearman,
+    read_active_area,
+    trace_diffusion,
 )
-from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables, framed
+from graphpath.studies.study import Claim, Drawing, Effects, Measurement, Study, Tables, make_frame
 
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 Right = npt.NDArray[np.bool_]
 
 
-def measure(bench: Bench) -> Measured:
+def measure(bench: Bench) -> Measurement:
     """What is kept of the whole objects' profiles, by layer, share hidden and answer."""
-    whole = known(bench, bench.images(bench.options["images"]))
-    images, share = occluded(bench, whole)
+    whole = mark_known(bench, bench.images(bench.options["images"]))
+    images, share = occlude(bench, whole)
     again = np.tile(np.arange(len(whole)), len(SHARES))
-    traced = diffused(bench, whole)
-    layers = map_layers(traced)
-    before = {MEASURED: counted(bench, traced, whole), AREA: active_area(bench, whole, layers)}
+    traced = trace_diffusion(bench, whole)
+    layers = list_map_layers(traced)
+    before = {MEASURED: count_maps(bench, traced, whole), AREA: read_active_area(bench, whole, layers)}
     after = {
-        MEASURED: counted(bench, diffused(bench, images), images),
-        AREA: active_area(bench, images, layers),
+        MEASURED: count_maps(bench, trace_diffusion(bench, images), images),
+        AREA: read_active_area(bench, images, layers),
     }
-    right = bench.predicted(images) == images.labels
+    right = bench.predict(images) == images.labels
     found, rows = Effects(), []
     for condition in (MEASURED, AREA):
-        kept = likeness(before[condition].take(again), after[condition])
+        kept = profile_correlation(before[condition].select(again), after[condition])
         late, early = kept[max(kept)], kept[min(kept)]
-        found.add("kept by the right", condition, advantage(late, right, share))
+        found.add("kept by the right", condition, measure_advantage(late, right, share))
         found.add("late over early", condition, mean_known(late) - mean_known(early))
         if condition == MEASURED:
-            dealt = dealt_within(bench, right, share)
-            found.add("kept by the right", SHUFFLED, advantage(late, dealt, share))
-            rows = _told(kept, right, share, before[MEASURED])
-    return Measured(found.frame(), {"kept": framed(rows)})
+            dealt = permute_within(bench, right, share)
+            found.add("kept by the right", SHUFFLED, measure_advantage(late, dealt, share))
+            rows = _describe(kept, right, share, before[MEASURED])
+    return Measurement(found.frame(), {"kept": make_frame(rows)})
 
 
-def known(bench: Bench, images: BaseImages) -> BaseImages:
+def mark_known(bench: Bench, images: BaseImages) -> BaseImages:
     """The images that a trained network classifies as labelled; of a random network, all."""
-    right = bench.predicted(images) == images.labels
+    right = bench.predict(images) == images.labels
     return images.subset(np.flatnonzero(right)) if right.mean() > 0.5 else images
 
 
-def occluded(bench: Bench, whole: BaseImages) -> tuple[BaseImages, Floats]:
+def occlude(bench: Bench, whole: BaseImages) -> tuple[BaseImages, Floats]:
     """Every image with each of ``SHARES`` hidden, and which share: those of the first share first."""
     pixels = whole.batch(0, len(whole))
     parts, details = [], []
     for share in SHARES:
         hidden = pixels.clone()
-        boxes = rectangles(bench.random("box", share), len(whole), whole.shape[1:], share)
+        boxes = draw_rectangles(bench.random_generator("box", share), len(whole), whole.shape[1:], share)
         for image, (top, left, height, width) in zip(hidden, boxes, strict=True):
             image[:, top : top + height, left : left + width] = 0
         parts.append(hidden)
         details += [{"occluded": share, "box": [int(v) for v in box]} for box in boxes]
     which = np.tile(np.arange(len(whole)), len(SHARES))
-    made = bench.derived(torch.cat(parts), whole, which, "occluded", details)
+    made = bench.derive(torch.cat(parts), whole, which, "occluded", details)
     return made, np.repeat(np.asarray(SHARES), len(whole))
 
 
-def rectangles(
+def draw_rectangles(
     random: np.random.Generator, count: int, shape: tuple[int, ...], share: float
 ) -> npt.NDArray[np.int64]:
     """(count, 4): top, left, height and width of rectangles that cover about ``share`` of an image each."""
@@ -95,12 +95,12 @@ def rectangles(
     return np.stack([top, left, tall.astype(int), wide.astype(int)], axis=1)
 
 
-def likeness(one: Profiles, two: Profiles) -> dict[int, Floats]:
+def profile_correlation(one: Profiles, two: Profiles) -> dict[int, Floats]:
     """By layer, Spearman's correlation of each image's two profiles."""
-    return {layer: paired(one.of[layer], two.of[layer]) for layer in one.layers}
+    return {layer: paired_spearman(one.by_layer[layer], two.by_layer[layer]) for layer in one.layers}
 
 
-def advantage(kept: Floats, right: Right, share: Floats) -> float:
+def measure_advantage(kept: Floats, right: Right, share: Floats) -> float:
     """How much more the right ones keep than the wrong ones, equally much being hidden.
 
     Differences at each share are weighted by n1 n2 / (n1 + n2); NaN where no share has both.
@@ -115,15 +115,15 @@ def advantage(kept: Floats, right: Right, share: Floats) -> float:
     return total / weights if weights else float("nan")
 
 
-def dealt_within(bench: Bench, right: Right, share: Floats) -> Right:
+def permute_within(bench: Bench, right: Right, share: Floats) -> Right:
     """``right`` dealt anew among the images of which equally much is hidden."""
-    random, dealt = bench.random("right"), right.copy()
+    random, dealt = bench.random_generator("right"), right.copy()
     for at in np.unique(share):
         dealt[share == at] = random.permutation(right[share == at])
     return dealt
 
 
-def _told(
+def _describe(
     kept: dict[int, Floats], right: Right, share: Floats, profiles: Profiles
 ) -> list[dict[str, object]]:
     return [
@@ -148,13 +148,13 @@ def draw(tables: Tables) -> list[Drawing]:
     figures = []
     for part, some in tables["kept"].groupby("part", sort=False):
         ends = some[some.layer.isin([some.layer.min(), some.layer.max()])].dropna(subset=["kept"])
-        svg = drawings.lines_over(
+        svg = drawings.draw_lines_over(
             ends, "hidden", "line", "kept", label="likeness to the whole, by share hidden"
         )
         text = "Of images that are still classified as labelled (right) and no longer (wrong)."
         figures.append(Drawing(f"What is left of the pathways, {part}", text, svg, "kept", half=True))
     table = tables["kept"].assign(line="accuracy")
-    svg = drawings.lines_over(table, "hidden", "line", "accuracy", label="accuracy, by share hidden")
+    svg = drawings.draw_lines_over(table, "hidden", "line", "accuracy", label="accuracy, by share hidden")
     figures.append(Drawing("What is still recognised", "Test images, as labelled.", svg, "kept", half=True))
     return figures
 

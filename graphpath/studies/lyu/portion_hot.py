@@ -20,46 +20,52 @@ from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
 from graphpath.studies.conditions import AREA, MEASURED, RANDOM, SHUFFLED
 from graphpath.studies.lyu import KERNELS, PAPER
-from graphpath.studies.lyu.profiles import Floats, active_area, diffused, map_layers, plain
-from graphpath.studies.study import Claim, Drawing, Effects, Measured, Study, Tables
+from graphpath.studies.lyu.profiles import (
+    Floats,
+    list_map_layers,
+    read_activations,
+    read_active_area,
+    trace_diffusion,
+)
+from graphpath.studies.study import Claim, Drawing, Effects, Measurement, Study, Tables
 
 PIXELS, ACTIVATIONS, SHARES = "raw pixels", "plain activations", "shares, not binary"
 Labels = npt.NDArray[np.int32]
 
 
-def measure(bench: Bench) -> Measured:
+def measure(bench: Bench) -> Measurement:
     """How well each representation tells categories, less what guessing would."""
     images = bench.images(bench.options["images"])
-    traced = diffused(bench, images)
+    traced = trace_diffusion(bench, images)
     vectors = {
-        name: (values, images.labels) for name, values in representations(bench, images, traced).items()
+        name: (values, images.labels) for name, values in make_representations(bench, images, traced).items()
     }
-    dealt = bench.random("labels").permutation(images.labels)
+    dealt = bench.random_generator("labels").permutation(images.labels)
     vectors[SHUFFLED] = (vectors[MEASURED][0], dealt)
     found, chance = Effects(), 1 / len(np.unique(images.labels))
     for condition, (values, labels) in vectors.items():
-        for name, share in told(values, labels, bench).items():
+        for name, share in classifier_accuracies(values, labels, bench).items():
             found.add(name, condition, share - chance)
         found.add("silhouette", condition, silhouette(values, labels))
     frame = found.frame()
-    return Measured(frame, {"representations": frame.drop(columns=["layer", "name"])})
+    return Measurement(frame, {"representations": frame.drop(columns=["layer", "name"])})
 
 
-def representations(bench: Bench, images: BaseImages, traced: Trace) -> Mapping[str, Floats]:
+def make_representations(bench: Bench, images: BaseImages, traced: Trace) -> Mapping[str, Floats]:
     """By name, a row for each image."""
-    layers = map_layers(traced)
+    layers = list_map_layers(traced)
     hot = bench.analyse(portion_hot, traced)
     shares = hot.reindex(images.rows()["sample"].to_numpy()).fillna(0.0).to_numpy(float)
     return {
         MEASURED: (shares >= bench.options["portion"]).astype(float),
         SHARES: shares,
-        AREA: active_area(bench, images, layers).joined(),
-        ACTIVATIONS: plain(bench, images, layers, lambda maps: maps.mean(2)).joined(),
+        AREA: read_active_area(bench, images, layers).join(),
+        ACTIVATIONS: read_activations(bench, images, layers, lambda maps: maps.mean(2)).join(),
         PIXELS: images.batch(0, len(images)).flatten(1).double().numpy(),
     }
 
 
-def told(values: Floats, labels: Labels, bench: Bench) -> Mapping[str, float]:
+def classifier_accuracies(values: Floats, labels: Labels, bench: Bench) -> Mapping[str, float]:
     """The shares of images that two simple classifiers tell right, each on images that they have not seen."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_score
@@ -91,7 +97,7 @@ def draw(tables: Tables) -> list[Drawing]:
     table, figures = tables["representations"], []
     for (part, quantity), some in table.groupby(["part", "quantity"], sort=False):
         beyond = "" if quantity == "silhouette" else ": accuracy beyond guessing"
-        svg = drawings.rows_of(some, "condition", "value", null=0.0, label=f"{quantity}{beyond}")
+        svg = drawings.make_points(some, "condition", "value", null=0.0, label=f"{quantity}{beyond}")
         text = "Of the portion-hot vector (measured) and of other representations of the same images."
         figures.append(Drawing(f"{quantity}, {part}", text, svg, "representations", half=True))
     return figures

@@ -15,7 +15,7 @@ from graphpath.data import BaseImages
 from graphpath.network import Pass, take_apart
 from graphpath.network.lowering import evaluating
 from graphpath.record import Trace
-from graphpath.report.captions import layer_name
+from graphpath.report.captions import name_layer
 from graphpath.studies.bench import Bench
 
 if TYPE_CHECKING:
@@ -31,38 +31,38 @@ EDGES = 200
 class Profiles:
     """A value for each image and feature map: ``of[layer]`` is (images, channels), in the images' order."""
 
-    of: Mapping[int, Floats]
+    by_layer: Mapping[int, Floats]
     names: Mapping[int, str]
 
     @cached_property
     def layers(self) -> list[int]:
-        return sorted(self.of)
+        return sorted(self.by_layer)
 
-    def take(self, rows: Sequence[int] | np.ndarray) -> Profiles:
+    def select(self, rows: Sequence[int] | np.ndarray) -> Profiles:
         """Those of some images."""
-        return Profiles({layer: values[rows] for layer, values in self.of.items()}, self.names)
+        return Profiles({layer: values[rows] for layer, values in self.by_layer.items()}, self.names)
 
-    def joined(self) -> Floats:
+    def join(self) -> Floats:
         """All layers side by side, each image's values in a layer divided by their sum there."""
-        return np.concatenate([shares(self.of[layer]) for layer in self.layers], axis=1)
+        return np.concatenate([normalise_rows(self.by_layer[layer]) for layer in self.layers], axis=1)
 
 
-def diffused(bench: Bench, images: BaseImages, **options: Any) -> Trace:
+def trace_diffusion(bench: Bench, images: BaseImages, **options: Any) -> Trace:
     """The diffusion pathways of images, by the kernel that is the unit's part."""
     given = {"kernel": bench.part, "top": bench.options["top"], **options}
     return bench.trace(images, method="diffusion", routes=0, max_edges=EDGES, per_layer=EDGES, **given)
 
 
-def counted(bench: Bench, traced: Trace, images: BaseImages) -> Profiles:
+def count_maps(bench: Bench, traced: Trace, images: BaseImages) -> Profiles:
     """T(l, c): how many of an image's pixels have the map among their largest in its layer.
 
     By the query ``pathways/counts``.
     """
     frame = bench.ask("pathways/counts", run=traced.id, by="sample")
-    return spread(frame, "pixels", images, map_layers(traced))
+    return spread_counts(frame, "pixels", images, list_map_layers(traced))
 
 
-def spread(frame: pd.DataFrame, column: str, images: BaseImages, layers: pd.DataFrame) -> Profiles:
+def spread_counts(frame: pd.DataFrame, column: str, images: BaseImages, layers: pd.DataFrame) -> Profiles:
     """A column of counts by sample as profiles, 0 where there is no row."""
     samples = images.rows()["sample"].to_numpy()
     order = np.argsort(samples)
@@ -72,10 +72,10 @@ def spread(frame: pd.DataFrame, column: str, images: BaseImages, layers: pd.Data
         found[int(layer)] = np.zeros((len(samples), int(channels)))
         here = (frame.layer == layer).to_numpy()
         found[int(layer)][place[here], frame.channel.to_numpy()[here]] = frame[column].to_numpy()[here]
-    return Profiles(found, names(layers))
+    return Profiles(found, list_names(layers))
 
 
-def map_layers(traced: Trace) -> pd.DataFrame:
+def list_map_layers(traced: Trace) -> pd.DataFrame:
     """The layers of feature maps that pixels are diffused to, the input left out."""
     frame = traced.layers().to_table().to_pandas()
     maps = frame[(frame.layer > 0) & ((frame.height > 1) | (frame.width > 1))]
@@ -83,14 +83,14 @@ def map_layers(traced: Trace) -> pd.DataFrame:
     return chosen
 
 
-def names(layers: pd.DataFrame) -> dict[int, str]:
+def list_names(layers: pd.DataFrame) -> dict[int, str]:
     """Captions by layer."""
-    told = zip(layers.layer, layers["name"], layers.kind, strict=True)
-    return {int(layer): layer_name(str(name), str(kind)) for layer, name, kind in told}
+    rows = zip(layers.layer, layers["name"], layers.kind, strict=True)
+    return {int(layer): name_layer(str(name), str(kind)) for layer, name, kind in rows}
 
 
 @torch.no_grad()
-def plain(
+def read_activations(
     bench: Bench, images: BaseImages, layers: pd.DataFrame, value: Callable[[torch.Tensor], torch.Tensor]
 ) -> Profiles:
     """A value of every feature map's plain activations: ``value`` takes (N, C, H * W) and gives (N, C)."""
@@ -105,15 +105,15 @@ def plain(
                 site = network.sites[layer]
                 maps = run.output(site).unflatten(1, (site.shape[0], -1))
                 found.append(value(maps).double().cpu().numpy())
-    return Profiles({layer: np.concatenate(found) for layer, found in parts.items()}, names(layers))
+    return Profiles({layer: np.concatenate(found) for layer, found in parts.items()}, list_names(layers))
 
 
-def active_area(bench: Bench, images: BaseImages, layers: pd.DataFrame) -> Profiles:
+def read_active_area(bench: Bench, images: BaseImages, layers: pd.DataFrame) -> Profiles:
     """How much of every feature map is not zero: the baseline of all these studies."""
-    return plain(bench, images, layers, lambda maps: (maps != 0).float().mean(2))
+    return read_activations(bench, images, layers, lambda maps: (maps != 0).float().mean(2))
 
 
-def shares(values: Floats) -> Floats:
+def normalise_rows(values: Floats) -> Floats:
     """Rows divided by their sums; a row of zeros stays."""
     sums = values.sum(1, keepdims=True)
     none = np.zeros_like(values, dtype=float)
@@ -127,7 +127,7 @@ def mean_known(values: Floats) -> float:
     return float(known.mean()) if len(known) else float("nan")
 
 
-def largest(values: Floats, count: int) -> npt.NDArray[np.bool_]:
+def mark_largest(values: Floats, count: int) -> npt.NDArray[np.bool_]:
     """Which are the ``count`` largest of each row, ties to the lower channel; zeros never count."""
     order = np.argsort(-values, axis=1, kind="stable")[:, :count]
     chosen = np.zeros(values.shape, bool)
@@ -135,7 +135,7 @@ def largest(values: Floats, count: int) -> npt.NDArray[np.bool_]:
     return chosen & (values > 0)
 
 
-def paired(one: Floats, two: Floats) -> Floats:
+def paired_spearman(one: Floats, two: Floats) -> Floats:
     """Spearman's correlation of each row of ``one`` with that of ``two``; NaN for a row of one value."""
     from scipy import stats
 
