@@ -13,8 +13,8 @@ from torch import nn
 
 from graphpath.errors import ModelError
 from graphpath.models.architectures import build
-from graphpath.models.loaded import LoadedModel, weights_digest
-from graphpath.models.tensors import MARK, check_sums, load_state, load_tensors
+from graphpath.models.loaded import LoadedModel, state_digest, weights_digest
+from graphpath.models.tensors import DIGEST, MARK, check_digest, check_sums, load_state, load_tensors
 from graphpath.record.files import write_atomically
 
 VERSION = 1
@@ -22,10 +22,15 @@ _KEYS = ("architecture", "arguments", "classes", "shape", "scheme", "state_dict"
 
 
 def save_checkpoint(path: str | Path, contents: Mapping[str, object]) -> Path:
-    """Write ``contents`` whole: to a temporary name beside ``path``, then renamed. Returns the path."""
+    """Write ``contents`` whole: to a temporary name beside ``path``, then renamed. Returns the path.
+
+    The digest of its weights is written with them. It is looked at wherever they are read.
+    """
     target = Path(path)
     check_writable(target)
-    write_atomically(target, lambda temporary: _save(temporary, {MARK: VERSION, **contents}))
+    state = contents.get("state_dict")
+    digest = {DIGEST: state_digest(state)} if isinstance(state, Mapping) else {}
+    write_atomically(target, lambda temporary: _save(temporary, {MARK: VERSION, **digest, **contents}))
     return target
 
 
@@ -71,6 +76,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise ModelError(
             f"{path}: the checkpoint's {wrong[0]} is a {found}, expected {expected}; train it again"
         )
+    check_digest(contents, contents["state_dict"], path)
     _check_agreement(contents, path)
     return contents
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,8 +78,13 @@ class LoadedModel:
 
 def weights_digest(module: nn.Module) -> str:
     """sha256 over the state dict in its order: names, dtypes, shapes and bytes. Device does not matter."""
+    return state_digest(module.state_dict())
+
+
+def state_digest(tensors: Mapping[str, object]) -> str:
+    """What ``weights_digest`` says of the module that has this state dict."""
     state = hashlib.sha256()
-    for name, value in module.state_dict().items():
+    for name, value in tensors.items():
         # Tensors only: extra state of another kind has no agreed bytes.
         if not isinstance(value, torch.Tensor):
             continue

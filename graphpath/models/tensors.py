@@ -16,9 +16,13 @@ import torch
 from torch import nn
 
 from graphpath.errors import ModelError
+from graphpath.models.loaded import state_digest
 
 MARK = "graphpath.checkpoint"
 """The key by which a checkpoint of ``graphpath train`` is known."""
+
+DIGEST = "sha256"
+"""The key of such a checkpoint under which the digest of its weights is; older ones have none."""
 
 WRAPPINGS = ("state_dict", "model_state_dict", "model_state", "model")
 """Keys under which training programs keep a state dict beside an optimiser's and such."""
@@ -63,13 +67,18 @@ def load_tensors(path: str | Path) -> dict[str, Any]:
 def state_of(path: str | Path) -> dict[str, torch.Tensor]:
     """The state dict in a file of weights, without the wrapping of training programs.
 
-    Raises ModelError where there is none.
+    Raises ModelError where there is none, or where the file is damaged: torch.save writes a checksum of each
+    part, and ``graphpath train`` a digest of all weights.
     """
-    contents = load_tensors(path)
+    whole = contents = load_tensors(path)
+    if zipfile.is_zipfile(path):
+        check_sums(path)
     for key in WRAPPINGS if MARK not in contents else ("state_dict",):
         if isinstance(inner := contents.get(key), dict) and inner:
             contents = inner
             break
+    if MARK in whole:
+        check_digest(whole, contents, path)
     for prefix in PREFIXES:
         if contents and all(str(name).startswith(prefix) for name in contents):
             contents = {name.removeprefix(prefix): value for name, value in contents.items()}
@@ -145,15 +154,26 @@ _NO_ZIP = (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, Runtim
 def check_sums(path: str | Path) -> None:
     """Hold every part of a file of torch.save against its CRC-32, which torch itself does not.
 
-    Raises ModelError where one differs, so that damage is not taken for weights.
+    A file that was saved without checksums (``torch.serialization.set_crc32_options(False)``) passes. Raises
+    ModelError where one differs, so that damage is not taken for weights.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
+            saved = any(part.CRC for part in archive.infolist())
+            damaged = archive.testzip() if saved else None
     except (*_NO_ZIP, OSError) as error:
         raise ModelError(f"{path}: damaged ({error}); restore it, or train it again") from error
     if damaged is not None:
         raise ModelError(f"{path}: damaged in {damaged}, by its checksum; restore it, or train it again")
+
+
+def check_digest(contents: Mapping[str, Any], state: Mapping[str, object], path: str | Path) -> None:
+    """Hold the weights of a checkpoint against its digest, where it has one. Raises ModelError."""
+    if contents.get(DIGEST, found := state_digest(state)) != found:
+        raise ModelError(
+            f"{path}: damaged, its weights are not those that were saved (by their SHA-256); restore it, or "
+            "train it again"
+        )
 
 
 def _pickled(file: Path, start: bytes) -> str | None:
