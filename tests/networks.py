@@ -32,7 +32,9 @@ SIDES = {"inception_v3": 75}
 """Images of SIDE by SIDE pixels, or the least that a network takes."""
 WITHOUT_DRAWING = {"init_weights": False, "aux_logits": False}
 OPTIONS: dict[str, dict[str, Any]] = {"googlenet": WITHOUT_DRAWING, "inception_v3": WITHOUT_DRAWING}
-HEAD = "| network | sites | neurons | edges of an effective path | laws off by |\n|---|---:|---:|---:|---:|\n"
+HEAD = (
+    "| network | layers | neurons | edges of an effective path | largest error |\n|---|---:|---:|---:|---:|\n"
+)
 
 
 @cache
