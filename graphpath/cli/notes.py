@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 from graphpath.cli.say import say
 
-if TYPE_CHECKING:
-    from graphpath.data.base import BaseImages
 
-_opened: ContextVar[tuple[BaseImages, ...]] = ContextVar("opened", default=())
+class Noted(Protocol):
+    """What has something to say of the images that it reads."""
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...
 
 
-def heed(images: BaseImages) -> BaseImages:
+Read = TypeVar("Read", bound=Noted)
+_opened: ContextVar[tuple[Noted, ...]] = ContextVar("opened", default=())
+
+
+def heed(images: Read) -> Read:
     """``images``, whose notes are told at the end."""
     _opened.set((*_opened.get(), images))
     return images

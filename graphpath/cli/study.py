@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from graphpath.cli import arguments as a
+from graphpath.cli.notes import heed
 from graphpath.cli.output import show_table
 from graphpath.cli.progress import bar
 from graphpath.cli.say import say
@@ -40,6 +41,7 @@ def command(
         typer.Option("--option", metavar="NAME=VALUE", help="An option of the study, such as images=50."),
     ] = None,
     device: a.Device = "cpu",
+    exif: a.Exif = False,
 ) -> None:
     """Repeat published experiments: trace, load, ask, and say of every claim whether it holds here."""
     from graphpath.studies import STUDIES, Setting, find
@@ -52,7 +54,7 @@ def command(
         raise StudyError("Which study? graphpath study --list shows them all, --all runs them.")
     given = tuple(model or ())
     count = len(given) or seeds
-    setting = Setting(out, data, root, tuple(range(count)), given, device=device)
+    setting = heed(Setting(out, data, root, tuple(range(count)), given, device=device, exif=exif))
     _run(
         chosen,
         setting,

@@ -41,6 +41,10 @@ class EncodedImages(BaseImages):
         channels_, height, width = first.shape
         super().__init__(dataset, layout.split, layout.classes, (channels_, height, width))
 
+    def note_in(self, notes: Notes) -> None:
+        """Say what is met among ``notes``, those of several sets together."""
+        self._met = notes
+
     @abstractmethod
     def _read_bytes(self, position: int) -> bytes:
         """The encoded image; ``DataError`` where it cannot be read."""

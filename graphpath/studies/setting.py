@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -11,6 +11,8 @@ from torch import nn
 
 from graphpath.data import BaseImages, open_images
 from graphpath.data.composed import ComposedImages, compose
+from graphpath.data.files import EncodedImages
+from graphpath.data.notes import Notes
 from graphpath.errors import StudyError
 from graphpath.ids import digest
 from graphpath.models import (
@@ -45,6 +47,10 @@ class Setting:
     device: str = "cpu"
     pairs: bool = False
     """Whether images are two objects on a canvas, labelled by the left one (:meth:`compose_pairs`)."""
+    exif: bool = False
+    """Whether images are turned as their EXIF orientation says."""
+    met: Notes = field(default_factory=Notes, compare=False, repr=False)
+    """What was met in all images that were read."""
 
     def __post_init__(self) -> None:
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
@@ -53,6 +59,11 @@ class Setting:
             raise StudyError(
                 f"{len(self.models)} networks for {len(self.seeds)} seeds: give as many networks as seeds."
             )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about the images read so far, one a kind."""
+        return self.met.sentences()
 
     @property
     def folder(self) -> Path:
@@ -71,7 +82,17 @@ class Setting:
         canvas, channels = self._read_shape()
         size = halve_canvas(canvas) if self.pairs and canvas else canvas
         most = None if self.pairs else limit
-        found = open_images(self.data, root=self.root, split=split, limit=most, size=size, channels=channels)
+        found = open_images(
+            self.data,
+            root=self.root,
+            split=split,
+            limit=most,
+            size=size,
+            channels=channels,
+            exif=self.exif,
+        )
+        if isinstance(found, EncodedImages):
+            found.note_in(self.met)
         found = compose_canvases(found, limit or self.train_images, canvas) if self.pairs else found
         if not len(found) or found.labels.min() < 0:
             raise StudyError(f"{self.data}: a study needs images that all have a class.")
@@ -99,7 +120,7 @@ class Setting:
         made = f"cnn of {', '.join(map(str, self.widths))} feature maps, trained here"
         pairs = " on images in pairs" if self.pairs else ""
         return {
-            "data": Path(self.data).name,
+            "data": Path(self.data).name + (", turned by EXIF" if self.exif else ""),
             "network": (self._list_given_names() or made) + pairs,
             "seeds": len(self.seeds),
             "on": ", ".join(filter(None, [Path(self.data).name.split(".")[0], self._list_given_names()])),
@@ -112,6 +133,7 @@ class Setting:
         """The words of the command line that give this setting."""
         words = ["--data", self.data, "--out", str(self.out)]
         words += [] if self.root is None else ["--root", str(self.root)]
+        words += ["--exif"] if self.exif else []
         words += [word for model in self.models for word in ("--model", model)]
         return words if self.models else [*words, "--seeds", str(len(self.seeds))]
 
@@ -125,7 +147,8 @@ class Setting:
         return load_model(self.models[self.seeds.index(seed)], device=self.device)
 
     def _locate_checkpoint(self, seed: int) -> Path:
-        key = digest(self.widths, self.train_images)[:8]
+        turned = ("exif",) if self.exif else ()
+        key = digest(self.widths, self.train_images, *turned)[:8]
         return self.folder / "networks" / f"cnn-{key}-seed{seed}.pt"
 
     def _load_trained(self, seed: int, progress: Progress | None) -> LoadedModel:
