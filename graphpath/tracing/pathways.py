@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any
 
@@ -23,8 +23,8 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Edges:
-    """Kept edges of a batch by image and rank, as columns (E,): ends are numbers within the network."""
+class EdgeColumns:
+    """Edges of a batch, ordered by image, as columns (E,): ends are numbers within the network."""
 
     sample: Ints
     source: Ints
@@ -32,6 +32,12 @@ class Edges:
     layer: Ints
     flow: Floats
     score: Floats
+
+
+@dataclass(frozen=True)
+class Edges(EdgeColumns):
+    """Kept edges, in each image by rank (from 1, the strongest)."""
+
     rank: Ints
 
 
@@ -75,37 +81,22 @@ def pathways(batch: Batch, selection: Selection, max_edges: int | None, routes: 
         for from_constants in ((False, True) if selection.from_constants else (False,))
     ]
     found = largest(batch, parts, reached[0], routes, selection.ends, selection.first)
-    columns = _Columns.of(batch, selection, score, reached)
+    columns = _Selected.of(batch, selection, score, reached)
     place, rank = _within_budget(batch, columns, max_edges, selection.ends or batch.ends)
-    edges = Edges(
-        columns.sample[place],
-        columns.source[place],
-        columns.target[place],
-        columns.layer[place],
-        columns.flow[place],
-        columns.score[place],
-        rank,
-    )
     balance = _balance(batch, selection, columns, place)
-    return Pathways(edges, balance, found, selection.sparsity.double().cpu().numpy())
+    return Pathways(columns.kept(place, rank), balance, found, selection.sparsity.double().cpu().numpy())
 
 
 @dataclass(frozen=True)
-class _Columns:
-    """All selected edges of a batch, ordered by image."""
+class _Selected(EdgeColumns):
+    """All selected edges, with the kinds of routes that they are on."""
 
-    sample: Ints
-    source: Ints
-    target: Ints
-    layer: Ints
-    flow: Floats
-    score: Floats
     kinds: tuple[Kind, ...]
 
     @classmethod
     def of(
         cls, batch: Batch, selection: Selection, score: list[torch.Tensor], reached: Sequence[Strengths]
-    ) -> _Columns:
+    ) -> _Selected:
         blocks = selection.blocks
         sample = _joined([block.sample for block in blocks])
         order = np.argsort(sample.astype(np.int32), kind="stable")
@@ -120,6 +111,10 @@ class _Columns:
             tuple(_kind(batch, selection, one, order) for one in reached),
         )
 
+    def kept(self, place: Ints, rank: Ints) -> Edges:
+        """The edges at these places, with their ranks."""
+        return Edges(*(getattr(self, column.name)[place] for column in fields(EdgeColumns)), rank)
+
 
 def _kind(batch: Batch, selection: Selection, reached: Strengths, order: Ints) -> Kind:
     """The edges by routes of one kind, in this order."""
@@ -128,7 +123,7 @@ def _kind(batch: Batch, selection: Selection, reached: Strengths, order: Ints) -
     return Kind(_joined(list(reached.edges))[order], _joined(starts)[order].astype(bool))
 
 
-def _within_budget(batch: Batch, columns: _Columns, max_edges: int | None, ends: Ends) -> tuple[Ints, Ints]:
+def _within_budget(batch: Batch, columns: _Selected, max_edges: int | None, ends: Ends) -> tuple[Ints, Ints]:
     """Places of the kept edges, image by image, strongest first; and their ranks from 1."""
     goals = [(site.offset, as_array(weight)) for site, weight in ends]
     bounds = np.searchsorted(columns.sample, np.arange(batch.held.images + 1))
@@ -147,7 +142,7 @@ def _within_budget(batch: Batch, columns: _Columns, max_edges: int | None, ends:
     return np.concatenate(places), np.concatenate(ranks)
 
 
-def _balance(batch: Batch, selection: Selection, columns: _Columns, kept: Ints) -> Balance:
+def _balance(batch: Batch, selection: Selection, columns: _Selected, kept: Ints) -> Balance:
     images, layers = batch.held.images, len(batch.wiring.sites)
     cell = columns.sample * layers + columns.layer
     shape = (images, layers)

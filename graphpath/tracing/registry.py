@@ -57,6 +57,8 @@ class Method(Generic[Result]):
         fit: ``fit(examples, **options)``, for methods that learn from all images before they select on any:
             what it gives, which JSON must hold, is ``select``'s second argument.
         distribution: the name and version of the package that registers it; graphpath fills it in.
+        share_kept: of a method of neurons, the share of them that it keeps at most, by its options; without
+            it, what the option ``sparsity`` leaves.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Method(Generic[Result]):
     readers: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     fit: Callable[..., Fitted] | None = None
     distribution: tuple[str, str] | None = None
+    share_kept: Callable[[Mapping[str, Any]], float] | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -76,8 +79,8 @@ class Method(Generic[Result]):
 
     def kept(self, options: Mapping[str, Any]) -> float:
         """The share of neurons that a method of neurons keeps at most, as far as its options tell."""
-        if options.get("variant") == "published":  # greedy, which then knows nothing of its sparsity
-            return 1.0
+        if self.share_kept is not None:
+            return self.share_kept(options)
         return 1 - float(options.get("sparsity", 0))
 
     def knowing(self, fitted: Fitted | None) -> Callable[..., Result]:
@@ -122,7 +125,7 @@ _OF_NEURONS = (
     ),
     Method("neuron_mct", "Khakzar et al. 2021", False, neuron_mct.select),
     Method("neuron_intgrad", "Khakzar et al. 2021", False, neuron_intgrad.select),
-    Method("greedy", "Khakzar et al. 2021", False, greedy.select),
+    Method("greedy", "Khakzar et al. 2021", False, greedy.select, share_kept=greedy.share_kept),
     Method("dgr", "Wang et al. 2018", False, dgr.select),
     Method("distilled", "Yu et al. 2018", False, distilled.select, fit=distilled.fit),
     Method("lrp", "Bach et al. 2015, Montavon et al. 2017", True, lrp.select),

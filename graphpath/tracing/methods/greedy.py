@@ -16,7 +16,8 @@ units whatever the sparsity, most of them dead (``tests/tracing/test_figures.py`
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -46,6 +47,11 @@ def select(
     units = Units.of(batch)
     kept = corrected(units, sparsity) if variant == "corrected" else published(units)
     return join(batch, units.spread(kept))
+
+
+def share_kept(options: Mapping[str, Any]) -> float:
+    """The share of neurons kept at most: the published variant knows nothing of its sparsity."""
+    return 1.0 if options["variant"] == "published" else 1 - float(options["sparsity"])
 
 
 def corrected(units: Units, sparsity: float) -> Tensor:
