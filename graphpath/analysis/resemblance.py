@@ -16,6 +16,7 @@ from graphpath.analysis.tables import open_views
 from graphpath.queries import whole
 from graphpath.queries.limits import LIMITS, REACHED
 from graphpath.sql import parquet
+from graphpath.stores.comparing import compared, own_edges
 from graphpath.stores.families import families
 from graphpath.stores.stored import EDGE, ranges
 
@@ -29,50 +30,20 @@ EDGE_COLUMNS = pa.schema(
     [("pathway", pa.int64()), ("source", pa.int64()), ("target", pa.int64()), ("score", pa.float32())]
 )
 
-COMPARED = """
+CLASSES = """(SELECT label, source, target, layer, support, min_support, sum AS weight FROM class_edges)"""
+SUMS = "(SELECT label, layer, count(*) AS edges, sum(sum) AS weight FROM class_edges GROUP BY ALL)"
+MINE = "(SELECT pathway, source, target, layer, abs(score::DOUBLE) AS weight FROM edges)"
+
+COMPARED = f"""
 WITH asked AS (
     SELECT p.pathway, p.sample, f.family, q.rank AS prediction, k.label, k.name
     FROM pathways p JOIN families f USING (sample)
     JOIN predictions q USING (sample) JOIN categories k USING (category)
     WHERE q.rank <= 2 AND k.label IN (SELECT label FROM class_edges)
-), mine AS (
-    SELECT pathway, layer, count(*) AS edges, sum(abs(score::DOUBLE)) AS weight FROM edges GROUP BY ALL
-), lost AS (
-    SELECT label, family, layer, count(*) FILTER (NOT stays) AS edges,
-        sum(CASE WHEN stays THEN given ELSE weight END) AS weight
-    FROM own GROUP BY ALL
-), whole AS (
-    SELECT label, layer, count(*) AS edges, sum(sum) AS weight FROM class_edges GROUP BY ALL
-), class AS (
-    SELECT a.pathway, a.prediction, w.layer,
-        CASE WHEN w.edges > coalesce(l.edges, 0) THEN w.weight - coalesce(l.weight, 0) ELSE 0 END AS weight
-    FROM asked a JOIN whole w USING (label) LEFT JOIN lost l USING (label, family, layer)
-), both_have AS (
-    SELECT a.pathway, a.prediction, e.layer, abs(e.score::DOUBLE) AS weight,
-        c.sum - coalesce(o.given, 0) AS class_weight
-    FROM asked a JOIN edges e USING (pathway)
-    JOIN class_edges c ON c.label = a.label AND c.source = e.source AND c.target = e.target
-    LEFT JOIN own o ON o.label = a.label AND o.family = a.family AND o.source = e.source
-        AND o.target = e.target
-    WHERE coalesce(o.stays, true)
-), likeness AS (
-    SELECT b.pathway, b.prediction, b.layer, count(*) AS shared,
-        sum(least(CASE WHEN m.weight > 0 THEN b.weight / m.weight ELSE 0 END,
-            CASE WHEN c.weight > 0 THEN greatest(b.class_weight, 0) / c.weight ELSE 0 END)) AS least
-    FROM both_have b JOIN mine m USING (pathway, layer) JOIN class c USING (pathway, prediction, layer)
-    GROUP BY ALL
-), places AS (
-    SELECT a.pathway, a.prediction, m.layer FROM asked a JOIN mine m USING (pathway)
-    UNION SELECT pathway, prediction, layer FROM class WHERE weight > 0
 ), compared AS (
-    SELECT a.pathway, a.sample, a.prediction, a.name, unnest([p.layer, -1]) AS layer,
-        coalesce(m.edges, 0) AS edges, coalesce(s.shared, 0) AS shared, coalesce(s.least, 0) AS least,
-        (coalesce(m.weight, 0) > 0)::INTEGER + (coalesce(c.weight, 0) > 0)::INTEGER - coalesce(s.least, 0)
-            AS most
-    FROM asked a JOIN places p USING (pathway, prediction)
-    LEFT JOIN mine m ON m.pathway = p.pathway AND m.layer = p.layer
-    LEFT JOIN class c ON c.pathway = p.pathway AND c.prediction = p.prediction AND c.layer = p.layer
-    LEFT JOIN likeness s ON s.pathway = p.pathway AND s.prediction = p.prediction AND s.layer = p.layer
+    SELECT a.pathway, a.sample, a.prediction, a.name, unnest([c.layer, -1]) AS layer, c.edges, c.shared,
+        c.least, c.most
+    FROM asked a JOIN ({compared("label", "asked", MINE, CLASSES, SUMS)}) c USING (pathway, label)
 )
 SELECT pathway, sample, layer, coalesce(sum(edges) FILTER (prediction = 1),
         sum(edges) FILTER (prediction = 2))::BIGINT AS edges,
@@ -108,16 +79,7 @@ QUALIFY row_number() OVER (PARTITION BY a.sample ORDER BY abs(e.score) DESC, e.l
 ORDER BY a.sample, abs(e.score) DESC, e.layer, e.source, e.target
 """
 
-OWN = """
-WITH given AS (
-    SELECT m.label, m.family, e.source, e.target, sum(abs(e.score::DOUBLE)) AS weight,
-        count(DISTINCT m.sample) AS samples
-    FROM members m JOIN member_edges e USING (pathway) GROUP BY ALL
-)
-SELECT g.label, g.family, g.source, g.target, c.layer, g.weight AS given, c.sum AS weight,
-    c.support - g.samples >= c.min_support AS stays
-FROM given g JOIN class_edges c USING (label, source, target)
-"""
+OWN = own_edges("label", "members", "member_edges", CLASSES)
 PARENTS = "MATCH (s:Sample) RETURN s.id AS sample, s.parent AS parent"
 
 NAMED = """

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from graphpath.sql import quoted
+from graphpath.stores.comparing import compared, own_edges
 from graphpath.stores.families import families
 from graphpath.stores.prepare import Workshop
 
@@ -94,58 +95,14 @@ def _batch(shop: Workshop, first: int, last: int) -> None:
         f"""SELECT pathway, source, target, layer, abs(score::DOUBLE) AS weight
         FROM all_edges WHERE pathway BETWEEN {first} AND {last}""",
     )
-    # What the members of the samples' families give to the classes.
-    shop.table(
-        "own",
-        """WITH given AS (
-            SELECT m.class_pathway, m.family, e.source, e.target, sum(abs(e.score::DOUBLE)) AS weight,
-                count(DISTINCT m.sample) AS samples
-            FROM all_edges e JOIN all_members m USING (pathway)
-            SEMI JOIN now n ON n.class_pathway = m.class_pathway AND n.family = m.family
-            GROUP BY ALL)
-        SELECT g.class_pathway, g.family, g.source, g.target, k.layer, g.weight AS given, k.weight,
-            k.support - g.samples >= c.min_support AS stays
-        FROM given g JOIN all_class_edges k USING (class_pathway, source, target)
-        JOIN all_classes c USING (class_pathway)""",
-    )
+    members = """(SELECT m.* FROM all_members m
+        SEMI JOIN now n ON n.class_pathway = m.class_pathway AND n.family = m.family)"""
+    classes = "(SELECT * FROM all_class_edges JOIN all_classes USING (class_pathway))"
+    shop.table("own", own_edges("class_pathway", members, "all_edges", classes))
 
 
-RESEMBLES = """
-WITH mine AS (
-    SELECT pathway, layer, count(*) AS edges, sum(weight) AS weight FROM theirs GROUP BY ALL
-), lost AS (
-    SELECT class_pathway, family, layer, count(*) FILTER (NOT stays) AS edges,
-        sum(CASE WHEN stays THEN given ELSE weight END) AS weight
-    FROM own GROUP BY ALL
-), class AS (
-    SELECT n.pathway, n.class_pathway, l.layer, l.edges - coalesce(o.edges, 0) AS edges,
-        CASE WHEN l.edges = coalesce(o.edges, 0) THEN 0 ELSE l.weight - coalesce(o.weight, 0) END AS weight
-    FROM now n JOIN class_layers l USING (class_pathway)
-    LEFT JOIN lost o ON o.class_pathway = n.class_pathway AND o.family = n.family AND o.layer = l.layer
-), both_have AS (
-    SELECT n.pathway, n.class_pathway, e.layer, e.weight AS left_weight,
-        k.weight - coalesce(o.given, 0) AS right_weight
-    FROM now n JOIN theirs e USING (pathway)
-    JOIN all_class_edges k ON k.class_pathway = n.class_pathway AND k.source = e.source
-        AND k.target = e.target
-    LEFT JOIN own o ON o.class_pathway = n.class_pathway AND o.family = n.family
-        AND o.source = e.source AND o.target = e.target
-    WHERE coalesce(o.stays, true)
-), shares AS (
-    SELECT b.pathway, b.class_pathway, b.layer, count(*) AS shared,
-        sum(least(CASE WHEN m.weight > 0 THEN b.left_weight / m.weight ELSE 0 END,
-                  CASE WHEN c.weight > 0 THEN greatest(b.right_weight, 0) / c.weight ELSE 0 END)) AS least
-    FROM both_have b JOIN mine m USING (pathway, layer) JOIN class c USING (pathway, class_pathway, layer)
-    GROUP BY ALL
-), places AS (
-    SELECT n.pathway, n.class_pathway, m.layer FROM now n JOIN mine m USING (pathway)
-    UNION SELECT pathway, class_pathway, layer FROM class WHERE edges > 0
-)
-SELECT p.pathway, p.class_pathway, p.layer, n.prediction, coalesce(s.shared, 0), coalesce(m.edges, 0),
-    coalesce(s.least, 0.0),
-    (coalesce(m.weight, 0) > 0)::INTEGER + (coalesce(c.weight, 0) > 0)::INTEGER - coalesce(s.least, 0.0)
-FROM places p JOIN now n USING (pathway, class_pathway)
-LEFT JOIN mine m ON m.pathway = p.pathway AND m.layer = p.layer
-LEFT JOIN class c ON c.pathway = p.pathway AND c.class_pathway = p.class_pathway AND c.layer = p.layer
-LEFT JOIN shares s ON s.pathway = p.pathway AND s.class_pathway = p.class_pathway AND s.layer = p.layer
+RESEMBLES = f"""
+SELECT c.pathway, c.class_pathway, c.layer, n.prediction, c.shared, c.edges, c.least, c.most
+FROM ({compared("class_pathway", "now", "theirs", "all_class_edges", "class_layers")}) c
+JOIN now n USING (pathway, class_pathway)
 """

@@ -113,7 +113,8 @@ class _Selected(EdgeColumns):
 
     def kept(self, place: Ints, rank: Ints) -> Edges:
         """The edges at these places, with their ranks."""
-        return Edges(*(getattr(self, column.name)[place] for column in fields(EdgeColumns)), rank)
+        columns = {column.name: getattr(self, column.name)[place] for column in fields(EdgeColumns)}
+        return Edges(**columns, rank=rank)
 
 
 def _kind(batch: Batch, selection: Selection, reached: Strengths, order: Ints) -> Kind:
