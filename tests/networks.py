@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from graphpath.errors import NetworkError
 from graphpath.network import Network, Site, hold, take_apart
-from graphpath.tracing.batch import Batch, Wiring
+from graphpath.tracing.batch import Batch, CompiledNetwork
 from graphpath.tracing.methods import effective_path
 from graphpath.tracing.targets import one_hot
 from tests.documents import CHECKOUT, shown, write
@@ -90,9 +90,9 @@ def measure(name: str) -> Measured:
         return _refused(name)
     network = take_apart(made(name), (3, side, side))
     image = nets.images((3, side, side), 1, seed=0)
-    wiring = Wiring.of(network)
+    compiled = CompiledNetwork.of(network)
     held = hold(network, image, lambda logits: one_hot(logits.argmax(1), logits))
-    batch = Batch(wiring, image, held, (0,))
+    batch = Batch(compiled, image, held, (0,))
     selection = effective_path.select(batch)
     edges = sum(len(block) for block in selection.blocks)
     return Measured(name, len(network.sites), network.neurons, edges, residual(batch))
@@ -103,10 +103,10 @@ def residual(batch: Batch) -> float:
 
     |left - right| over what the terms have in size.
     """
-    held, sites = batch.held, batch.wiring.sites
+    held, sites = batch.held, batch.compiled.sites
     worst = 0.0
-    for site, inlets in zip(sites[1:], batch.wiring.inlets, strict=True):
-        flows, b, z = inlets.forward(held.values), held.constants[site.number], held.before[site.number]
+    for site, incoming in zip(sites[1:], batch.compiled.incoming, strict=True):
+        flows, b, z = incoming.forward(held.values), held.constants[site.number], held.before[site.number]
         size = torch.maximum(torch.maximum(z.abs(), b.abs()), z.abs().mean())
         worst = max(worst, float(((flows + b - z).abs() / size).max()))
     shares = [(held.output * held.gradient)[0, sites[0].span]]

@@ -78,7 +78,7 @@ def guided_backprop(batch: Batch) -> Tensor:
 
 
 def _build_module(batch: Batch) -> TargetModule:
-    return TargetModule(batch.wiring.network, batch.goal)
+    return TargetModule(batch.compiled.network, batch.goal)
 
 
 def _run_captum(method: object, batch: Batch, **options: object) -> Tensor:
@@ -88,9 +88,9 @@ def _run_captum(method: object, batch: Batch, **options: object) -> Tensor:
 
 
 def _choose_layer(batch: Batch, layer: str) -> Site:
-    before = [site for site in batch.wiring.sites[: batch.goal.number] if batch.held.leads[site.number]]
+    before = [site for site in batch.compiled.sites[: batch.goal.number] if batch.held.leads[site.number]]
     if layer != "last":
-        site = site_called(layer, batch.wiring.network)
+        site = site_called(layer, batch.compiled.network)
         if site not in before:
             raise MethodError(f"layer={layer!r} does not lead to the target.")
         before = [site]

@@ -22,7 +22,7 @@ def pathway_gradient(batch: Batch, selection: Selection) -> Tensor:
     factors = mask_kept_neurons(batch, selection).to(batch.images.dtype)
     with torch.enable_grad():
         images = batch.images.detach().clone().requires_grad_(True)
-        f = (masked(batch.wiring.network, images, factors, batch.goal) * batch.held.seed).sum()
+        f = (masked(batch.compiled.network, images, factors, batch.goal) * batch.held.seed).sum()
         (gradient,) = torch.autograd.grad(f, images)
     return gradient
 
@@ -40,6 +40,6 @@ def mask_kept_neurons(batch: Batch, selection: Selection) -> Tensor:
             chosen[block.sample, block.source] = True
             chosen[block.sample, block.target] = True
         last = max(block.site.number for block in selection.blocks)
-        for site in batch.wiring.sites[last + 1 :]:
+        for site in batch.compiled.sites[last + 1 :]:
             chosen[:, site.span] = True
     return chosen | ~thresholded(batch)

@@ -2,7 +2,7 @@
 
 lowering, dialect    nn.Module -> program of plain operations (torch.fx)
 sites, views         program -> sites, and where each element between them comes from
-maps, inlets         the flows into chosen neurons, row by row
+maps, incoming       the flows into chosen neurons, row by row
 held, elements       one batch: values, gradients, switches
 live                 the network itself: neurons multiplied by factors, a pass resumed from a site
 edits                the network itself: neurons set, edges cut
@@ -18,12 +18,23 @@ with needed_by("graphpath.network", "trace"):
     from torch import nn
 
     from graphpath.network.held import Held, Seed, hold
-    from graphpath.network.inlets import Fan, Inlets
+    from graphpath.network.incoming import FlowRows, IncomingEdges
     from graphpath.network.live import Pass, masked
     from graphpath.network.lowering import lower
     from graphpath.network.sites import Network, Site, find_sites
 
-__all__ = ["Fan", "Held", "Inlets", "Network", "Pass", "Seed", "Site", "hold", "masked", "take_apart"]
+__all__ = [
+    "FlowRows",
+    "Held",
+    "IncomingEdges",
+    "Network",
+    "Pass",
+    "Seed",
+    "Site",
+    "hold",
+    "masked",
+    "take_apart",
+]
 
 
 def take_apart(module: nn.Module, shape: tuple[int, ...]) -> Network:

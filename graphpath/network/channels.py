@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.grad import conv2d_weight
 
 from graphpath.network.held import Held
-from graphpath.network.inlets import Inlet, Inlets
+from graphpath.network.incoming import IncomingBranch, IncomingEdges
 from graphpath.network.mapped import MIXED, Planes
 from graphpath.network.maps import ConvMap, DenseMap, DiagonalMap
 from graphpath.network.operations import Conv
@@ -82,8 +82,8 @@ class _Behind(NamedTuple):
     taps: int
 
     @classmethod
-    def of(cls, inlet: Inlet, planes: Planes) -> _Behind:
-        maps = planes.of_channels(inlet.view).reshape(_groups(inlet), -1)
+    def of(cls, branch_in: IncomingBranch, planes: Planes) -> _Behind:
+        maps = planes.of_channels(branch_in.view).reshape(_groups(branch_in), -1)
         ends = (maps[:, 1:] != maps[:, :-1]).any(0).nonzero()[:, 0] + 1
         taps = math.gcd(maps.shape[1], *ends.tolist())
         return cls(maps[:, ::taps], taps)
@@ -93,15 +93,15 @@ class _Behind(NamedTuple):
         return sums if self.taps == 1 else sums.unflatten(-1, (-1, self.taps)).sum(-1)
 
 
-class MapInlets:
+class MapIncoming:
     """All branches into one site, from maps to maps: made once a network."""
 
-    def __init__(self, network: Network, inlets: Inlets, planes: Planes) -> None:
-        self._inlets, self._planes = inlets, planes
-        self.site = inlets.site
+    def __init__(self, network: Network, incoming: IncomingEdges, planes: Planes) -> None:
+        self._incoming, self._planes = incoming, planes
+        self.site = incoming.site
         mine = planes.of_site(self.site)
         self._maps = torch.arange(mine.start, mine.stop, device=network.device)
-        self._behind = [_Behind.of(inlet, planes) for inlet in inlets.branches]
+        self._behind = [_Behind.of(branch_in, planes) for branch_in in incoming.branches]
         every = torch.cat([behind.maps.flatten() for behind in self._behind])
         self._mixed = bool((every == MIXED).any())
         self._repeated = len(every.unique()) < len(every)
@@ -110,7 +110,8 @@ class MapInlets:
     def sums(self) -> int:
         """A bound on the edges between maps, before those of the same ends are summed."""
         return sum(
-            inlet.map.columns // inlet.map.places * self.site.shape[0] for inlet in self._inlets.branches
+            branch_in.map.columns // branch_in.map.places * self.site.shape[0]
+            for branch_in in self._incoming.branches
         )
 
     def edges(self, held: Held) -> MapEdges:
@@ -119,20 +120,20 @@ class MapInlets:
             return self._summed_one_by_one(held)
         before = held.gradient_before(self.site).reshape(-1, *self.site.shape)
         found = _together(
-            self._branch(inlet, inlet.read(held.values), before, behind)
-            for inlet, behind in zip(self._inlets.branches, self._behind, strict=True)
+            self._branch(branch_in, branch_in.read(held.values), before, behind)
+            for branch_in, behind in zip(self._incoming.branches, self._behind, strict=True)
         )
         if self._repeated:
             found = self._merged(found)
         return MapEdges(self.site, *found)
 
-    def _branch(self, inlet: Inlet, x: Tensor, before: Tensor, behind: _Behind) -> _Columns:
-        if isinstance(inlet.map, ConvMap):
-            return _convolved(inlet.map.conv, x, before, behind, self._maps)
-        if isinstance(inlet.map, DenseMap):
-            return _together(_dense(inlet.map.weight, x, before, behind, self._maps))
-        assert isinstance(inlet.map, DiagonalMap)
-        return _diagonal(inlet.map, x, before, behind, self._maps)
+    def _branch(self, branch_in: IncomingBranch, x: Tensor, before: Tensor, behind: _Behind) -> _Columns:
+        if isinstance(branch_in.map, ConvMap):
+            return _convolved(branch_in.map.conv, x, before, behind, self._maps)
+        if isinstance(branch_in.map, DenseMap):
+            return _together(_dense(branch_in.map.weight, x, before, behind, self._maps))
+        assert isinstance(branch_in.map, DiagonalMap)
+        return _diagonal(branch_in.map, x, before, behind, self._maps)
 
     def _summed_one_by_one(self, held: Held) -> MapEdges:
         """From the neuron edges, a bounded number at a time."""
@@ -142,12 +143,12 @@ class MapInlets:
         before = held.gradient_before(self.site)
         none = sample[:0]
         total = _Columns(none, none, none, before[0, :0], before[0, :0])
-        for fan in self._inlets.fans(held.elements, held.values, sample, target):
-            row, column = fan.flow.nonzero(as_tuple=True)
-            flow, into = fan.flow[row, column], fan.target[row]
-            source = self._planes.of_neurons(fan.sources(row, column))
-            ends = (fan.sample[row], source, self._planes.of_neurons(into + self.site.offset))
-            part = _Columns(*ends, flow, flow * before[fan.sample[row], into])
+        for flow_rows in self._incoming.iterate_rows(held.elements, held.values, sample, target):
+            row, column = flow_rows.flow.nonzero(as_tuple=True)
+            flow, into = flow_rows.flow[row, column], flow_rows.target[row]
+            source = self._planes.of_neurons(flow_rows.sources(row, column))
+            ends = (flow_rows.sample[row], source, self._planes.of_neurons(into + self.site.offset))
+            part = _Columns(*ends, flow, flow * before[flow_rows.sample[row], into])
             total = self._merged(_together((total, part)))
         return MapEdges(self.site, *total)
 
@@ -230,8 +231,8 @@ def _diagonal(of: DiagonalMap, x: Tensor, before: Tensor, behind: _Behind, into:
     return _Columns.of(behind.maps, into[:, None], flow[:, :, None], score[:, :, None])
 
 
-def _groups(inlet: Inlet) -> int:
+def _groups(branch_in: IncomingBranch) -> int:
     """Groups of channels that do not mix: a convolution's; where each neuron reads its own, channels."""
-    if isinstance(inlet.map, ConvMap):
-        return inlet.map.conv.groups
-    return inlet.view.shape[0] // inlet.map.taps if isinstance(inlet.map, DiagonalMap) else 1
+    if isinstance(branch_in.map, ConvMap):
+        return branch_in.map.conv.groups
+    return branch_in.view.shape[0] // branch_in.map.taps if isinstance(branch_in.map, DiagonalMap) else 1

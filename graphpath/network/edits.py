@@ -16,7 +16,7 @@ from torch import Tensor
 
 from graphpath.network.elements import Resolving
 from graphpath.network.held import noted
-from graphpath.network.inlets import Inlet, Inlets
+from graphpath.network.incoming import IncomingBranch, IncomingEdges
 from graphpath.network.settings import Settings
 from graphpath.network.sites import Network, Site
 from graphpath.network.views import Anchor
@@ -56,11 +56,11 @@ NOTHING_CHANGED = Edits()
 
 
 class Circuit:
-    """A network with the inlets of its sites, to be run with edits as often as one likes."""
+    """A network with the incoming edges of its layers, to be run with edits as often as one likes."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self.inlets = {site.number: Inlets(network, site) for site in network.sites[1:]}
+        self.incoming = {site.number: IncomingEdges(network, site) for site in network.sites[1:]}
         self.anchors = {anchor.step: anchor for anchor in network.anchors}
         self.owners = {site.after: site for site in reversed(network.sites)}
         self._places: dict[int, tuple[Tensor, Tensor]] = {}
@@ -70,27 +70,27 @@ class Circuit:
         with torch.no_grad():
             return Running(self, images, edits, recorded)
 
-    def flows(self, inlets: Inlets, running: Running, cut: Cut) -> Tensor:
+    def flows(self, incoming: IncomingEdges, running: Running, cut: Cut) -> Tensor:
         """What chosen edges carry in a pass, (E,), from the values of the elements before their site.
 
         Edges that do not carry anything, or that the network has not, have 0.
         """
         found = torch.zeros(len(cut.image), dtype=running.values.dtype, device=running.values.device)
-        for inlet in inlets.branches:
-            read = inlet.read(running.values).flatten(1)
+        for branch_in in incoming.branches:
+            read = branch_in.read(running.values).flatten(1)
             for start in range(0, len(cut.image), PIECE):
                 part = slice(start, start + PIECE)
-                edge, entry = self._entries(inlet, running, cut.image[part], cut.source[part])
+                edge, entry = self._entries(branch_in, running, cut.image[part], cut.source[part])
                 edge += start
-                weight = inlet.map.between(entry, cut.target[edge])
+                weight = branch_in.map.between(entry, cut.target[edge])
                 found.index_add_(0, edge, read[cut.image[edge], entry] * weight)
         return found
 
     def _entries(
-        self, inlet: Inlet, running: Running, image: Tensor, source: Tensor
+        self, branch_in: IncomingBranch, running: Running, image: Tensor, source: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Where neurons stand in the tensor that a branch reads: pairs (number of the row, entry)."""
-        key, order, entries = self._sorted(inlet, running)
+        key, order, entries = self._sorted(branch_in, running)
         source = source.contiguous()
         if len(order) > entries:  # a table for each image
             source = source + image * self.network.neurons
@@ -100,19 +100,19 @@ class Circuit:
         within = torch.arange(len(row), device=row.device) - (count.cumsum(0) - count)[row]
         return row, order[first[row] + within] % entries
 
-    def _sorted(self, inlet: Inlet, running: Running) -> tuple[Tensor, Tensor, int]:
+    def _sorted(self, branch_in: IncomingBranch, running: Running) -> tuple[Tensor, Tensor, int]:
         """The neurons behind the entries that a branch reads, sorted; their places; how many entries it has.
 
         The same for all images where no anchor stands between; then they are sorted only once.
         """
-        entries = torch.Size(inlet.view.shape).numel()
-        if id(inlet) in self._places:
-            return *self._places[id(inlet)], entries
-        element = inlet.behind(torch.arange(entries, device=running.values.device))
+        entries = torch.Size(branch_in.view.shape).numel()
+        if id(branch_in) in self._places:
+            return *self._places[id(branch_in)], entries
+        element = branch_in.behind(torch.arange(entries, device=running.values.device))
         pooled = element >= self.network.neurons
         if not bool(pooled.any()):
-            self._places[id(inlet)] = element.sort()
-            return *self._places[id(inlet)], entries
+            self._places[id(branch_in)] = element.sort()
+            return *self._places[id(branch_in)], entries
         won = running.resolving.winners[:, (element - self.network.neurons).clamp(min=0)]
         neuron = torch.where(pooled, won, element)
         first = torch.arange(len(neuron), device=neuron.device)[:, None] * self.network.neurons
@@ -176,12 +176,12 @@ class Running:
         cut = self.edits.cuts.get(site.number)
         if cut is None:
             return before
-        inlets = self.circuit.inlets[site.number]
-        flow = self.circuit.flows(inlets, self, cut)
+        incoming = self.circuit.incoming[site.number]
+        flow = self.circuit.flows(incoming, self, cut)
         carried = before.new_zeros((len(before), site.size))
         carried.index_put_((cut.image, cut.target), flow, accumulate=True)
         if cut.others:
-            carried = inlets.forward(self.values) - carried
+            carried = incoming.forward(self.values) - carried
         return before - carried.reshape(before.shape)
 
     def _output(self, site: Site, after: Tensor) -> Tensor:
@@ -199,7 +199,7 @@ class Running:
     def _settle(self, anchor: Anchor) -> None:
         """Which neurons an anchor's elements stand for in this pass, and what they are worth."""
         resolving = self.resolving
-        resolving.settle(anchor, self.settings)
+        resolving.resolve_anchor(anchor, self.settings)
         mine = resolving.span(anchor)
         winners = resolving.winners[:, mine]
         values = self.values.gather(1, winners.clamp(min=0))

@@ -51,7 +51,7 @@ class Elements:
 class Resolving:
     """The elements of a batch of ``images`` images, found anchor by anchor in the order they run.
 
-    ``winners`` and ``shares`` are those of :class:`Elements`, without meaning where nothing is settled yet.
+    ``winners`` and ``shares`` are those of :class:`Elements`, which mean nothing until an anchor is resolved.
     """
 
     def __init__(self, network: Network, images: int) -> None:
@@ -60,8 +60,8 @@ class Resolving:
         self.winners = torch.full(size, NOTHING, dtype=torch.int64, device=device)
         self.shares = torch.ones(size, dtype=torch.float64, device=device) if _weighted(network) else None
 
-    def settle(self, anchor: Anchor, settings: Settings) -> None:
-        """Find the elements of ``anchor``, given what the images set; those before it are settled."""
+    def resolve_anchor(self, anchor: Anchor, settings: Settings) -> None:
+        """Find the elements of ``anchor``, given what the images set; those before it are resolved."""
         element, weight = anchor.behind(settings)
         mine = self.span(anchor)
         later = element >= self.network.neurons  # an earlier anchor's
@@ -79,7 +79,7 @@ class Resolving:
         return slice(first, first + anchor.size)
 
     def elements(self) -> Elements:
-        """The elements, once all anchors are settled."""
+        """The elements, once all anchors are resolved."""
         shares = self.shares
         if shares is not None:
             shares = shares.masked_fill(self.winners < 0, 0)
@@ -92,7 +92,7 @@ def resolve(network: Network, settings: Settings, images: int) -> Elements:
     """The elements of a batch of ``images`` images, given what they set."""
     resolving = Resolving(network, images)
     for anchor in network.anchors:
-        resolving.settle(anchor, settings)
+        resolving.resolve_anchor(anchor, settings)
     return resolving.elements()
 
 

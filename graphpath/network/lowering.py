@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from graphpath.errors import NetworkError
 from graphpath.network.dialect import rule_for
-from graphpath.network.permutes import settled
+from graphpath.network.permutes import move_permutes
 from graphpath.network.program import Program
 from graphpath.network.walk import Lowering
 
@@ -35,7 +35,7 @@ def lower(module: nn.Module, image: Tensor) -> Program:
     probe = noise.to(device=image.device, dtype=image.dtype)
     with evaluating(module), _unmarked(module), torch.no_grad():
         graph = _traced(module)
-        program = settled(_walked(module, probe, graph).pruned()).folded().named()
+        program = move_permutes(_walked(module, probe, graph).pruned()).folded().named()
         _check(program, module, probe)
     return program
 

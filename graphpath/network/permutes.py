@@ -37,7 +37,7 @@ class _Turned:
     order: Order
 
 
-def settled(program: Program) -> Program:
+def move_permutes(program: Program) -> Program:
     """``program`` with channels put last only where something needs them there."""
     return _Settling(program).program()
 

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graphpath.network.held import Held
-from graphpath.network.inlets import Inlet, Inlets
+from graphpath.network.incoming import IncomingBranch, IncomingEdges
 from graphpath.network.maps import ConvMap, DenseMap, DiagonalMap
 
 RULES = ("epsilon", "z_plus")
@@ -55,11 +55,11 @@ class Relevance:
     per_flow: Tensor
 
 
-def relevance(held: Held, inlets: tuple[Inlets, ...], rule: Rule) -> Relevance:
-    """The relevance of every neuron that f depends on; ``inlets`` are those sites', in the order they run."""
+def relevance(held: Held, incoming: tuple[IncomingEdges, ...], rule: Rule) -> Relevance:
+    """The relevance of every neuron that f depends on; ``incoming`` are these layers', in running order."""
     of, per_flow = torch.zeros_like(held.output), torch.zeros_like(held.output)
     of[:, held.goal.span] = held.output[:, held.goal.span] * held.seed
-    for site in reversed(inlets):
+    for site in reversed(incoming):
         if rule.name == "z_plus" and site.repeated:
             _handed_down_by_edge(held, site, rule, of, per_flow)
         else:
@@ -67,44 +67,46 @@ def relevance(held: Held, inlets: tuple[Inlets, ...], rule: Rule) -> Relevance:
     return Relevance(of, per_flow)
 
 
-def _handed_down(held: Held, inlets: Inlets, rule: Rule, of: Tensor, per_flow: Tensor) -> None:
+def _handed_down(held: Held, incoming: IncomingEdges, rule: Rule, of: Tensor, per_flow: Tensor) -> None:
     """Relevance of one site handed to the neurons before it, by its maps as wholes."""
-    span = inlets.site.span
+    span = incoming.site.span
     with torch.enable_grad():
-        parts = [(i, x, f(x)) for i in inlets.branches for x, f in _parts(i, held, rule)]
-    total = _total(held, inlets, rule, [out for _, _, out in parts])
+        parts = [(i, x, f(x)) for i in incoming.branches for x, f in _parts(i, held, rule)]
+    total = _total(held, incoming, rule, [out for _, _, out in parts])
     per_flow[:, span] = rule.per_flow(of[:, span], total)
-    for inlet, x, out in parts:
+    for branch_in, x, out in parts:
         (slope,) = torch.autograd.grad(out, x, per_flow[:, span])
-        _received(held, inlet, (x.detach() * slope).flatten(1), of)
+        _received(held, branch_in, (x.detach() * slope).flatten(1), of)
 
 
-def _total(held: Held, inlets: Inlets, rule: Rule, outs: list[Tensor]) -> Tensor:
-    site = inlets.site
+def _total(held: Held, incoming: IncomingEdges, rule: Rule, outs: list[Tensor]) -> Tensor:
+    site = incoming.site
     if rule.name == "epsilon":
         return held.before[site.number]
     total: Tensor = sum((out.detach() for out in outs), rule.part(held.constants[site.number]))
     return total
 
 
-def _parts(inlet: Inlet, held: Held, rule: Rule) -> Iterator[tuple[Tensor, Callable[[Tensor], Tensor]]]:
+def _parts(
+    branch_in: IncomingBranch, held: Held, rule: Rule
+) -> Iterator[tuple[Tensor, Callable[[Tensor], Tensor]]]:
     """What a branch reads and its map, for z-plus once where inputs are positive and once where negative."""
-    x = inlet.read(held.values)
+    x = branch_in.read(held.values)
     if rule.name == "epsilon":
-        yield x.clone().requires_grad_(True), inlet.map.forward
+        yield x.clone().requires_grad_(True), branch_in.map.forward
         return
-    yield x.clamp(min=0).requires_grad_(True), _clamped(inlet, positive=True)
+    yield x.clamp(min=0).requires_grad_(True), _clamped(branch_in, positive=True)
     if bool((x < 0).any()):
-        yield x.clamp(max=0).requires_grad_(True), _clamped(inlet, positive=False)
+        yield x.clamp(max=0).requires_grad_(True), _clamped(branch_in, positive=False)
 
 
-def _clamped(inlet: Inlet, positive: bool) -> Callable[[Tensor], Tensor]:
+def _clamped(branch_in: IncomingBranch, positive: bool) -> Callable[[Tensor], Tensor]:
     """The map with its positive weights only, or its negative ones."""
 
     def kept(weight: Tensor) -> Tensor:
         return weight.clamp(min=0) if positive else weight.clamp(max=0)
 
-    of = inlet.map
+    of = branch_in.map
     if isinstance(of, ConvMap):
         conv = replace(of.conv, weight=kept(of.conv.weight))
         return lambda x: conv.run(x).flatten(1)
@@ -120,26 +122,30 @@ def _clamped(inlet: Inlet, positive: bool) -> Callable[[Tensor], Tensor]:
     return scaled
 
 
-def _received(held: Held, inlet: Inlet, given: Tensor, of: Tensor) -> None:
+def _received(held: Held, branch_in: IncomingBranch, given: Tensor, of: Tensor) -> None:
     """Add what entries of the tensor that a branch reads are given (N, entries) to the neurons behind."""
-    if inlet.view.index is None and inlet.view.base + given.shape[1] <= held.network.neurons:
-        of[:, inlet.view.base : inlet.view.base + given.shape[1]] += given
+    if branch_in.view.index is None and branch_in.view.base + given.shape[1] <= held.network.neurons:
+        of[:, branch_in.view.base : branch_in.view.base + given.shape[1]] += given
         return
     sample = torch.arange(len(given), device=given.device)[:, None]
-    element = inlet.behind(torch.arange(given.shape[1], device=given.device))
+    element = branch_in.behind(torch.arange(given.shape[1], device=given.device))
     neuron = held.elements.behind(sample, element.expand_as(given))
     of.scatter_add_(1, neuron.clamp(min=0), torch.where(neuron >= 0, given, 0))
 
 
-def _handed_down_by_edge(held: Held, inlets: Inlets, rule: Rule, of: Tensor, per_flow: Tensor) -> None:
-    """The same edge by edge, where parallel taps are summed before flows are told by their signs."""
-    site = inlets.site
+def _handed_down_by_edge(
+    held: Held, incoming: IncomingEdges, rule: Rule, of: Tensor, per_flow: Tensor
+) -> None:
+    """The same edge by edge, where parallel taps are summed before flows are split by sign."""
+    site = incoming.site
     sample, target = (of[:, site.span] != 0).nonzero(as_tuple=True)
     constants = rule.part(held.constants[site.number])
-    for fan in inlets.fans(held.elements, held.values, sample, target):
-        place = (fan.sample, fan.target + site.offset)
-        part = rule.part(fan.flow)
-        per_flow[place] = rule.per_flow(of[place], part.sum(1) + constants[fan.sample, fan.target])
-        row, source, flow = fan.edges()
+    for flow_rows in incoming.iterate_rows(held.elements, held.values, sample, target):
+        place = (flow_rows.sample, flow_rows.target + site.offset)
+        part = rule.part(flow_rows.flow)
+        per_flow[place] = rule.per_flow(
+            of[place], part.sum(1) + constants[flow_rows.sample, flow_rows.target]
+        )
+        row, source, flow = flow_rows.edges()
         given = rule.part(flow) * per_flow[place][row]
-        of.view(-1).index_add_(0, fan.sample[row] * of.shape[1] + source, given)
+        of.view(-1).index_add_(0, flow_rows.sample[row] * of.shape[1] + source, given)

@@ -11,21 +11,21 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from graphpath.network import Held, Inlets, Network, Site, hold
-from graphpath.network.inlets import Fan
+from graphpath.network import Held, IncomingEdges, Network, Site, hold
+from graphpath.network.incoming import FlowRows
 
 
 @dataclass(frozen=True, eq=False)
-class Wiring:
-    """A network with the inlets of every site but the input, in the order they run: made once a network."""
+class CompiledNetwork:
+    """A network with the incoming edges of every layer but the input, in the order they run; made once."""
 
     network: Network
-    inlets: tuple[Inlets, ...]
+    incoming: tuple[IncomingEdges, ...]
 
     @classmethod
-    def of(cls, network: Network) -> Wiring:
-        """The wiring of ``network``."""
-        return cls(network, tuple(Inlets(network, site) for site in network.sites[1:]))
+    def of(cls, network: Network) -> CompiledNetwork:
+        """The compiled of ``network``."""
+        return cls(network, tuple(IncomingEdges(network, site) for site in network.sites[1:]))
 
     @property
     def sites(self) -> tuple[Site, ...]:
@@ -35,9 +35,9 @@ class Wiring:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """A wired network, held for N images (N, C, H, W); ``seeds`` has one for each, for methods that draw."""
+    """A compiled network, held for N images (N, C, H, W), with a seed for each, for methods that draw."""
 
-    wiring: Wiring
+    compiled: CompiledNetwork
     images: Tensor
     held: Held
     seeds: tuple[int, ...]
@@ -60,12 +60,12 @@ class Batch:
     def of(self, image: Tensor) -> Batch:
         """The batch of the images ``image`` (Q,) int64 of this one, some perhaps more than once."""
         seeds = tuple(self.seeds[i] for i in image.tolist())
-        return Batch(self.wiring, self.images[image], self.held.of(image), seeds)
+        return Batch(self.compiled, self.images[image], self.held.of(image), seeds)
 
     @property
-    def inlets(self) -> tuple[Inlets, ...]:
-        """The inlets of the sites that f depends on, in the order they run; the last is the goal's."""
-        return tuple(inlets for inlets in self.wiring.inlets if self.held.leads[inlets.site.number])
+    def incoming(self) -> tuple[IncomingEdges, ...]:
+        """The incoming edges of the layers that f depends on, in running order; the target's are last."""
+        return tuple(incoming for incoming in self.compiled.incoming if self.held.leads[incoming.site.number])
 
     @cached_property
     def true(self) -> Held:
@@ -86,12 +86,12 @@ class Batch:
             rows.append(1 - torch.rand(count, generator=generator, dtype=torch.float64))
         return torch.stack(rows).to(self.held.output.device)
 
-    def fans(self, inlets: Inlets, targets: Tensor, values: Tensor) -> Iterator[Fan]:
+    def iterate_rows(self, incoming: IncomingEdges, targets: Tensor, values: Tensor) -> Iterator[FlowRows]:
         """The flows into the neurons ``targets`` (N, size of the site) bool, from ``values`` (N, E)."""
         sample, target = targets.nonzero(as_tuple=True)
         if len(sample) == 0:
             return iter(())
-        return inlets.fans(self.held.elements, values, sample, target)
+        return incoming.iterate_rows(self.held.elements, values, sample, target)
 
 
 Ends = tuple[tuple[Site, Tensor], ...]
@@ -132,7 +132,7 @@ class Chosen(Protocol):
 
     @property
     def blocks(self) -> tuple[Block, ...]:
-        """A block for each of the batch's inlets, in their order."""
+        """A block for each layer of ``Batch.incoming``, in their order."""
         ...
 
     @property
@@ -171,7 +171,7 @@ class Selection:
 
     @property
     def blocks(self) -> tuple[Block, ...]:
-        """All chosen edges: a block for each of the batch's inlets, in their order."""
+        """All chosen edges: a block for each layer of ``Batch.incoming``, in their order."""
         return self.edges.blocks
 
     @property

@@ -17,7 +17,7 @@ from graphpath.errors import NetworkError
 from graphpath.ids import digest
 from graphpath.models import LoadedModel, class_called
 from graphpath.network import hold, take_apart
-from graphpath.tracing.batch import Batch, Wiring
+from graphpath.tracing.batch import Batch, CompiledNetwork
 from graphpath.tracing.fitting import Fitted
 from graphpath.tracing.registry import Method
 from graphpath.tracing.targets import (
@@ -50,8 +50,8 @@ class Batches:
     seed: int
 
     def __post_init__(self) -> None:
-        self.wiring = Wiring.of(take_apart(self.model.module, self.images.shape))
-        self.goal = goal_of(self.target, self.wiring.network)
+        self.compiled = CompiledNetwork.of(take_apart(self.model.module, self.images.shape))
+        self.goal = goal_of(self.target, self.compiled.network)
         self.rows = self.images.rows()
 
     def __len__(self) -> int:
@@ -59,7 +59,7 @@ class Batches:
 
     def held(self, start: int, stop: int) -> tuple[Batch, np.ndarray, pa.Table]:
         """Images ``start`` to ``stop`` held, the classes they are traced for, and their sample rows."""
-        network = self.wiring.network
+        network = self.compiled.network
         rows = self.rows.slice(start, stop - start)
         pixels = self.images.batch(start, stop).to(device=network.device, dtype=network.dtype)
         labels = torch.from_numpy(rows["label"].to_numpy().astype(np.int64)).to(network.device)
@@ -75,7 +75,7 @@ class Batches:
         held = hold(network, pixels, seed, self.goal)
         self._check_finite(held.logits, start)
         seeds = tuple(int(digest(self.seed, sample)[:15], 16) for sample in rows["sample"].to_pylist())
-        return Batch(self.wiring, pixels, held, seeds), targets.cpu().numpy(), rows
+        return Batch(self.compiled, pixels, held, seeds), targets.cpu().numpy(), rows
 
     def _check_finite(self, logits: Tensor, start: int) -> None:
         wrong = (~torch.isfinite(logits).all(1)).nonzero().flatten().tolist()
@@ -103,14 +103,14 @@ class Batches:
         ``beside`` are the bytes that it keeps of an image beside what all methods keep. Without a budget all
         edges among the neurons that it chooses are there at once.
         """
-        network = self.wiring.network
+        network = self.compiled.network
         item = torch.empty((), dtype=network.dtype).element_size()
         values = beside + (network.neurons + network.pooled) * (item * 8 + 8 * 5)
         if not method.edges and budgeted:
             values += network.neurons * SIEVE
         elif not method.edges:
             kept = method.kept(options)
-            pairs = sum(inlets.columns * inlets.site.size for inlets in self.wiring.inlets[:-1])
+            pairs = sum(incoming.columns * incoming.site.size for incoming in self.compiled.incoming[:-1])
             values += int(pairs * kept * kept) * 64
         return max(1, min(64, MEMORY // values))
 

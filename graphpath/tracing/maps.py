@@ -33,7 +33,7 @@ class MapSelection:
 
 def map_pathways(batch: Batch, selection: MapSelection, max_edges: int | None) -> Pathways:
     """What is recorded of the images of a batch: no neurons and no routes, but edges between maps."""
-    images, layers = batch.held.images, len(batch.wiring.sites)
+    images, layers = batch.held.images, len(batch.compiled.sites)
     counts = np.zeros((2, images, layers), np.int64)
     sizes = np.zeros((2, images, layers))
     strength, born = _strengths(batch, selection)
@@ -73,8 +73,8 @@ def _given(batch: Batch, planes: Planes) -> Tensor:
     """What each map has of its own: a constant's |share of f|, and any amount at the image (N, M) float64."""
     held = batch.held
     given = torch.zeros((held.images, planes.count), dtype=torch.float64, device=held.output.device)
-    given[:, planes.of_site(batch.wiring.sites[0])] = torch.inf
-    for site, b in zip(batch.wiring.sites[1:], batch.constants, strict=True):
+    given[:, planes.of_site(batch.compiled.sites[0])] = torch.inf
+    for site, b in zip(batch.compiled.sites[1:], batch.constants, strict=True):
         share = b.double() * held.gradient_before(site).double()
         if site.activation is not None and site.activation.at_zero:
             share = share + site.activation.at_zero * held.gradient[:, site.span].double()

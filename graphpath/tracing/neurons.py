@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from graphpath.errors import MethodError
-from graphpath.network import Inlets
+from graphpath.network import IncomingEdges
 from graphpath.tracing.batch import AtHand, Batch, Block, Selection
 
 
@@ -20,7 +20,7 @@ def thresholded(batch: Batch) -> Tensor:
     They are those of the sites with an activation that lie on a way to the goal. Raises MethodError where
     there are none.
     """
-    network, goal = batch.wiring.network, batch.goal
+    network, goal = batch.compiled.network, batch.goal
     mask = torch.zeros(network.neurons, dtype=torch.bool, device=network.device)
     for site in network.sites[: goal.number]:
         mask[site.span] = site.activation is not None and batch.held.leads[site.number]
@@ -70,14 +70,19 @@ class Joining:
     batch: Batch
     taking_part: Tensor
 
-    def into(self, inlets: Inlets) -> Iterator[tuple[Block, Tensor]]:
+    def into(self, incoming: IncomingEdges) -> Iterator[tuple[Block, Tensor]]:
         """The edges into a site, some at a time, and how many of their neurons have none: (N,) int64."""
-        site, images = inlets.site, self.batch.held.images
-        for fan in self.batch.fans(inlets, self.taking_part[:, site.span], self._values):
-            row, source, flow = fan.edges()
-            sample, target = (ends.index_select(0, row) for ends in (fan.sample, fan.target + site.offset))
-            alone = torch.ones_like(fan.sample, dtype=torch.bool).index_fill_(0, row, False)
-            yield Block(site, sample, source, target, flow), fan.sample[alone].bincount(minlength=images)
+        site, images = incoming.site, self.batch.held.images
+        for flow_rows in self.batch.iterate_rows(incoming, self.taking_part[:, site.span], self._values):
+            row, source, flow = flow_rows.edges()
+            sample, target = (
+                ends.index_select(0, row) for ends in (flow_rows.sample, flow_rows.target + site.offset)
+            )
+            alone = torch.ones_like(flow_rows.sample, dtype=torch.bool).index_fill_(0, row, False)
+            yield (
+                Block(site, sample, source, target, flow),
+                flow_rows.sample[alone].bincount(minlength=images),
+            )
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -96,15 +101,15 @@ class Joining:
 
     @cached_property
     def _at_hand(self) -> AtHand:
-        output, sites = self.batch.held.output, self.batch.wiring.sites
+        output, sites = self.batch.held.output, self.batch.compiled.sites
         bias_fed = torch.zeros((len(output), len(sites)), dtype=torch.int64, device=output.device)
         blocks = []
-        for inlets in self.batch.inlets:
+        for incoming in self.batch.incoming:
             parts = []
-            for block, alone in self.into(inlets):
+            for block, alone in self.into(incoming):
                 parts.append((block.sample, block.source, block.target, block.flow))
-                bias_fed[:, inlets.site.number] += alone
-            blocks.append(Block.joined(inlets.site, parts, output.device, output.dtype))
+                bias_fed[:, incoming.site.number] += alone
+            blocks.append(Block.joined(incoming.site, parts, output.device, output.dtype))
         return AtHand(tuple(blocks), bias_fed)
 
 

@@ -119,7 +119,7 @@ class _Selected(EdgeColumns):
 
 def _kind(batch: Batch, selection: Selection, reached: Strengths, order: Ints) -> Kind:
     """The edges by routes of one kind, in this order."""
-    first = batch.wiring.sites[selection.first].offset  # routes start at what lies before it
+    first = batch.compiled.sites[selection.first].offset  # routes start at what lies before it
     starts = [reached.born[b.sample, b.source] | (b.source < first) for b in selection.blocks]
     return Kind(_joined(list(reached.edges))[order], _joined(starts)[order].astype(bool))
 
@@ -144,7 +144,7 @@ def _within_budget(batch: Batch, columns: _Selected, max_edges: int | None, ends
 
 
 def _balance(batch: Batch, selection: Selection, columns: _Selected, kept: Ints) -> Balance:
-    images, layers = batch.held.images, len(batch.wiring.sites)
+    images, layers = batch.held.images, len(batch.compiled.sites)
     cell = columns.sample * layers + columns.layer
     shape = (images, layers)
 
@@ -172,7 +172,7 @@ def constants(batch: Batch) -> Floats:
     """What the constants that enter at each layer give to f: (N, layers) float64."""
     held = batch.held
     shares = [torch.zeros(held.images, dtype=torch.float64, device=held.output.device)]
-    for site, constants in zip(batch.wiring.sites[1:], batch.constants, strict=True):
+    for site, constants in zip(batch.compiled.sites[1:], batch.constants, strict=True):
         share = (constants.double() * held.gradient_before(site).double()).sum(1)
         if site.activation is not None and site.activation.at_zero:
             share = share + site.activation.at_zero * held.gradient[:, site.span].double().sum(1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, get_type_hints
 
 from graphpath.errors import MethodError
-from graphpath.tracing.batch import Selection, Wiring
+from graphpath.tracing.batch import CompiledNetwork, Selection
 from graphpath.tracing.diffusion import pixels
 from graphpath.tracing.fitting import Fitted
 from graphpath.tracing.maps import MapSelection
@@ -51,7 +51,7 @@ class Method(Generic[Result]):
             :class:`~graphpath.tracing.batch.Selection`, or a ``MapSelection`` for edges between feature maps.
             Its keyword-only arguments are the method's options, each with a default and a type: float, int,
             str, bool, None, a Literal, or a union of these.
-        prepare: ``prepare(wiring, **options)`` gives a ``Taker`` in place of ``select``, for methods that
+        prepare: ``prepare(compiled, **options)`` gives a ``Taker`` in place of ``select``, for methods that
             make something ready once a network, or take several pathways of an image.
         readers: by option, what brings all that users may write to the form in which it is kept.
         fit: ``fit(examples, **options)``, for methods that learn from all images before they select on any:
@@ -148,9 +148,9 @@ def method_named(name: str) -> TracingMethod:
 
 
 def ready(
-    method: TracingMethod, wiring: Wiring, options: Mapping[str, Any], fitted: Fitted | None = None
+    method: TracingMethod, compiled: CompiledNetwork, options: Mapping[str, Any], fitted: Fitted | None = None
 ) -> Taker:
     """A tracing method with its settled options and what it learned, for one network."""
     if method.prepare is None:
         return OneAnImage(method.knowing(fitted), options)
-    return method.prepare(wiring, **options)
+    return method.prepare(compiled, **options)

@@ -66,7 +66,7 @@ def largest(
 def _bound(batch: Batch, reached: Strengths, count: int) -> torch.Tensor:
     """What the count-th best route of each image at least is, less some slack: (N,) float64."""
     bound = torch.full((batch.held.images,), -torch.inf, dtype=torch.float64, device=reached.neurons.device)
-    for site in batch.wiring.sites:
+    for site in batch.compiled.sites:
         if site.size >= count:
             at_site = reached.neurons[:, site.span].topk(count, 1).values[:, -1]
             bound = torch.maximum(bound, at_site)
@@ -127,13 +127,13 @@ class Ways:
 
 def _cross(batch: Batch, ways: Ways, part: Links, chosen: torch.Tensor, first: int) -> None:
     """Take the ways across the chosen edges into one site."""
-    block, width = part.block, batch.wiring.network.neurons
+    block, width = part.block, batch.compiled.network.neurons
     sample, source, target = (
         as_array(column[chosen]) for column in (block.sample, block.source, block.target)
     )
     flow = as_array(block.flow[chosen])
     tail = as_array(batch.held.output[block.sample[chosen], block.source[chosen]]).astype(np.float64)
-    start = source < batch.wiring.sites[first].offset
+    start = source < batch.compiled.sites[first].offset
     ways.start(sample[start] * width + source[start], tail[start])
     log_turn, sign_turn = _turned(batch, part, chosen)
     sign_turn = sign_turn * np.sign(flow) * np.sign(tail)
@@ -155,7 +155,7 @@ def _turned(batch: Batch, part: Links, chosen: torch.Tensor) -> tuple[Floats, Fl
 
 def _to_ends(batch: Batch, ways: Ways, ends: Ends) -> Routes:
     """The best ways to the neurons at which routes end, each weighed as the target asks."""
-    width = batch.wiring.network.neurons
+    width = batch.compiled.network.neurons
     way, seed = _ended(ways, ends, width)
     sample = ways.key[way] // width
     total = ways.log[way] + np.log(np.abs(seed))

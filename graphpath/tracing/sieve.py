@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from graphpath.network import Inlets, Site
+from graphpath.network import IncomingEdges, Site
 from graphpath.tracing.batch import AtHand, Batch, Block, Selection
 from graphpath.tracing.neurons import Joining
 from graphpath.tracing.strength import Backward, Forward
@@ -40,11 +40,11 @@ def sieved(batch: Batch, selection: Selection, joining: Joining, budget: int, ro
     log = batch.held.output.double().abs().log()
     kinds = [_Strengths(batch, log, from_constants) for from_constants in (False, True)]
     tally = _Tally(batch)
-    for inlets in batch.inlets:
-        site = inlets.site
+    for incoming in batch.incoming:
+        site = incoming.site
         for kind in kinds:
             kind.forward.open(site)
-        for part, alone in _parts(batch, joining, inlets):
+        for part, alone in _parts(batch, joining, incoming):
             tally.add(part, alone)
             for kind in kinds:
                 kind.forward.feed(site, part.places, kind.value(part))
@@ -65,9 +65,9 @@ class _Part:
     log_flow: Tensor
 
 
-def _parts(batch: Batch, joining: Joining, inlets: Inlets) -> Iterator[tuple[_Part, Tensor]]:
-    width = batch.wiring.network.neurons
-    for block, alone in joining.into(inlets):
+def _parts(batch: Batch, joining: Joining, incoming: IncomingEdges) -> Iterator[tuple[_Part, Tensor]]:
+    width = batch.compiled.network.neurons
+    for block, alone in joining.into(incoming):
         sources = block.source if batch.held.images == 1 else block.sample * width + block.source
         yield _Part(block, sources, block.places, block.flow.abs().log_()), alone
 
@@ -77,7 +77,7 @@ class _Tally:
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
-        shape, device = (batch.held.images, len(batch.wiring.sites)), batch.held.output.device
+        shape, device = (batch.held.images, len(batch.compiled.sites)), batch.held.output.device
         self.bias_fed, self.edges = torch.zeros((2, *shape), dtype=torch.int64, device=device)
         self.scores = torch.zeros(shape, dtype=torch.float64, device=device)
 
@@ -104,10 +104,10 @@ class _Strengths:
         self.forward = Forward(batch, from_constants, 1)
         self._batch, self._log, images = batch, log, batch.held.images
         self._ahead = torch.full_like(log, -torch.inf)
-        self.close(batch.wiring.sites[0])
+        self.close(batch.compiled.sites[0])
         self.bound = torch.full((images,), LEAST, dtype=torch.float64, device=self._log.device)
         self.bound_of_routes = torch.full_like(self.bound, torch.inf)
-        self._slack = SLACK * len(batch.wiring.sites)
+        self._slack = SLACK * len(batch.compiled.sites)
 
     def value(self, part: _Part) -> Tensor:
         """log |best way that ends with each edge|: (E,)."""
@@ -160,22 +160,22 @@ class _Strengths:
 def _needed(
     batch: Batch, joining: Joining, kinds: list[_Strengths], budget: int, routes: int
 ) -> tuple[Block, ...]:
-    """The edges that are needed, a block for each of the batch's inlets."""
+    """The edges that are needed, a block for each layer of the batch's incoming edges."""
     waiting = _Waiting(kinds, budget, 4 * budget * batch.held.images + ROOM)
     from_image = kinds[0]
     if routes:
         from_image.bound_of_routes.fill_(LEAST)
     for kind in kinds:
         kind.turn()
-    for inlets in reversed(batch.inlets):
+    for incoming in reversed(batch.incoming):
         for kind in kinds:
-            kind.meet(inlets.site)
+            kind.meet(incoming.site)
         if routes:
-            from_image.bound_by_neurons(inlets.site, routes)
-        for part, _ in _parts(batch, joining, inlets):
+            from_image.bound_by_neurons(incoming.site, routes)
+        for part, _ in _parts(batch, joining, incoming):
             waiting.add(part.block, [kind.through(part) for kind in kinds])
     output = batch.held.output
-    return tuple(waiting.block(inlets.site, output.device, output.dtype) for inlets in batch.inlets)
+    return tuple(waiting.block(incoming.site, output.device, output.dtype) for incoming in batch.incoming)
 
 
 class _Waiting:

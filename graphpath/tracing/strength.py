@@ -81,7 +81,7 @@ class Forward:
 
     def __init__(self, batch: Batch, from_constants: bool, first: int) -> None:
         self._batch, self._from_constants, self._first = batch, from_constants, first
-        held, before = batch.held, batch.wiring.sites[first].offset
+        held, before = batch.held, batch.compiled.sites[first].offset
         self.out = torch.full(held.output.shape, -torch.inf, dtype=torch.float64, device=held.output.device)
         self.out[:, :before] = held.output[:, :before].double().abs().log()
         self.born = torch.zeros_like(held.output, dtype=torch.bool)

@@ -146,11 +146,11 @@ class _Tracer:
     run: str
 
     def __post_init__(self) -> None:
-        wiring, weights = self.batches.wiring, self.batches.model.sha256
+        compiled, weights = self.batches.compiled, self.batches.model.sha256
         scheme = self.batches.images.scheme
-        self.taker = ready(self.method, wiring, self.options)
+        self.taker = ready(self.method, compiled, self.options)
         self.numbering = Numbering(
-            wiring.network, weights, self.run, scheme, max(1, self.routes), self.taker.each
+            compiled.network, weights, self.run, scheme, max(1, self.routes), self.taker.each
         )
 
     def memory(self) -> int:
@@ -162,7 +162,7 @@ class _Tracer:
         """Trace what is not done yet, part by part, and finish the record; each of many ranks its share."""
         size = int(str(writer.run["part_size"]))
         fitted = cast("Fitted | None", writer.run.get("fitted"))
-        self.taker = ready(self.method, self.batches.wiring, self.options, fitted)
+        self.taker = ready(self.method, self.batches.compiled, self.options, fitted)
         started, total = time.monotonic(), len(self.batches)
         for part, start in enumerate(range(0, total, size)):
             stop = min(start + size, total)
@@ -180,7 +180,7 @@ class _Tracer:
         writer.finish(
             layers=self.numbering.layers(),
             categories=self.numbering.categories(self._class_names()),
-            reach=Reach(self.batches.wiring.network).columns(),
+            reach=Reach(self.batches.compiled.network).columns(),
             parts=-(-len(self.batches) // size),
             images=len(self.batches),
             seconds=round(seconds, 3),
@@ -203,7 +203,7 @@ class _Tracer:
         batches = self.batches
         names = batches.images.classes or batches.model.classes or ()
         labels = {int(label) for label in batches.images.labels if label >= 0}
-        numbers = labels.union(range(max(batches.wiring.sites[-1].size, len(names))))
+        numbers = labels.union(range(max(batches.compiled.sites[-1].size, len(names))))
         return {label: names[label] if label < len(names) else str(label) for label in sorted(numbers)}
 
 

@@ -24,8 +24,10 @@ class Units:
     def of(cls, batch: Batch) -> Units:
         """The batch's units. Raises MethodError where the network has no activation."""
         pool = thresholded(batch)
-        first = pool[torch.tensor([site.offset for site in batch.wiring.sites], device=pool.device)].tolist()
-        sites = tuple(s for s, inside in zip(batch.wiring.sites, first, strict=True) if inside)
+        first = pool[
+            torch.tensor([site.offset for site in batch.compiled.sites], device=pool.device)
+        ].tolist()
+        sites = tuple(s for s, inside in zip(batch.compiled.sites, first, strict=True) if inside)
         return cls(batch, pool, sites)
 
     @property
@@ -47,7 +49,7 @@ class Units:
         """
         parts = factors.split([site.size for site in self.sites], 1)
         by_site = {site.number: part for site, part in zip(self.sites, parts, strict=True)}
-        return masked(self.batch.wiring.network, self.batch.images, by_site, goal)
+        return masked(self.batch.compiled.network, self.batch.images, by_site, goal)
 
     def contribution(self, kept: Tensor) -> Tensor:
         """``a * df/da`` of each unit in the network that keeps only ``kept`` (N, K) bool: (N, K)."""

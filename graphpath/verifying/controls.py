@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from graphpath.ids import digest
-from graphpath.network import Inlets, Network
+from graphpath.network import IncomingEdges, Network
 from graphpath.network.edits import Circuit, Cut, Running
 from graphpath.network.elements import Elements, resolve
 from graphpath.network.operations import MaxPool
@@ -93,7 +93,7 @@ class Controls:
     def _draw_edges(self, lots: RandomNumbers, number: int, elements: Elements, kind: str) -> Cut:
         images = len(self.clean.values)
         wires = CandidateEdges(
-            self.circuit.inlets[number],
+            self.circuit.incoming[number],
             elements,
             None if kind == "random" else self.clean.values,
             self.answer.edges[number] if kind == "other" else None,
@@ -145,7 +145,7 @@ class CandidateEdges:
     times as likely.
     """
 
-    inlets: Inlets
+    incoming: IncomingEdges
     elements: Elements
     values: Tensor | None
     without: Cut | None = None
@@ -160,7 +160,7 @@ class CandidateEdges:
 
         There are fewer where not so many are found.
         """
-        total = self.inlets.site.size * self.inlets.columns
+        total = self.incoming.site.size * self.incoming.columns
         goal = wanted.clamp(max=total)
         most = min(16 * total, TRIES * int(goal.max())) + 64
         pick = torch.empty((0, 0), dtype=torch.int64, device=wanted.device)
@@ -175,27 +175,27 @@ class CandidateEdges:
 
     def _find_edges(self, pick: Tensor) -> Tensor:
         """Candidates by number (N or 1, D) as edges, -1 where there is none."""
-        target, column = pick // self.inlets.columns, pick % self.inlets.columns
+        target, column = pick // self.incoming.columns, pick % self.incoming.columns
         key, start = torch.full_like(pick, -1), 0
-        for inlet in self.inlets.branches:
-            here = (column >= start) & (column < start + inlet.map.columns)
-            entry = inlet.map.entries(target, torch.where(here, column - start, 0))
+        for branch_in in self.incoming.branches:
+            here = (column >= start) & (column < start + branch_in.map.columns)
+            entry = branch_in.map.entries(target, torch.where(here, column - start, 0))
             here = here & (entry >= 0)
             entry = entry.clamp(min=0)
-            source = self.elements.behind(self._image_column(entry), inlet.behind(entry))
+            source = self.elements.behind(self._image_column(entry), branch_in.behind(entry))
             here = here & (source >= 0)
             if self.values is not None:
-                read = inlet.read(self.values).flatten(1)
-                carried = read.gather(1, entry.expand(len(read), -1)) * inlet.map.between(entry, target)
+                read = branch_in.read(self.values).flatten(1)
+                carried = read.gather(1, entry.expand(len(read), -1)) * branch_in.map.between(entry, target)
                 here = here & (carried != 0)
             key = torch.where(here, target * self.neurons + source, key)
-            start += inlet.map.columns
+            start += branch_in.map.columns
         return key if self.without is None else torch.where(self._are_excluded(key), -1, key)
 
     def _are_excluded(self, key: Tensor) -> Tensor:
         """Which edges (N, D) are among those left out: bool."""
         assert self.without is not None
-        cut, span = self.without, self.inlets.site.size * self.neurons
+        cut, span = self.without, self.incoming.site.size * self.neurons
         known = (cut.image * span + cut.target * self.neurons + cut.source).sort().values
         wanted = torch.where(key >= 0, key + self._image_column(key) * span, -1).contiguous()
         place = torch.searchsorted(known, wanted).clamp_(max=len(known) - 1)

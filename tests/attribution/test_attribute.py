@@ -133,7 +133,9 @@ def multiplied(model: nn.Module, images: Tensor, classes: Tensor, masks: list[Te
 
 
 def by_call(batch: Any, mask: Tensor) -> list[Tensor]:
-    active = sorted((s for s in batch.wiring.sites if s.activation is not None), key=lambda site: site.after)
+    active = sorted(
+        (s for s in batch.compiled.sites if s.activation is not None), key=lambda site: site.after
+    )
     return [mask[:, site.span].double() for site in active]
 
 

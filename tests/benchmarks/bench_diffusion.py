@@ -22,7 +22,7 @@ from rich.table import Table
 from torch import Tensor
 
 from graphpath.network import hold, take_apart
-from graphpath.tracing.batch import Batch, Wiring
+from graphpath.tracing.batch import Batch, CompiledNetwork
 from graphpath.tracing.diffusion.plan import Plan, last_maps
 from graphpath.tracing.diffusion.sections import sections
 from graphpath.tracing.diffusion.sizes import sizes
@@ -76,17 +76,17 @@ class _Stages:
     def __init__(self, module: torchvision.models.VGG) -> None:
         self._module = module
         self._many = torch.rand(PIXELS, 3, SIDE, SIDE)
-        wiring = Wiring.of(take_apart(module, (3, SIDE, SIDE)))
+        compiled = CompiledNetwork.of(take_apart(module, (3, SIDE, SIDE)))
         image = self._many[:1]
-        held = hold(wiring.network, image, lambda logits: one_hot(logits.argmax(1), logits))
-        self._batch = Batch(wiring, image, held, (0,))
-        ends = last_maps(wiring.network)
+        held = hold(compiled.network, image, lambda logits: one_hot(logits.argmax(1), logits))
+        self._batch = Batch(compiled, image, held, (0,))
+        ends = last_maps(compiled.network)
         self._plans = {
-            (kernel, cropped): Plan.to(wiring.network, kernel, ends, cropped)
+            (kernel, cropped): Plan.to(compiled.network, kernel, ends, cropped)
             for kernel, cropped in (("signed", True), ("plus_one", True), ("signed", False))
         }
         options = METHODS["diffusion"].settled({"pixels": "all", "top": TOP})
-        self._taker = ready(METHODS["diffusion"], wiring, options)
+        self._taker = ready(METHODS["diffusion"], compiled, options)
 
     def in_turn(self) -> list[tuple[str, Callable[[Tensor], None]]]:
         return [

@@ -30,7 +30,7 @@ from graphpath.data import TensorImages, open_images
 from graphpath.models.architectures import cnn
 from graphpath.network import hold, take_apart
 from graphpath.record import TraceWriter
-from graphpath.tracing.batch import Batch, Wiring
+from graphpath.tracing.batch import Batch, CompiledNetwork
 from graphpath.tracing.maps import MapSelection, map_pathways
 from graphpath.tracing.neurons import Joining
 from graphpath.tracing.pathways import pathways
@@ -83,8 +83,8 @@ def speed(case: Case, device: str, rounds: int) -> Table:
     torch.manual_seed(0)
     module = torchvision.models.vgg16(weights=None).eval().requires_grad_(False).to(device)
     images = torch.rand(case.images, 3, case.side, case.side, device=device)
-    wiring = Wiring.of(take_apart(module, (3, case.side, case.side)))
-    stages = _Stages(case.method, module, wiring, images)
+    compiled = CompiledNetwork.of(take_apart(module, (3, case.side, case.side)))
+    stages = _Stages(case.method, module, compiled, images)
     seconds: dict[str, list[float]] = {}
     for _ in range(rounds + 1):
         for name, stage in stages.in_turn():
@@ -95,9 +95,11 @@ def speed(case: Case, device: str, rounds: int) -> Table:
 class _Stages:
     """The stages of tracing one batch, to be run in this order; each leaves its result for the next."""
 
-    def __init__(self, method: str, module: torch.nn.Module, wiring: Wiring, images: torch.Tensor) -> None:
-        self._method = ready(METHODS[method], wiring, {})  # once a network
-        self._module, self._wiring, self._images = module, wiring, images
+    def __init__(
+        self, method: str, module: torch.nn.Module, compiled: CompiledNetwork, images: torch.Tensor
+    ) -> None:
+        self._method = ready(METHODS[method], compiled, {})  # once a network
+        self._module, self._compiled, self._images = module, compiled, images
         self._source = TensorImages(images.cpu())
         self._folder = tempfile.TemporaryDirectory()
         self._written = 0
@@ -124,14 +126,14 @@ class _Stages:
         self._module.requires_grad_(False)
 
     def hold(self) -> None:
-        held = hold(self._wiring.network, self._images, lambda logits: one_hot(logits.argmax(1), logits))
-        self._batch = Batch(self._wiring, self._images, held, (0,) * len(self._images))
+        held = hold(self._compiled.network, self._images, lambda logits: one_hot(logits.argmax(1), logits))
+        self._batch = Batch(self._compiled, self._images, held, (0,) * len(self._images))
 
     def select(self) -> None:
         [self._taken] = self._method.take(self._batch)
         selection = self._taken.selection
         if isinstance(selection.edges, Joining):  # part by part, as a trace makes them
-            parts = (selection.edges.into(inlets) for inlets in self._batch.inlets)
+            parts = (selection.edges.into(incoming) for incoming in self._batch.incoming)
             self.edges = sum(len(block) for blocks in parts for block, _ in blocks)
         else:
             blocks = selection.edges if isinstance(selection, MapSelection) else selection.blocks
@@ -147,7 +149,7 @@ class _Stages:
     def write(self) -> None:
         self._written += 1
         run = f"benchmark-{self._written}"
-        numbering = Numbering(self._wiring.network, "weights", run, "tensor", 10)
+        numbering = Numbering(self._compiled.network, "weights", run, "tensor", 10)
         writer = TraceWriter.open(Path(self._folder.name) / run, {"id": run})
         targets = self._batch.held.logits.argmax(1).cpu().numpy()
         rows = numbering.part(self._batch, [(self._taken, self._pathways)], self._source.rows(), targets, 0)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import graphpath as gp
 from graphpath.network import channels
-from graphpath.network.channels import MapInlets
+from graphpath.network.channels import MapIncoming
 from graphpath.network.mapped import Planes
 from graphpath.network.operations import Conv
 from graphpath.tracing.batch import Batch
@@ -27,14 +27,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even k
 Sums = dict[tuple[int, int], tuple[float, float]]
 
 
-def map_inlets(batch: Batch) -> tuple[MapInlets, ...]:
-    network = batch.wiring.network
+def map_inlets(batch: Batch) -> tuple[MapIncoming, ...]:
+    network = batch.compiled.network
     planes = Planes(network)
-    return tuple(MapInlets(network, site, planes) for site in batch.inlets)
+    return tuple(MapIncoming(network, site, planes) for site in batch.incoming)
 
 
 @cache
-def case(name: str, target: Target = "predicted") -> tuple[nn.Module, Batch, tuple[MapInlets, ...]]:
+def case(name: str, target: Target = "predicted") -> tuple[nn.Module, Batch, tuple[MapIncoming, ...]]:
     model, shape = nets.made(name, seed=EVERY.index(name))
     batch, _ = harness.held(model, nets.images(shape, 3, seed=1), target)
     return model, batch, map_inlets(batch)
@@ -42,9 +42,9 @@ def case(name: str, target: Target = "predicted") -> tuple[nn.Module, Batch, tup
 
 def summed(batch: Batch) -> list[Sums]:
     """Flow and score of every neuron edge, summed by the maps of its ends, for each image."""
-    first = np.empty(batch.wiring.network.neurons, np.int64)
+    first = np.empty(batch.compiled.network.neurons, np.int64)
     before = 0
-    for site in batch.wiring.sites:
+    for site in batch.compiled.sites:
         plane = site.shape[1] * site.shape[2]
         first[site.span] = before + np.arange(site.size) // plane
         before += site.shape[0]
@@ -65,9 +65,9 @@ def summed(batch: Batch) -> list[Sums]:
     return found
 
 
-def ours(batch: Batch, inlets: tuple[MapInlets, ...]) -> list[Sums]:
+def ours(batch: Batch, incoming: tuple[MapIncoming, ...]) -> list[Sums]:
     found: list[Sums] = [{} for _ in range(batch.held.images)]
-    for site in inlets:
+    for site in incoming:
         edges = site.edges(batch.held)
         columns = (edges.sample, edges.source, edges.target, edges.flow, edges.score)
         for image, source, target, flow, score in zip(*(c.tolist() for c in columns), strict=True):
@@ -91,8 +91,8 @@ def assert_same(got: list[Sums], wanted: list[Sums]) -> None:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_edges_between_maps_are_sums_of_neuron_edges(name: str) -> None:
-    _, batch, inlets = case(name)
-    got = ours(batch, inlets)
+    _, batch, incoming = case(name)
+    got = ours(batch, incoming)
     assert_same(got, summed(batch))
     assert all(got)
 
@@ -100,9 +100,9 @@ def test_edges_between_maps_are_sums_of_neuron_edges(name: str) -> None:
 @pytest.mark.parametrize("name", EVERY)
 def test_neuron_edges_summed_one_by_one_are_the_same(name: str) -> None:
     """The way for what the fast one does not know, taken for all."""
-    _, batch, inlets = case(name)
-    one_by_one = [site._summed_one_by_one(batch.held) for site in inlets]
-    assert_same(ours(batch, inlets), [_of(one_by_one, image) for image in range(3)])
+    _, batch, incoming = case(name)
+    one_by_one = [site._summed_one_by_one(batch.held) for site in incoming]
+    assert_same(ours(batch, incoming), [_of(one_by_one, image) for image in range(3)])
 
 
 def _of(sites: list[channels.MapEdges], image: int) -> Sums:
@@ -134,9 +134,9 @@ def test_channels_that_hold_several_maps(pool: bool) -> None:
     """With a max-pool the image decides of which map the winner is."""
     model = nets.randomised(Turned(pool), seed=4)
     batch, _ = harness.held(model, nets.images((2, 4, 4), 3, seed=1))
-    inlets = map_inlets(batch)
-    assert [site._mixed for site in inlets] == [False, True, False]
-    assert_same(ours(batch, inlets), summed(batch))
+    incoming = map_inlets(batch)
+    assert [site._mixed for site in incoming] == [False, True, False]
+    assert_same(ours(batch, incoming), summed(batch))
 
 
 def test_most_networks_take_the_fast_way() -> None:
@@ -155,27 +155,27 @@ def test_most_networks_take_the_fast_way() -> None:
     ],
 )
 def test_for_other_targets(name: str, target: Target) -> None:
-    _, batch, inlets = case(name, target)
-    assert_same(ours(batch, inlets), summed(batch))
-    assert all(site.site.number <= batch.goal.number for site in inlets)
+    _, batch, incoming = case(name, target)
+    assert_same(ours(batch, incoming), summed(batch))
+    assert all(site.site.number <= batch.goal.number for site in incoming)
 
 
 @pytest.mark.parametrize("chunk", (1, 1000))
 def test_chunks_do_not_matter(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("stride_and_dilation", "groups_and_depthwise", "padding_same"):
-        _, batch, inlets = case(name)
-        wanted = ours(batch, inlets)
+        _, batch, incoming = case(name)
+        wanted = ours(batch, incoming)
         with monkeypatch.context() as patch:
             patch.setattr(channels, "CHUNK", chunk)
-            assert_same(ours(batch, inlets), wanted)
+            assert_same(ours(batch, incoming), wanted)
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_one_image_as_in_a_batch(name: str) -> None:
     """A single image takes convolution's own gradient, a batch products of windows."""
-    model, batch, inlets = case(name)
-    alone, _ = harness.held(model, batch.images[1:2], wiring=batch.wiring)
-    assert_same(ours(alone, map_inlets(alone)), ours(batch, inlets)[1:2])
+    model, batch, incoming = case(name)
+    alone, _ = harness.held(model, batch.images[1:2], compiled=batch.compiled)
+    assert_same(ours(alone, map_inlets(alone)), ours(batch, incoming)[1:2])
 
 
 # --- independent twins ------------------------------------------------------------
@@ -214,7 +214,7 @@ def test_anchor_2_with_biases_and_what_they_give() -> None:
     """Input edges and all ``b * df/db`` sum to f; per map, what enters and ``b * g`` is ``z * g``."""
     model, images = straight()
     batch, classes = harness.held(model, images)
-    inlets = map_inlets(batch)
+    incoming = map_inlets(batch)
     biases = [m.bias for m in model if getattr(m, "bias", None) is not None]
     for image, target in enumerate(classes):
         logit = model(images[image : image + 1])[0, target]
@@ -222,15 +222,15 @@ def test_anchor_2_with_biases_and_what_they_give() -> None:
             float((b.detach() * g).sum())
             for b, g in zip(biases, torch.autograd.grad(logit, biases), strict=True)
         ]
-        first = inlets[0].edges(batch.held)
+        first = incoming[0].edges(batch.held)
         entering = first.score[first.sample == image]
         total = float(entering.sum()) + sum(given)
         terms = float(entering.abs().sum()) + sum(map(abs, given))
         assert residual(total, float(batch.held.value[image]), terms) < EXACT
-        for site, bias in zip(inlets, biases, strict=True):
+        for site, bias in zip(incoming, biases, strict=True):
             edges, where = site.edges(batch.held), site.site
             mine = edges.sample == image
-            maps = Planes(batch.wiring.network)
+            maps = Planes(batch.compiled.network)
             into = torch.zeros(maps.count, dtype=torch.float64)
             into = into.index_add_(0, edges.target[mine], edges.score[mine])[maps.of_site(where)]
             before = batch.held.gradient_before(where)[image].reshape(where.shape[0], -1)
@@ -247,10 +247,10 @@ def test_anchor_3_captums_gradient_times_activation_is_what_leaves_a_map(layer: 
     wanted = LayerGradientXActivation(model, model[layer]).attribute(images, target=torch.tensor(classes))
     place = {1: 0, 4: 1, 6: 2}[layer]
     edges = map_inlets(batch)[place + 1].edges(batch.held)
-    maps = Planes(batch.wiring.network)
+    maps = Planes(batch.compiled.network)
     leaving = torch.zeros((3, maps.count), dtype=torch.float64)
     leaving.index_put_((edges.sample, edges.source), edges.score, accumulate=True)
-    leaving = leaving[:, maps.of_site(batch.wiring.sites[place + 1])]
+    leaving = leaving[:, maps.of_site(batch.compiled.sites[place + 1])]
     torch.testing.assert_close(leaving, wanted.sum((2, 3)).detach(), rtol=1e-12, atol=1e-13)
     assert bool((leaving != 0).any())
 
@@ -258,9 +258,9 @@ def test_anchor_3_captums_gradient_times_activation_is_what_leaves_a_map(layer: 
 @pytest.mark.parametrize("name", ("plain", "stride_and_dilation", "groups_and_depthwise", "residual"))
 def test_anchor_7_brute_force(name: str) -> None:
     """All but one channel of what a convolution reads set to 0, convolved, times the gradient."""
-    _, batch, inlets = case(name)
+    _, batch, incoming = case(name)
     held, compared = batch.held, 0
-    for site in inlets:
+    for site in incoming:
         [*branches] = site.site.branches
         operation, view = branches[0].operation, branches[0].view
         if len(branches) > 1 or not isinstance(operation, Conv) or view.index is not None:

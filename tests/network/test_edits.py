@@ -233,7 +233,7 @@ def test_one_edge_after_the_other(name: str) -> None:
     clean = case.circuit.run(case.images, recorded=True)
     changed = 0
     for number, cut in every.items():
-        flow = case.circuit.flows(case.circuit.inlets[number], clean, cut)
+        flow = case.circuit.flows(case.circuit.incoming[number], clean, cut)
         for place in flow.abs().argsort(descending=True)[:10].tolist():
             one = Cut(cut.image[[place]], cut.source[[place]], cut.target[[place]])
             got = case.circuit.run(case.images, Edits(cuts={number: one})).logits
@@ -352,7 +352,7 @@ def test_flows_are_those_that_are_traced(name: str) -> None:
     clean = circuit.run(images, recorded=True)
     traced = every_edge(network, model, images)
     for number, (cut, flow) in traced.items():
-        got = circuit.flows(circuit.inlets[number], clean, cut)
+        got = circuit.flows(circuit.incoming[number], clean, cut)
         torch.testing.assert_close(got, flow, rtol=1e-9, atol=1e-12)
     kept = Edits(cuts={n: Cut(c.image, c.source, c.target, others=True) for n, (c, _) in traced.items()})
     torch.testing.assert_close(circuit.run(images, kept).logits, clean.logits, rtol=1e-9, atol=1e-9)
@@ -371,5 +371,5 @@ def test_nothing_changed_is_the_network_and_zero_a_factor(name: str) -> None:
     nobody = {number: torch.zeros_like(mask) for number, mask in masks.items()}
     assert torch.equal(circuit.run(images, Edits(neurons=nobody)).logits, circuit.run(images).logits)
     none = torch.empty(0, dtype=torch.int64)
-    empty = Edits(cuts={number: Cut(none, none, none) for number in circuit.inlets})
+    empty = Edits(cuts={number: Cut(none, none, none) for number in circuit.incoming})
     assert torch.equal(circuit.run(images, empty).logits, circuit.run(images).logits)

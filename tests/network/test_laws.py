@@ -46,7 +46,7 @@ def asked(batch: Batch, kind: str) -> Target:
     """A contrast, or a feature map or live neuron of some site inside the network."""
     if kind == "contrast":
         return (2, 0)
-    sites = batch.wiring.sites
+    sites = batch.compiled.sites
     random = np.random.default_rng(len(sites))
     site = sites[int(random.integers(1, max(2, len(sites) - 1)))]
     live = batch.held.output[0, site.span].reshape(site.shape).nonzero()
@@ -60,7 +60,7 @@ def test_laws_of_other_targets(name: str, kind: str) -> None:
     """Every law, and the gradient, where f is a difference of logits or lies inside the network."""
     model, first, _, edges = case(name)
     target = asked(first, kind)
-    batch, classes = harness.held(model, first.images, target, first.wiring)
+    batch, classes = harness.held(model, first.images, target, first.compiled)
     assert classes == [-1, -1]
     for image, mine in enumerate(edges):
         ours, twin = harness.numbers(batch, image), twins.take_apart(model, batch.images[image])
@@ -85,7 +85,7 @@ def test_edges_are_unique_and_carry_flow(name: str) -> None:
         assert (mine.flow != 0).all()
         assert (mine.source >= 0).all()
         site = np.searchsorted(
-            [s.offset for s in batch.wiring.sites], [mine.source, mine.target], side="right"
+            [s.offset for s in batch.compiled.sites], [mine.source, mine.target], side="right"
         )
         assert (site[0] < site[1]).all()
 
@@ -96,8 +96,10 @@ def test_network_is_the_twins(name: str) -> None:
     for image, (mine, target) in enumerate(zip(edges, classes, strict=True)):
         twin, ours = twins.take_apart(model, batch.images[image]), harness.numbers(batch, image)
         assert [site.offset for site in twin.sites] == ours.starts.tolist()
-        assert [site.active for site in twin.sites] == [s.activation is not None for s in batch.wiring.sites]
-        for site, theirs in zip(batch.wiring.sites, twin.sites, strict=True):
+        assert [site.active for site in twin.sites] == [
+            s.activation is not None for s in batch.compiled.sites
+        ]
+        for site, theirs in zip(batch.compiled.sites, twin.sites, strict=True):
             assert site.shape == (*theirs.shape, 1, 1)[:3]
         # An independent pass of the model itself, and constants carried along instead of left over.
         np.testing.assert_allclose(
@@ -124,10 +126,10 @@ def test_gradient_is_the_models_own(name: str) -> None:
     pixels = batch.images.clone().requires_grad_(True)
     logits = model.eval()(pixels)
     (gradient,) = torch.autograd.grad(logits[torch.arange(2), classes].sum(), pixels)
-    network = batch.wiring.network
+    network = batch.compiled.network
     true = hold(network, batch.images, lambda _: batch.held.seed, gates="true")
     for held in (true, batch.held) if network.piecewise_linear else (true,):
-        ours = held.gradient[:, batch.wiring.sites[0].span].reshape(pixels.shape)
+        ours = held.gradient[:, batch.compiled.sites[0].span].reshape(pixels.shape)
         torch.testing.assert_close(ours, gradient, rtol=1e-11, atol=1e-11)
 
 
@@ -135,7 +137,7 @@ def test_gradient_is_the_models_own(name: str) -> None:
 def test_weights_times_their_gradients(name: str) -> None:
     """``W * df/dW`` of a convolution, over space, is its channel edges and the constants that enter it."""
     _, batch, classes, edges = case(name)
-    convolutions = [site for site in batch.wiring.sites if site.kind == "conv"]
+    convolutions = [site for site in batch.compiled.sites if site.kind == "conv"]
     for site in convolutions:
         operation = site.branches[0].operation
         assert isinstance(operation, Conv)
@@ -167,7 +169,7 @@ def test_weights_times_their_gradients(name: str) -> None:
 
 def _weights_times_gradients(batch: Batch, site: Site, image: int, target: int) -> np.ndarray:
     """``W * df/dW`` of a convolution of the held network, summed over the kernel: (O, I / groups)."""
-    program = batch.wiring.network.program
+    program = batch.compiled.network.program
     step = program.steps[site.before]
     assert isinstance(step.operation, Conv)
     weight = step.operation.weight.clone().requires_grad_(True)
@@ -182,7 +184,7 @@ def _aligned(batch: Batch, view: object) -> object:
     """The site that a convolution reads as it is, if it does."""
     if view.index is not None:
         return None
-    return next((site for site in batch.wiring.sites if site.offset == view.base), None)
+    return next((site for site in batch.compiled.sites if site.offset == view.base), None)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -190,7 +192,7 @@ def test_joining_every_neuron_gives_every_edge(name: str) -> None:
     """The common rule of neuron methods, with all neurons selected: all edges but those to other logits."""
     _, batch, classes, edges = case(name)
     selection = join(batch, torch.ones_like(batch.held.output, dtype=torch.bool))
-    last = batch.wiring.sites[-1].offset
+    last = batch.compiled.sites[-1].offset
     for mine, every, target in zip(harness.selected(batch, selection), edges, classes, strict=True):
         wanted = (every.target < last) | (every.target == last + target)
         kept = harness.Edges(every.source[wanted], every.target[wanted], every.flow[wanted])

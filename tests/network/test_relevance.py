@@ -33,7 +33,7 @@ def case(name: str, target: Target = "predicted") -> tuple[nn.Module, Batch, lis
 
 
 def of(batch: Batch, rule: Rule) -> Relevance:
-    return relevance(batch.held, batch.inlets, rule)
+    return relevance(batch.held, batch.incoming, rule)
 
 
 @pytest.mark.parametrize("rule", (EPSILON, Z_PLUS), ids=lambda rule: rule.name)
@@ -65,7 +65,7 @@ def test_other_targets(target: Target, rule: Rule) -> None:
 def test_at_epsilon_0_it_is_activation_times_gradient(name: str) -> None:
     """Of the held network, whatever its activations, but for those that are not 0 at 0."""
     _, batch, _ = case(name)
-    if any(site.activation is not None and site.activation.at_zero for site in batch.wiring.sites):
+    if any(site.activation is not None and site.activation.at_zero for site in batch.compiled.sites):
         pytest.skip("relevance passes on what an activation gives at 0, the gradient does not")
     ours = of(batch, Rule("epsilon", 0.0)).of
     torch.testing.assert_close(ours, batch.held.output * batch.held.gradient, rtol=1e-8, atol=1e-10)
@@ -85,7 +85,7 @@ def test_without_biases_every_layer_has_all_of_f(rule: Rule) -> None:
     model = nets.randomised(nn.Sequential(*layers), seed=5)
     batch, _ = harness.held(model, nets.images((2, 12, 12), 3, seed=2))
     ours = of(batch, rule).of
-    for site in batch.wiring.sites:
+    for site in batch.compiled.sites:
         torch.testing.assert_close(ours[:, site.span].sum(1), batch.held.value, rtol=1e-10, atol=0)
 
 
@@ -159,9 +159,9 @@ def test_zennits_epsilon_per_layer(name: str, epsilon: float) -> None:
     relus = [n for n, module in enumerate(model) if isinstance(module, nn.ReLU)]
     found = heatmaps(model, batch.images, wanted, composite(Epsilon(epsilon), Epsilon(epsilon)), relus)
     ours = of(batch, Rule("epsilon", epsilon)).of
-    for site, theirs in zip(batch.wiring.sites, found, strict=False):
+    for site, theirs in zip(batch.compiled.sites, found, strict=False):
         torch.testing.assert_close(ours[:, site.span], theirs.flatten(1), rtol=1e-8, atol=1e-11)
-    assert len(found) == len(batch.wiring.sites) - 1
+    assert len(found) == len(batch.compiled.sites) - 1
 
 
 @pytest.mark.parametrize("name", sorted(LAYERS))
@@ -170,7 +170,7 @@ def test_zennits_z_plus_per_layer(name: str) -> None:
     relus = [n for n, module in enumerate(model) if isinstance(module, nn.ReLU)]
     found = heatmaps(model, batch.images, wanted, composite(ZPlus(1e-6), ZPlus(1e-6)), relus)
     ours = of(batch, Z_PLUS).of
-    for site, theirs in zip(batch.wiring.sites, found, strict=False):
+    for site, theirs in zip(batch.compiled.sites, found, strict=False):
         torch.testing.assert_close(ours[:, site.span], theirs.flatten(1), rtol=1e-8, atol=1e-11)
 
 
@@ -181,7 +181,7 @@ def test_anchor_6_zennits_epsilon_heatmap_is_gradient_times_input(name: str) -> 
     (theirs,) = heatmaps(model, batch.images, wanted, composite(Epsilon(1e-12), Epsilon(1e-12)), [])
     x = batch.images.clone().requires_grad_(True)
     (gradient,) = torch.autograd.grad((model(x) * wanted).sum(), x)
-    span = batch.wiring.sites[0].span
+    span = batch.compiled.sites[0].span
     ours = of(batch, Rule("epsilon", 1e-12)).of[:, span].reshape_as(theirs)
     held = (batch.held.gradient * batch.held.output)[:, span].reshape_as(theirs)
     for product in (gradient * x.detach(), ours, held):

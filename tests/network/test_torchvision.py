@@ -16,7 +16,7 @@ import torchvision
 from torch import Tensor, nn
 
 from graphpath.network import Site, hold
-from graphpath.network.channels import MapInlets
+from graphpath.network.channels import MapIncoming
 from graphpath.network.mapped import Planes
 from graphpath.network.operations import Conv, Gate
 from graphpath.tracing.batch import Batch
@@ -81,7 +81,7 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
     batch, classes = harness.held(model, nets.images((3, size, size), 1, seed=0))
     local = cut_at_sites(batch)
     reads, back = [], []
-    for site, z in zip(batch.wiring.sites, local.z, strict=True):
+    for site, z in zip(batch.compiled.sites, local.z, strict=True):
         weights = batch.held.gradient_before(site).reshape(z.shape)
         found = (
             torch.autograd.grad(z, local.a, weights, allow_unused=True, retain_graph=True)
@@ -95,7 +95,7 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
 
 def cut_at_sites(batch: Batch) -> Local:
     """Runs the network with every site's output replaced by a leaf."""
-    network = batch.wiring.network
+    network = batch.compiled.network
     after, before = {s.after: s for s in network.sites}, {s.before: s for s in network.sites}
     values: list[Tensor] = []
     leaves: dict[int, Tensor] = {}
@@ -127,9 +127,9 @@ def flows_by_operator(case: Case, site: Site) -> Tensor:
 
 
 def test_flows_and_constants_by_operator(case: Case) -> None:
-    """``Inlets.forward`` is J a, at every neuron of every site."""
-    for site, inlets in zip(case.batch.wiring.sites[1:], case.batch.wiring.inlets, strict=True):
-        ours = inlets.forward(case.batch.held.values)[0]
+    """``IncomingEdges.forward`` is J a, at every neuron of every site."""
+    for site, incoming in zip(case.batch.compiled.sites[1:], case.batch.compiled.incoming, strict=True):
+        ours = incoming.forward(case.batch.held.values)[0]
         theirs = flows_by_operator(case, site)
         scale = torch.maximum(theirs.abs(), case.batch.held.before[site.number][0].abs().mean())
         assert residual(ours.numpy(), theirs.numpy(), scale.numpy()) < EXACT, site.name
@@ -137,7 +137,7 @@ def test_flows_and_constants_by_operator(case: Case) -> None:
 
 def test_gradients_by_operator(case: Case) -> None:
     """df/da is what the sites that read ``a`` send back; unheld, it is the model's own at the image."""
-    held, sites = case.batch.held, case.batch.wiring.sites
+    held, sites = case.batch.held, case.batch.compiled.sites
     sent: list[Tensor | float] = [0.0] * len(sites)
     size: list[Tensor | float] = [0.0] * len(sites)
     for back in case.back:
@@ -150,7 +150,7 @@ def test_gradients_by_operator(case: Case) -> None:
         assert residual(sent[site.number].numpy(), ours.numpy(), terms.numpy()) < EXACT, site.name
     pixels = case.batch.images.clone().requires_grad_(True)
     (gradient,) = torch.autograd.grad(case.model.eval()(pixels)[0, case.target], pixels)
-    network = case.batch.wiring.network
+    network = case.batch.compiled.network
     true = hold(network, case.batch.images, lambda _: held.seed, gates="true")
     ours = (held if network.piecewise_linear else true).gradient[0, sites[0].span]
     scale = gradient.abs().mean().expand_as(ours)
@@ -161,7 +161,7 @@ def test_gradients_by_operator(case: Case) -> None:
 
 def test_cuts_by_operator(case: Case) -> None:
     """Everything that crosses a cut, and the constants on the logit's side, is f: at every cut."""
-    held, sites = case.batch.held, case.batch.wiring.sites
+    held, sites = case.batch.held, case.batch.compiled.sites
     crossing = np.zeros((len(sites), len(sites), 2))  # from, to; signed, |.|
     for target, back in enumerate(case.back):
         for source, gradient in back.items():
@@ -180,11 +180,11 @@ def test_cuts_by_operator(case: Case) -> None:
 
 def test_edges_between_maps(case: Case) -> None:
     """What enters a map and what leaves it, at every map of every site: the laws, summed over maps."""
-    held, sites, network = case.batch.held, case.batch.wiring.sites, case.batch.wiring.network
+    held, sites, network = case.batch.held, case.batch.compiled.sites, case.batch.compiled.network
     planes = Planes(network)
     into, out_of, entering, leaving = (np.zeros(planes.count) for _ in range(4))
-    for inlets in case.batch.inlets:
-        edges = MapInlets(network, inlets, planes).edges(held)
+    for incoming in case.batch.incoming:
+        edges = MapIncoming(network, incoming, planes).edges(held)
         score = edges.score.numpy()
         for total, ends, values in (
             (into, edges.target, score),
@@ -212,14 +212,14 @@ def test_edges_between_maps(case: Case) -> None:
 
 def kinds(case: Case) -> dict[str, list[Site]]:
     found: dict[str, list[Site]] = {}
-    for site in case.batch.wiring.sites[1:]:
+    for site in case.batch.compiled.sites[1:]:
         found.setdefault(site.kind, []).append(site)
     return found
 
 
 def test_sampled_neurons(case: Case) -> None:
     """1,000 live neurons of every kind of site: their edges sum to what the operators say."""
-    held, inlets = case.batch.held, case.batch.wiring.inlets
+    held, incoming = case.batch.held, case.batch.compiled.incoming
     random = np.random.default_rng(0)
     for kind, sites in kinds(case).items():
         live = [
@@ -238,23 +238,24 @@ def test_sampled_neurons(case: Case) -> None:
             z, b = held.before[site.number][0, targets], case.batch.constants[site.number - 1][0, targets]
             before = held.gradient_before(site)[0, targets]
             done = 0
-            for fan in inlets[site.number - 1].fans(
+            for flow_rows in incoming[site.number - 1].iterate_rows(
                 held.elements, held.values, torch.zeros_like(targets), targets, limit=1 << 20
             ):
-                part = slice(done, done := done + len(fan.target))
-                terms = fan.flow.abs().sum(1) + b[part].abs()
+                part = slice(done, done := done + len(flow_rows.target))
+                terms = flow_rows.flow.abs().sum(1) + b[part].abs()
                 assert (
-                    residual((fan.flow.sum(1) + b[part]).numpy(), z[part].numpy(), terms.numpy()) < EXACT
+                    residual((flow_rows.flow.sum(1) + b[part]).numpy(), z[part].numpy(), terms.numpy())
+                    < EXACT
                 ), kind
-                score = fan.flow * before[part, None]
+                score = flow_rows.flow * before[part, None]
                 wanted = (z - b)[part] * before[part]
                 sizes = terms * before[part].abs()
                 assert residual(score.sum(1).numpy(), wanted.numpy(), sizes.numpy()) < EXACT, kind
-                row, column = fan.flow.nonzero(as_tuple=True)
-                source = fan.sources(row, column)
+                row, column = flow_rows.flow.nonzero(as_tuple=True)
+                source = flow_rows.sources(row, column)
                 assert bool(((source >= 0) & (source < site.offset)).all())
                 assert bool((held.output[0, source] != 0).all())
-                edge = row * case.batch.wiring.network.neurons + source
+                edge = row * case.batch.compiled.network.neurons + source
                 assert len(edge.unique()) == len(edge), kind
             assert done == len(targets)
 
@@ -263,29 +264,31 @@ def test_rows_of_the_jacobian(case: Case) -> None:
     """A sampled neuron's edges, one by one, are its row of autograd's Jacobian times a."""
     held = case.batch.held
     random = np.random.default_rng(1)
-    steps = case.batch.wiring.network.program.steps
+    steps = case.batch.compiled.network.program.steps
     gated = any(isinstance(step.operation, Gate) for step in steps)
     for kind, sites in kinds(case).items():
         for site in random.choice(np.array(sites, dtype=object), min(6, len(sites)), replace=False):
             neurons = torch.from_numpy(random.choice(site.size, min(6, site.size), replace=False))
             z = case.local.z[site.number].flatten()
-            inlets = case.batch.wiring.inlets[site.number - 1]
-            fan = next(inlets.fans(held.elements, held.values, torch.zeros_like(neurons), neurons))
+            incoming = case.batch.compiled.incoming[site.number - 1]
+            flow_rows = next(
+                incoming.iterate_rows(held.elements, held.values, torch.zeros_like(neurons), neurons)
+            )
             for place, neuron in enumerate(neurons.tolist()):
                 rows = torch.autograd.grad(z[neuron], case.local.a, allow_unused=True, retain_graph=True)
                 wanted = torch.zeros_like(held.output[0])
                 for number, row in enumerate(rows):
                     if row is not None and number != site.number:
-                        wanted[case.batch.wiring.sites[number].span] = row.flatten()
+                        wanted[case.batch.compiled.sites[number].span] = row.flatten()
                 wired = int((wanted != 0).sum())
                 wanted = wanted * held.output[0]
-                column = fan.flow[place].nonzero()[:, 0]
-                source = fan.sources(torch.full_like(column, place), column)
+                column = flow_rows.flow[place].nonzero()[:, 0]
+                source = flow_rows.sources(torch.full_like(column, place), column)
                 ours = torch.zeros_like(wanted)
-                ours[source] = fan.flow[place, column]
+                ours[source] = flow_rows.flow[place, column]
                 assert torch.equal(source.sort().values, wanted.nonzero()[:, 0]), (kind, site.name)
                 torch.testing.assert_close(ours, wanted, rtol=EXACT, atol=1e-14)
-                inputs = int(fan.inputs[place])  # a gate can be exactly 0
+                inputs = int(flow_rows.inputs[place])  # a gate can be exactly 0
                 assert inputs >= wired if gated else inputs == wired, (kind, site.name)
 
 
@@ -303,10 +306,10 @@ def test_weights_times_their_gradients(case: Case) -> None:
         for channel in random.choice(site.shape[0], 3, replace=False).tolist():
             mine = torch.arange(channel * plane, (channel + 1) * plane)
             before = held.gradient_before(site)[0, mine]
-            fans = case.batch.wiring.inlets[site.number - 1].fans(
+            blocks = case.batch.compiled.incoming[site.number - 1].iterate_rows(
                 held.elements, held.values, torch.zeros_like(mine), mine
             )
-            score = torch.cat([fan.flow.sum(1) for fan in fans]) * before
+            score = torch.cat([flow_rows.flow.sum(1) for flow_rows in blocks]) * before
             bias = 0.0 if operation.bias is None else operation.bias[channel]
             entering = (case.batch.constants[site.number - 1][0, mine] - bias) * before
             product = float((weight[channel] * gradient[channel]).detach().sum())
@@ -316,7 +319,7 @@ def test_weights_times_their_gradients(case: Case) -> None:
 
 def read_by(batch: Batch, site: Site) -> Tensor:
     """The tensor that a site's one branch reads, by running the program as it is."""
-    steps, values = batch.wiring.network.program.steps, list[Tensor]()
+    steps, values = batch.compiled.network.program.steps, list[Tensor]()
     wanted = steps[site.before].inputs[0]
     for step in steps[: wanted + 1]:
         values.append(step.operation.run(*([values[i] for i in step.inputs] or [batch.images])))

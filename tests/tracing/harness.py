@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from graphpath.network import hold, take_apart
-from graphpath.tracing.batch import Batch, Selection, Wiring
+from graphpath.tracing.batch import Batch, CompiledNetwork, Selection
 from graphpath.tracing.targets import Asked, Target, goal_of, weighed
 from tests.tracing import twins
 
@@ -23,10 +23,10 @@ EXACT = 1e-10
 
 
 def held(
-    model: nn.Module, pixels: Tensor, target: Target = "predicted", wiring: Wiring | None = None
+    model: nn.Module, pixels: Tensor, target: Target = "predicted", compiled: CompiledNetwork | None = None
 ) -> tuple[Batch, list[int]]:
     """A batch held for a target, by default each image's prediction; and the classes (-1 for none)."""
-    wiring = wiring or Wiring.of(take_apart(model, tuple(pixels.shape[1:])))
+    compiled = compiled or CompiledNetwork.of(take_apart(model, tuple(pixels.shape[1:])))
     classes = torch.empty(0)
 
     def seed(logits: Tensor) -> Tensor:
@@ -35,8 +35,8 @@ def held(
         weights, classes = weighed(target, goal, logits, Asked(nothing, nothing, slice(0, len(logits))))
         return weights
 
-    goal = goal_of(target, wiring.network)
-    batch = Batch(wiring, pixels, hold(wiring.network, pixels, seed, goal), tuple(range(len(pixels))))
+    goal = goal_of(target, compiled.network)
+    batch = Batch(compiled, pixels, hold(compiled.network, pixels, seed, goal), tuple(range(len(pixels))))
     return batch, classes.tolist()
 
 
@@ -59,16 +59,16 @@ class Edges:
 def every_edge(batch: Batch) -> list[Edges]:
     """All edges of the held network, by image, whatever the target."""
     columns: list[list[np.ndarray]] = [[], [], [], []]
-    for inlets in batch.wiring.inlets:
-        site = inlets.site
+    for incoming in batch.compiled.incoming:
+        site = incoming.site
         every = torch.ones((batch.held.images, site.size), dtype=torch.bool)
-        for fan in batch.fans(inlets, every, batch.held.values):
-            row, column = fan.flow.nonzero(as_tuple=True)
+        for flow_rows in batch.iterate_rows(incoming, every, batch.held.values):
+            row, column = flow_rows.flow.nonzero(as_tuple=True)
             parts = (
-                fan.sample[row],
-                fan.sources(row, column),
-                fan.target[row] + site.offset,
-                fan.flow[row, column],
+                flow_rows.sample[row],
+                flow_rows.sources(row, column),
+                flow_rows.target[row] + site.offset,
+                flow_rows.flow[row, column],
             )
             for collected, part in zip(columns, parts, strict=True):
                 collected.append(part.numpy())
@@ -112,7 +112,7 @@ class Numbers:
 
 def numbers(batch: Batch, image: int) -> Numbers:
     """The arrays of one image."""
-    inside, sites = batch.held, batch.wiring.sites
+    inside, sites = batch.held, batch.compiled.sites
     gates = [inside.gate(site) for site in sites]
     pixels = torch.zeros(sites[0].size, dtype=inside.output.dtype)
     return Numbers(
@@ -138,7 +138,7 @@ def numbers(batch: Batch, image: int) -> Numbers:
 
 
 def _in_f(batch: Batch, image: int) -> np.ndarray:
-    weights = np.zeros(batch.wiring.network.neurons)
+    weights = np.zeros(batch.compiled.network.neurons)
     weights[batch.goal.span] = batch.held.seed[image].numpy()
     return weights
 

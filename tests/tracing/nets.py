@@ -29,8 +29,8 @@ def randomised(model: nn.Module, seed: int) -> nn.Module:
                     module.weight.copy_(1 + 0.5 * drawn(module.weight))
                     module.bias.copy_(0.3 * drawn(module.bias))
             elif isinstance(getattr(module, "weight", None), Tensor):
-                fan = module.weight[0].numel()
-                module.weight.copy_(drawn(module.weight) * (2 / fan) ** 0.5)
+                flow_rows = module.weight[0].numel()
+                module.weight.copy_(drawn(module.weight) * (2 / flow_rows) ** 0.5)
                 if getattr(module, "bias", None) is not None:
                     module.bias.copy_(0.2 * drawn(module.bias))
     return model

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 import graphpath as gp
 from graphpath.network import hold
-from graphpath.tracing.batch import Batch, Wiring
+from graphpath.tracing.batch import Batch, CompiledNetwork
 from graphpath.tracing.targets import one_hot
 from tests.tracing import harness, nets
 
@@ -27,7 +27,7 @@ SITE = {1: 1, 3: 2, 6: 3, 9: 4}
 
 
 @cache
-def case() -> tuple[nn.Sequential, Tensor, list[int], Wiring]:
+def case() -> tuple[nn.Sequential, Tensor, list[int], CompiledNetwork]:
     layers = [
         nn.Conv2d(2, 4, 3, padding=1),
         nn.ReLU(),
@@ -44,12 +44,12 @@ def case() -> tuple[nn.Sequential, Tensor, list[int], Wiring]:
     model = nets.randomised(nn.Sequential(*layers), seed=8).eval()
     images = nets.images((2, 11, 11), 3, seed=6)
     batch, classes = harness.held(model, images)
-    return model, images, classes, batch.wiring
+    return model, images, classes, batch.compiled
 
 
 def held(target: gp.at | str = "predicted") -> Batch:
-    model, images, _, wiring = case()
-    return harness.held(model, images, target, wiring)[0]
+    model, images, _, compiled = case()
+    return harness.held(model, images, target, compiled)[0]
 
 
 # --- 3 -----------------------------------------------------------------------------------
@@ -58,14 +58,14 @@ def held(target: gp.at | str = "predicted") -> Batch:
 @pytest.mark.parametrize("relu", RELUS)
 def test_anchor_3_gradient_times_activation_of_every_neuron(relu: int, tmp_path: Path) -> None:
     """``visits.score``, and the sums of all edges that leave a neuron."""
-    model, images, classes, wiring = case()
+    model, images, classes, compiled = case()
     wanted = LayerGradientXActivation(model, model[relu]).attribute(images, target=torch.tensor(classes))
     wanted = wanted.flatten(1).detach()
-    batch, site = held(), wiring.sites[SITE[relu]]
+    batch, site = held(), compiled.sites[SITE[relu]]
     torch.testing.assert_close((batch.held.output * batch.held.gradient)[:, site.span], wanted)
     for image, edges in enumerate(harness.every_edge(batch)):
         score = edges.flow * harness.numbers(batch, image).before[edges.target]
-        leaving = np.bincount(edges.source, score, wiring.network.neurons)[site.span]
+        leaving = np.bincount(edges.source, score, compiled.network.neurons)[site.span]
         np.testing.assert_allclose(leaving, wanted[image], rtol=1e-10, atol=1e-12)
     assert bool((wanted != 0).any())
     ask = {"method": "activation", "sparsity": 0.0, "max_edges": None, "out": tmp_path / "t"}
@@ -84,7 +84,7 @@ def test_anchor_3_gradient_times_activation_of_every_neuron(relu: int, tmp_path:
 
 def live(batch: Batch, relu: int, count: int = 4) -> list[tuple[int, ...]]:
     """Places (image, channel, y, x) of some live neurons, spread over the layer."""
-    site = batch.wiring.sites[SITE[relu]]
+    site = batch.compiled.sites[SITE[relu]]
     found = batch.held.output[:, site.span].reshape(-1, *site.shape).nonzero().tolist()
     return [tuple(found[i]) for i in np.linspace(0, len(found) - 1, count).astype(int)]
 
@@ -94,9 +94,9 @@ def test_anchor_4_edges_into_a_live_neuron_are_its_gradient(below: int, relu: in
     """captum's NeuronGradient on the part of the model between two ReLUs is flow / a, at the neuron's gate;
     and these times a, with the constant, are its activation. Through a max-pool and a dense layer as well.
     """
-    model, images, _, wiring = case()
+    model, images, _, compiled = case()
     part, activation = model[below + 1 :], model[: below + 1](images).detach()
-    source, site = wiring.sites[SITE[below]], wiring.sites[SITE[relu]]
+    source, site = compiled.sites[SITE[below]], compiled.sites[SITE[relu]]
     for image, channel, y, x in live(held(), relu):
         dense = isinstance(model[relu - 1], nn.Linear)
         neuron = (channel,) if dense else (channel, y, x)
@@ -169,17 +169,17 @@ def test_anchor_5_conductance_adds_up_and_is_ours(relu: int) -> None:
 
 def along_the_way(relu: int, steps: int) -> Tensor:
     """Of each neuron of a layer, the sum over a way from black of df/da times the step of a."""
-    _, images, classes, wiring = case()
-    site, target = wiring.sites[SITE[relu]], torch.tensor(classes)
+    _, images, classes, compiled = case()
+    site, target = compiled.sites[SITE[relu]], torch.tensor(classes)
     total: Tensor | float = 0.0
     before = None
     for step in range(steps):
         middle, end = (
-            hold(wiring.network, images * ((step + part) / steps), lambda logits: one_hot(target, logits))
+            hold(compiled.network, images * ((step + part) / steps), lambda logits: one_hot(target, logits))
             for part in (0.5, 1.0)
         )
         if before is None:
-            start = hold(wiring.network, images * 0, lambda logits: one_hot(target, logits))
+            start = hold(compiled.network, images * 0, lambda logits: one_hot(target, logits))
             before = start.output[:, site.span]
         total = total + middle.gradient[:, site.span] * (end.output[:, site.span] - before)
         before = end.output[:, site.span]

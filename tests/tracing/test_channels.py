@@ -157,7 +157,7 @@ def case(
             ends = zip(part.source[here].tolist(), part.target[here].tolist(), strict=True)
             mine |= dict(zip(ends, part.score[here].abs().tolist(), strict=True))
         scores.append({ends: score for ends, score in mine.items() if score > 0})
-    pixels = set(range(maps.count)[maps.of_site(batch.wiring.sites[0])])
+    pixels = set(range(maps.count)[maps.of_site(batch.compiled.sites[0])])
     goal = set(range(maps.count)[maps.of_site(batch.goal)])
     strengths = []
     for image, mine in enumerate(scores):
@@ -171,7 +171,7 @@ def constants(batch: Batch, image: int) -> dict[int, float]:
     """What each map's constants give to f, summed by loops."""
     found, number = {}, 0
     ours = harness.numbers(batch, image)
-    for site in batch.wiring.sites:
+    for site in batch.compiled.sites:
         plane = site.shape[1] * site.shape[2]
         for channel in range(site.shape[0]):
             neurons = range(site.offset + channel * plane, site.offset + (channel + 1) * plane)
@@ -224,7 +224,7 @@ def test_a_budget_keeps_the_strongest_on_whole_routes(name: str, target: Target,
     found = map_pathways(batch, selection, budget).maps
     number = {n: m for m, n in enumerate(selection.planes.first.tolist())}
     goal = set(range(selection.planes.count)[selection.planes.of_site(batch.goal)])
-    pixels = batch.wiring.sites[0].shape[0]
+    pixels = batch.compiled.sites[0].shape[0]
     for image, strength in enumerate(wanted):
         here = found.sample == image
         ends = zip(found.source[here].tolist(), found.target[here].tolist(), strict=True)

@@ -78,10 +78,10 @@ def test_neuron_intgrad_is_complete(name: str, seed: int) -> None:
     model, shape = nets.made(name, seed=seed)
     batch, _ = harness.held(model, nets.images(shape, 2, seed=seed))
     found = neuron_intgrad.attribution(batch, 40)
-    for site in batch.wiring.sites:
+    for site in batch.compiled.sites:
         if site.activation is None:
             continue
-        gone = masked(batch.wiring.network, batch.images, {site.number: torch.zeros(1, site.size)})
+        gone = masked(batch.compiled.network, batch.images, {site.number: torch.zeros(1, site.size)})
         lost = batch.held.value - (gone * batch.held.seed).sum(1)
         terms = found[:, site.span].abs().sum(1)
         assert ((found[:, site.span].sum(1) - lost).abs() / terms).max() < 0.05
@@ -90,7 +90,7 @@ def test_neuron_intgrad_is_complete(name: str, seed: int) -> None:
 def test_neuron_intgrad_of_a_linear_rest_is_exact_with_one_point() -> None:
     """Behind the last activation the network is linear: a * df/da, as NeuronMCT has it."""
     batch, _, _ = case("plain", 0)
-    last = [site for site in batch.wiring.sites if site.activation is not None][-1].span
+    last = [site for site in batch.compiled.sites if site.activation is not None][-1].span
     ours = neuron_intgrad.attribution(batch, 1)[:, last].abs()
     torch.testing.assert_close(ours, neuron_mct.score(batch)[:, last], rtol=1e-12, atol=1e-14)
 
@@ -106,7 +106,7 @@ def test_captum_agrees(seed: int) -> None:
         model[0].bias.zero_()
     images = nets.images(shape, 3, seed=seed)
     batch, classes = harness.held(model, images)
-    first = batch.wiring.sites[1]
+    first = batch.compiled.sites[1]
     found = neuron_intgrad.attribution(batch, 6)[:, first.span]
     asked = {"baselines": torch.zeros_like(images), "target": classes}
     theirs = LayerIntegratedGradients(model, model[1]).attribute(
@@ -117,7 +117,7 @@ def test_captum_agrees(seed: int) -> None:
     ours = neuron_intgrad.attribution(batch, 400)[:, first.span]
     torch.testing.assert_close(ours.sum(1), conducted.flatten(1).sum(1), rtol=0.02, atol=1e-3)
     plain = LayerGradientXActivation(model, model[3]).attribute(images, target=classes)
-    mct = neuron_mct.score(batch)[:, batch.wiring.sites[2].span]
+    mct = neuron_mct.score(batch)[:, batch.compiled.sites[2].span]
     torch.testing.assert_close(mct, plain.flatten(1).abs(), rtol=1e-9, atol=1e-12)
 
 
@@ -125,7 +125,7 @@ def test_a_relu_used_twice_is_two_layers() -> None:
     """The authors' code gives the later calls of a module no score."""
     batch, _, _ = case("residual", 0)
     found = neuron_intgrad.attribution(batch, 3)
-    sites = [site for site in batch.wiring.sites if site.activation is not None]
+    sites = [site for site in batch.compiled.sites if site.activation is not None]
     assert len(sites) == 4  # of one nn.ReLU
     assert all(found[:, site.span].abs().sum() > 0 for site in sites)
 
@@ -134,8 +134,8 @@ def test_a_layer_off_the_way_to_the_goal_has_no_score() -> None:
     model, shape = nets.made("concatenations", seed=0)
     batch, _ = harness.held(model, nets.images(shape, 2, seed=0), target=at(2, 0))
     found = neuron_intgrad.attribution(batch, 2)
-    assert float(found[:, batch.wiring.sites[1].span].abs().sum()) > 0
-    assert all(float(found[:, site.span].abs().sum()) == 0 for site in batch.wiring.sites[2:])
+    assert float(found[:, batch.compiled.sites[1].span].abs().sum()) > 0
+    assert all(float(found[:, site.span].abs().sum()) == 0 for site in batch.compiled.sites[2:])
 
 
 @pytest.mark.parametrize("steps", (0, -3))
@@ -311,7 +311,7 @@ def test_dgr_does_not_depend_on_the_batch() -> None:
     recipe = replace(RECIPES["khakzar_random"], iterations=10, rate=0.1)
     together = dgr.gates(Units.of(every), recipe)
     alone, _ = harness.held(model, images[1:2])
-    alone = Batch(alone.wiring, alone.images, alone.held, every.seeds[1:2])
+    alone = Batch(alone.compiled, alone.images, alone.held, every.seeds[1:2])
     torch.testing.assert_close(dgr.gates(Units.of(alone), recipe)[0], together[1])
 
 

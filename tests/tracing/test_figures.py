@@ -68,7 +68,7 @@ def test_5_effective_paths(toy: Toy) -> None:
     That the chosen reach theta, and no more than that, is tested in ``test_methods.py``.
     """
     edges = harness.selected(toy.batch, effective_path.select(toy.batch))
-    last = toy.batch.wiring.sites[-1].offset
+    last = toy.batch.compiled.sites[-1].offset
     paths = [set(e.by_ends()) for e in edges]
     for path in paths:
         tails = {source for source, _ in path}
@@ -161,7 +161,7 @@ def class_paths(toy: Toy) -> dict[int, set[tuple[int, int]]]:
 def by_layer(toy: Toy, union: dict[int, set[tuple[int, int]]]) -> list[float]:
     """Mean J of two class paths among the edges into each layer, from the input on."""
     found = []
-    for site in toy.batch.wiring.sites[1:]:
+    for site in toy.batch.compiled.sites[1:]:
         layer = range(site.offset, site.offset + site.size)
         mine = {c: {e for e in path if e[1] in layer} for c, path in union.items()}
         found.append(float(np.mean([_j(mine[a], mine[b]) for a, b in combinations(sorted(mine), 2)])))

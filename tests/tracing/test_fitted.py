@@ -43,7 +43,7 @@ def examples(batch: Batch, labels: list[int] | None = None) -> Iterator[tuple[Ba
 
 
 def named(batch: Batch, numbers: dict[int, float]) -> dict[str, float]:
-    return {batch.wiring.sites[number].name: value for number, value in numbers.items()}
+    return {batch.compiled.sites[number].name: value for number, value in numbers.items()}
 
 
 # --- which images are examples -----------------------------------------------------------
@@ -133,7 +133,7 @@ def test_depth_stops_after_so_many_layers(name: str, seed: int) -> None:
     whole = effective_path.select(batch, theta=0.7)
     deep = effective_path.select(batch, theta=0.7, depth=99)
     assert [len(block) for block in deep.blocks] == [len(block) for block in whole.blocks]
-    assert (deep.first, effective_path.select(batch, depth=1).first) == (1, len(batch.wiring.sites) - 1)
+    assert (deep.first, effective_path.select(batch, depth=1).first) == (1, len(batch.compiled.sites) - 1)
 
 
 def test_routes_of_a_part_start_at_the_outputs_before_it(tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_distilled_selects_the_maps_of_a_class(name: str, seed: int, sparsity: f
         cut = np.percentile(list(mean.values()), 100 * sparsity) if sparsity else -np.inf
         chosen.append({place for place, value in mean.items() if value > cut and value > 0})
         maps = fitted[str(question)]["maps"]
-        names = {site.name: site.number for site in batch.wiring.sites}
+        names = {site.name: site.number for site in batch.compiled.sites}
         assert {(names[n], channel) for n, channels in maps.items() for channel in channels} == chosen[-1]
         assert fitted[str(question)]["images"] == len(scores)
     wanted = []

@@ -76,7 +76,7 @@ def test_a_share_of_1_takes_every_edge_that_carries_something() -> None:
 
 def test_shares_of_the_last_layer_are_nested() -> None:
     batch, _, _ = case("plain")
-    last = batch.wiring.sites[-1].offset
+    last = batch.compiled.sites[-1].offset
     smaller: list[set] = [set()] * 2
     for share in (0.1, 0.3, 0.6, 1.0):
         paths = harness.selected(batch, lrp.select(batch, share=share))

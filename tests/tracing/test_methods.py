@@ -282,14 +282,14 @@ def test_activation_control(name: str, sparsity: float) -> None:
 def test_random_control_is_uniform_over_neurons_and_fixed_by_the_seed() -> None:
     batch, _, _ = case("groups_and_depthwise")
     pool = thresholded(batch)
-    mask = most(batch, batch.draws(batch.wiring.network.neurons), 0.9)
+    mask = most(batch, batch.draws(batch.compiled.network.neurons), 0.9)
     assert int(mask[0].sum()) == round(0.1 * int(pool.sum()))
-    assert torch.equal(mask, most(batch, batch.draws(batch.wiring.network.neurons), 0.9))
+    assert torch.equal(mask, most(batch, batch.draws(batch.compiled.network.neurons), 0.9))
     assert not torch.equal(mask[0], mask[1])
-    counts = torch.zeros(batch.wiring.network.neurons)
+    counts = torch.zeros(batch.compiled.network.neurons)
     for start in range(0, 400, 2):
-        other = Batch(batch.wiring, batch.images, batch.held, (1000 + start, 1001 + start))
-        counts += most(other, other.draws(other.wiring.network.neurons), 0.9).sum(0)
+        other = Batch(batch.compiled, batch.images, batch.held, (1000 + start, 1001 + start))
+        counts += most(other, other.draws(other.compiled.network.neurons), 0.9).sum(0)
     expected, pooled = 400 * 0.1, counts[pool]
     chi = float(((pooled - expected) ** 2 / (expected * 0.9)).sum())
     free = int(pool.sum()) - 1

@@ -264,7 +264,7 @@ def test_no_routes_are_asked_for() -> None:
 @pytest.mark.parametrize(("name", "method"), CASES)
 def test_balance_counts_and_sums(name: str, method: str) -> None:
     batch, selection, _, _ = case(name, method)
-    sites = batch.wiring.sites
+    sites = batch.compiled.sites
     for budget in (None, 6, 20):
         found = pathways(batch, selection, budget, 3)
         for image, edges in enumerate(harness.selected(batch, selection)):

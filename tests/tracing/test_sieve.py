@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from graphpath.network import inlets
+from graphpath.network import incoming
 from graphpath.tracing import sieve
 from graphpath.tracing.batch import AtHand, Batch, Selection
 from graphpath.tracing.methods import controls, neuron_mct
@@ -48,7 +48,7 @@ def case(name: str, images: int) -> Batch:
 def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of a few edges, and no room for any that wait."""
     monkeypatch.setattr(sieve, "ROOM", 0)
-    monkeypatch.setitem(inlets.CHUNK, "cpu", 2000)
+    monkeypatch.setitem(incoming.CHUNK, "cpu", 2000)
 
 
 @pytest.mark.usefixtures("little_room")

@@ -141,7 +141,7 @@ def test_budgets_and_routes_end_at_the_target(name: str, target: Target, method:
     try:
         selection = SELECTIONS[method](batch)
     except MethodError:
-        assert not any(site.activation for site in batch.wiring.sites[: batch.goal.number])
+        assert not any(site.activation for site in batch.compiled.sites[: batch.goal.number])
         return
     pair = [twins.take_apart(model, image) for image in pixels]
     asked = questions(batch)

@@ -60,7 +60,7 @@ class Toy:
         return most(self.batch, neuron_mct.score(self.batch), sparsity)[:, self.pool]
 
     def random(self, sparsity: float) -> Tensor:
-        draws = self.batch.draws(self.batch.wiring.network.neurons)
+        draws = self.batch.draws(self.batch.compiled.network.neurons)
         return most(self.batch, draws, sparsity)[:, self.pool]
 
     def units(self, selection: Selection) -> Tensor:
@@ -133,10 +133,10 @@ def completeness(toy: Toy, steps: int) -> np.ndarray:
     """|sum of the attributions - (f(a) - f(0))| / |f(a) - f(0)| of each image and layer."""
     batch, errors = toy.batch, []
     found = neuron_intgrad.attribution(batch, steps)
-    for site in batch.wiring.sites:
+    for site in batch.compiled.sites:
         if site.activation is None:
             continue
-        gone = masked(batch.wiring.network, batch.images, {site.number: torch.zeros(1, site.size)})
+        gone = masked(batch.compiled.network, batch.images, {site.number: torch.zeros(1, site.size)})
         lost = batch.held.value - (gone * batch.held.seed).sum(1)
         errors.append(((found[:, site.span].sum(1) - lost) / lost).abs())
     return torch.cat(errors).numpy()

@@ -38,12 +38,12 @@ class Case:
     def edges(self, count: int = 6, shared: bool = False) -> BatchSets:
         """Some candidate edges; the first ``count + i`` of image i."""
         cuts = {}
-        for number, inlets in self.circuit.inlets.items():
+        for number, incoming in self.circuit.incoming.items():
             possible = sorted(self.possible(number))
             rows = [(i, *possible[k]) for i in range(3) for k in range(count + (0 if shared else i))]
             image, source, target = torch.tensor(rows).T
             cuts[number] = Cut(image, source, target)
-            assert inlets.site.number == number
+            assert incoming.site.number == number
         return sets_from_edges(cuts, 3)
 
     def possible(self, number: int) -> set[tuple[int, int]]:
@@ -59,7 +59,7 @@ class Case:
         found = []
         for image in range(3):
             cut = Cut(torch.full_like(source, image), source, target)
-            flow = self.circuit.flows(self.circuit.inlets[number], self.clean, cut)
+            flow = self.circuit.flows(self.circuit.incoming[number], self.clean, cut)
             found.append({edge for edge, carried in zip(every, flow.tolist(), strict=True) if carried})
         return found
 
@@ -69,15 +69,15 @@ class Case:
 
 def possible(circuit: Circuit, number: int, images: Tensor) -> set[tuple[int, int]]:
     """The pairs that a neuron's row joins, at the switches of the images and of many random ones."""
-    inlets, network = circuit.inlets[number], circuit.network
+    incoming, network = circuit.incoming[number], circuit.network
     found: set[tuple[int, int]] = set()
     generator = torch.Generator().manual_seed(0)
     noise = torch.rand((40, *network.program.steps[0].shape), generator=generator, dtype=torch.float64)
     passes = torch.cat([images, noise])
     elements = circuit.run(passes, recorded=True).resolving.elements()
-    target = torch.arange(inlets.site.size)
+    target = torch.arange(incoming.site.size)
     for image in range(len(passes)):
-        source = inlets.wired(elements, torch.full_like(target, image), target)
+        source = incoming.wired(elements, torch.full_like(target, image), target)
         rows, columns = (source >= 0).nonzero(as_tuple=True)
         found |= set(zip(source[rows, columns].tolist(), rows.tolist(), strict=True))
     return found
@@ -135,7 +135,7 @@ def test_edges_are_as_many_possible_and_live_where_asked(name: str) -> None:
 def test_all_live_edges_are_found_where_all_are_asked_for() -> None:
     case = Case("plain")
     cuts = {}
-    for number in case.circuit.inlets:
+    for number in case.circuit.incoming:
         rows = [(i, *edge) for i, live in enumerate(case.live(number)) for edge in sorted(live)]
         image, source, target = torch.tensor(rows).T
         cuts[number] = Cut(image, source, target)

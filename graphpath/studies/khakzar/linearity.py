@@ -112,7 +112,7 @@ def linearity_errors(batch: Batch, mask: Tensor, steps: Tensor) -> Floats:
 
 def masked_outputs(batch: Batch, images: Tensor, factors: Tensor) -> Tensor:
     """f of images (N, C, H, W) in the network whose neurons are multiplied by ``factors``: (N,)."""
-    return (masked(batch.wiring.network, images, factors, batch.goal) * batch.held.seed).sum(1)
+    return (masked(batch.compiled.network, images, factors, batch.goal) * batch.held.seed).sum(1)
 
 
 def draw(tables: Tables) -> list[Drawing]:

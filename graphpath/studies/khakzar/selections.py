@@ -60,7 +60,7 @@ def select_neurons(
             raise TypeError(f"{method} selects edges, not neurons.")
         kept.append(selection.neurons[:, pool].cpu().numpy())
         live.append((batch.held.output[:, pool] != 0).cpu().numpy())
-        sites = [site for site in batch.wiring.sites if bool(pool[site.offset])]
+        sites = [site for site in batch.compiled.sites if bool(pool[site.offset])]
     layer = np.repeat([site.number for site in sites], [site.size for site in sites])
     names = {site.number: name_layer(site.name, site.kind) for site in sites}
     return Selections(np.concatenate(kept), np.concatenate(live), layer, names)

@@ -12,15 +12,17 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from graphpath.network import Inlets
-from graphpath.network.inlets import Fan
+from graphpath.network import IncomingEdges
+from graphpath.network.incoming import FlowRows
 from graphpath.tracing.batch import AtHand, Batch, Block, Ends, Selection
 
 Columns = tuple[Tensor, ...]
 """Edges: pathway, source, target, flow, and how much of the pixels' signals they carry."""
 
 
-def scan(batch: Batch, carrier: Mapping[int, Inlets], mass: Tensor, ends: Ends, limit: int) -> Selection:
+def scan(
+    batch: Batch, carrier: Mapping[int, IncomingEdges], mass: Tensor, ends: Ends, limit: int
+) -> Selection:
     """The edges that carry the signals of pixels, for a batch with a row for each of Q pathways.
 
     An edge n -> m is a candidate if its flow ``J * a_n`` is not 0 and both neurons hold some of the pixels'
@@ -30,18 +32,18 @@ def scan(batch: Batch, carrier: Mapping[int, Inlets], mass: Tensor, ends: Ends, 
     a pixel or is reached by kept edges, ties to the smaller (target, source). Then what leads to no neuron of
     ``ends`` is dropped, so every kept edge lies on a kept route.
     """
-    held, sites = batch.held, batch.wiring.sites
+    held, sites = batch.held, batch.compiled.sites
     reached = torch.zeros_like(mass, dtype=torch.bool)
     first = sites[0].span
     reached[:, first] = (mass[:, first] > 0) & (held.output[:, first] != 0)
     there = mass.new_zeros((2, held.images, len(sites)), dtype=torch.float64)
     blocks = []
     for number, kernel in sorted(carrier.items()):
-        inlets = batch.wiring.inlets[number - 1]
-        kept, found = _Scan(batch, inlets, kernel, limit).edges(mass, reached)
+        incoming = batch.compiled.incoming[number - 1]
+        kept, found = _Scan(batch, incoming, kernel, limit).edges(mass, reached)
         there[:, :, number] = found
         reached[kept[0], kept[2]] = True
-        blocks.append(Block(inlets.site, *kept[:4]))
+        blocks.append(Block(incoming.site, *kept[:4]))
     blocks = _leading_to(blocks, reached, ends)
     none_fed = torch.zeros((held.images, len(sites)), dtype=torch.int64, device=mass.device)
     return Selection(
@@ -61,8 +63,8 @@ class _Scan:
     """
 
     batch: Batch
-    inlets: Inlets
-    kernel: Inlets
+    incoming: IncomingEdges
+    kernel: IncomingEdges
     limit: int
     cut: Tensor = field(init=False)
     found: list[Columns] = field(default_factory=list)
@@ -74,11 +76,11 @@ class _Scan:
 
     def edges(self, mass: Tensor, reached: Tensor) -> tuple[Columns, Tensor]:
         """The kept edges, and how many candidates and |score| there were: (2, Q)."""
-        held, site = self.batch.held, self.inlets.site
+        held, site = self.batch.held, self.incoming.site
         there = mass.new_zeros((2, len(mass)), dtype=torch.float64)
         targets, live = mass[:, site.span] > 0, reached & (mass > 0)
-        flows = self.batch.fans(self.inlets, targets, held.elements.values(held.output * live))
-        carried = self.batch.fans(self.kernel, targets, held.elements.values(mass * live))
+        flows = self.batch.iterate_rows(self.incoming, targets, held.elements.values(held.output * live))
+        carried = self.batch.iterate_rows(self.kernel, targets, held.elements.values(mass * live))
         gradient, gate = held.gradient_before(site), held.gate(site)
         for flow, carrying in zip(flows, carried, strict=True):
             at = (flow.sample, flow.target)
@@ -92,18 +94,18 @@ class _Scan:
             self._add(flow, strength)
         return self._strongest(), there
 
-    def _add(self, fan: Fan, strength: Tensor) -> None:
-        """Note the candidates of a fan that can still be kept."""
-        row, column = (strength > self.cut[fan.sample][:, None]).nonzero(as_tuple=True)
-        carried, sample = strength[row, column], fan.sample[row]
-        for pathway in fan.sample.unique().tolist():
+    def _add(self, flow_rows: FlowRows, strength: Tensor) -> None:
+        """Note the candidates of a block of flows that can still be kept."""
+        row, column = (strength > self.cut[flow_rows.sample][:, None]).nonzero(as_tuple=True)
+        carried, sample = strength[row, column], flow_rows.sample[row]
+        for pathway in flow_rows.sample.unique().tolist():
             self._raise_cut(pathway, carried[sample == pathway])
         kept = carried > self.cut[sample]
         row, column, carried, sample = row[kept], column[kept], carried[kept], sample[kept]
         if len(row) == 0:
             return
-        source, target = fan.sources(row, column), fan.target[row] + fan.site.offset
-        self.found.append((sample, source, target, fan.flow[row, column], carried))
+        source, target = flow_rows.sources(row, column), flow_rows.target[row] + flow_rows.site.offset
+        self.found.append((sample, source, target, flow_rows.flow[row, column], carried))
         self.waiting += len(row)
         if self.waiting > 4 * self.limit * len(self.cut):
             self.found = [self._strongest()]
@@ -120,7 +122,9 @@ class _Scan:
     def _strongest(self) -> Columns:
         """The ``limit`` edges of each pathway that carry most."""
         if not self.found:
-            none = Block.joined(self.inlets.site, [], self.batch.images.device, self.batch.held.output.dtype)
+            none = Block.joined(
+                self.incoming.site, [], self.batch.images.device, self.batch.held.output.dtype
+            )
             return none.sample, none.source, none.target, none.flow, none.flow
         columns = tuple(torch.cat(column) for column in zip(*self.found, strict=True))
         sample, source, target, _, carried = columns

@@ -61,7 +61,7 @@ def map_sizes(
 
     tables = [pd.DataFrame(columns=list(SIZES))]
     with _images(model, images, device) as batches:
-        plan = Plan.to(batches.wiring.network, kernel, last_maps(batches.wiring.network))
+        plan = Plan.to(batches.compiled.network, kernel, last_maps(batches.compiled.network))
         for sent in _sent(batches, choice.read(pixels), threshold):
             for part in torch.arange(len(sent.place)).split(plan.rows_within(MEMORY)):
                 for section in sections(plan, sent.held, sent.image[part], sent.place[part], init):
@@ -97,7 +97,7 @@ def largest_chains(
 
     tables = [pd.DataFrame(columns=list(CHAINS))]
     with _images(model, images, device) as batches:
-        network = batches.wiring.network
+        network = batches.compiled.network
         plan = Plan.to(network, kernel, last_maps(network))
         for sent in _sent(batches, choice.read(pixels), threshold):
             for found, pixel in chains_of(plan, sent.held, sent.image, sent.place, init, together):

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from graphpath.network.channels import MapInlets
+from graphpath.network.channels import MapIncoming
 from graphpath.network.mapped import Planes
-from graphpath.tracing.batch import Batch, Wiring
+from graphpath.tracing.batch import Batch, CompiledNetwork
 from graphpath.tracing.maps import MapSelection
 from graphpath.tracing.taking import Taken
 
@@ -30,13 +30,15 @@ EDGE = 64
 
 def select(batch: Batch) -> MapSelection:
     """The edges between feature maps of each image of a batch."""
-    return prepare(batch.wiring).selection(batch)
+    return prepare(batch.compiled).selection(batch)
 
 
-def prepare(wiring: Wiring) -> Channels:
+def prepare(compiled: CompiledNetwork) -> Channels:
     """The method made ready for a network."""
-    planes = Planes(wiring.network)
-    return Channels(planes, tuple(MapInlets(wiring.network, inlets, planes) for inlets in wiring.inlets))
+    planes = Planes(compiled.network)
+    return Channels(
+        planes, tuple(MapIncoming(compiled.network, incoming, planes) for incoming in compiled.incoming)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +46,7 @@ class Channels:
     """All edges between the maps of one network."""
 
     planes: Planes
-    inlets: tuple[MapInlets, ...]
+    incoming: tuple[MapIncoming, ...]
     each: int = 1
     notes: Mapping[str, Any] = field(default_factory=dict)
     memory: int = 0
@@ -52,11 +54,11 @@ class Channels:
     def selection(self, batch: Batch) -> MapSelection:
         """The edges into every site that f depends on."""
         leads = batch.held.leads
-        edges = (inlets.edges(batch.held) for inlets in self.inlets if leads[inlets.site.number])
+        edges = (incoming.edges(batch.held) for incoming in self.incoming if leads[incoming.site.number])
         return MapSelection(self.planes, tuple(edges))
 
     def take(self, batch: Batch) -> Iterator[Taken]:
-        bound = sum(inlets.sums for inlets in self.inlets) * EDGE
+        bound = sum(incoming.sums for incoming in self.incoming) * EDGE
         every = torch.arange(batch.held.images, device=batch.held.output.device)
         for some in every.split(max(1, MEMORY // bound)):
             part = batch if len(some) == len(every) else batch.of(some)

@@ -35,8 +35,8 @@ import numpy as np
 import torch
 
 from graphpath.errors import MethodError
-from graphpath.network import Inlets
-from graphpath.tracing.batch import Batch, Ends, Selection, Wiring, as_array
+from graphpath.network import IncomingEdges
+from graphpath.tracing.batch import Batch, CompiledNetwork, Ends, Selection, as_array
 from graphpath.tracing.diffusion import kernels
 from graphpath.tracing.diffusion import pixels as choice
 from graphpath.tracing.diffusion.gather import MEMORY, Gatherer, Sent
@@ -117,28 +117,28 @@ def select(
     if per_pixel:
         raise MethodError("per_pixel=True gives several pathways of an image; trace() takes it.")
     options = Options(pixels, threshold, top, kernel, init, through, per_pixel, per_layer, every_map)
-    [taken] = Diffusion(batch.wiring, options).take(batch)
+    [taken] = Diffusion(batch.compiled, options).take(batch)
     assert isinstance(taken.selection, Selection)
     return taken.selection
 
 
-def prepare(wiring: Wiring, **options: Any) -> Diffusion:
+def prepare(compiled: CompiledNetwork, **options: Any) -> Diffusion:
     """The method made ready for a network."""
-    return Diffusion(wiring, Options(**options))
+    return Diffusion(compiled, Options(**options))
 
 
 @dataclass(frozen=True, eq=False)
 class Diffusion:
     """Diffusion in one network."""
 
-    wiring: Wiring
+    compiled: CompiledNetwork
     options: Options
     _plans: dict[int, Plan] = field(default_factory=dict)
-    _inlets: dict[int, Inlets] = field(default_factory=dict)
+    _incoming: dict[int, IncomingEdges] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if isinstance(self.options.pixels, list):
-            found = choice.places(self.options.pixels, *self.wiring.sites[0].shape[1:])
+            found = choice.places(self.options.pixels, *self.compiled.sites[0].shape[1:])
             self._check_count(len(found))
 
     @property
@@ -155,7 +155,7 @@ class Diffusion:
 
     @property
     def memory(self) -> int:
-        sites, top = self.wiring.sites, self.options.top
+        sites, top = self.compiled.sites, self.options.top
         if self.options.through == "maps":
             sites = tuple(site for site in sites if site.kind not in ("linear", "logits"))
         maps = sum(site.shape[0] if self.options.every_map else min(top, site.shape[0]) for site in sites)
@@ -167,7 +167,7 @@ class Diffusion:
     @cached_property
     def units(self) -> tuple[int, ...]:
         """log2 of the unit in which sizes are told in each layer."""
-        return units(self.wiring.network, self.options.kernel)
+        return units(self.compiled.network, self.options.kernel)
 
     def take(self, batch: Batch) -> Iterator[Taken]:
         image, place = choice.chosen(self.options.pixels, self.options.threshold, batch.held)
@@ -196,16 +196,16 @@ class Diffusion:
         selection = scan(rows, self._carrier(plan), mass, ends, options.per_layer)
         return Taken(rows, selection, image, number, origin, gatherer.crosses())
 
-    def _carrier(self, plan: Plan) -> Mapping[int, Inlets]:
-        """The inlets of each site on the way, by its number, with the kernel for weights."""
+    def _carrier(self, plan: Plan) -> Mapping[int, IncomingEdges]:
+        """The incoming of each site on the way, by its number, with the kernel for weights."""
         numbers = [site.number for sites in plan.sites.values() for site in sites if site.number > 0]
         if self.options.kernel == "signed":
-            return {number: self.wiring.inlets[number - 1] for number in numbers}
+            return {number: self.compiled.incoming[number - 1] for number in numbers}
         for number in numbers:
-            if number not in self._inlets:
+            if number not in self._incoming:
                 network = plan.carrier
-                self._inlets[number] = Inlets(network, network.sites[number])
-        return {number: self._inlets[number] for number in numbers}
+                self._incoming[number] = IncomingEdges(network, network.sites[number])
+        return {number: self._incoming[number] for number in numbers}
 
     def _ends(self, batch: Batch) -> Ends:
         """Where routes end: at a goal inside the network, else as ``through`` says."""
@@ -213,23 +213,23 @@ class Diffusion:
             return batch.ends
         one = batch.held.output.new_ones(())
         return tuple(
-            (site, one.expand(batch.held.images, site.size)) for site in last_maps(batch.wiring.network)
+            (site, one.expand(batch.held.images, site.size)) for site in last_maps(batch.compiled.network)
         )
 
     def _to_goal(self, batch: Batch) -> bool:
-        return self.options.through == "logits" or batch.goal is not batch.wiring.sites[-1]
+        return self.options.through == "logits" or batch.goal is not batch.compiled.sites[-1]
 
     def _plan(self, ends: Ends) -> Plan:
         key = ends[-1][0].number
         if key not in self._plans:
             sites = tuple(site for site, _ in ends)
-            self._plans[key] = Plan.to(self.wiring.network, self.options.kernel, sites)
+            self._plans[key] = Plan.to(self.compiled.network, self.options.kernel, sites)
         return self._plans[key]
 
     def _together(self) -> int:
         """How many pathways at a time fit about MEMORY."""
-        item = torch.empty((), dtype=self.wiring.network.dtype).element_size()
-        return max(1, MEMORY // (self.wiring.network.neurons * (item * 8 + 8 * 5)))
+        item = torch.empty((), dtype=self.compiled.network.dtype).element_size()
+        return max(1, MEMORY // (self.compiled.network.neurons * (item * 8 + 8 * 5)))
 
     def _check_count(self, count: int) -> None:
         if self.options.per_pixel and count > MOST_PIXELS:

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from graphpath.errors import MethodError
 from graphpath.network import Site
-from graphpath.network.inlets import Fan, Inlets
+from graphpath.network.incoming import FlowRows, IncomingEdges
 from graphpath.network.operations import LINEAR
 from graphpath.tracing.batch import AtHand, Batch, Block, Selection
 from graphpath.tracing.fitting import Examples, Fitted
@@ -38,7 +38,7 @@ many as long as they do not."""
 
 Threshold = float | Literal["fitted"]
 Direction = Literal["backward", "forward"]
-Choice = Callable[[Fan, Inlets, Tensor], tuple[Tensor, Tensor]]
+Choice = Callable[[FlowRows, IncomingEdges, Tensor], tuple[Tensor, Tensor]]
 """From flows into neurons of a site, and all its pre-activations, to the (row, column) of those chosen."""
 
 
@@ -93,9 +93,13 @@ def select(
     _check(theta, phi, psi, depth)
     strong = None if direction == "backward" else thresholds.by_layer("psi", psi, fitted)
     if phi is None:
-        return _extracted(batch, lambda fan, inlets, z: fewest(fan, inlets, z, theta), strong, depth)
+        return _extracted(
+            batch, lambda flow_rows, incoming, z: fewest(flow_rows, incoming, z, theta), strong, depth
+        )
     least = thresholds.by_layer("phi", phi, fitted)
-    return _extracted(batch, lambda fan, inlets, z: at_least(fan, z, least(inlets.site)), strong, depth)
+    return _extracted(
+        batch, lambda flow_rows, incoming, z: at_least(flow_rows, z, least(incoming.site)), strong, depth
+    )
 
 
 def _extracted(
@@ -108,21 +112,23 @@ def _extracted(
     held, first = batch.held, _first(batch, depth)
     important = torch.zeros_like(held.output, dtype=torch.bool)
     important[:, batch.goal.span] = batch.wanted()
-    shape = (held.images, len(batch.wiring.sites))
+    shape = (held.images, len(batch.compiled.sites))
     bias_fed = torch.zeros(shape, dtype=torch.int64, device=important.device)
     blocks = []
-    for inlets in reversed(batch.inlets):
-        site, parts = inlets.site, []
+    for incoming in reversed(batch.incoming):
+        site, parts = incoming.site, []
         if strong is not None and site is not batch.goal:
             important[:, site.span] = thresholds.strong(held.output[:, site.span], strong(site))
-        for fan in batch.fans(inlets, important[:, site.span] & (site.number >= first), held.values):
-            row, column = choose(fan, inlets, held.before[site.number])
-            sample, source = fan.sample[row], fan.sources(row, column)
+        for flow_rows in batch.iterate_rows(
+            incoming, important[:, site.span] & (site.number >= first), held.values
+        ):
+            row, column = choose(flow_rows, incoming, held.before[site.number])
+            sample, source = flow_rows.sample[row], flow_rows.sources(row, column)
             if strong is None:
                 important[sample, source] = True
-            parts.append((sample, source, fan.target[row] + site.offset, fan.flow[row, column]))
-            alone = torch.ones_like(fan.sample, dtype=torch.bool).index_fill_(0, row, False)
-            bias_fed[:, site.number] += fan.sample[alone].bincount(minlength=held.images)
+            parts.append((sample, source, flow_rows.target[row] + site.offset, flow_rows.flow[row, column]))
+            alone = torch.ones_like(flow_rows.sample, dtype=torch.bool).index_fill_(0, row, False)
+            bias_fed[:, site.number] += flow_rows.sample[alone].bincount(minlength=held.images)
         blocks.append(Block.joined(site, parts, important.device, held.output.dtype))
     blocks.reverse()
     return Selection(AtHand(tuple(blocks), bias_fed), torch.full((held.images,), torch.nan), first=first)
@@ -140,7 +146,7 @@ def _check(theta: float, phi: Threshold | None, psi: Threshold, depth: int | Non
 
 def _first(batch: Batch, depth: int | None) -> int:
     """The number of the first site to choose edges into."""
-    weighted = [inlets.site.number for inlets in batch.inlets if _has_weights(inlets.site)]
+    weighted = [incoming.site.number for incoming in batch.incoming if _has_weights(incoming.site)]
     return 1 if depth is None or depth > len(weighted) else weighted[-depth]
 
 
@@ -148,26 +154,32 @@ def _has_weights(site: Site) -> bool:
     return any(isinstance(branch.operation, LINEAR) for branch in site.branches)
 
 
-def at_least(fan: Fan, before: Tensor, least: float) -> tuple[Tensor, Tensor]:
-    """The chosen (row, column) of a fan's flows: the positive ones of at least ``least``, with their sign."""
-    signed = _signed(fan, before)
+def at_least(flow_rows: FlowRows, before: Tensor, least: float) -> tuple[Tensor, Tensor]:
+    """The chosen (row, column) of a block of flows: the positive ones of at least ``least``, signed."""
+    signed = _signed(flow_rows, before)
     row, column = ((signed >= least) & (signed > 0)).nonzero(as_tuple=True)
     return row, column
 
 
-def _signed(fan: Fan, before: Tensor) -> Tensor:
+def _signed(flow_rows: FlowRows, before: Tensor) -> Tensor:
     """The flows, turned where the neuron's pre-activation (N, size) is negative."""
-    negative = before[fan.sample, fan.target] < 0
-    return torch.where(negative[:, None], -fan.flow, fan.flow) if bool(negative.any()) else fan.flow
+    negative = before[flow_rows.sample, flow_rows.target] < 0
+    return (
+        torch.where(negative[:, None], -flow_rows.flow, flow_rows.flow)
+        if bool(negative.any())
+        else flow_rows.flow
+    )
 
 
-def fewest(fan: Fan, inlets: Inlets, before: Tensor, theta: float) -> tuple[Tensor, Tensor]:
-    """The chosen (row, column) of a fan's flows: the fewest that reach ``theta`` of each row's sum."""
-    signed = _signed(fan, before)
+def fewest(
+    flow_rows: FlowRows, incoming: IncomingEdges, before: Tensor, theta: float
+) -> tuple[Tensor, Tensor]:
+    """The chosen (row, column) of a block of flows: the fewest that reach ``theta`` of each row's sum."""
+    signed = _signed(flow_rows, before)
     goal = signed.sum(1) * theta
     single = goal <= 0
-    if inlets.narrowest <= 1 / theta:
-        single |= fan.inputs * theta <= 1
+    if incoming.narrowest <= 1 / theta:
+        single |= flow_rows.inputs * theta <= 1
     goal[single] = 0  # the largest alone reaches it
     rows, columns = [], []
     left = torch.arange(len(goal), device=goal.device)
@@ -182,7 +194,7 @@ def fewest(fan: Fan, inlets: Inlets, before: Tensor, theta: float) -> tuple[Tens
         row, place = (torch.arange(value.shape[1], device=goal.device) < count[:, None]).nonzero(
             as_tuple=True
         )
-        chosen = _untied(fan, signed, left, value, column, count)[row, place]
+        chosen = _untied(flow_rows, signed, left, value, column, count)[row, place]
         final = settled[row]
         rows.append(left[row[final]])
         columns.append(chosen[final])
@@ -191,7 +203,9 @@ def fewest(fan: Fan, inlets: Inlets, before: Tensor, theta: float) -> tuple[Tens
     return torch.cat(rows), torch.cat(columns)
 
 
-def _untied(fan: Fan, signed: Tensor, rows: Tensor, value: Tensor, column: Tensor, count: Tensor) -> Tensor:
+def _untied(
+    flow_rows: FlowRows, signed: Tensor, rows: Tensor, value: Tensor, column: Tensor, count: Tensor
+) -> Tensor:
     """``column`` with the choice among values tied at the cut going to the lowest neurons."""
     last = value.gather(1, (count - 1).clamp(min=0)[:, None])
     following = value.gather(1, count.clamp(max=value.shape[1] - 1)[:, None])
@@ -201,7 +215,7 @@ def _untied(fan: Fan, signed: Tensor, rows: Tensor, value: Tensor, column: Tenso
     at = tied.nonzero()[:, 0]
     for row, cut in zip(at.tolist(), last[at, 0].tolist(), strict=True):  # exact ties are rare
         equal = (signed[rows[row]] == cut).nonzero()[:, 0]
-        source = fan.sources(rows[row].expand_as(equal), equal)
+        source = flow_rows.sources(rows[row].expand_as(equal), equal)
         above = int((value[row] > cut).sum())
         lowest = equal[source.argsort()][: int(count[row]) - above]
         column[row, above : int(count[row])] = lowest

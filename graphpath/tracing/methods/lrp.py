@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from graphpath.errors import MethodError
-from graphpath.network.inlets import Fan, Inlets
+from graphpath.network.incoming import FlowRows, IncomingEdges
 from graphpath.network.relevance import RULES, Relevance, Rule, relevance
 from graphpath.tracing.batch import AtHand, Batch, Block, Selection, as_array
 
@@ -47,42 +47,42 @@ def select(batch: Batch, *, rule: str = "epsilon", epsilon: float = 1e-6, share:
         raise MethodError(f"share={share} is out of range; expected a share above 0 and at most 1.")
     if not epsilon >= 0:
         raise MethodError(f"epsilon={epsilon} is out of range; expected 0 or more.")
-    held, wiring, by = batch.held, batch.wiring, Rule(rule, epsilon)
-    found = relevance(held, batch.inlets, by)
+    held, compiled, by = batch.held, batch.compiled, Rule(rule, epsilon)
+    found = relevance(held, batch.incoming, by)
     important = torch.zeros_like(held.output, dtype=torch.bool)
     important[:, batch.goal.span] = batch.wanted()
-    bias_fed = torch.zeros((held.images, len(wiring.sites)), dtype=torch.int64, device=important.device)
+    bias_fed = torch.zeros((held.images, len(compiled.sites)), dtype=torch.int64, device=important.device)
     blocks = []
-    for inlets in reversed(batch.inlets):
-        block = _chosen(batch, inlets, important, by, found, share)
+    for incoming in reversed(batch.incoming):
+        block = _chosen(batch, incoming, important, by, found, share)
         important[block.sample, block.source] = True
         fed = torch.zeros_like(important)
         fed[block.sample, block.target] = True
-        span = inlets.site.span
-        bias_fed[:, inlets.site.number] = (important[:, span] & ~fed[:, span]).sum(1)
+        span = incoming.site.span
+        bias_fed[:, incoming.site.number] = (important[:, span] & ~fed[:, span]).sum(1)
         blocks.append(block)
     blocks.reverse()
     return Selection(AtHand(tuple(blocks), bias_fed), torch.full((held.images,), torch.nan))
 
 
 def _chosen(
-    batch: Batch, inlets: Inlets, important: Tensor, rule: Rule, found: Relevance, share: float
+    batch: Batch, incoming: IncomingEdges, important: Tensor, rule: Rule, found: Relevance, share: float
 ) -> Block:
     """The edges into one site: the fewest that carry ``share`` of what all into important neurons do."""
-    site, targets = inlets.site, important[:, inlets.site.span]
+    site, targets = incoming.site, important[:, incoming.site.span]
     least, total = torch.zeros((2, len(targets)), dtype=torch.float64, device=targets.device)
-    many = int(targets.sum()) * inlets.columns > CANDIDATES
+    many = int(targets.sum()) * incoming.columns > CANDIDATES
     if many:
-        least, total = _sifted(batch, inlets, targets, rule, found, share)
+        least, total = _sifted(batch, incoming, targets, rule, found, share)
     parts = []
-    for fan in batch.fans(inlets, targets, batch.held.values):
-        row, source, flow = fan.edges()
-        carried = _carried(fan, row, flow, rule, found)
-        sample = fan.sample[row]
+    for flow_rows in batch.iterate_rows(incoming, targets, batch.held.values):
+        row, source, flow = flow_rows.edges()
+        carried = _carried(flow_rows, row, flow, rule, found)
+        sample = flow_rows.sample[row]
         if not many:
             total = total.index_add(0, sample, carried)
         kept = ((carried >= least[sample]) & (carried > 0)).nonzero()[:, 0]
-        target = fan.target[row[kept]] + site.offset
+        target = flow_rows.target[row[kept]] + site.offset
         parts.append((sample[kept], source[kept], target, flow[kept], carried[kept]))
     if not parts:
         return Block.joined(site, (), targets.device, batch.held.output.dtype)
@@ -91,14 +91,14 @@ def _chosen(
     return Block(site, *(column[kept] for column in columns))
 
 
-def _carried(fan: Fan, row: Tensor, flow: Tensor, rule: Rule, found: Relevance) -> Tensor:
-    """|R| of edges of a fan: (E,) float64."""
-    place = (fan.sample, fan.target + fan.site.offset)
+def _carried(flow_rows: FlowRows, row: Tensor, flow: Tensor, rule: Rule, found: Relevance) -> Tensor:
+    """|R| of edges of a block of flows: (E,) float64."""
+    place = (flow_rows.sample, flow_rows.target + flow_rows.site.offset)
     return (rule.part(flow).double() * found.per_flow[place].double()[row]).abs()
 
 
 def _sifted(
-    batch: Batch, inlets: Inlets, targets: Tensor, rule: Rule, found: Relevance, share: float
+    batch: Batch, incoming: IncomingEdges, targets: Tensor, rule: Rule, found: Relevance, share: float
 ) -> tuple[Tensor, Tensor]:
     """For each image |R| that no chosen edge is below, and the sum of all: (N,) float64 each.
 
@@ -106,10 +106,10 @@ def _sifted(
     """
     images = len(targets)
     sums = torch.zeros(images * BINS, dtype=torch.float64, device=targets.device)
-    for fan in batch.fans(inlets, targets, batch.held.values):
-        row, _, flow = fan.edges()
-        carried = _carried(fan, row, flow, rule, found)
-        sums += (fan.sample[row] * BINS + (carried.view(torch.int64) >> SHIFT)).bincount(
+    for flow_rows in batch.iterate_rows(incoming, targets, batch.held.values):
+        row, _, flow = flow_rows.edges()
+        carried = _carried(flow_rows, row, flow, rule, found)
+        sums += (flow_rows.sample[row] * BINS + (carried.view(torch.int64) >> SHIFT)).bincount(
             carried, images * BINS
         )
     above = sums.view(images, BINS).flip(1).cumsum(1).flip(1)  # in each bin and all larger ones

@@ -16,14 +16,14 @@ from tests.tracing import harness
 
 def every_pixel(batch: Batch) -> tuple[Tensor, Tensor]:
     """The images and places of all pixels of a batch, image by image."""
-    _, height, width = batch.wiring.sites[0].shape
+    _, height, width = batch.compiled.sites[0].shape
     image = torch.arange(batch.held.images).repeat_interleave(height * width)
     return image, torch.arange(height * width).repeat(batch.held.images)
 
 
 def plan(batch: Batch, kernel: str, tile: int | None = None) -> Plan:
     """The plan to the logits: every tensor whole, or by tiles of ``tile`` whatever that costs."""
-    network = batch.wiring.network
+    network = batch.compiled.network
     made = Plan.to(network, kernel, (network.sites[-1],), cropped=False)
     if tile is None:
         return made

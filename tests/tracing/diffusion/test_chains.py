@@ -37,7 +37,7 @@ SINGLE = [
 
 
 def flows_of(batch: Batch, kernel: str, pixels: list[int], together: bool = False) -> list[MapFlows]:
-    network = batch.wiring.network
+    network = batch.compiled.network
     way = Plan.to(network, kernel, last_maps(network))
     place = torch.tensor(pixels)
     owner = torch.zeros_like(place) if together else torch.arange(len(place))
@@ -71,13 +71,13 @@ def test_flows_are_what_comes_through_each_filter(name: str, seed: int) -> None:
     ):
         weights = [s.jacobian for s in twin.sites] if kernel == "signed" else plus_one(model, images[0])
         sections = twins.spread(twin, weights, images[0], pixels, unit=False)
-        last = max(site.number for site in last_maps(batch.wiring.network))
+        last = max(site.number for site in last_maps(batch.compiled.network))
         flows, together = flows_of(batch, kernel, pixels), flows_of(batch, kernel, pixels, together=True)
         every = [filters(twin, weights, section, last) for section in sections]
         for row, wanted in enumerate(every):
-            assert by_maps(flows, batch.wiring.network, row) == pytest.approx(wanted, rel=1e-9)
+            assert by_maps(flows, batch.compiled.network, row) == pytest.approx(wanted, rel=1e-9)
         summed = pd.DataFrame(every).sum()
-        assert by_maps(together, batch.wiring.network, 0) == pytest.approx(
+        assert by_maps(together, batch.compiled.network, 0) == pytest.approx(
             dict(zip(summed.index, summed, strict=True)), rel=1e-9
         )
 
@@ -109,7 +109,7 @@ def test_a_shortcut_has_flows_beside_its_convolution(kernel: str) -> None:
         section[:, 0:2]
         for section in carried(batch, plan(batch, kernel), (torch.tensor([0]), torch.tensor([5])))[:2]
     )
-    gate = batch.held.gate(batch.wiring.sites[1]).view(2, 4, 4)
+    gate = batch.held.gate(batch.compiled.sites[1]).view(2, 4, 4)
     weight = convolution.weight.detach() + (kernel == "plus_one")
     wanted = {}
     for c in range(2):
@@ -119,7 +119,7 @@ def test_a_shortcut_has_flows_beside_its_convolution(kernel: str) -> None:
             flow += float((gate[o] * start[0, c].abs()).sum()) if c == o else 0.0
             if flow > 0:
                 wanted[0, c, 1, o] = flow
-    assert by_maps(flows_of(batch, kernel, [5]), batch.wiring.network, 0) == pytest.approx(wanted)
+    assert by_maps(flows_of(batch, kernel, [5]), batch.compiled.network, 0) == pytest.approx(wanted)
     assert after.any()
 
 
@@ -152,7 +152,7 @@ def every_chain(
 def test_the_largest_chain_is_the_largest_of_all(name: str, kernel: str) -> None:
     model, shape = nets.made(name, 2)
     batch = held(model, nets.images(shape, 1, 2))
-    network = batch.wiring.network
+    network = batch.compiled.network
     ends = last_maps(network)
     flows = flows_of(batch, kernel, [2, 6, 9])
     found = chains(network, flows, ends)
@@ -177,14 +177,14 @@ def test_chains_of_images(tmp_path: object) -> None:
     for image in (0, 2):
         batch = held(model, images[image : image + 1])
         flows = flows_of(batch, "signed", [6, 13])
-        best = [max(every_chain(flows, batch.wiring.network, row, {2}))[0] for row in (0, 1)]
+        best = [max(every_chain(flows, batch.compiled.network, row, {2}))[0] for row in (0, 1)]
         last = single[(single.image == image)].groupby("pixel").log10.last()
         assert last.tolist() == pytest.approx([value * np.log10(2) for value in best])
         together = flows_of(batch, "signed", [6, 13], together=True)
         found = largest_chains(model, images, pixels=[6, 13], together=True)
         mine = found[found.image == image]
         assert (mine.pixel == -1).all()
-        best_one = max(every_chain(together, batch.wiring.network, 0, {2}))[0]
+        best_one = max(every_chain(together, batch.compiled.network, 0, {2}))[0]
         assert mine.log10.iloc[-1] == pytest.approx(best_one * np.log10(2))
     assert largest_chains(model, images[1:2]).empty
 

@@ -50,7 +50,7 @@ def plus_one(model: nn.Module, image: Tensor) -> list[np.ndarray]:
 
 
 def ends_of(batch: Batch) -> dict[int, set[int]]:
-    last = last_maps(batch.wiring.network)
+    last = last_maps(batch.compiled.network)
     return {site.number: set(range(site.offset, site.offset + site.size)) for site in last}
 
 
@@ -97,7 +97,7 @@ def test_plus_one_selects_by_its_own_kernel(name: str, seed: int, init: str) -> 
 def test_through_the_logits(name: str) -> None:
     _, images, batch, pair = case(name, 1)
     found = diffusion.select(batch, through="logits", pixels="all", top=2)
-    goal = batch.wiring.sites[-1]
+    goal = batch.compiled.sites[-1]
     for row, (image, twin, edges) in enumerate(zip(images, pair, edges_of(batch, found), strict=True)):
         weights = [site.jacobian for site in twin.sites]
         sections = twins.spread(twin, weights, image, list(range(image[0].numel())), unit=False)
@@ -208,14 +208,14 @@ def test_crosses_hold_the_largest_maps_of_each_pixel(kernel: str, tmp_path: Path
     trace = traced(tmp_path / "t", model, images, kernel=kernel, top=2, pixels=[[1, 2], [4, 4], [0, 5]])
     crosses, layers = frame(trace, "crosses"), frame(trace, "layers")
     unit = trace.run["crosses"]["log2_unit"] if kernel == "plus_one" else [0] * len(layers)
-    assert list(unit) == list(units(batch.wiring.network, kernel))
+    assert list(unit) == list(units(batch.compiled.network, kernel))
     start = int(layers.offset[0])
     wanted = []
     for image, twin, pathway in zip(images, pair, frame(trace, "pathways").pathway, strict=True):
         weights = [s.jacobian for s in twin.sites] if kernel == "signed" else plus_one(model, image)
         places = [5, 8, 28]
         for place, section in zip(places, twins.spread(twin, weights, image, places, False), strict=True):
-            for site in twin.sites[: last_maps(batch.wiring.network)[0].number + 1]:
+            for site in twin.sites[: last_maps(batch.compiled.network)[0].number + 1]:
                 found = twins.sizes(site, section, kernel == "signed")
                 for rank, channel in enumerate(twins.large(found, 2 if site.number else 4), start=1):
                     wanted.append((pathway, start + place, site.number, channel, rank, found[channel]))
@@ -283,7 +283,7 @@ def test_the_record_does_not_depend_on_the_batch(tmp_path: Path) -> None:
 
 def test_a_target_inside_the_network_ends_there(tmp_path: Path) -> None:
     model, images, batch, _ = case("plain", 0)
-    first = batch.wiring.sites[1]
+    first = batch.compiled.sites[1]
     live = int(batch.held.output[:, first.span].view(2, 3, -1).sum((0, 2)).argmax())
     trace = traced(tmp_path / "t", model, images, target=gp.at(first.name, live), pixels="all", top=1)
     edges, layers = frame(trace, "edges"), frame(trace, "layers")

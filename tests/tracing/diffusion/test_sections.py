@@ -99,7 +99,7 @@ def test_footprints_and_whole_tensors_agree(name: str, kernel: str) -> None:
     model, shape = nets.made(name)
     batch = held(model, nets.images(shape, 2, 0))
     whole = carried(batch, plan(batch, kernel))
-    assert len(whole) == len(batch.wiring.sites)
+    assert len(whole) == len(batch.compiled.sites)
     for tile in (1, 2, 3):
         for ours, theirs in zip(carried(batch, plan(batch, kernel, tile)), whole, strict=True):
             assert close(ours, theirs)
@@ -107,8 +107,8 @@ def test_footprints_and_whole_tensors_agree(name: str, kernel: str) -> None:
 
 def test_the_plan_of_a_vgg_is_by_footprints_and_pays() -> None:
     batch = held(torchvision.models.vgg16(weights=None).eval(), torch.rand(1, 3, 32, 32))
-    last = batch.wiring.network.site("features.28")
-    way = Plan.to(batch.wiring.network, "signed", (last,))
+    last = batch.compiled.network.site("features.28")
+    way = Plan.to(batch.compiled.network, "signed", (last,))
     assert way.footprints.tile == (4, 4)
     assert sum(window is not None for window in way.footprints.windows) >= 12
     assert way.rows_within(1 << 28) > 3 * Plan.to(way.network, "signed", (last,), False).rows_within(1 << 28)
@@ -166,7 +166,7 @@ def test_a_whole_vgg_is_complete_in_float32() -> None:
             module.bias.data.normal_(0, 0.1)
     images = torch.rand(1, 3, 32, 32)
     batch = held(model, images)
-    network = batch.wiring.network
+    network = batch.compiled.network
     ends = (network.site("features.25"),)
     totals = [0.0] * (ends[0].number + 1)
     image, place = every_pixel(batch)
@@ -291,7 +291,7 @@ def test_nothing_where_the_mask_is_zero_and_nothing_of_a_black_pixel() -> None:
     batch = held(model, images)
     image, place = every_pixel(batch)
     black = place == 2 * shape[2] + 3
-    for site, section in zip(batch.wiring.sites, carried(batch, plan(batch, "signed", 2)), strict=True):
+    for site, section in zip(batch.compiled.sites, carried(batch, plan(batch, "signed", 2)), strict=True):
         gate = batch.held.gate(site)
         if gate is not None:
             assert not section[(gate[image] == 0).view(section.shape)].any()
@@ -318,7 +318,7 @@ def test_a_shift_by_the_pooling_stride_shifts_sections(kernel: str) -> None:
     model = nets.randomised(with_logits(layers, spot), 3)
     batch = held(model, torch.stack([spot, moved]))
     pixels = (torch.tensor([0, 1]), torch.tensor([26 * 64 + 29, 34 * 64 + 33]))
-    for site, section in zip(batch.wiring.sites, carried(batch, plan(batch, kernel), pixels), strict=False):
+    for site, section in zip(batch.compiled.sites, carried(batch, plan(batch, kernel), pixels), strict=False):
         if site.kind == "logits":
             break
         stride = 64 // site.shape[1]
@@ -352,7 +352,7 @@ def test_plus_one_on_vgg16_neither_overflows_nor_loses_rank() -> None:
     found = {}
     for dtype in (torch.float32, torch.float64):
         batch = held(model.to(dtype), images.to(dtype))
-        way = Plan.to(batch.wiring.network, "plus_one", (batch.wiring.network.site("features.28"),))
+        way = Plan.to(batch.compiled.network, "plus_one", (batch.compiled.network.site("features.28"),))
         found[dtype] = [sizes(section, "plus_one") for section in sections(way, batch.held, *pixels)]
     assert bool((found[torch.float32][-1].exponent > 40).all())
     for single, double in zip(found[torch.float32], found[torch.float64], strict=True):
@@ -373,7 +373,7 @@ def test_unmasked_plus_one_of_a_deep_chain_is_past_float32() -> None:
     for parameter in model.parameters():
         parameter.data.zero_()
     batch = held(model, torch.rand(1, 1, 4, 4))
-    way = Plan.to(batch.wiring.network, "plus_one", (batch.wiring.sites[18],))
+    way = Plan.to(batch.compiled.network, "plus_one", (batch.compiled.sites[18],))
     one = torch.zeros(1, dtype=torch.int64)
     last = [sizes(section, "plus_one") for section in sections(way, batch.held, one, one, "unit")][-1]
     log10 = float(last.size.double().sum().log10()) + float(last.exponent) * np.log10(2)

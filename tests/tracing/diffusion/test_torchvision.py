@@ -20,11 +20,11 @@ FOOTPRINTS = {"alexnet", "googlenet", "inception_v3", "resnet18", "vgg16"}
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_sections_are_the_maps_between_sites(name: str) -> None:
-    """PS of a site from PS of those before it, through ``Inlets.forward``, which knows views and no steps."""
+    """PS of a site from PS of those before it, through ``IncomingEdges.forward``, which knows no steps."""
     size = NETWORKS[name]
     made = torchvision.models.get_model(name, weights=None, num_classes=10, **OPTIONS.get(name, {}))
     batch = held(nets.randomised(made, seed=0), nets.images((3, size, size), 1, seed=0))
-    network = batch.wiring.network
+    network = batch.compiled.network
     place = torch.tensor([0, size * (size // 2) + size // 2, size * size - 3])
     ends = last_maps(network)
     plan = Plan.to(network, "signed", ends)
@@ -37,7 +37,7 @@ def test_sections_are_the_maps_between_sites(name: str) -> None:
         if site.number == 0:
             spread[:, site.span] = section.whole().flatten(1)
             continue
-        before = batch.wiring.inlets[site.number - 1].forward(rows.elements.values(spread))
+        before = batch.compiled.incoming[site.number - 1].forward(rows.elements.values(spread))
         gate = rows.gate(site)
         wanted = before if gate is None else before * gate
         ours = section.whole().flatten(1)

@@ -23,7 +23,7 @@ LARGE_CHUNK = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
-class Fan:
+class FlowRows:
     """The flows into some neurons of a site, one row a neuron, zero where a column is no edge.
 
     ``sample`` and ``target`` (R,) are the image and the neuron's number within the site; ``flow`` (R, K).
@@ -34,7 +34,7 @@ class Fan:
     sample: Tensor
     target: Tensor
     flow: Tensor
-    _inlets: Inlets
+    _incoming: IncomingEdges
     _elements: Elements
     _sources: Tensor | None
 
@@ -42,7 +42,7 @@ class Fan:
         """The neurons, numbers within the network, at the tails of the edges (flow other than 0) there."""
         if self._sources is not None:
             return self._sources[row, column]
-        element = self._inlets.elements(self.target, row, column)
+        element = self._incoming.elements(self.target, row, column)
         return self._elements.behind(self.sample[row], element)
 
     def edges(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -61,14 +61,14 @@ class Fan:
         """How many different neurons each row could have an edge from, flow or none: (R,) int64."""
         source = self._sources
         if source is None:
-            source = self._inlets.wired(self._elements, self.sample, self.target)
+            source = self._incoming.wired(self._elements, self.sample, self.target)
         source = source.sort(1).values
         first = torch.ones_like(source, dtype=torch.bool)
         first[:, 1:] = source[:, 1:] != source[:, :-1]
         return (first & (source >= 0)).sum(1)
 
 
-class Inlet:
+class IncomingBranch:
     """One branch into a site: the map, and the elements it reads."""
 
     def __init__(self, network: Network, site: Site, branch: Branch) -> None:
@@ -116,59 +116,66 @@ class Inlet:
         return summed[0].reshape(rows, columns), summed[1].reshape(rows, columns)
 
 
-class Inlets:
+class IncomingEdges:
     """All branches into one site."""
 
     def __init__(self, network: Network, site: Site) -> None:
         self.site = site
-        self.branches = [Inlet(network, site, branch) for branch in site.branches]
-        self._parallel = shared_roots(network, [inlet.view for inlet in self.branches])
+        self.branches = [IncomingBranch(network, site, branch) for branch in site.branches]
+        self._parallel = shared_roots(network, [branch_in.view for branch_in in self.branches])
 
     @property
     def repeated(self) -> bool:
         """Whether a neuron may reach another by several taps, which are then summed."""
-        return self._parallel or any(inlet.repeats is not Repeats.NONE for inlet in self.branches)
+        return self._parallel or any(branch_in.repeats is not Repeats.NONE for branch_in in self.branches)
 
     @property
     def columns(self) -> int:
         """Candidate edges into one neuron."""
-        return sum(inlet.map.columns for inlet in self.branches)
+        return sum(branch_in.map.columns for branch_in in self.branches)
 
     @property
     def narrowest(self) -> int:
         """A bound from below on the different neurons that any neuron has edges from, flow or none."""
-        return max(inlet.map.columns // (inlet.map.places * inlet.map.taps) for inlet in self.branches)
+        return max(
+            branch_in.map.columns // (branch_in.map.places * branch_in.map.taps)
+            for branch_in in self.branches
+        )
 
     def forward(self, values: Tensor) -> Tensor:
         """The sum of the flows into every neuron: (N, size of the site), from element values (N, E)."""
-        total: Tensor = sum(inlet.map.forward(inlet.read(values)) for inlet in self.branches)  # type: ignore[assignment]
+        total: Tensor = sum(branch_in.map.forward(branch_in.read(values)) for branch_in in self.branches)  # type: ignore[assignment]
         return total
 
-    def fans(
+    def iterate_rows(
         self, elements: Elements, values: Tensor, sample: Tensor, target: Tensor, limit: int | None = None
-    ) -> Iterator[Fan]:
+    ) -> Iterator[FlowRows]:
         """The flows into neurons ``target`` of images ``sample`` (R,), a bounded number of edges at a time.
 
         ``values`` (N, E) are the elements' values; those set to zero have no edge.
         """
-        unfolded = [inlet.map.unfold(inlet.read(values)) for inlet in self.branches]
+        unfolded = [branch_in.map.unfold(branch_in.read(values)) for branch_in in self.branches]
         limit = CHUNK.get(values.device.type, LARGE_CHUNK) if limit is None else limit
         rows = max(1, limit // self.columns)
         for start in range(0, len(sample), rows):
             part = slice(start, start + rows)
-            yield self._fan(elements, unfolded, sample[part], target[part])
+            yield self._make_rows(elements, unfolded, sample[part], target[part])
 
-    def _fan(self, elements: Elements, unfolded: list[Tensor], sample: Tensor, target: Tensor) -> Fan:
+    def _make_rows(
+        self, elements: Elements, unfolded: list[Tensor], sample: Tensor, target: Tensor
+    ) -> FlowRows:
         flows: list[Tensor] = []
         sources: list[Tensor] = []
         explicit = self.repeated
-        for inlet, x in zip(self.branches, unfolded, strict=True):
-            flow = inlet.map.rows(x, sample, target).mul_(inlet.map.weights(target))
+        for branch_in, x in zip(self.branches, unfolded, strict=True):
+            flow = branch_in.map.rows(x, sample, target).mul_(branch_in.map.weights(target))
             if explicit:
-                wired = inlet.wired(target)
+                wired = branch_in.wired(target)
                 source = elements.behind(sample[:, None].expand_as(wired), wired)
                 flow, source = (
-                    inlet.merged(flow, source) if inlet.repeats is not Repeats.NONE else (flow, source)
+                    branch_in.merged(flow, source)
+                    if branch_in.repeats is not Repeats.NONE
+                    else (flow, source)
                 )
                 sources.append(source)
             flows.append(flow)
@@ -176,7 +183,7 @@ class Inlets:
         source_table = torch.cat(sources, 1) if explicit else None
         if self._parallel and source_table is not None:
             flow, source_table = merged(flow, source_table)
-        return Fan(self.site, sample, target, flow, self, elements, source_table)
+        return FlowRows(self.site, sample, target, flow, self, elements, source_table)
 
     def elements(self, target: Tensor, row: Tensor, column: Tensor) -> Tensor:
         """The elements behind edges, before parallel taps are summed: (E,).
@@ -185,19 +192,19 @@ class Inlets:
         """
         element = torch.empty_like(column)
         start = 0
-        for inlet in self.branches:
+        for branch_in in self.branches:
             here: Tensor | slice = slice(None)
             if len(self.branches) > 1:
-                here = ((column >= start) & (column < start + inlet.map.columns)).nonzero()[:, 0]
-            steps = inlet.map.steps.index_select(0, column[here] - start)
-            entry = steps.add_(inlet.map.starts(target).index_select(0, row[here]))
-            element[here] = inlet.behind(entry)
-            start += inlet.map.columns
+                here = ((column >= start) & (column < start + branch_in.map.columns)).nonzero()[:, 0]
+            steps = branch_in.map.steps.index_select(0, column[here] - start)
+            entry = steps.add_(branch_in.map.starts(target).index_select(0, row[here]))
+            element[here] = branch_in.behind(entry)
+            start += branch_in.map.columns
         return element
 
     def wired(self, elements: Elements, sample: Tensor, target: Tensor) -> Tensor:
         """The neurons in all columns of rows (R, columns), flow or none; -1 for padding."""
-        element = torch.cat([inlet.wired(target) for inlet in self.branches], 1)
+        element = torch.cat([branch_in.wired(target) for branch_in in self.branches], 1)
         return elements.behind(sample[:, None].expand_as(element), element)
 
 
