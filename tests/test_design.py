@@ -66,6 +66,17 @@ def test_what_everyone_may_import_is_said() -> None:
     assert set(named(sentence)) == ANYWHERE
 
 
+def test_cypher_is_where_the_document_says() -> None:
+    found = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if re.search(r"\bMATCH \(", path.read_text(encoding="utf-8"))
+    }
+    apart = {name for name in found if not name.startswith("stores/")}
+    assert apart == {"naming.py", "analysis/resemblance.py"}
+    assert all(f"`{name}`" in section("Architecture") for name in apart)
+
+
 # --- record ------------------------------------------------------------------------------
 
 
