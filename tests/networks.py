@@ -21,7 +21,7 @@ from graphpath.errors import NetworkError
 from graphpath.network import Network, Site, hold, take_apart
 from graphpath.tracing.batch import Batch, CompiledNetwork
 from graphpath.tracing.methods import effective_path
-from graphpath.tracing.targets import one_hot
+from graphpath.tracing.targets import make_one_hot
 from tests.documents import CHECKOUT, shown, write
 from tests.tracing import nets
 
@@ -91,7 +91,7 @@ def measure(name: str) -> Measured:
     network = take_apart(made(name), (3, side, side))
     image = nets.images((3, side, side), 1, seed=0)
     compiled = CompiledNetwork.of(network)
-    held = hold(network, image, lambda logits: one_hot(logits.argmax(1), logits))
+    held = hold(network, image, lambda logits: make_one_hot(logits.argmax(1), logits))
     batch = Batch(compiled, image, held, (0,))
     selection = effective_path.select(batch)
     edges = sum(len(block) for block in selection.blocks)

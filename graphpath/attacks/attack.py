@@ -86,12 +86,12 @@ def attack(
     with alone_beside(path, "attack"), evaluating(loaded.module):
         if path.exists():  # another process has just finished it
             return _open_finished(path, key)
-        staging, told = Staging(path, key), watched(progress)
+        staging, report = Staging(path, key), watched(progress)
         while staging.done < len(source):
             staging.append(
                 run.attack_batch(staging.done, staging.done + (batch or _choose_batch_size(source)))
             )
-            told(f"attacking by {name}", staging.done, len(source))
+            report(f"attacking by {name}", staging.done, len(source))
         made = _assemble(path, run, staging, key)
         staging.remove()
     return made

@@ -15,8 +15,8 @@ from graphpath.data import Given, Labels, as_images
 from graphpath.errors import MethodError
 from graphpath.models import BY_NAME, LoadedModel, as_loaded, meeting
 from graphpath.tracing.batch import Batch, Selection
-from graphpath.tracing.batches import Batches, settled
-from graphpath.tracing.borrowed import borrowed
+from graphpath.tracing.batches import Batches, resolve_target
+from graphpath.tracing.evaluation import in_eval_mode
 from graphpath.tracing.registry import NEURON_METHODS, Method
 from graphpath.tracing.targets import Target
 
@@ -65,15 +65,15 @@ def attribute(
     if method not in ATTRIBUTIONS:
         raise MethodError(f"There is no attribution {method!r}; there are {', '.join(ATTRIBUTIONS)}.")
     chosen = ATTRIBUTIONS[method]
-    given = chosen.settled(options)
+    given = chosen.resolve_options(options)
     loaded = as_loaded(model)
     source = meeting(loaded, as_images(images, labels), matching)
-    target = settled(target, loaded, source)
-    with borrowed(loaded.module, device):
+    target = resolve_target(target, loaded, source)
+    with in_eval_mode(loaded.module, device):
         batches = Batches(loaded, source, target, seed)
-        size = batch or batches.fitting(chosen, given)
-        select = partial(chosen.knowing(batches.learned(chosen, size, given)), **given)
-        return torch.cat([_attribute_batch(select, part).cpu() for part, _ in batches.examples(size)])
+        size = batch or batches.fit_size(chosen, given)
+        select = partial(chosen.bind_fit(batches.learn(chosen, size, given)), **given)
+        return torch.cat([_attribute_batch(select, part).cpu() for part, _ in batches.iterate_examples(size)])
 
 
 def heatmap(attribution: Tensor) -> Tensor:

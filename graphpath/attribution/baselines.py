@@ -18,7 +18,7 @@ from graphpath.attribution.target_module import TargetModule
 from graphpath.errors import MethodError
 from graphpath.network import Site
 from graphpath.tracing.batch import Batch
-from graphpath.tracing.targets import site_called
+from graphpath.tracing.targets import find_site
 
 
 def gradient(batch: Batch) -> Tensor:
@@ -90,7 +90,7 @@ def _run_captum(method: object, batch: Batch, **options: object) -> Tensor:
 def _choose_layer(batch: Batch, layer: str) -> Site:
     before = [site for site in batch.compiled.sites[: batch.goal.number] if batch.held.leads[site.number]]
     if layer != "last":
-        site = site_called(layer, batch.compiled.network)
+        site = find_site(layer, batch.compiled.network)
         if site not in before:
             raise MethodError(f"layer={layer!r} does not lead to the target.")
         before = [site]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from graphpath.network import masked
 from graphpath.tracing.batch import Batch, Selection
-from graphpath.tracing.neurons import thresholded
+from graphpath.tracing.neurons import mark_thresholded
 
 
 def pathway_gradient(batch: Batch, selection: Selection) -> Tensor:
@@ -42,4 +42,4 @@ def mask_kept_neurons(batch: Batch, selection: Selection) -> Tensor:
         last = max(block.site.number for block in selection.blocks)
         for site in batch.compiled.sites[last + 1 :]:
             chosen[:, site.span] = True
-    return chosen | ~thresholded(batch)
+    return chosen | ~mark_thresholded(batch)

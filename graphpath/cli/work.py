@@ -43,7 +43,7 @@ class Work:
         from graphpath.models import load_model, meeting
         from graphpath.tracing.ranks import Rank
 
-        device = Rank.here().device(self.device)
+        device = Rank.here().choose_device(self.device)
         loaded = load_model(
             self.model,
             device=device,

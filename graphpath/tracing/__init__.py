@@ -1,11 +1,12 @@
 """Tracing: from a network and images to a record of pathways.
 
 registry, methods    what each method selects; registered: methods of other packages
-targets              what is asked of the network
+targets              what is explained: the neurons whose weighted sum is traced
 neurons              selected neurons to edges, the common rule
-strength, budget     which edges are kept
+reuse                a method's fit, from another trace
+strength, budget     the edges that are kept
 routes               the K largest routes
-batches, borrowed    images held some at a time, with the caller's module
+batches, evaluation  images held some at a time, with the caller's module in eval mode
 ranks                processes that share a trace
 rows, tracer         the record
 """

@@ -57,7 +57,7 @@ class Batch:
         """Where routes end: at the goal."""
         return ((self.goal, self.held.seed),)
 
-    def of(self, image: Tensor) -> Batch:
+    def select(self, image: Tensor) -> Batch:
         """The batch of the images ``image`` (Q,) int64 of this one, some perhaps more than once."""
         seeds = tuple(self.seeds[i] for i in image.tolist())
         return Batch(self.compiled, self.images[image], self.held.of(image), seeds)
@@ -74,11 +74,11 @@ class Batch:
             return self.held
         return hold(self.held.network, self.images, lambda logits: self.held.seed, self.goal, gates="true")
 
-    def wanted(self) -> Tensor:
+    def mark_target(self) -> Tensor:
         """The goal's neurons that f weighs and that are live: (N, size of the goal) bool."""
         return self.held.gradient_before(self.goal) != 0
 
-    def draws(self, count: int) -> Tensor:
+    def draw_uniform(self, count: int) -> Tensor:
         """``count`` uniform numbers in (0, 1] for each image, by its seed: (N, count) float64."""
         rows = []
         for seed in self.seeds:
@@ -99,7 +99,7 @@ Ends = tuple[tuple[Site, Tensor], ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class EdgeBlock:
     """Edges into one site, as columns (E,): the image, both ends (numbers within the network), the flow."""
 
     site: Site
@@ -117,9 +117,9 @@ class Block:
         return self.sample * self.site.size + (self.target - self.site.offset)
 
     @classmethod
-    def joined(
+    def join(
         cls, site: Site, parts: Sequence[tuple[Tensor, ...]], device: torch.device, dtype: torch.dtype
-    ) -> Block:
+    ) -> EdgeBlock:
         """The block made of parts (sample, source, target, flow)."""
         if not parts:
             none = torch.empty(0, dtype=torch.int64, device=device)
@@ -127,11 +127,11 @@ class Block:
         return cls(site, *(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
-class Chosen(Protocol):
-    """Chosen edges: at hand, or made when they are asked for."""
+class SelectedEdges(Protocol):
+    """Selected edges: in memory, or made when they are read."""
 
     @property
-    def blocks(self) -> tuple[Block, ...]:
+    def blocks(self) -> tuple[EdgeBlock, ...]:
         """A block for each layer of ``Batch.incoming``, in their order."""
         ...
 
@@ -142,10 +142,10 @@ class Chosen(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class AtHand:
-    """Chosen edges that there are few enough of to have at once."""
+class EdgesInMemory:
+    """Selected edges that fit into memory."""
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[EdgeBlock, ...]
     bias_fed: Tensor
 
 
@@ -161,7 +161,7 @@ class Selection:
     more than the blocks: edges and their |score|, (N, sites) each.
     """
 
-    edges: Chosen
+    edges: SelectedEdges
     sparsity: Tensor
     neurons: Tensor | None = None
     ends: Ends | None = None
@@ -170,7 +170,7 @@ class Selection:
     there: tuple[Tensor, Tensor] | None = None
 
     @property
-    def blocks(self) -> tuple[Block, ...]:
+    def blocks(self) -> tuple[EdgeBlock, ...]:
         """All chosen edges: a block for each layer of ``Batch.incoming``, in their order."""
         return self.edges.blocks
 

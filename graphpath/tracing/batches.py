@@ -23,14 +23,14 @@ from graphpath.tracing.registry import Method
 from graphpath.tracing.targets import (
     NAMES,
     WORDS,
-    Asked,
     At,
     Class,
     Target,
-    asked_for,
-    checked,
-    goal_of,
-    weighed,
+    TargetRows,
+    check_target,
+    find_goal,
+    normalise_target,
+    weigh_target,
 )
 
 MEMORY = 1 << 30
@@ -51,25 +51,25 @@ class Batches:
 
     def __post_init__(self) -> None:
         self.compiled = CompiledNetwork.of(take_apart(self.model.module, self.images.shape))
-        self.goal = goal_of(self.target, self.compiled.network)
+        self.goal = find_goal(self.target, self.compiled.network)
         self.rows = self.images.rows()
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def held(self, start: int, stop: int) -> tuple[Batch, np.ndarray, pa.Table]:
+    def hold_images(self, start: int, stop: int) -> tuple[Batch, np.ndarray, pa.Table]:
         """Images ``start`` to ``stop`` held, the classes they are traced for, and their sample rows."""
         network = self.compiled.network
         rows = self.rows.slice(start, stop - start)
         pixels = self.images.batch(start, stop).to(device=network.device, dtype=network.dtype)
         labels = torch.from_numpy(rows["label"].to_numpy().astype(np.int64)).to(network.device)
-        originals = torch.from_numpy(originals_of(rows, self.images)).to(network.device)
-        asked = Asked(labels, originals, slice(start, stop))
+        originals = torch.from_numpy(read_originals(rows, self.images)).to(network.device)
+        asked = TargetRows(labels, originals, slice(start, stop))
         targets = torch.empty(0, dtype=torch.int64)
 
         def seed(logits: Tensor) -> Tensor:
             nonlocal targets
-            weights, targets = weighed(self.target, self.goal, logits, asked)
+            weights, targets = weigh_target(self.target, self.goal, logits, asked)
             return weights
 
         held = hold(network, pixels, seed, self.goal)
@@ -85,17 +85,17 @@ class Batches:
                 "pixels and at the size of the network's weights, or trace in float64 (model.double())."
             )
 
-    def examples(self, size: int) -> Iterator[tuple[Batch, Tensor]]:
+    def iterate_examples(self, size: int) -> Iterator[tuple[Batch, Tensor]]:
         """All images, ``size`` at a time, with their labels (N,), -1 for none."""
         for start in range(0, len(self), size):
-            batch, _, rows = self.held(start, min(start + size, len(self)))
+            batch, _, rows = self.hold_images(start, min(start + size, len(self)))
             yield batch, torch.from_numpy(rows["label"].to_numpy().astype(np.int64)).to(batch.images.device)
 
-    def learned(self, method: Method[Any], size: int, options: Mapping[str, Any]) -> Fitted | None:
+    def learn(self, method: Method[Any], size: int, options: Mapping[str, Any]) -> Fitted | None:
         """What ``method`` learns from all images before it selects on any, None where it learns nothing."""
-        return None if method.fit is None else method.fit(self.examples(size), **options)
+        return None if method.fit is None else method.fit(self.iterate_examples(size), **options)
 
-    def fitting(
+    def fit_size(
         self, method: Method[Any], options: Mapping[str, Any], beside: int = 0, budgeted: bool = True
     ) -> int:
         """Images that ``method`` can take about ``MEMORY`` for at a time, from the network's size.
@@ -115,13 +115,13 @@ class Batches:
         return max(1, min(64, MEMORY // values))
 
 
-def settled(target: Target, model: LoadedModel, images: MatchedImages) -> Target:
+def resolve_target(target: Target, model: LoadedModel, images: MatchedImages) -> Target:
     """The target, checked: classes by number, and what points into the network by the layer's name."""
-    target = numbered(asked_for(target), model, images)
-    checked(target, len(images))
+    target = numbered(normalise_target(target), model, images)
+    check_target(target, len(images))
     if not isinstance(target, At):
         return target
-    return replace(target, layer=goal_of(target, take_apart(model.module, images.shape)).name)
+    return replace(target, layer=find_goal(target, take_apart(model.module, images.shape)).name)
 
 
 def numbered(target: Target, model: LoadedModel, images: MatchedImages) -> Target:
@@ -137,7 +137,7 @@ def _number(side: Class, model: LoadedModel, images: MatchedImages) -> Class:
     return class_called(side, model, images, "target", WORDS)
 
 
-def originals_of(rows: pa.Table, images: Images) -> np.ndarray:
+def read_originals(rows: pa.Table, images: Images) -> np.ndarray:
     """For each sample the prediction on the original that it derives from, -1 where none is: (N,) int64.
 
     It is in the numbers of the set that an attack wrote; those of the model at hand may be others.

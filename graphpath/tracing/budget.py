@@ -19,7 +19,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Kind:
+class RouteKind:
     """Routes of one kind: how strong each edge is by them (E,), -inf where none of them passes it; and
     whether one may start at the edge's source (E,)."""
 
@@ -27,7 +27,9 @@ class Kind:
     starts: Bools
 
 
-def strongest(source: Ints, target: Ints, kinds: Sequence[Kind], budget: int | None, goal: Ints) -> Ints:
+def select_strongest(
+    source: Ints, target: Ints, kinds: Sequence[RouteKind], budget: int | None, goal: Ints
+) -> Ints:
     """Places (K,) of the kept edges of one pathway, strongest first, ties to the smaller (source, target).
 
     Edges on routes of the first of ``kinds`` come before all others, then those of the second. A route of
@@ -38,19 +40,19 @@ def strongest(source: Ints, target: Ints, kinds: Sequence[Kind], budget: int | N
     ``target`` are (E,), ``goal`` the neurons at which routes end.
     """
     if budget is None:
-        return _ordered(source, target, kinds, np.arange(len(source)))
+        return _order(source, target, kinds, np.arange(len(source)))
     kept = np.empty(0, np.int64)
     for kind in kinds:
         alive = np.setdiff1d(np.flatnonzero(np.isfinite(kind.strength)), kept, assume_unique=True)
         if len(alive) > (room := budget - len(kept)):
-            kept = np.concatenate([kept, _top(source, target, kind.strength, alive, room)])
-            whole = on_whole_routes(source[kept], target[kept], kind.starts[kept], goal)
-            return _ordered(source, target, kinds, kept[whole])
+            kept = np.concatenate([kept, _select_top(source, target, kind.strength, alive, room)])
+            whole = mark_whole_routes(source[kept], target[kept], kind.starts[kept], goal)
+            return _order(source, target, kinds, kept[whole])
         kept = np.concatenate([kept, alive])
-    return _ordered(source, target, kinds, kept)
+    return _order(source, target, kinds, kept)
 
 
-def _top(source: Ints, target: Ints, strength: Floats, place: Ints, count: int) -> Ints:
+def _select_top(source: Ints, target: Ints, strength: Floats, place: Ints, count: int) -> Ints:
     """The ``count`` strongest of more edges, ties to the smaller (source, target)."""
     if count == 0:
         return place[:0]
@@ -61,7 +63,7 @@ def _top(source: Ints, target: Ints, strength: Floats, place: Ints, count: int) 
     return np.concatenate([above, level])
 
 
-def on_whole_routes(source: Ints, target: Ints, starts: Bools, goal: Ints) -> Bools:
+def mark_whole_routes(source: Ints, target: Ints, starts: Bools, goal: Ints) -> Bools:
     """Which edges lie on a route of these edges alone, from a start to a goal: (E,) bool."""
     kept = np.ones(len(source), dtype=bool)
     while True:
@@ -73,7 +75,7 @@ def on_whole_routes(source: Ints, target: Ints, starts: Bools, goal: Ints) -> Bo
         kept = whole
 
 
-def _ordered(source: Ints, target: Ints, kinds: Sequence[Kind], place: Ints) -> Ints:
+def _order(source: Ints, target: Ints, kinds: Sequence[RouteKind], place: Ints) -> Ints:
     strength, after = np.zeros(len(place)), np.full(len(place), len(kinds))
     for number, kind in reversed(list(enumerate(kinds))):
         values = kind.strength[place]

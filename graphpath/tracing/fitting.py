@@ -22,7 +22,7 @@ Examples = Iterable[tuple[Batch, Tensor]]
 """All images to trace, by batch, with their labels (N,), -1 for none."""
 
 
-def rightly_predicted(batch: Batch, labels: Tensor) -> list[bool]:
+def mark_right(batch: Batch, labels: Tensor) -> list[bool]:
     """Of each image, whether its label, if it has one, is what the network predicts.
 
     Where f is the logit of a class, the prediction must also be that class: an image of another class, or one
@@ -50,7 +50,7 @@ class Means:
         self._sums[place] = self._sums.get(place, torch.zeros_like(value, dtype=torch.float64)) + value
         self._counts[place] = self._counts.get(place, 0) + 1
 
-    def means(self) -> dict[str, tuple[Tensor, int]]:
+    def list_means(self) -> dict[str, tuple[Tensor, int]]:
         """The mean (float64) of every key, and of how many images."""
         found = {}
         for key in dict.fromkeys(name for name, _ in self._sums):

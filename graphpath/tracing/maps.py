@@ -18,8 +18,8 @@ from torch import Tensor
 from graphpath.network.channels import MapEdges
 from graphpath.network.mapped import Planes
 from graphpath.tracing.batch import Batch, as_array
-from graphpath.tracing.budget import Kind, strongest
-from graphpath.tracing.pathways import Balance, Edges, Ints, Pathways, constants
+from graphpath.tracing.budget import RouteKind, select_strongest
+from graphpath.tracing.pathways import Balance, Edges, Ints, Pathways, sum_constants
 from graphpath.tracing.routes import Routes
 
 
@@ -31,31 +31,33 @@ class MapSelection:
     edges: tuple[MapEdges, ...]
 
 
-def map_pathways(batch: Batch, selection: MapSelection, max_edges: int | None) -> Pathways:
+def score_map_pathways(batch: Batch, selection: MapSelection, max_edges: int | None) -> Pathways:
     """What is recorded of the images of a batch: no neurons and no routes, but edges between maps."""
     images, layers = batch.held.images, len(batch.compiled.sites)
     counts = np.zeros((2, images, layers), np.int64)
     sizes = np.zeros((2, images, layers))
-    strength, born = _strengths(batch, selection)
-    kept = _kept(batch, selection, strength, born, max_edges)
+    strength, born = _compute_strengths(batch, selection)
+    kept = _keep(batch, selection, strength, born, max_edges)
     for part in selection.edges:
-        _counted(part.sample, part.score, part.site.number, counts[0], sizes[0])
+        _count(part.sample, part.score, part.site.number, counts[0], sizes[0])
     cell = (kept.sample, kept.layer)
     np.add.at(counts[1], cell, 1)
     np.add.at(sizes[1], cell, np.abs(kept.score.astype(np.float64)))
-    balance = Balance(counts[0], counts[1], sizes[0], sizes[1], constants(batch), np.zeros_like(counts[0]))
+    balance = Balance(
+        counts[0], counts[1], sizes[0], sizes[1], sum_constants(batch), np.zeros_like(counts[0])
+    )
     return Pathways(_no_edges(), balance, _no_routes(), np.full(images, np.nan), kept)
 
 
-def _strengths(batch: Batch, selection: MapSelection) -> tuple[list[Tensor], Tensor]:
+def _compute_strengths(batch: Batch, selection: MapSelection) -> tuple[list[Tensor], Tensor]:
     """How strong every edge is (E,) float64, -inf on no route; and the maps (N, M) at which routes start."""
     shape = (batch.held.images, selection.planes.count)
-    reached = _given(batch, selection.planes)
+    reached = _list_own(batch, selection.planes)
     given, born = reached.clone(), torch.ones(shape, dtype=torch.bool, device=reached.device)
     arriving = []
     for part in selection.edges:
         way = torch.minimum(reached[part.sample, part.source], part.score.double().abs())
-        _raise(reached, part.sample, part.target, way)
+        _raise_to(reached, part.sample, part.target, way)
         arriving.append(way)
     born = given >= reached
     ahead = torch.full_like(reached, -torch.inf)
@@ -63,13 +65,13 @@ def _strengths(batch: Batch, selection: MapSelection) -> tuple[list[Tensor], Ten
     strength = []
     for part, way in zip(reversed(selection.edges), reversed(arriving), strict=True):
         through = torch.minimum(ahead[part.sample, part.target], part.score.double().abs())
-        _raise(ahead, part.sample, part.source, through)
+        _raise_to(ahead, part.sample, part.source, through)
         strong = torch.minimum(way, through)
         strength.append(strong.where(strong > 0, -torch.inf))
     return strength[::-1], born
 
 
-def _given(batch: Batch, planes: Planes) -> Tensor:
+def _list_own(batch: Batch, planes: Planes) -> Tensor:
     """What each map has of its own: a constant's |share of f|, and any amount at the image (N, M) float64."""
     held = batch.held
     given = torch.zeros((held.images, planes.count), dtype=torch.float64, device=held.output.device)
@@ -82,16 +84,16 @@ def _given(batch: Batch, planes: Planes) -> Tensor:
     return given
 
 
-def _raise(maps: Tensor, sample: Tensor, place: Tensor, values: Tensor) -> None:
+def _raise_to(maps: Tensor, sample: Tensor, place: Tensor, values: Tensor) -> None:
     """Maps (N, M) become the largest of what they are and of the values of their edges."""
     maps.view(-1).scatter_reduce_(0, sample * maps.shape[1] + place, values, "amax")
 
 
-def _kept(
+def _keep(
     batch: Batch, selection: MapSelection, strength: list[Tensor], born: Tensor, max_edges: int | None
 ) -> Edges:
     """The edges that the budget allows, by image and rank."""
-    columns = _columns(selection, strength, born, max_edges is not None)
+    columns = _make_columns(selection, strength, born, max_edges is not None)
     sample, source, target = columns["sample"], columns["source"], columns["target"]
     goal = selection.planes.of_site(batch.goal)
     goals = np.arange(goal.start, goal.stop)
@@ -99,8 +101,8 @@ def _kept(
     places, ranks = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for start, stop in pairwise(bounds):
         mine = slice(start, stop)
-        kind = Kind(columns["strength"][mine], columns["starts"][mine])
-        kept = strongest(source[mine], target[mine], [kind], max_edges, goals)
+        kind = RouteKind(columns["strength"][mine], columns["starts"][mine])
+        kept = select_strongest(source[mine], target[mine], [kind], max_edges, goals)
         places.append(start + kept)
         ranks.append(np.arange(1, len(kept) + 1))
     place = np.concatenate(places)
@@ -110,7 +112,7 @@ def _kept(
     return Edges(sample[place], first[source[place]], first[target[place]], layer, flow, score, rank)
 
 
-def _columns(
+def _make_columns(
     selection: MapSelection, strength: list[Tensor], born: Tensor, whole: bool
 ) -> dict[str, np.ndarray]:
     """The edges of all sites by image, those of score 0 left out, and, if asked, those on no route."""
@@ -135,7 +137,7 @@ def _columns(
     return {name: column[order] for name, column in joined.items()}
 
 
-def _counted(sample: Tensor, score: Tensor, layer: int, counts: Ints, sizes: np.ndarray) -> None:
+def _count(sample: Tensor, score: Tensor, layer: int, counts: Ints, sizes: np.ndarray) -> None:
     """Enter the edges of one layer: how many there are of each image, and their |score|."""
     images = len(counts)
     counts[:, layer] = as_array(sample[score != 0].bincount(minlength=images))

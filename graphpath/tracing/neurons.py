@@ -11,10 +11,10 @@ from torch import Tensor
 
 from graphpath.errors import MethodError
 from graphpath.network import IncomingEdges
-from graphpath.tracing.batch import AtHand, Batch, Block, Selection
+from graphpath.tracing.batch import Batch, EdgeBlock, EdgesInMemory, Selection
 
 
-def thresholded(batch: Batch) -> Tensor:
+def mark_thresholded(batch: Batch) -> Tensor:
     """The neurons that methods threshold: (neurons,) bool.
 
     They are those of the sites with an activation that lie on a way to the goal. Raises MethodError where
@@ -36,21 +36,21 @@ def most(batch: Batch, score: Tensor, sparsity: float) -> Tensor:
     ``score`` (N, neurons); one threshold for each image (Khakzar et al. 2021). A score of zero is never
     selected, so fewer than 1 - sparsity may be. Returns (N, neurons) bool.
     """
-    pool = thresholded(batch)
+    pool = mark_thresholded(batch)
     mask = torch.zeros_like(score, dtype=torch.bool)
-    mask[:, pool] = above(score[:, pool], sparsity)
+    mask[:, pool] = mark_above(score[:, pool], sparsity)
     return mask
 
 
-def above(score: Tensor, sparsity: float) -> Tensor:
+def mark_above(score: Tensor, sparsity: float) -> Tensor:
     """What is above each row's percentile ``sparsity``, and above 0: (N, K) bool."""
-    rank = score.shape[1] - quota(score.shape[1], sparsity)
+    rank = score.shape[1] - count_above(score.shape[1], sparsity)
     # Above the rank-th smallest and above the interpolated percentile are the same.
     cut = score.kthvalue(rank, 1).values[:, None] if rank > 0 else 0
     return (score > cut) & (score > 0)
 
 
-def quota(count: int, sparsity: float) -> int:
+def count_above(count: int, sparsity: float) -> int:
     """How many of ``count`` different scores are above their percentile ``sparsity``; at 0, all of them.
 
     Raises MethodError where ``sparsity`` is out of range.
@@ -61,7 +61,7 @@ def quota(count: int, sparsity: float) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Joining:
+class InducedEdges:
     """The edges among neurons ``taking_part`` (N, neurons) bool of a batch: every flow from one to another.
 
     There may be hundreds of millions: they are made when asked for, those into one site part by part.
@@ -70,7 +70,7 @@ class Joining:
     batch: Batch
     taking_part: Tensor
 
-    def into(self, incoming: IncomingEdges) -> Iterator[tuple[Block, Tensor]]:
+    def iterate_into(self, incoming: IncomingEdges) -> Iterator[tuple[EdgeBlock, Tensor]]:
         """The edges into a site, some at a time, and how many of their neurons have none: (N,) int64."""
         site, images = incoming.site, self.batch.held.images
         for flow_rows in self.batch.iterate_rows(incoming, self.taking_part[:, site.span], self._values):
@@ -80,12 +80,12 @@ class Joining:
             )
             alone = torch.ones_like(flow_rows.sample, dtype=torch.bool).index_fill_(0, row, False)
             yield (
-                Block(site, sample, source, target, flow),
+                EdgeBlock(site, sample, source, target, flow),
                 flow_rows.sample[alone].bincount(minlength=images),
             )
 
     @property
-    def blocks(self) -> tuple[Block, ...]:
+    def blocks(self) -> tuple[EdgeBlock, ...]:
         """All of them."""
         return self._at_hand.blocks
 
@@ -100,17 +100,17 @@ class Joining:
         return held.elements.values(held.output * self.taking_part)
 
     @cached_property
-    def _at_hand(self) -> AtHand:
+    def _at_hand(self) -> EdgesInMemory:
         output, sites = self.batch.held.output, self.batch.compiled.sites
         bias_fed = torch.zeros((len(output), len(sites)), dtype=torch.int64, device=output.device)
         blocks = []
         for incoming in self.batch.incoming:
             parts = []
-            for block, alone in self.into(incoming):
+            for block, alone in self.iterate_into(incoming):
                 parts.append((block.sample, block.source, block.target, block.flow))
                 bias_fed[:, incoming.site.number] += alone
-            blocks.append(Block.joined(incoming.site, parts, output.device, output.dtype))
-        return AtHand(tuple(blocks), bias_fed)
+            blocks.append(EdgeBlock.join(incoming.site, parts, output.device, output.dtype))
+        return EdgesInMemory(tuple(blocks), bias_fed)
 
 
 def join(batch: Batch, selected: Tensor) -> Selection:
@@ -118,8 +118,8 @@ def join(batch: Batch, selected: Tensor) -> Selection:
 
     Pixels and the neurons of sites without an activation all take part; of the goal's, the target's.
     """
-    pool = thresholded(batch)
+    pool = mark_thresholded(batch)
     taking_part = selected | ~pool
-    taking_part[:, batch.goal.span] = batch.wanted()
+    taking_part[:, batch.goal.span] = batch.mark_target()
     sparsity = 1 - (selected & pool).sum(1).double() / pool.sum()
-    return Selection(Joining(batch, taking_part), sparsity, selected & pool)
+    return Selection(InducedEdges(batch, taking_part), sparsity, selected & pool)

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from graphpath.tracing.batch import Batch, Block, Ends, Selection, as_array
-from graphpath.tracing.budget import Kind, strongest
-from graphpath.tracing.neurons import Joining
-from graphpath.tracing.routes import Routes, largest
-from graphpath.tracing.sieve import sieved
-from graphpath.tracing.strength import Strengths, links, strengths
+from graphpath.tracing.batch import Batch, EdgeBlock, Ends, Selection, as_array
+from graphpath.tracing.budget import RouteKind, select_strongest
+from graphpath.tracing.neurons import InducedEdges
+from graphpath.tracing.routes import Routes, find_largest_routes
+from graphpath.tracing.sieve import sieve_selection
+from graphpath.tracing.strength import Strengths, compute_strengths, weigh_selection
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -57,7 +57,7 @@ class Balance:
 class Pathways:
     """What is recorded of a batch of N images.
 
-    ``maps`` are edges between feature maps, told by their first neurons, where a method finds such.
+    ``maps`` are edges between feature maps, by the ids of their first neurons, where a method finds such.
     """
 
     edges: Edges
@@ -67,23 +67,23 @@ class Pathways:
     maps: Edges | None = None
 
 
-def pathways(batch: Batch, selection: Selection, max_edges: int | None, routes: int) -> Pathways:
+def score_pathways(batch: Batch, selection: Selection, max_edges: int | None, routes: int) -> Pathways:
     """Score a selection, find its largest routes, and keep what the budget allows of each image.
 
     Routes are found before the budget is applied, so a small budget loses none of them.
     """
-    if isinstance(selection.edges, Joining) and max_edges is not None:
-        selection = sieved(batch, selection, selection.edges, max_edges, routes)
-    parts = links(batch, selection)
-    score = [block.flow * _at_target(batch, block) for block in selection.blocks]
+    if isinstance(selection.edges, InducedEdges) and max_edges is not None:
+        selection = sieve_selection(batch, selection, selection.edges, max_edges, routes)
+    parts = weigh_selection(batch, selection)
+    score = [block.flow * _gradient_at_target(batch, block) for block in selection.blocks]
     reached = [
-        strengths(batch, parts, from_constants, selection.ends, selection.first)
+        compute_strengths(batch, parts, from_constants, selection.ends, selection.first)
         for from_constants in ((False, True) if selection.from_constants else (False,))
     ]
-    found = largest(batch, parts, reached[0], routes, selection.ends, selection.first)
+    found = find_largest_routes(batch, parts, reached[0], routes, selection.ends, selection.first)
     columns = _Selected.of(batch, selection, score, reached)
-    place, rank = _within_budget(batch, columns, max_edges, selection.ends or batch.ends)
-    balance = _balance(batch, selection, columns, place)
+    place, rank = _keep_budget(batch, columns, max_edges, selection.ends or batch.ends)
+    balance = _make_balance(batch, selection, columns, place)
     return Pathways(columns.kept(place, rank), balance, found, selection.sparsity.double().cpu().numpy())
 
 
@@ -91,24 +91,24 @@ def pathways(batch: Batch, selection: Selection, max_edges: int | None, routes: 
 class _Selected(EdgeColumns):
     """All selected edges, with the kinds of routes that they are on."""
 
-    kinds: tuple[Kind, ...]
+    kinds: tuple[RouteKind, ...]
 
     @classmethod
     def of(
         cls, batch: Batch, selection: Selection, score: list[torch.Tensor], reached: Sequence[Strengths]
     ) -> _Selected:
         blocks = selection.blocks
-        sample = _joined([block.sample for block in blocks])
+        sample = _join([block.sample for block in blocks])
         order = np.argsort(sample.astype(np.int32), kind="stable")
         layer = np.repeat([block.site.number for block in blocks], [len(block) for block in blocks])
         return cls(
             sample[order],
-            _joined([block.source for block in blocks])[order],
-            _joined([block.target for block in blocks])[order],
+            _join([block.source for block in blocks])[order],
+            _join([block.target for block in blocks])[order],
             layer[order],
-            _joined([block.flow for block in blocks])[order],
-            _joined(score)[order],
-            tuple(_kind(batch, selection, one, order) for one in reached),
+            _join([block.flow for block in blocks])[order],
+            _join(score)[order],
+            tuple(_make_kind(batch, selection, one, order) for one in reached),
         )
 
     def kept(self, place: Ints, rank: Ints) -> Edges:
@@ -117,24 +117,24 @@ class _Selected(EdgeColumns):
         return Edges(**columns, rank=rank)
 
 
-def _kind(batch: Batch, selection: Selection, reached: Strengths, order: Ints) -> Kind:
+def _make_kind(batch: Batch, selection: Selection, reached: Strengths, order: Ints) -> RouteKind:
     """The edges by routes of one kind, in this order."""
     first = batch.compiled.sites[selection.first].offset  # routes start at what lies before it
     starts = [reached.born[b.sample, b.source] | (b.source < first) for b in selection.blocks]
-    return Kind(_joined(list(reached.edges))[order], _joined(starts)[order].astype(bool))
+    return RouteKind(_join(list(reached.edges))[order], _join(starts)[order].astype(bool))
 
 
-def _within_budget(batch: Batch, columns: _Selected, max_edges: int | None, ends: Ends) -> tuple[Ints, Ints]:
+def _keep_budget(batch: Batch, columns: _Selected, max_edges: int | None, ends: Ends) -> tuple[Ints, Ints]:
     """Places of the kept edges, image by image, strongest first; and their ranks from 1."""
     goals = [(site.offset, as_array(weight)) for site, weight in ends]
     bounds = np.searchsorted(columns.sample, np.arange(batch.held.images + 1))
     places, ranks = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for image, (start, stop) in enumerate(pairwise(bounds)):
         mine = slice(start, stop)
-        kept = strongest(
+        kept = select_strongest(
             columns.source[mine],
             columns.target[mine],
-            [Kind(kind.strength[mine], kind.starts[mine]) for kind in columns.kinds],
+            [RouteKind(kind.strength[mine], kind.starts[mine]) for kind in columns.kinds],
             max_edges,
             np.concatenate([offset + np.flatnonzero(weight[image]) for offset, weight in goals]),
         )
@@ -143,7 +143,7 @@ def _within_budget(batch: Batch, columns: _Selected, max_edges: int | None, ends
     return np.concatenate(places), np.concatenate(ranks)
 
 
-def _balance(batch: Batch, selection: Selection, columns: _Selected, kept: Ints) -> Balance:
+def _make_balance(batch: Batch, selection: Selection, columns: _Selected, kept: Ints) -> Balance:
     images, layers = batch.held.images, len(batch.compiled.sites)
     cell = columns.sample * layers + columns.layer
     shape = (images, layers)
@@ -163,12 +163,12 @@ def _balance(batch: Batch, selection: Selection, columns: _Selected, kept: Ints)
         counted(kept).astype(np.int64),
         summed(every) if there is None else as_array(there[1].double()),
         summed(kept),
-        constants(batch),
+        sum_constants(batch),
         selection.bias_fed.cpu().numpy(),
     )
 
 
-def constants(batch: Batch) -> Floats:
+def sum_constants(batch: Batch) -> Floats:
     """What the constants that enter at each layer give to f: (N, layers) float64."""
     held = batch.held
     shares = [torch.zeros(held.images, dtype=torch.float64, device=held.output.device)]
@@ -181,11 +181,11 @@ def constants(batch: Batch) -> Floats:
     return result
 
 
-def _at_target(batch: Batch, block: Block) -> torch.Tensor:
+def _gradient_at_target(batch: Batch, block: EdgeBlock) -> torch.Tensor:
     """df/dz at the heads of edges: (E,)."""
     gradient = batch.held.gradient_before(block.site)
     return gradient[block.sample, block.target - block.site.offset]
 
 
-def _joined(parts: list[torch.Tensor]) -> npt.NDArray[Any]:
+def _join(parts: list[torch.Tensor]) -> npt.NDArray[Any]:
     return as_array(torch.cat(parts))

@@ -38,17 +38,17 @@ class Rank:
         """Whether it is the one that begins and finishes the record."""
         return self.number == 0
 
-    def takes(self, part: int) -> bool:
+    def is_mine(self, part: int) -> bool:
         """Whether a part is this process's to write."""
         return part % self.count == self.number
 
-    def device(self, device: str | torch.device) -> str | torch.device:
+    def choose_device(self, device: str | torch.device) -> str | torch.device:
         """``device``; where that is CUDA and no number is given, this process's own GPU."""
         if self.count > 1 and str(device) == "cuda":
             return f"cuda:{self.local % max(1, torch.cuda.device_count())}"
         return device
 
-    def together(self) -> None:
+    def wait_for_all(self) -> None:
         """Wait until every process is here."""
         if self.count == 1:
             return

@@ -18,7 +18,7 @@ from graphpath.errors import GraphpathError, MethodError
 from graphpath.plugins import METHODS, owner, registered, said
 from graphpath.tracing.batch import Selection
 from graphpath.tracing.maps import MapSelection
-from graphpath.tracing.options import kinds
+from graphpath.tracing.options import list_types
 
 if TYPE_CHECKING:
     from graphpath.tracing.registry import Method, TracingMethod
@@ -36,7 +36,7 @@ class Methods(Mapping[str, "TracingMethod"]):
     def __getitem__(self, name: str) -> TracingMethod:
         if name in self._own:
             return self._own[name]
-        found = self._other(name)
+        found = self._find_other(name)
         if found is None or isinstance(found, MethodError):
             raise KeyError(name) from found
         return found
@@ -54,16 +54,16 @@ class Methods(Mapping[str, "TracingMethod"]):
     @property
     def refused(self) -> dict[str, str]:
         """Of other packages' methods, by name, those that cannot be had, with a sentence that says why."""
-        found = {name: self._other(name) for name in self._points}
+        found = {name: self._find_other(name) for name in self._points}
         return {name: str(why) for name, why in found.items() if isinstance(why, MethodError)}
 
-    def named(self, name: str) -> TracingMethod:
+    def find(self, name: str) -> TracingMethod:
         """The method called ``name``.
 
         Raises:
             MethodError: there is none; or another package registers one of this name that cannot be had.
         """
-        if isinstance(why := self._other(name), MethodError):
+        if isinstance(why := self._find_other(name), MethodError):
             raise MethodError(str(why)) from why.__cause__
         if name not in self:
             raise MethodError(f"There is no method {name!r}; there are {', '.join(self)}.")
@@ -73,7 +73,7 @@ class Methods(Mapping[str, "TracingMethod"]):
     def _points(self) -> dict[str, list[EntryPoint]]:
         return registered(METHODS)
 
-    def _other(self, name: str) -> TracingMethod | MethodError | None:
+    def _find_other(self, name: str) -> TracingMethod | MethodError | None:
         """What other packages register under ``name``: a method, why it is refused, or nothing."""
         if name not in self._loaded and name in self._points:
             try:
@@ -92,12 +92,12 @@ def _load(name: str, points: list[EntryPoint], own: Mapping[str, object]) -> Tra
         )
     if len(points) > 1:
         raise MethodError(f"Method {name!r} is registered by {packages}: uninstall all of them but one.")
-    method: Method[Any] = replace(_made(name, points[0]), distribution=owner(points[0]))
+    method: Method[Any] = replace(_make(name, points[0]), distribution=owner(points[0]))
     _check(method, f"Method {name!r} of {packages}")
-    return method if method.prepare is not None else replace(method, select=_guarded(method))
+    return method if method.prepare is not None else replace(method, select=_guard(method))
 
 
-def _made(name: str, point: EntryPoint) -> Method[Any]:
+def _make(name: str, point: EntryPoint) -> Method[Any]:
     """The method that an entry point names, itself or by what makes it."""
     from graphpath.tracing.registry import Method
 
@@ -130,11 +130,11 @@ def _check(method: Method[Any], whose: str) -> None:
             f"{whose} cannot be had: its select has no readable signature ({error})."
         ) from error
     for one in parameters:
-        if one.kind is one.KEYWORD_ONLY and (fault := _fault(one, types, method)):
+        if one.kind is one.KEYWORD_ONLY and (fault := _describe_fault(one, types, method)):
             raise MethodError(f"{whose} cannot be had: its option {one.name} {fault}.")
 
 
-def _fault(option: inspect.Parameter, types: Mapping[str, Any], method: Method[Any]) -> str:
+def _describe_fault(option: inspect.Parameter, types: Mapping[str, Any], method: Method[Any]) -> str:
     from graphpath.tracing.tracer import trace
 
     if option.name in inspect.signature(trace).parameters:
@@ -145,12 +145,14 @@ def _fault(option: inspect.Parameter, types: Mapping[str, Any], method: Method[A
         return ""
     if option.name not in types:
         return "has no type"
-    if any(kind not in _SIMPLE and get_origin(kind) is not Literal for kind in kinds(types[option.name])):
+    if any(
+        kind not in _SIMPLE and get_origin(kind) is not Literal for kind in list_types(types[option.name])
+    ):
         return f"has the type {types[option.name]}; expected float, int, str, bool, None, Literal or a union"
     return ""
 
 
-def _guarded(method: Method[Any]) -> Callable[..., Any]:
+def _guard(method: Method[Any]) -> Callable[..., Any]:
     """The method's ``select``, whose failures and wrong results name the package that they are of."""
     assert method.distribution is not None
     whose = f"Method {method.name!r} of {said(method.distribution)}"

@@ -24,9 +24,9 @@ from graphpath.tracing.methods import (
     neuron_intgrad,
     neuron_mct,
 )
-from graphpath.tracing.options import as_typed
+from graphpath.tracing.options import check_type
 from graphpath.tracing.registered import Methods
-from graphpath.tracing.taking import OneAnImage, Taker
+from graphpath.tracing.taking import Extractor, OneAnImage
 
 Result = TypeVar("Result", covariant=True)
 
@@ -51,7 +51,7 @@ class Method(Generic[Result]):
             :class:`~graphpath.tracing.batch.Selection`, or a ``MapSelection`` for edges between feature maps.
             Its keyword-only arguments are the method's options, each with a default and a type: float, int,
             str, bool, None, a Literal, or a union of these.
-        prepare: ``prepare(compiled, **options)`` gives a ``Taker`` in place of ``select``, for methods that
+        prepare: ``prepare(compiled, **options)`` gives an ``Extractor``, not ``select``, for methods that
             make something ready once a network, or take several pathways of an image.
         readers: by option, what brings all that users may write to the form in which it is kept.
         fit: ``fit(examples, **options)``, for methods that learn from all images before they select on any:
@@ -65,7 +65,7 @@ class Method(Generic[Result]):
     source: str
     edges: bool
     select: Callable[..., Result]
-    prepare: Callable[..., Taker] | None = None
+    prepare: Callable[..., Extractor] | None = None
     readers: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     fit: Callable[..., Fitted] | None = None
     distribution: tuple[str, str] | None = None
@@ -83,12 +83,12 @@ class Method(Generic[Result]):
             return self.share_kept(options)
         return 1 - float(options.get("sparsity", 0))
 
-    def knowing(self, fitted: Fitted | None) -> Callable[..., Result]:
+    def bind_fit(self, fitted: Fitted | None) -> Callable[..., Result]:
         """``select`` that has what ``fit`` gave."""
         select = self.select
         return select if self.fit is None else lambda batch, **options: select(batch, fitted, **options)
 
-    def settled(self, options: Mapping[str, Any]) -> dict[str, Any]:
+    def resolve_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """All options, those given over the defaults.
 
         Raises MethodError for an option that the method does not take or of another type.
@@ -100,14 +100,14 @@ class Method(Generic[Result]):
                 raise MethodError(f"Method {self.name!r} takes no option {name!r}; it takes {takes}.")
         types = get_type_hints(self.select)
         return {
-            name: self._settled(name, options.get(name, default), types[name])
+            name: self._resolve_option(name, options.get(name, default), types[name])
             for name, default in known.items()
         }
 
-    def _settled(self, name: str, value: Any, expected: Any) -> Any:
+    def _resolve_option(self, name: str, value: Any, expected: Any) -> Any:
         if name in self.readers:
             return self.readers[name](value)
-        return as_typed(name, value, expected, self.name)
+        return check_type(name, value, expected, self.name)
 
 
 TracingMethod = Method[Selection] | Method[MapSelection]
@@ -121,7 +121,7 @@ _OF_NEURONS = (
         True,
         diffusion.select,
         prepare=diffusion.prepare,
-        readers={"pixels": pixels.read},
+        readers={"pixels": pixels.parse_pixels},
     ),
     Method("neuron_mct", "Khakzar et al. 2021", False, neuron_mct.select),
     Method("neuron_intgrad", "Khakzar et al. 2021", False, neuron_intgrad.select),
@@ -142,15 +142,15 @@ METHODS = Methods({**NEURON_METHODS, **{method.name: method for method in _OF_MA
 """All tracing methods, those of other packages too."""
 
 
-def method_named(name: str) -> TracingMethod:
+def find_method(name: str) -> TracingMethod:
     """The method called ``name``. Raises MethodError where there is none, or it cannot be had."""
-    return METHODS.named(name)
+    return METHODS.find(name)
 
 
-def ready(
+def make_ready(
     method: TracingMethod, compiled: CompiledNetwork, options: Mapping[str, Any], fitted: Fitted | None = None
-) -> Taker:
-    """A tracing method with its settled options and what it learned, for one network."""
+) -> Extractor:
+    """A tracing method with its resolved options and what it learned, for one network."""
     if method.prepare is None:
-        return OneAnImage(method.knowing(fitted), options)
+        return OneAnImage(method.bind_fit(fitted), options)
     return method.prepare(compiled, **options)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from graphpath.tracing.batch import Batch, Ends, as_array
-from graphpath.tracing.strength import Links, Strengths, log_gate
+from graphpath.tracing.strength import Links, Strengths, compute_log_gate
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -41,7 +41,7 @@ class Routes:
     position: Ints
 
 
-def largest(
+def find_largest_routes(
     batch: Batch,
     edges: tuple[Links, ...],
     reached: Strengths,
@@ -51,19 +51,19 @@ def largest(
 ) -> Routes:
     """The ``count`` routes of largest |contribution| from a pixel to ``ends``, for each image.
 
-    Routes end at the goal unless told otherwise, and start at the outputs of the sites before ``first``;
+    Routes end at the target's layer by default, and start at the outputs of the sites before ``first``;
     ``reached`` are the strengths by such routes, without those from constants.
     """
-    ways, ends = Ways(count), ends or batch.ends
+    partial, ends = RouteTable(count), ends or batch.ends
     if count > 0:
-        bound = _bound(batch, reached, count)
+        bound = _find_bound(batch, reached, count)
         for part, strength in zip(edges, reached.edges, strict=True):
             chosen = (strength >= bound[part.block.sample]) & torch.isfinite(strength)
-            _cross(batch, ways, part, chosen, first)
-    return _to_ends(batch, ways, ends)
+            _cross(batch, partial, part, chosen, first)
+    return _collect_at_ends(batch, partial, ends)
 
 
-def _bound(batch: Batch, reached: Strengths, count: int) -> torch.Tensor:
+def _find_bound(batch: Batch, reached: Strengths, count: int) -> torch.Tensor:
     """What the count-th best route of each image at least is, less some slack: (N,) float64."""
     bound = torch.full((batch.held.images,), -torch.inf, dtype=torch.float64, device=reached.neurons.device)
     for site in batch.compiled.sites:
@@ -74,13 +74,13 @@ def _bound(batch: Batch, reached: Strengths, count: int) -> torch.Tensor:
 
 
 @dataclass
-class Ways:
-    """The best ways from pixels to neurons found so far: at most ``count`` to a neuron.
+class RouteTable:
+    """The best partial routes from pixels to neurons found so far: at most ``count`` to a neuron.
 
-    Way by way: ``key`` is the neuron it reaches, ``log`` and ``sign`` its contribution at the neuron's
-    output, ``before`` the way that it continues (-1 at a pixel). The ways to a neuron are neighbours, best
-    first; ``known`` (sorted) are the keys there are, ``first`` and ``held`` where their ways begin and how
-    many there are.
+    Of each partial route ``key`` is the neuron it reaches, ``log`` and ``sign`` its contribution at the
+    neuron's output, ``before`` the partial route that it continues (-1 at a pixel). Those to one neuron are
+    neighbours, best first. ``known`` (sorted) are the keys there are; ``first`` and ``held`` are where their
+    partial routes begin, and how many there are.
     """
 
     count: int
@@ -93,14 +93,14 @@ class Ways:
     held: Ints = field(default_factory=lambda: np.empty(0, np.int64))
 
     def start(self, key: Ints, value: Floats) -> None:
-        """Ways that begin at pixels ``key`` with ``value``; pixels met before are left alone."""
+        """Begin partial routes at pixels ``key`` with ``value``; pixels met before are left alone."""
         key, place = np.unique(key, return_index=True)
         new = ~np.isin(key, self.known)
         value, nothing = value[place[new]], np.full(int(new.sum()), -1)
         self.add(key[new], np.log(np.abs(value)), np.sign(value).astype(np.int64), nothing, nothing)
 
-    def onward(self, key: Ints) -> tuple[Ints, Ints]:
-        """Every way to each of the neurons ``key`` (E,): columns (place in ``key``, way)."""
+    def extend(self, key: Ints) -> tuple[Ints, Ints]:
+        """Every partial route to each of the neurons ``key`` (E,): columns (place in ``key``, route)."""
         if len(self.known) == 0:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         place = np.searchsorted(self.known, key).clip(max=len(self.known) - 1)
@@ -110,9 +110,12 @@ class Ways:
         return edge, self.first[place][edge] + within
 
     def add(self, key: Ints, log: Floats, sign: Ints, before: Ints, source: Ints) -> None:
-        """Keep the best ``count`` of new ways to each neuron; ties go to the lower source, then rank."""
+        """Keep the best ``count`` of new partial routes to each neuron.
+
+        Ties go to the lower source, then rank.
+        """
         order = np.lexsort((before, source, -log, key))
-        order = order[places_in_runs(key[order]) < self.count]
+        order = order[count_in_runs(key[order]) < self.count]
         new, first, held = np.unique(key[order], return_index=True, return_counts=True)
         known = np.concatenate([self.known, new])
         sorting = np.argsort(known, kind="stable")
@@ -125,8 +128,8 @@ class Ways:
         self.before = np.concatenate([self.before, before[order]])
 
 
-def _cross(batch: Batch, ways: Ways, part: Links, chosen: torch.Tensor, first: int) -> None:
-    """Take the ways across the chosen edges into one site."""
+def _cross(batch: Batch, partial: RouteTable, part: Links, chosen: torch.Tensor, first: int) -> None:
+    """Extend the partial routes by the chosen edges into one layer."""
     block, width = part.block, batch.compiled.network.neurons
     sample, source, target = (
         as_array(column[chosen]) for column in (block.sample, block.source, block.target)
@@ -134,15 +137,15 @@ def _cross(batch: Batch, ways: Ways, part: Links, chosen: torch.Tensor, first: i
     flow = as_array(block.flow[chosen])
     tail = as_array(batch.held.output[block.sample[chosen], block.source[chosen]]).astype(np.float64)
     start = source < batch.compiled.sites[first].offset
-    ways.start(sample[start] * width + source[start], tail[start])
-    log_turn, sign_turn = _turned(batch, part, chosen)
+    partial.start(sample[start] * width + source[start], tail[start])
+    log_turn, sign_turn = _weigh_edges(batch, part, chosen)
     sign_turn = sign_turn * np.sign(flow) * np.sign(tail)
-    edge, way = ways.onward(sample * width + source)
-    log, sign = ways.log[way] + log_turn[edge], ways.sign[way] * sign_turn[edge].astype(np.int64)
-    ways.add(sample[edge] * width + target[edge], log, sign, way, source[edge])
+    edge, way = partial.extend(sample * width + source)
+    log, sign = partial.log[way] + log_turn[edge], partial.sign[way] * sign_turn[edge].astype(np.int64)
+    partial.add(sample[edge] * width + target[edge], log, sign, way, source[edge])
 
 
-def _turned(batch: Batch, part: Links, chosen: torch.Tensor) -> tuple[Floats, Floats]:
+def _weigh_edges(batch: Batch, part: Links, chosen: torch.Tensor) -> tuple[Floats, Floats]:
     """log |J * gate| of the chosen edges, and the gate's sign."""
     block, site = part.block, part.block.site
     weight = part.log_weight[chosen]
@@ -150,27 +153,27 @@ def _turned(batch: Batch, part: Links, chosen: torch.Tensor) -> tuple[Floats, Fl
     if gate is None:
         return as_array(weight), np.ones(len(weight))
     at = (block.sample[chosen], block.target[chosen] - site.offset)
-    return as_array(weight + log_gate(batch.held, site)[at]), as_array(gate[at].sign().double())
+    return as_array(weight + compute_log_gate(batch.held, site)[at]), as_array(gate[at].sign().double())
 
 
-def _to_ends(batch: Batch, ways: Ways, ends: Ends) -> Routes:
-    """The best ways to the neurons at which routes end, each weighed as the target asks."""
+def _collect_at_ends(batch: Batch, partial: RouteTable, ends: Ends) -> Routes:
+    """The best partial routes to the neurons at which routes end, each weighed as the target asks."""
     width = batch.compiled.network.neurons
-    way, seed = _ended(ways, ends, width)
-    sample = ways.key[way] // width
-    total = ways.log[way] + np.log(np.abs(seed))
+    way, seed = _list_ended(partial, ends, width)
+    sample = partial.key[way] // width
+    total = partial.log[way] + np.log(np.abs(seed))
     order = np.lexsort((way, -total, sample))
-    rank = places_in_runs(sample[order])
-    order, rank = order[rank < ways.count], rank[rank < ways.count]
-    steps = _walked(way[order], ways.before, ways.key % width)
-    sign = ways.sign[way] * np.sign(seed).astype(np.int64)
+    rank = count_in_runs(sample[order])
+    order, rank = order[rank < partial.count], rank[rank < partial.count]
+    steps = _walk_back(way[order], partial.before, partial.key % width)
+    sign = partial.sign[way] * np.sign(seed).astype(np.int64)
     log10 = total[order] / np.log(10)
     return Routes(sample[order], rank + 1, sign[order], log10, *steps)
 
 
-def _ended(ways: Ways, ends: Ends, width: int) -> tuple[Ints, Floats]:
-    """The ways that are at an end, and what that weighs in f."""
-    sample, neuron = ways.key // width, ways.key % width
+def _list_ended(partial: RouteTable, ends: Ends, width: int) -> tuple[Ints, Floats]:
+    """The partial routes that are at an end, and the end's weight in f."""
+    sample, neuron = partial.key // width, partial.key % width
     found, weights = [np.empty(0, np.int64)], [np.empty(0)]
     for site, weight in ends:
         here = np.flatnonzero((neuron >= site.offset) & (neuron < site.span.stop))
@@ -180,7 +183,7 @@ def _ended(ways: Ways, ends: Ends, width: int) -> tuple[Ints, Floats]:
     return np.concatenate(found), np.concatenate(weights)
 
 
-def places_in_runs(ordered: Ints) -> Ints:
+def count_in_runs(ordered: Ints) -> Ints:
     """0, 1, 2, ... within each run of equal values."""
     if len(ordered) == 0:
         return np.empty(0, np.int64)
@@ -190,8 +193,8 @@ def places_in_runs(ordered: Ints) -> Ints:
     return places
 
 
-def _walked(way: Ints, before: Ints, neuron: Ints) -> tuple[Ints, Ints, Ints]:
-    """The steps of routes that end with the ways ``way``: columns (route, neuron, position), in order."""
+def _walk_back(way: Ints, before: Ints, neuron: Ints) -> tuple[Ints, Ints, Ints]:
+    """The steps of routes that end with the partial routes ``way``: (route, neuron, position), in order."""
     none = np.empty(0, np.int64)
     routes, neurons, depths = [none], [none], [none]
     route = np.arange(len(way))

@@ -14,11 +14,11 @@ from graphpath.ids import block, category_id
 from graphpath.network import Network
 from graphpath.tracing.batch import Batch
 from graphpath.tracing.pathways import Edges, Pathways
-from graphpath.tracing.taking import Crosses, Taken
+from graphpath.tracing.taking import Crosses, Extraction
 
 Rows = Mapping[str, npt.NDArray[np.generic] | list[object]]
 Ints = npt.NDArray[np.int64]
-Traced = Sequence[tuple[Taken, Pathways]]
+Traced = Sequence[tuple[Extraction, Pathways]]
 """The pathways of a batch, some at a time."""
 
 TOP = 5
@@ -50,7 +50,7 @@ class Numbering:
         """The id of the network's first neuron."""
         return first_neuron(self.network, self.weights)
 
-    def layers(self) -> Rows:
+    def make_layers(self) -> Rows:
         """The layers table."""
         sites = self.network.sites
         channels, height, width = (
@@ -66,7 +66,7 @@ class Numbering:
             "offset": self.neurons + np.array([site.offset for site in sites]),
         }
 
-    def categories(self, names: Mapping[int, str]) -> Rows:
+    def make_categories(self, names: Mapping[int, str]) -> Rows:
         """The categories table, for the classes by label."""
         labels = np.array(list(names), dtype=np.int32)
         return {
@@ -76,39 +76,39 @@ class Numbering:
             "name": list(names.values()),
         }
 
-    def part(
+    def make_part(
         self, batch: Batch, traced: Traced, samples: pa.Table, targets: Ints, first: int
     ) -> dict[str, Rows | pa.Table]:
         """All tables of the images ``samples``, the run's ``first`` and following."""
         sample = samples["sample"].to_numpy()
-        tables = [self._tables(taken, found, sample, targets, first) for taken, found in traced]
+        tables = [self._make_tables(taken, found, sample, targets, first) for taken, found in traced]
         return {
             "samples": samples,
-            "predictions": self._predictions(batch, sample),
-            **{name: _stacked([part[name] for part in tables]) for name in (tables[0] if tables else ())},
+            "predictions": self._make_predictions(batch, sample),
+            **{name: _stack([part[name] for part in tables]) for name in (tables[0] if tables else ())},
         }
 
-    def _tables(
-        self, taken: Taken, found: Pathways, sample: Ints, targets: Ints, first: int
+    def _make_tables(
+        self, taken: Extraction, found: Pathways, sample: Ints, targets: Ints, first: int
     ) -> dict[str, Rows]:
         """The tables of some pathways; ``sample`` and ``targets`` are those of the batch's images."""
         position = (first + taken.image) * self.each + taken.number
         pathway = block(self.run) + position
-        visits = self._visits(taken.batch, found, pathway)
+        visits = self._make_visits(taken.batch, found, pathway)
         tables: dict[str, Rows] = {
-            "pathways": self._pathways(taken, found, visits, pathway, sample, targets),
-            "balance": self._balance(found, pathway),
+            "pathways": self._make_pathways(taken, found, visits, pathway, sample, targets),
+            "balance": self._make_balance(found, pathway),
             "visits": visits,
-            "edges": self._edges(found.edges, pathway),
-            **self._routes(found, pathway, position),
+            "edges": self._make_edges(found.edges, pathway),
+            **self._make_routes(found, pathway, position),
         }
         if taken.crosses is not None:
-            tables["crosses"] = self._crosses(taken.crosses, pathway)
+            tables["crosses"] = self._make_crosses(taken.crosses, pathway)
         if found.maps is not None:
-            tables["channels"] = self._edges(found.maps, pathway)
+            tables["channels"] = self._make_edges(found.maps, pathway)
         return tables
 
-    def _predictions(self, batch: Batch, sample: Ints) -> Rows:
+    def _make_predictions(self, batch: Batch, sample: Ints) -> Rows:
         logits = batch.held.logits.double()
         top = logits.topk(min(TOP, logits.shape[1]), 1)
         share = logits.softmax(1).gather(1, top.indices)
@@ -122,8 +122,8 @@ class Numbering:
             "confidence": share.cpu().numpy().ravel().astype(np.float32),
         }
 
-    def _pathways(
-        self, taken: Taken, found: Pathways, visits: Rows, pathway: Ints, sample: Ints, targets: Ints
+    def _make_pathways(
+        self, taken: Extraction, found: Pathways, visits: Rows, pathway: Ints, sample: Ints, targets: Ints
     ) -> Rows:
         balance = found.balance
         there, kept = balance.abs_all.sum(1), balance.abs_kept.sum(1)
@@ -140,7 +140,7 @@ class Numbering:
             "bias": balance.bias.sum(1),
         }
 
-    def _balance(self, found: Pathways, pathway: Ints) -> Rows:
+    def _make_balance(self, found: Pathways, pathway: Ints) -> Rows:
         balance = found.balance
         layers = balance.bias.shape[1]
         return {
@@ -154,7 +154,7 @@ class Numbering:
             "bias_fed": balance.bias_fed.ravel(),
         }
 
-    def _visits(self, batch: Batch, found: Pathways, pathway: Ints) -> Rows:
+    def _make_visits(self, batch: Batch, found: Pathways, pathway: Ints) -> Rows:
         edges, routes, width = found.edges, found.routes, self.network.neurons
         at_ends = [edges.sample * width + edges.source, edges.sample * width + edges.target]
         on_routes = routes.sample[routes.route] * width + routes.neuron
@@ -171,7 +171,7 @@ class Numbering:
             "score": (output.double() * gradient.double()).numpy().astype(np.float32),
         }
 
-    def _edges(self, edges: Edges, pathway: Ints) -> Rows:
+    def _make_edges(self, edges: Edges, pathway: Ints) -> Rows:
         return {
             "source": self.neurons + edges.source,
             "target": self.neurons + edges.target,
@@ -182,7 +182,7 @@ class Numbering:
             "rank": edges.rank,
         }
 
-    def _crosses(self, crosses: Crosses, pathway: Ints) -> Rows:
+    def _make_crosses(self, crosses: Crosses, pathway: Ints) -> Rows:
         return {
             "pathway": pathway[crosses.pathway],
             "pixel": self.neurons + crosses.pixel.astype(np.int64),
@@ -193,7 +193,7 @@ class Numbering:
             "rank": crosses.rank,
         }
 
-    def _routes(self, found: Pathways, pathway: Ints, position: Ints) -> dict[str, Rows]:
+    def _make_routes(self, found: Pathways, pathway: Ints, position: Ints) -> dict[str, Rows]:
         routes = found.routes
         number = block(self.run) + position[routes.sample] * self.routes + routes.rank - 1
         return {
@@ -212,14 +212,14 @@ class Numbering:
         }
 
 
-def _stacked(parts: Sequence[Rows]) -> Rows:
+def _stack(parts: Sequence[Rows]) -> Rows:
     """The rows of several tables of one kind, one behind the other."""
     if len(parts) == 1:
         return parts[0]
-    return {name: _column([part[name] for part in parts]) for name in parts[0]}
+    return {name: _make_column([part[name] for part in parts]) for name in parts[0]}
 
 
-def _column(
+def _make_column(
     parts: Sequence[npt.NDArray[np.generic] | list[object]],
 ) -> npt.NDArray[np.generic] | list[object]:
     if isinstance(parts[0], list):

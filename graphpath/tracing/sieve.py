@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from graphpath.network import IncomingEdges, Site
-from graphpath.tracing.batch import AtHand, Batch, Block, Selection
-from graphpath.tracing.neurons import Joining
+from graphpath.tracing.batch import Batch, EdgeBlock, EdgesInMemory, Selection
+from graphpath.tracing.neurons import InducedEdges
 from graphpath.tracing.strength import Backward, Forward
 
 SLACK = 1e-5
@@ -32,26 +32,28 @@ ROOM = 1 << 21
 """Edges that may wait, beside four times the budget, until those that cannot be kept are let go of."""
 
 
-def sieved(batch: Batch, selection: Selection, joining: Joining, budget: int, routes: int) -> Selection:
+def sieve_selection(
+    batch: Batch, selection: Selection, joining: InducedEdges, budget: int, routes: int
+) -> Selection:
     """``selection`` with those edges alone that ``budget`` or the ``routes`` largest routes can need.
 
     What there was beside them is counted in ``there`` and ``bias_fed``.
     """
     log = batch.held.output.double().abs().log()
     kinds = [_Strengths(batch, log, from_constants) for from_constants in (False, True)]
-    tally = _Tally(batch)
+    tally = _EdgeTally(batch)
     for incoming in batch.incoming:
         site = incoming.site
         for kind in kinds:
             kind.forward.open(site)
-        for part, alone in _parts(batch, joining, incoming):
+        for part, alone in _iterate_parts(batch, joining, incoming):
             tally.add(part, alone)
             for kind in kinds:
                 kind.forward.feed(site, part.places, kind.value(part))
         for kind in kinds:
             kind.close(site)
-    blocks = _needed(batch, joining, kinds, budget, routes)
-    return replace(selection, edges=AtHand(blocks, tally.bias_fed), there=(tally.edges, tally.scores))
+    blocks = _select_needed(batch, joining, kinds, budget, routes)
+    return replace(selection, edges=EdgesInMemory(blocks, tally.bias_fed), there=(tally.edges, tally.scores))
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,20 +61,22 @@ class _Part:
     """Some edges into a site: places of the sources in a table (N, neurons) laid out flat, of the targets in
     one (N, size), and log |flow|."""
 
-    block: Block
+    block: EdgeBlock
     sources: Tensor
     places: Tensor
     log_flow: Tensor
 
 
-def _parts(batch: Batch, joining: Joining, incoming: IncomingEdges) -> Iterator[tuple[_Part, Tensor]]:
+def _iterate_parts(
+    batch: Batch, joining: InducedEdges, incoming: IncomingEdges
+) -> Iterator[tuple[_Part, Tensor]]:
     width = batch.compiled.network.neurons
-    for block, alone in joining.into(incoming):
+    for block, alone in joining.iterate_into(incoming):
         sources = block.source if batch.held.images == 1 else block.sample * width + block.source
         yield _Part(block, sources, block.places, block.flow.abs().log_()), alone
 
 
-class _Tally:
+class _EdgeTally:
     """Of each image and site (N, sites): neurons without an edge, edges, and their |score|."""
 
     def __init__(self, batch: Batch) -> None:
@@ -127,7 +131,7 @@ class _Strengths:
     def meet(self, site: Site) -> None:
         """Before the edges into ``site``, when all out of it were met."""
         neurons = self._backward.neurons[:, site.span]
-        behind = neurons - self.forward.lost(site)
+        behind = neurons - self.forward.list_bests(site)
         self._behind = torch.where(neurons.isfinite(), behind, -torch.inf).flatten()
 
     def through(self, part: _Part) -> Tensor:
@@ -136,7 +140,7 @@ class _Strengths:
         self._backward.neurons.view(-1).scatter_reduce_(0, part.sources, strength, "amax")
         return strength
 
-    def needed(self, sample: Tensor, strength: Tensor) -> Tensor:
+    def mark_needed(self, sample: Tensor, strength: Tensor) -> Tensor:
         """Which edges are as strong as a bound of their image: (E,) bool."""
         bound = torch.minimum(self.bound, self.bound_of_routes) - self._slack
         return strength >= bound.index_select(0, sample)
@@ -157,11 +161,11 @@ class _Strengths:
         self.bound[enough] = torch.maximum(self.bound[enough], strength[order[last]])
 
 
-def _needed(
-    batch: Batch, joining: Joining, kinds: list[_Strengths], budget: int, routes: int
-) -> tuple[Block, ...]:
+def _select_needed(
+    batch: Batch, joining: InducedEdges, kinds: list[_Strengths], budget: int, routes: int
+) -> tuple[EdgeBlock, ...]:
     """The edges that are needed, a block for each layer of the batch's incoming edges."""
-    waiting = _Waiting(kinds, budget, 4 * budget * batch.held.images + ROOM)
+    waiting = _CandidateEdges(kinds, budget, 4 * budget * batch.held.images + ROOM)
     from_image = kinds[0]
     if routes:
         from_image.bound_of_routes.fill_(LEAST)
@@ -172,48 +176,50 @@ def _needed(
             kind.meet(incoming.site)
         if routes:
             from_image.bound_by_neurons(incoming.site, routes)
-        for part, _ in _parts(batch, joining, incoming):
+        for part, _ in _iterate_parts(batch, joining, incoming):
             waiting.add(part.block, [kind.through(part) for kind in kinds])
     output = batch.held.output
     return tuple(waiting.block(incoming.site, output.device, output.dtype) for incoming in batch.incoming)
 
 
-class _Waiting:
+class _CandidateEdges:
     """Edges that may be needed, as far as is known."""
 
     def __init__(self, kinds: list[_Strengths], budget: int, room: int) -> None:
         self._kinds, self._budget, self._room = kinds, budget, room
-        self._parts: list[tuple[Block, list[Tensor]]] = []
+        self._parts: list[tuple[EdgeBlock, list[Tensor]]] = []
         self._count = 0
 
-    def add(self, block: Block, strength: list[Tensor]) -> None:
+    def add(self, block: EdgeBlock, strength: list[Tensor]) -> None:
         """Take edges with their strengths of each kind."""
-        part = self._needed(block, strength)
+        part = self._mark_needed(block, strength)
         self._parts.append(part)
         self._count += len(part[0])
         if self._count > self._room:
-            self._let_go()
+            self._drop_unneeded()
             self._room = max(self._room, 2 * self._count)  # many are equally strong
 
-    def block(self, site: Site, device: torch.device, dtype: torch.dtype) -> Block:
+    def block(self, site: Site, device: torch.device, dtype: torch.dtype) -> EdgeBlock:
         """The edges into a site that are needed."""
-        mine = [self._needed(block, strength)[0] for block, strength in self._parts if block.site is site]
-        return Block.joined(site, [(b.sample, b.source, b.target, b.flow) for b in mine], device, dtype)
+        mine = [
+            self._mark_needed(block, strength)[0] for block, strength in self._parts if block.site is site
+        ]
+        return EdgeBlock.join(site, [(b.sample, b.source, b.target, b.flow) for b in mine], device, dtype)
 
-    def _let_go(self) -> None:
+    def _drop_unneeded(self) -> None:
         sample = torch.cat([block.sample for block, _ in self._parts])
         for number, kind in enumerate(self._kinds):
             strength = torch.cat([strengths[number] for _, strengths in self._parts])
             kind.bound_by_edges(sample, strength, self._budget)
         from_image, every = self._kinds
         every.bound[from_image.bound > LEAST] = torch.inf  # a budget that is filled already
-        self._parts = [self._needed(*part) for part in self._parts]
+        self._parts = [self._mark_needed(*part) for part in self._parts]
         self._count = sum(len(block) for block, _ in self._parts)
 
-    def _needed(self, block: Block, strength: list[Tensor]) -> tuple[Block, list[Tensor]]:
-        here = self._kinds[0].needed(block.sample, strength[0])
+    def _mark_needed(self, block: EdgeBlock, strength: list[Tensor]) -> tuple[EdgeBlock, list[Tensor]]:
+        here = self._kinds[0].mark_needed(block.sample, strength[0])
         for kind, values in zip(self._kinds[1:], strength[1:], strict=True):
-            here |= kind.needed(block.sample, values)
+            here |= kind.mark_needed(block.sample, values)
         place = here.nonzero()[:, 0]
         columns = (c.index_select(0, place) for c in (block.sample, block.source, block.target, block.flow))
-        return Block(block.site, *columns), [values.index_select(0, place) for values in strength]
+        return EdgeBlock(block.site, *columns), [values.index_select(0, place) for values in strength]

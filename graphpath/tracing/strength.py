@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 from graphpath.network import Held, Site
-from graphpath.tracing.batch import Batch, Block, Ends, Selection
+from graphpath.tracing.batch import Batch, EdgeBlock, Ends, Selection
 
 
 @dataclass(frozen=True, eq=False)
 class Links:
     """A block of edges with, for each, log |J|, where J is the edge's weight in the held network."""
 
-    block: Block
+    block: EdgeBlock
     log_weight: Tensor  # (E,) float64
 
 
@@ -38,18 +38,18 @@ class Strengths:
     born: Tensor
 
 
-def links(batch: Batch, selection: Selection) -> tuple[Links, ...]:
+def weigh_selection(batch: Batch, selection: Selection) -> tuple[Links, ...]:
     """The edges of a selection with the logarithms of their weights |flow / a|."""
-    return tuple(linked(batch, block) for block in selection.blocks)
+    return tuple(weigh_edges(batch, block) for block in selection.blocks)
 
 
-def linked(batch: Batch, block: Block) -> Links:
+def weigh_edges(batch: Batch, block: EdgeBlock) -> Links:
     """Edges with the logarithms of their weights |flow / a|."""
     tail = batch.held.output[block.sample, block.source].double().abs().log()
     return Links(block, block.flow.double().abs().log() - tail)
 
 
-def strengths(
+def compute_strengths(
     batch: Batch, edges: tuple[Links, ...], from_constants: bool, ends: Ends | None = None, first: int = 1
 ) -> Strengths:
     """The strength of every edge and neuron of a selection.
@@ -98,7 +98,7 @@ class Forward:
         return self.out[part.block.sample, part.block.source] + part.log_weight
 
     def feed(self, site: Site, places: Tensor, value: Tensor) -> None:
-        """Take edges into the open site, by the places of their targets (``Block.places``), with values."""
+        """Take edges into the open site, with values, by their targets' places (``EdgeBlock.places``)."""
         self._best[site.number].view(-1).scatter_reduce_(0, places, value, "amax")
 
     def close(self, site: Site) -> None:
@@ -106,20 +106,20 @@ class Forward:
         if site.number < self._first:
             return
         start, best = self._start(site), self._best[site.number]
-        out, floor = best + log_gate(self._batch.held, site), self._floor(site)
+        out, floor = best + compute_log_gate(self._batch.held, site), self._floor(site)
         if self._from_constants and floor > -torch.inf:
             self._short[site.number] = torch.where(out < floor, floor - out, 0)
         self.born[:, site.span] = ((best == start) & torch.isfinite(start)) | (out < floor)
         self.out[:, site.span] = out.clamp(min=floor)
 
-    def gap(self, part: Links, value: Tensor) -> Tensor:
+    def measure_gap(self, part: Links, value: Tensor) -> Tensor:
         """How far each edge falls short of the best way to its target, exactly 0 for the best, (E,)."""
         number, places = part.block.site.number, part.block.places
         gap = self._best[number].view(-1)[places] - value
         short = self._short.get(number)
         return gap if short is None else gap + short.view(-1)[places]
 
-    def lost(self, site: Site) -> Tensor:
+    def list_bests(self, site: Site) -> Tensor:
         """What ways into a closed site are held against: the best, or phi(0) if that is more, (N, size)."""
         short, best = self._short.get(site.number), self._best[site.number]
         return best if short is None else best + short
@@ -152,14 +152,14 @@ class Backward:
     def through(self, part: Links, value: Tensor) -> Tensor:
         """log |best route through each edge|, -inf where none passes: (E,)."""
         block = part.block
-        strength = self.neurons[block.sample, block.target] - self._forward.gap(part, value)
+        strength = self.neurons[block.sample, block.target] - self._forward.measure_gap(part, value)
         strength = torch.where(torch.isfinite(value), strength, -torch.inf)
         place = block.sample * self.neurons.shape[1] + block.source
         self.neurons.view(-1).scatter_reduce_(0, place, strength, "amax")
         return strength
 
 
-def log_gate(held: Held, site: Site) -> Tensor:
+def compute_log_gate(held: Held, site: Site) -> Tensor:
     """log |gate| of a site's neurons: (N, size) float64, or a scalar 0 where it has no activation."""
     gate = held.gate(site)
     if gate is None:

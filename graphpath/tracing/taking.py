@@ -36,7 +36,7 @@ class Crosses:
 
 
 @dataclass(frozen=True, eq=False)
-class Taken:
+class Extraction:
     """Q pathways of a batch, and the batch as it is for them: a row for each.
 
     ``image`` (Q,) are the images of the first batch that they are of, ``number`` (Q,) tells those of one
@@ -51,7 +51,7 @@ class Taken:
     crosses: Crosses | None = None
 
 
-class Taker(Protocol):
+class Extractor(Protocol):
     """A method made ready for one network."""
 
     @property
@@ -69,7 +69,7 @@ class Taker(Protocol):
         """Bytes that it keeps of an image, beside what all methods keep."""
         ...
 
-    def take(self, batch: Batch) -> Iterator[Taken]:
+    def extract(self, batch: Batch) -> Iterator[Extraction]:
         """The pathways of a batch, some at a time."""
         ...
 
@@ -84,6 +84,6 @@ class OneAnImage:
     notes: Mapping[str, Any] = field(default_factory=dict)
     memory: int = 0
 
-    def take(self, batch: Batch) -> Iterator[Taken]:
+    def extract(self, batch: Batch) -> Iterator[Extraction]:
         every = np.arange(batch.held.images)
-        yield Taken(batch, self.select(batch, **self.options), every, np.zeros_like(every))
+        yield Extraction(batch, self.select(batch, **self.options), every, np.zeros_like(every))

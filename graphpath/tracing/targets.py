@@ -1,4 +1,4 @@
-"""What is asked of the network: the neurons whose weighted sum f is traced.
+"""The target: the neurons of the network whose weighted sum f is traced.
 
 f is a class's logit, the difference of two, or what lies inside the network: a neuron's output, or the sum
 of a feature map's.
@@ -37,9 +37,9 @@ class At:
     y: int | None = None
     x: int | None = None
 
-    def site(self, network: Network) -> Site:
+    def find_site(self, network: Network) -> Site:
         """The site it points into. Raises MethodError where the network has no such place."""
-        site = site_called(self.layer, network)
+        site = find_site(self.layer, network)
         limits = dict(zip(("channel", "y", "x"), site.shape, strict=True))
         for name, limit in limits.items():
             value = getattr(self, name)
@@ -49,7 +49,7 @@ class At:
                 )
         return site
 
-    def weights(self, site: Site) -> Tensor:
+    def make_weights(self, site: Site) -> Tensor:
         """The weight of each of the site's neurons in f: (size,) float64, 1 where it points."""
         weights = torch.zeros(site.shape, dtype=torch.float64)
         weights[self.channel, self._places(self.y), self._places(self.x)] = 1
@@ -77,13 +77,13 @@ def at(layer: str | int, channel: int, y: int | None = None, x: int | None = Non
         raise MethodError("at(): a neuron has both y and x, a feature map neither.")
     place = {"channel": channel, "y": y, "x": x}
     given = {name: value for name, value in place.items() if value is not None or name == "channel"}
-    if wrong := [name for name, value in given.items() if not _whole(value)]:
+    if wrong := [name for name, value in given.items() if not _is_whole(value)]:
         raise MethodError(f"at(): {wrong[0]}={place[wrong[0]]!r} is no number of a neuron or feature map.")
-    known = layer if isinstance(layer, str) else int(layer) if _whole(layer) else str(layer)
+    known = layer if isinstance(layer, str) else int(layer) if _is_whole(layer) else str(layer)
     return At(known, int(channel), *(None if value is None else int(value) for value in (y, x)))
 
 
-def _whole(value: object) -> bool:
+def _is_whole(value: object) -> bool:
     """Whether ``value`` is an integer, of Python's or numpy's."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
@@ -93,7 +93,7 @@ Target = Class | Tensor | tuple[Class, Class] | At
 
 
 @dataclass(frozen=True)
-class Asked:
+class TargetRows:
     """What targets need to know of a batch: its ``labels`` (N,) (-1: none), the predictions ``originals``
     (N,) on the images that derived ones come from (-1: not derived), and its ``place`` in the data.
     """
@@ -103,48 +103,48 @@ class Asked:
     place: slice
 
 
-def goal_of(target: Target, network: Network) -> Site:
+def find_goal(target: Target, network: Network) -> Site:
     """The site whose neurons f weighs.
 
     Raises MethodError where ``target`` points at what the network has not, or at the input.
     """
     if not isinstance(target, At):
         return network.sites[-1]
-    site = target.site(network)
+    site = target.find_site(network)
     if site.number == 0:
         raise MethodError("target: nothing leads to the input; choose a later layer.")
     return site
 
 
-def weighed(target: Target, goal: Site, logits: Tensor, asked: Asked) -> tuple[Tensor, Tensor]:
+def weigh_target(target: Target, goal: Site, logits: Tensor, rows: TargetRows) -> tuple[Tensor, Tensor]:
     """The weights of the goal's neurons in f (N, size), in the logits' dtype, and each image's class (N,).
 
-    The class is ``NO_CLASS`` where f is not one class's logit. Raises MethodError as ``chosen`` does.
+    The class is ``NO_CLASS`` where f is not one class's logit. Raises MethodError as ``choose_classes`` does.
     """
     no_class = torch.full((len(logits),), NO_CLASS, device=logits.device)
     if isinstance(target, At):
-        weights = target.weights(goal).to(logits)
+        weights = target.make_weights(goal).to(logits)
         return weights.expand(len(logits), -1), no_class
     if isinstance(target, tuple):
-        first, second = (one_hot(chosen(side, logits, asked), logits) for side in target)
+        first, second = (make_one_hot(choose_classes(side, logits, rows), logits) for side in target)
         return first - second, no_class
-    classes = chosen(target, logits, asked)
-    return one_hot(classes, logits), classes
+    classes = choose_classes(target, logits, rows)
+    return make_one_hot(classes, logits), classes
 
 
-def chosen(target: Class | Tensor, logits: Tensor, asked: Asked) -> Tensor:
+def choose_classes(target: Class | Tensor, logits: Tensor, rows: TargetRows) -> Tensor:
     """The class that each image of a batch is traced for: (N,) int64, from its ``logits`` (N, classes).
 
     ``"predicted"`` is the network's prediction, for a derived image its prediction on the original, so that
-    both are traced for one question; ``"own"`` is always the image's own prediction.
+    both are traced for one target; ``"own"`` is always the image's own prediction.
 
     Raises MethodError for an unknown target, a class out of range, or a missing label.
     """
     classes = logits.shape[1]
     if isinstance(target, str):
-        wanted = _named(target, logits, asked)
+        wanted = _choose_named(target, logits, rows)
     elif isinstance(target, Tensor):
-        wanted = target.to(logits.device)[asked.place].long()
+        wanted = target.to(logits.device)[rows.place].long()
     else:
         inside = int(target) if 0 <= target < classes else -1
         wanted = torch.full((len(logits),), inside, device=logits.device)
@@ -153,34 +153,34 @@ def chosen(target: Class | Tensor, logits: Tensor, asked: Asked) -> Tensor:
     return wanted
 
 
-def one_hot(classes: Tensor, logits: Tensor) -> Tensor:
+def make_one_hot(classes: Tensor, logits: Tensor) -> Tensor:
     """The weights of a class's logit a image: (N, classes) in the logits' dtype."""
     return torch.nn.functional.one_hot(classes, logits.shape[1]).to(logits.dtype)
 
 
-def asked_for(target: Any) -> Target:
+def normalise_target(target: Any) -> Target:
     """``target`` as one of the kinds of ``Target``: integers of numpy's, arrays and lists of classes too.
 
     Raises MethodError where it is none.
     """
     if isinstance(target, str | At):
         return target
-    if _whole(target):
+    if _is_whole(target):
         return int(target)
     if isinstance(target, tuple):
-        if not all(isinstance(side, str) or _whole(side) for side in target):
+        if not all(isinstance(side, str) or _is_whole(side) for side in target):
             raise MethodError(f"target={target!r} is no contrast; expected two classes, such as (3, 5).")
         sides = tuple(side if isinstance(side, str) else int(side) for side in target)
         return cast("tuple[Class, Class]", sides)
     if isinstance(target, Tensor | np.ndarray | list):
-        return _of_each(target)
+        return _normalise_each(target)
     raise MethodError(
         f"target={target!r} is a {type(target).__name__}; expected one of {', '.join(NAMES)}, a class by "
         "number, two of them, a class for each image, or graphpath.at(...)."
     )
 
 
-def _of_each(target: Any) -> Target:
+def _normalise_each(target: Any) -> Target:
     """A class for each image as a tensor of int64; a tensor of one number is a class."""
     try:
         found = target if isinstance(target, Tensor) else torch.from_numpy(np.array(target))
@@ -191,7 +191,7 @@ def _of_each(target: Any) -> Target:
     return int(found) if found.ndim == 0 else found.long()
 
 
-def checked(target: Target, images: int) -> None:
+def check_target(target: Target, images: int) -> None:
     """Refuse with MethodError what is no target at all, before anything runs."""
     if isinstance(target, Tensor) and target.shape != (images,):
         raise MethodError(
@@ -205,7 +205,7 @@ def checked(target: Target, images: int) -> None:
         raise MethodError(f"target={target!r}: the difference of a class with itself is always 0.")
 
 
-def described(target: Target) -> Any:
+def describe_target(target: Target) -> Any:
     """The target as run.json says it.
 
     A name, a class, a list with the class of every image, ``{"contrast": [a, b]}``, or
@@ -218,7 +218,7 @@ def described(target: Target) -> Any:
     return target.tolist() if isinstance(target, Tensor) else target
 
 
-def site_called(layer: str | int, network: Network) -> Site:
+def find_site(layer: str | int, network: Network) -> Site:
     """The layer with that name (its own or its activation's) or number; MethodError where there is none."""
     sites = network.sites
     if isinstance(layer, int):
@@ -236,17 +236,17 @@ def site_called(layer: str | int, network: Network) -> Site:
     return named[layer]
 
 
-def _named(target: str, logits: Tensor, asked: Asked) -> Tensor:
+def _choose_named(target: str, logits: Tensor, rows: TargetRows) -> Tensor:
     own = logits.argmax(1)
     if target == "own":
         return own
     if target == "predicted":
-        return torch.where(asked.originals >= 0, asked.originals, own)
+        return torch.where(rows.originals >= 0, rows.originals, own)
     if target != "label":
         raise MethodError(
             f"target={target!r} is unknown; expected one of {', '.join(NAMES)}, a class, two classes, or "
             "a place in the network."
         )
-    if bool((asked.labels < 0).any()):
+    if bool((rows.labels < 0).any()):
         raise MethodError('target="label" needs a label for every image; pass labels=.')
-    return asked.labels
+    return rows.labels

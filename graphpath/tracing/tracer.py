@@ -22,20 +22,20 @@ from graphpath.naming import check_name
 from graphpath.network.reach import Reach
 from graphpath.progress import AnyProgress, Progress, watched
 from graphpath.record import Trace, TraceWriter, alone, begun, check_same_name, finished
-from graphpath.tracing.batches import Batches, settled
-from graphpath.tracing.borrowed import borrowed
+from graphpath.tracing.batches import Batches, resolve_target
+from graphpath.tracing.evaluation import in_eval_mode
 from graphpath.tracing.fitting import Fitted
-from graphpath.tracing.lending import lending
-from graphpath.tracing.maps import MapSelection, map_pathways
-from graphpath.tracing.pathways import Pathways, pathways
+from graphpath.tracing.maps import MapSelection, score_map_pathways
+from graphpath.tracing.pathways import Pathways, score_pathways
 from graphpath.tracing.ranks import Rank
-from graphpath.tracing.registry import Method, TracingMethod, method_named, ready
+from graphpath.tracing.registry import Method, TracingMethod, find_method, make_ready
+from graphpath.tracing.reuse import open_fit
 from graphpath.tracing.rows import Numbering
-from graphpath.tracing.taking import Taken
-from graphpath.tracing.targets import Target, described
+from graphpath.tracing.taking import Extraction
+from graphpath.tracing.targets import Target, describe_target
 
 BUDGET = 20_000
-"""Edges kept of a pathway, unless told otherwise."""
+"""The default budget: edges kept of a pathway."""
 
 EDGE = 80
 """Bytes that a kept edge takes until it is written."""
@@ -70,7 +70,7 @@ def trace(
             graphpath's, or what an attack made.
         labels: the images' classes (N,), where ``images`` does not carry them.
         method: a name of ``graphpath.METHODS``; its options follow by name (``theta=0.5``).
-        target: the question asked of each image: ``"predicted"`` (for a derived image, the prediction on
+        target: what is explained of each image: ``"predicted"`` (for a derived image, the prediction on
             its original), ``"own"``, ``"label"``, a class by number or name, or a tensor of classes
             (N,). A pair of classes asks for the difference of their logits, ``graphpath.at(...)`` for what
             lies inside the network.
@@ -98,14 +98,16 @@ def trace(
     something else. What is finished of an interrupted trace is kept.
     """
     check_name(name)
-    chosen_method = method_named(method)
-    chosen_options = chosen_method.settled(options)
+    chosen_method = find_method(method)
+    chosen_options = chosen_method.resolve_options(options)
     loaded = as_loaded(model)
     source = meeting(loaded, as_images(images, labels, dataset, classes), matching)
     _check_counts(len(source), routes, max_edges, batch)
-    target = settled(target, loaded, source)
-    lender = None if fitted_on is None else lending(fitted_on, chosen_method, chosen_options, loaded)
-    run = _describe(loaded, source, chosen_method, chosen_options, target, routes, seed, max_edges, lender)
+    target = resolve_target(target, loaded, source)
+    fitted_run = None if fitted_on is None else open_fit(fitted_on, chosen_method, chosen_options, loaded)
+    run = _describe(
+        loaded, source, chosen_method, chosen_options, target, routes, seed, max_edges, fitted_run
+    )
     rank, out = Rank.here(), Path(out)
     if name is not None:
         run["name"] = name
@@ -113,24 +115,26 @@ def trace(
             check_same_name(out, name)
     if finished(out, run["id"]):
         return Trace(out)
-    device = None if device is None else rank.device(device)
-    with alone(out) if rank.first else nullcontext(), borrowed(loaded.module, device):
+    device = None if device is None else rank.choose_device(device)
+    with alone(out) if rank.first else nullcontext(), in_eval_mode(loaded.module, device):
         resumed = begun(out, run["id"])
         batches = Batches(loaded, source, target, seed)
         tracer = _Tracer(batches, chosen_method, chosen_options, routes, max_edges, run["id"])
         # What is begun goes on in parts of its first size and with what it learned; a network that is refused
         # leaves no record.
-        size = batch or batches.fitting(chosen_method, chosen_options, tracer.memory(), max_edges is not None)
+        size = batch or batches.fit_size(
+            chosen_method, chosen_options, tracer.memory(), max_edges is not None
+        )
         described = {**run, "part_size": size}
         if not rank.first:
-            rank.together()
-        elif lender is not None:
-            described["fitted"] = lender.run["fitted"]
-        elif not resumed and (fitted := batches.learned(chosen_method, size, chosen_options)):
+            rank.wait_for_all()
+        elif fitted_run is not None:
+            described["fitted"] = fitted_run.run["fitted"]
+        elif not resumed and (fitted := batches.learn(chosen_method, size, chosen_options)):
             described["fitted"] = fitted
         with TraceWriter.open(out, described) as writer:
             if rank.first:
-                rank.together()
+                rank.wait_for_all()
             return Trace(out) if writer.finished else tracer.record(writer, rank, watched(progress))
 
 
@@ -148,7 +152,7 @@ class _Tracer:
     def __post_init__(self) -> None:
         compiled, weights = self.batches.compiled, self.batches.model.sha256
         scheme = self.batches.images.scheme
-        self.taker = ready(self.method, compiled, self.options)
+        self.taker = make_ready(self.method, compiled, self.options)
         self.numbering = Numbering(
             compiled.network, weights, self.run, scheme, max(1, self.routes), self.taker.each
         )
@@ -162,24 +166,24 @@ class _Tracer:
         """Trace what is not done yet, part by part, and finish the record; each of many ranks its share."""
         size = int(str(writer.run["part_size"]))
         fitted = cast("Fitted | None", writer.run.get("fitted"))
-        self.taker = ready(self.method, self.batches.compiled, self.options, fitted)
+        self.taker = make_ready(self.method, self.batches.compiled, self.options, fitted)
         started, total = time.monotonic(), len(self.batches)
         for part, start in enumerate(range(0, total, size)):
             stop = min(start + size, total)
-            if part not in writer.done and rank.takes(part):
-                writer.write_part(part, self.part(start, stop))
+            if part not in writer.done and rank.is_mine(part):
+                writer.write_part(part, self.trace_part(start, stop))
             progress("tracing", stop, total)
-        rank.together()
+        rank.wait_for_all()
         if rank.first:
             self._finish(writer, size, time.monotonic() - started)
-        rank.together()
+        rank.wait_for_all()
         return Trace(writer.path)
 
     def _finish(self, writer: TraceWriter, size: int, seconds: float) -> None:
         writer.look_again()
         writer.finish(
-            layers=self.numbering.layers(),
-            categories=self.numbering.categories(self._class_names()),
+            layers=self.numbering.make_layers(),
+            categories=self.numbering.make_categories(self._name_classes()),
             reach=Reach(self.batches.compiled.network).columns(),
             parts=-(-len(self.batches) // size),
             images=len(self.batches),
@@ -187,18 +191,18 @@ class _Tracer:
             **self.taker.notes,
         )
 
-    def part(self, start: int, stop: int) -> dict[str, Any]:
+    def trace_part(self, start: int, stop: int) -> dict[str, Any]:
         """The record's rows for images ``start`` to ``stop``."""
-        batch, targets, rows = self.batches.held(start, stop)
-        traced = [(taken, self._pathways(taken)) for taken in self.taker.take(batch)]
-        return dict(self.numbering.part(batch, traced, rows, targets, start))
+        batch, targets, rows = self.batches.hold_images(start, stop)
+        traced = [(taken, self._trace_pathways(taken)) for taken in self.taker.extract(batch)]
+        return dict(self.numbering.make_part(batch, traced, rows, targets, start))
 
-    def _pathways(self, taken: Taken) -> Pathways:
+    def _trace_pathways(self, taken: Extraction) -> Pathways:
         if isinstance(taken.selection, MapSelection):
-            return map_pathways(taken.batch, taken.selection, self.max_edges)
-        return pathways(taken.batch, taken.selection, self.max_edges, self.routes)
+            return score_map_pathways(taken.batch, taken.selection, self.max_edges)
+        return score_pathways(taken.batch, taken.selection, self.max_edges, self.routes)
 
-    def _class_names(self) -> dict[int, str]:
+    def _name_classes(self) -> dict[int, str]:
         """The name of each class: of all outputs, and of the labels beyond them that occur."""
         batches = self.batches
         names = batches.images.classes or batches.model.classes or ()
@@ -232,15 +236,23 @@ def _describe(
     routes: int,
     seed: int,
     max_edges: int | None,
-    lender: Trace | None,
+    fitted_run: Trace | None,
 ) -> dict[str, Any]:
-    """What run.json says; equal questions have equal ids."""
-    lent = {} if lender is None else {"fitted_on": lender.id}
+    """The content of run.json; equal runs have equal ids."""
+    reused = {} if fitted_run is None else {"fitted_on": fitted_run.id}
     package = () if method.distribution is None else (method.distribution,)
-    parameters = {**options, "target": described(target), "routes": routes, "max_edges": max_edges}
-    asked = (method.name, parameters, seed, model.sha256, images.fingerprint, images.scheme, *lent.values())
-    asked = (*asked, *(name for name, _ in package))
-    key = digest(*asked)
+    parameters = {**options, "target": describe_target(target), "routes": routes, "max_edges": max_edges}
+    content = (
+        method.name,
+        parameters,
+        seed,
+        model.sha256,
+        images.fingerprint,
+        images.scheme,
+        *reused.values(),
+    )
+    content = (*content, *(name for name, _ in package))
+    key = digest(*content)
     return {
         "id": f"{method.name}-{images.dataset}-{key[:10]}",
         "method": method.name,
@@ -251,15 +263,15 @@ def _describe(
         "seeds": {"seed": seed},
         "versions": {
             "graphpath": __version__,
-            **{name: _version(name) for name in ("torch", "torchvision")},
+            **{name: _format_version(name) for name in ("torch", "torchvision")},
             **dict(package),
         },
         "device": str(next(model.module.parameters()).device),
-        **lent,
+        **reused,
     }
 
 
-def _version(package: str) -> str:
+def _format_version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from graphpath.network import Site, masked
 from graphpath.tracing.batch import Batch
-from graphpath.tracing.neurons import thresholded
+from graphpath.tracing.neurons import mark_thresholded
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,9 +21,9 @@ class Units:
     sites: tuple[Site, ...]
 
     @classmethod
-    def of(cls, batch: Batch) -> Units:
+    def from_batch(cls, batch: Batch) -> Units:
         """The batch's units. Raises MethodError where the network has no activation."""
-        pool = thresholded(batch)
+        pool = mark_thresholded(batch)
         first = pool[
             torch.tensor([site.offset for site in batch.compiled.sites], device=pool.device)
         ].tolist()
@@ -51,7 +51,7 @@ class Units:
         by_site = {site.number: part for site, part in zip(self.sites, parts, strict=True)}
         return masked(self.batch.compiled.network, self.batch.images, by_site, goal)
 
-    def contribution(self, kept: Tensor) -> Tensor:
+    def compute_contributions(self, kept: Tensor) -> Tensor:
         """``a * df/da`` of each unit in the network that keeps only ``kept`` (N, K) bool: (N, K)."""
         held = self.batch.held
         with torch.enable_grad():
@@ -60,7 +60,7 @@ class Units:
         (slope,) = torch.autograd.grad(f, factors)
         return slope * kept
 
-    def spread(self, values: Tensor) -> Tensor:
+    def spread_to_neurons(self, values: Tensor) -> Tensor:
         """Values of units (N, K) as values of all neurons (N, neurons), 0 or False elsewhere."""
         everywhere = values.new_zeros((len(values), len(self.pool)))
         everywhere[:, self.pool] = values

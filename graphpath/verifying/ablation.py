@@ -15,8 +15,8 @@ from graphpath.data.base import BaseImages
 from graphpath.network import Network
 from graphpath.network.edits import Circuit
 from graphpath.progress import Progress
-from graphpath.tracing.batches import MEMORY, originals_of
-from graphpath.tracing.targets import Asked, Class, chosen
+from graphpath.tracing.batches import MEMORY, read_originals
+from graphpath.tracing.targets import Class, TargetRows, choose_classes
 from graphpath.verifying.answer import AnswerSets, Ints
 from graphpath.verifying.baselines import Baseline, make_baseline, split_batches
 from graphpath.verifying.controls import CONTROLS, Controls
@@ -108,8 +108,8 @@ class Ablation:
             target = target.cpu()[torch.from_numpy(images)]
         device = logits.device
         labels = torch.from_numpy(self.labels[images]).to(device)
-        originals = torch.from_numpy(originals_of(rows, self.images)).to(device)
-        return chosen(target, logits, Asked(labels, originals, slice(None)))
+        originals = torch.from_numpy(read_originals(rows, self.images)).to(device)
+        return choose_classes(target, logits, TargetRows(labels, originals, slice(None)))
 
     def _draw_keys(self, images: Ints) -> list[object]:
         """What an image's draws depend on; one key for all where the answer is the same for all."""

@@ -20,9 +20,9 @@ from graphpath.network import Network, take_apart
 from graphpath.progress import AnyProgress, watched
 from graphpath.stores import Store, open_store
 from graphpath.tracing.batches import numbered
-from graphpath.tracing.borrowed import borrowed
+from graphpath.tracing.evaluation import in_eval_mode
 from graphpath.tracing.rows import first_neuron
-from graphpath.tracing.targets import Class, asked_for, checked, described
+from graphpath.tracing.targets import Class, check_target, describe_target, normalise_target
 from graphpath.verifying.ablation import Ablation, AblationPlan
 from graphpath.verifying.answer import AnswerReader, AnswerSets, Ints
 from graphpath.verifying.asking import BY, AnswerQuery, StoreAnswer, ask_store, check_model
@@ -105,7 +105,7 @@ def verify(
         query_or_answer: AnswerQuery | pd.DataFrame = AnswerQuery(query, cypher, dict(parameters or {}), by)
     else:
         query_or_answer = answer
-    with borrowed(loaded.module, device):
+    with in_eval_mode(loaded.module, device):
         case = _Case(take_apart(loaded.module, source.shape), loaded, source)
         given = case.get_answer(query_or_answer, store)
         found = case.read_sets(given, layers, shared=by == "answer")
@@ -184,7 +184,7 @@ def _make_verdict(
         images=outcomes.images,
         mode=plan.mode,
         baseline=plan.baseline,
-        target=described(plan.target),
+        target=describe_target(plan.target),
         measure=measure,
         draws=plan.draws,
         seed=plan.seed,
@@ -226,10 +226,10 @@ def _check_counts(draws: int, batch: int | None) -> None:
 def _check_target(
     given: Class | Tensor, measure: str, model: LoadedModel, images: MatchedImages
 ) -> Class | Tensor:
-    target = numbered(asked_for(given), model, images)
+    target = numbered(normalise_target(given), model, images)
     if not isinstance(target, str | int | Tensor):
         raise MethodError(f"target={target!r}: verify watches the logit of a class; expected one class each.")
-    checked(target, len(images))
+    check_target(target, len(images))
     unlabelled = bool((images.rows()["label"].to_numpy() < 0).any())
     if measure == "accuracy" and unlabelled:
         raise MethodError('measure="accuracy" needs a label for every image; pass labels=.')

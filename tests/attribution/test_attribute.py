@@ -20,7 +20,7 @@ from graphpath.data import open_images
 from graphpath.errors import DataError, MethodError
 from graphpath.models import LoadedModel
 from graphpath.tracing.methods import effective_path, neuron_mct
-from graphpath.tracing.neurons import most, thresholded
+from graphpath.tracing.neurons import mark_thresholded, most
 from tests.tracing import harness, nets
 
 SOME = ("plain", "norm_folded", "norm_alone", "residual", "concatenations", "max_pool_overlapping", "sums")
@@ -182,7 +182,7 @@ def test_the_masked_network_switches_by_itself() -> None:
             parameter.fill_(1)
     images = torch.tensor([[[[1.0, 2.0, 3.0, 5.0]]]], dtype=torch.float64)
     batch, _ = harness.held(model, images)
-    mask = thresholded(batch)[None] & (batch.held.output != 6)  # 5 + 1: the winner of the second window
+    mask = mark_thresholded(batch)[None] & (batch.held.output != 6)  # 5 + 1: the winner of the second window
     wanted = multiplied(model, images, torch.tensor([0]), by_call(batch, mask))
     assert wanted.flatten().tolist() == [0, 1, 1, 0]
 

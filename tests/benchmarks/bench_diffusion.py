@@ -23,12 +23,12 @@ from torch import Tensor
 
 from graphpath.network import hold, take_apart
 from graphpath.tracing.batch import Batch, CompiledNetwork
-from graphpath.tracing.diffusion.plan import Plan, last_maps
-from graphpath.tracing.diffusion.sections import sections
-from graphpath.tracing.diffusion.sizes import sizes
-from graphpath.tracing.pathways import pathways
-from graphpath.tracing.registry import METHODS, ready
-from graphpath.tracing.targets import one_hot
+from graphpath.tracing.diffusion.plan import DiffusionPlan, find_last_maps
+from graphpath.tracing.diffusion.sections import iterate_sections
+from graphpath.tracing.diffusion.sizes import measure_sizes
+from graphpath.tracing.pathways import score_pathways
+from graphpath.tracing.registry import METHODS, make_ready
+from graphpath.tracing.targets import make_one_hot
 from tests.benchmarks.peak import peak_mib
 
 SIDE, AT_ONCE, TOP = 32, 128, 5
@@ -78,15 +78,15 @@ class _Stages:
         self._many = torch.rand(PIXELS, 3, SIDE, SIDE)
         compiled = CompiledNetwork.of(take_apart(module, (3, SIDE, SIDE)))
         image = self._many[:1]
-        held = hold(compiled.network, image, lambda logits: one_hot(logits.argmax(1), logits))
+        held = hold(compiled.network, image, lambda logits: make_one_hot(logits.argmax(1), logits))
         self._batch = Batch(compiled, image, held, (0,))
-        ends = last_maps(compiled.network)
+        ends = find_last_maps(compiled.network)
         self._plans = {
-            (kernel, cropped): Plan.to(compiled.network, kernel, ends, cropped)
+            (kernel, cropped): DiffusionPlan.make(compiled.network, kernel, ends, cropped)
             for kernel, cropped in (("signed", True), ("plus_one", True), ("signed", False))
         }
-        options = METHODS["diffusion"].settled({"pixels": "all", "top": TOP})
-        self._taker = ready(METHODS["diffusion"], compiled, options)
+        options = METHODS["diffusion"].resolve_options({"pixels": "all", "top": TOP})
+        self._taker = make_ready(METHODS["diffusion"], compiled, options)
 
     def in_turn(self) -> list[tuple[str, Callable[[Tensor], None]]]:
         return [
@@ -110,14 +110,14 @@ class _Stages:
     def diffuse(self, kernel: str, cropped: bool, part: Tensor) -> None:
         """Some pixels of the image: sections, sizes, largest maps."""
         way = self._plans[kernel, cropped]
-        for section in sections(way, self._batch.held, torch.zeros_like(part), part):
-            sizes(section, kernel).top(TOP)
+        for section in iterate_sections(way, self._batch.held, torch.zeros_like(part), part):
+            measure_sizes(section, kernel).select_largest(TOP)
 
     def select(self) -> None:
-        [self._taken] = self._taker.take(self._batch)
+        [self._taken] = self._taker.extract(self._batch)
 
     def pathways(self) -> None:
-        pathways(self._taken.batch, self._taken.selection, 20_000, 10)
+        score_pathways(self._taken.batch, self._taken.selection, 20_000, 10)
 
 
 FORWARD = f"forward, {PIXELS:,} images"

@@ -31,12 +31,12 @@ from graphpath.models.architectures import cnn
 from graphpath.network import hold, take_apart
 from graphpath.record import TraceWriter
 from graphpath.tracing.batch import Batch, CompiledNetwork
-from graphpath.tracing.maps import MapSelection, map_pathways
-from graphpath.tracing.neurons import Joining
-from graphpath.tracing.pathways import pathways
-from graphpath.tracing.registry import METHODS, ready
+from graphpath.tracing.maps import MapSelection, score_map_pathways
+from graphpath.tracing.neurons import InducedEdges
+from graphpath.tracing.pathways import score_pathways
+from graphpath.tracing.registry import METHODS, make_ready
 from graphpath.tracing.rows import Numbering
-from graphpath.tracing.targets import one_hot
+from graphpath.tracing.targets import make_one_hot
 from tests.benchmarks.peak import peak_mib
 
 ROUNDS = 5
@@ -98,7 +98,7 @@ class _Stages:
     def __init__(
         self, method: str, module: torch.nn.Module, compiled: CompiledNetwork, images: torch.Tensor
     ) -> None:
-        self._method = ready(METHODS[method], compiled, {})  # once a network
+        self._method = make_ready(METHODS[method], compiled, {})  # once a network
         self._module, self._compiled, self._images = module, compiled, images
         self._source = TensorImages(images.cpu())
         self._folder = tempfile.TemporaryDirectory()
@@ -126,14 +126,16 @@ class _Stages:
         self._module.requires_grad_(False)
 
     def hold(self) -> None:
-        held = hold(self._compiled.network, self._images, lambda logits: one_hot(logits.argmax(1), logits))
+        held = hold(
+            self._compiled.network, self._images, lambda logits: make_one_hot(logits.argmax(1), logits)
+        )
         self._batch = Batch(self._compiled, self._images, held, (0,) * len(self._images))
 
     def select(self) -> None:
-        [self._taken] = self._method.take(self._batch)
+        [self._taken] = self._method.extract(self._batch)
         selection = self._taken.selection
-        if isinstance(selection.edges, Joining):  # part by part, as a trace makes them
-            parts = (selection.edges.into(incoming) for incoming in self._batch.incoming)
+        if isinstance(selection.edges, InducedEdges):  # part by part, as a trace makes them
+            parts = (selection.edges.iterate_into(incoming) for incoming in self._batch.incoming)
             self.edges = sum(len(block) for blocks in parts for block, _ in blocks)
         else:
             blocks = selection.edges if isinstance(selection, MapSelection) else selection.blocks
@@ -142,9 +144,9 @@ class _Stages:
     def pathways(self) -> None:
         selection = self._taken.selection
         if isinstance(selection, MapSelection):
-            self._pathways = map_pathways(self._batch, selection, 20_000)
+            self._pathways = score_map_pathways(self._batch, selection, 20_000)
         else:
-            self._pathways = pathways(self._batch, selection, 20_000, 10)
+            self._pathways = score_pathways(self._batch, selection, 20_000, 10)
 
     def write(self) -> None:
         self._written += 1
@@ -152,7 +154,9 @@ class _Stages:
         numbering = Numbering(self._compiled.network, "weights", run, "tensor", 10)
         writer = TraceWriter.open(Path(self._folder.name) / run, {"id": run})
         targets = self._batch.held.logits.argmax(1).cpu().numpy()
-        rows = numbering.part(self._batch, [(self._taken, self._pathways)], self._source.rows(), targets, 0)
+        rows = numbering.make_part(
+            self._batch, [(self._taken, self._pathways)], self._source.rows(), targets, 0
+        )
         writer.write_part(0, rows)
 
 

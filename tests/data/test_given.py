@@ -19,7 +19,7 @@ import graphpath as gp
 from graphpath.attacks import attack
 from graphpath.data import as_images
 from graphpath.errors import DataError, GraphpathError, MethodError
-from graphpath.tracing.targets import asked_for
+from graphpath.tracing.targets import normalise_target
 
 PIXELS = (torch.arange(2 * 3 * 4 * 4).reshape(2, 3, 4, 4) % 256).to(torch.uint8)
 PICTURES = [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in PIXELS]
@@ -136,7 +136,7 @@ def net() -> nn.Module:
     ],
 )
 def test_a_class_is_a_number_of_any_kind(given: Any, found: object, tmp_path: Path) -> None:
-    assert asked_for(given) == found
+    assert normalise_target(given) == found
     trace = gp.trace(net(), FLOATS, target=given, out=tmp_path / "t", routes=0)
     assert trace.counts["pathways"] == 2
 

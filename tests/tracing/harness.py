@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from graphpath.network import hold, take_apart
 from graphpath.tracing.batch import Batch, CompiledNetwork, Selection
-from graphpath.tracing.targets import Asked, Target, goal_of, weighed
+from graphpath.tracing.targets import Target, TargetRows, find_goal, weigh_target
 from tests.tracing import twins
 
 QUICK: dict[str, dict[str, object]] = {"dgr": {"iterations": 20}}
@@ -32,10 +32,12 @@ def held(
     def seed(logits: Tensor) -> Tensor:
         nonlocal classes
         nothing = torch.full((len(logits),), -1)
-        weights, classes = weighed(target, goal, logits, Asked(nothing, nothing, slice(0, len(logits))))
+        weights, classes = weigh_target(
+            target, goal, logits, TargetRows(nothing, nothing, slice(0, len(logits)))
+        )
         return weights
 
-    goal = goal_of(target, compiled.network)
+    goal = find_goal(target, compiled.network)
     batch = Batch(compiled, pixels, hold(compiled.network, pixels, seed, goal), tuple(range(len(pixels))))
     return batch, classes.tolist()
 

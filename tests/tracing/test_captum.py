@@ -18,7 +18,7 @@ from torch import Tensor, nn
 import graphpath as gp
 from graphpath.network import hold
 from graphpath.tracing.batch import Batch, CompiledNetwork
-from graphpath.tracing.targets import one_hot
+from graphpath.tracing.targets import make_one_hot
 from tests.tracing import harness, nets
 
 RELUS = (1, 3, 6, 9)
@@ -175,11 +175,15 @@ def along_the_way(relu: int, steps: int) -> Tensor:
     before = None
     for step in range(steps):
         middle, end = (
-            hold(compiled.network, images * ((step + part) / steps), lambda logits: one_hot(target, logits))
+            hold(
+                compiled.network,
+                images * ((step + part) / steps),
+                lambda logits: make_one_hot(target, logits),
+            )
             for part in (0.5, 1.0)
         )
         if before is None:
-            start = hold(compiled.network, images * 0, lambda logits: one_hot(target, logits))
+            start = hold(compiled.network, images * 0, lambda logits: make_one_hot(target, logits))
             before = start.output[:, site.span]
         total = total + middle.gradient[:, site.span] * (end.output[:, site.span] - before)
         before = end.output[:, site.span]

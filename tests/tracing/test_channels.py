@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import graphpath as gp
 from graphpath.tracing.batch import Batch
-from graphpath.tracing.maps import map_pathways
+from graphpath.tracing.maps import score_map_pathways
 from graphpath.tracing.methods import channels
 from graphpath.tracing.targets import Target
 from tests.tracing import harness, nets
@@ -205,7 +205,7 @@ CASES = [("chain", "predicted"), ("chain", (0, 2)), ("chain", gp.at(2, 1)), ("su
 @pytest.mark.parametrize(("name", "target"), CASES)
 def test_strengths_are_those_of_the_best_route(name: str, target: Target) -> None:
     batch, scores, wanted = case(name, target)
-    found = map_pathways(batch, channels.select(batch), None).maps
+    found = score_map_pathways(batch, channels.select(batch), None).maps
     first = channels.select(batch).planes.first.tolist()
     for image, (mine, strength) in enumerate(zip(scores, wanted, strict=True)):
         here = found.sample == image
@@ -221,7 +221,7 @@ def test_strengths_are_those_of_the_best_route(name: str, target: Target) -> Non
 def test_a_budget_keeps_the_strongest_on_whole_routes(name: str, target: Target, budget: int) -> None:
     batch, _, wanted = case(name, target)
     selection = channels.select(batch)
-    found = map_pathways(batch, selection, budget).maps
+    found = score_map_pathways(batch, selection, budget).maps
     number = {n: m for m, n in enumerate(selection.planes.first.tolist())}
     goal = set(range(selection.planes.count)[selection.planes.of_site(batch.goal)])
     pixels = batch.compiled.sites[0].shape[0]

@@ -17,7 +17,7 @@ from graphpath.network import masked
 from graphpath.tracing import at
 from graphpath.tracing.batch import Batch, Selection
 from graphpath.tracing.methods import dgr, greedy, neuron_intgrad, neuron_mct
-from graphpath.tracing.methods.dgr import RECIPES, Recipe
+from graphpath.tracing.methods.dgr import RECIPES, GateRecipe
 from graphpath.tracing.neurons import most
 from graphpath.tracing.units import Units
 from tests.tracing import harness, nets, twins
@@ -53,7 +53,7 @@ def joined(batch: Batch, selection: Selection, pair: list[twins.Twin], classes: 
     same(
         batch, selection, [twins.joined(t, c, mine) for t, c, mine in zip(pair, classes, chosen, strict=True)]
     )
-    count = Units.of(batch).count
+    count = Units.from_batch(batch).count
     assert selection.sparsity.tolist() == pytest.approx([1 - len(mine) / count for mine in chosen], abs=1e-12)
 
 
@@ -152,7 +152,9 @@ def test_neuron_intgrad_needs_a_point(steps: int) -> None:
 def test_greedy_as_published(name: str, seed: int) -> None:
     batch, pair, classes = case(name, seed)
     for steps in (1, 2, 17):
-        kept = Units.of(batch).spread(greedy.published(Units.of(batch), steps))
+        kept = Units.from_batch(batch).spread_to_neurons(
+            greedy.prune_as_published(Units.from_batch(batch), steps)
+        )
         assert [neurons(mine) for mine in kept] == [
             twins.greedy_published(t, c, steps) for t, c in zip(pair, classes, strict=True)
         ]
@@ -180,24 +182,24 @@ def test_greedy_of_equal_scores_drops_the_later_neuron() -> None:
         for parameter in model.double().parameters():
             parameter.fill_(1)
     batch, _ = harness.held(model, torch.ones(1, 1, 1, 1, dtype=torch.float64), target=0)
-    (kept,) = greedy.corrected(Units.of(batch), 0.6)
+    (kept,) = greedy.prune(Units.from_batch(batch), 0.6)
     assert kept.tolist() == [True] * 3 + [False] * 5
 
 
 @pytest.mark.parametrize("steps", (0, 101))
 def test_greedy_has_a_percentile_a_step(steps: int) -> None:
     with pytest.raises(MethodError, match=r"steps=.*1 to 100"):
-        greedy.published(Units.of(case("plain", 0)[0]), steps)
+        greedy.prune_as_published(Units.from_batch(case("plain", 0)[0]), steps)
 
 
 # --- distillation-guided routing ---------------------------------------------------------
 
 
-def routing(batch: Batch, image: int, recipe: Recipe, rounds: int = 1) -> twins.Routing:
-    units = Units.of(batch)
+def routing(batch: Batch, image: int, recipe: GateRecipe, rounds: int = 1) -> twins.Routing:
+    units = Units.from_batch(batch)
     channel = recipe.per == "channel"
     count = int(units.channels.max()) + 1 if channel else units.count
-    begin = np.ones(count) if recipe.init == "one" else 1 - batch.draws(count)[image].numpy()
+    begin = np.ones(count) if recipe.init == "one" else 1 - batch.draw_uniform(count)[image].numpy()
     slower = 1 << 30 if recipe.slower_from is None else recipe.slower_from
     settings = (recipe.gamma, recipe.rate, recipe.iterations, recipe.ceiling, recipe.nesterov)
     return twins.Routing(begin, channel, *settings, slower_from=slower, rounds=rounds)
@@ -208,7 +210,7 @@ def routing(batch: Batch, image: int, recipe: Recipe, rounds: int = 1) -> twins.
 @pytest.mark.parametrize("which", sorted(RECIPES))
 def test_dgr_is_the_papers(name: str, seed: int, which: str) -> None:
     batch, pair, classes = case(name, seed)
-    units = Units.of(batch)
+    units = Units.from_batch(batch)
     recipe = replace(RECIPES[which], iterations=10)
     if recipe.slower_from is not None:
         recipe = replace(recipe, slower_from=7)
@@ -218,7 +220,7 @@ def test_dgr_is_the_papers(name: str, seed: int, which: str) -> None:
         twins.dgr(twin, target, routing(batch, image, recipe, rounds=100))
         for image, (twin, target) in enumerate(zip(pair, classes, strict=True))
     ]
-    found = dgr.gates(units, recipe)
+    found = dgr.learn_gates(units, recipe)
     np.testing.assert_allclose(found.numpy(), np.stack(wanted), rtol=1e-7, atol=1e-9)
 
 
@@ -227,9 +229,9 @@ def test_dgr_is_the_papers(name: str, seed: int, which: str) -> None:
 def test_dgr_joins_what_is_behind_the_largest_gates(name: str, per: Literal["unit", "channel"]) -> None:
     """Gates equal to the percentile are dropped, as PathwayGrad does."""
     batch, pair, classes = case(name, 0)
-    units = Units.of(batch)
+    units = Units.from_batch(batch)
     ids, channels, chosen = np.flatnonzero(units.pool.numpy()), units.channels.numpy(), []
-    for gates in dgr.gates(units, replace(RECIPES["khakzar"], per=per, iterations=20)).numpy():
+    for gates in dgr.learn_gates(units, replace(RECIPES["khakzar"], per=per, iterations=20)).numpy():
         mine = np.flatnonzero((gates > np.percentile(gates, 70)) & (gates > 0))
         chosen.append(set(ids[np.isin(channels, mine) if per == "channel" else mine].tolist()))
     assert all(0 < len(mine) < 0.5 * units.count for mine in chosen)
@@ -240,8 +242,8 @@ def test_dgr_gates_at_random_need_smaller_and_smaller_gammas() -> None:
     """An image whose prediction no gates keep at the first gamma goes on with a tenth of it, alone."""
     model = needs_all()
     batch, classes = harness.held(model, torch.tensor([0.9, 1.0, 2.0]).double().reshape(3, 1, 1, 1))
-    recipe = Recipe("unit", "random", gamma=3.0, rate=0.02, iterations=60, ceiling=100)
-    found = dgr.gates(Units.of(batch), recipe)
+    recipe = GateRecipe("unit", "random", gamma=3.0, rate=0.02, iterations=60, ceiling=100)
+    found = dgr.learn_gates(Units.from_batch(batch), recipe)
     rounds = []
     for image, target in enumerate(classes):
         twin = twins.take_apart(model, batch.images[image])
@@ -269,8 +271,10 @@ def needs_all() -> nn.Module:
 def test_dgr_gates_of_one_begin_with_the_network_itself() -> None:
     """Where every step makes the loss larger, the first gates stay: all of them 1, none above the rest."""
     batch, _, _ = case("plain", 0)
-    recipe = Recipe("unit", "one", gamma=0.0, rate=0.0, iterations=3, ceiling=100)
-    assert torch.equal(dgr.gates(Units.of(batch), recipe), torch.ones(2, Units.of(batch).count))
+    recipe = GateRecipe("unit", "one", gamma=0.0, rate=0.0, iterations=3, ceiling=100)
+    assert torch.equal(
+        dgr.learn_gates(Units.from_batch(batch), recipe), torch.ones(2, Units.from_batch(batch).count)
+    )
     assert dgr.select(batch, rate=0.0, iterations=1).sparsity.tolist() == [1, 1]
 
 
@@ -286,7 +290,8 @@ def test_dgr_of_a_tie_between_two_logits() -> None:
     images = nets.images((1, 2, 3), 200, seed=0)
     batch, _ = harness.held(model, images)
     assert torch.equal(
-        dgr.gates(Units.of(batch), replace(RECIPES["khakzar"], iterations=1)), torch.ones(200, 16)
+        dgr.learn_gates(Units.from_batch(batch), replace(RECIPES["khakzar"], iterations=1)),
+        torch.ones(200, 16),
     )
 
 
@@ -309,16 +314,16 @@ def test_dgr_does_not_depend_on_the_batch() -> None:
     images = nets.images(shape, 3, seed=3)
     every, _ = harness.held(model, images)
     recipe = replace(RECIPES["khakzar_random"], iterations=10, rate=0.1)
-    together = dgr.gates(Units.of(every), recipe)
+    together = dgr.learn_gates(Units.from_batch(every), recipe)
     alone, _ = harness.held(model, images[1:2])
     alone = Batch(alone.compiled, alone.images, alone.held, every.seeds[1:2])
-    torch.testing.assert_close(dgr.gates(Units.of(alone), recipe)[0], together[1])
+    torch.testing.assert_close(dgr.learn_gates(Units.from_batch(alone), recipe)[0], together[1])
 
 
 def test_pruned_score_of_everything_is_mct() -> None:
     batch, _, _ = case("residual", 0)
-    units = Units.of(batch)
+    units = Units.from_batch(batch)
     everything = torch.ones((2, units.count), dtype=torch.bool)
-    ours = units.spread(units.contribution(everything).abs())
+    ours = units.spread_to_neurons(units.compute_contributions(everything).abs())
     torch.testing.assert_close(ours, neuron_mct.score(batch) * units.pool, rtol=1e-12, atol=1e-14)
     assert most(batch, ours, 0.9).any()

@@ -17,7 +17,7 @@ from graphpath.errors import MethodError
 from graphpath.stores.runs import comparable
 from graphpath.tracing.batch import Batch
 from graphpath.tracing.batches import Batches
-from graphpath.tracing.fitting import Means, rightly_predicted
+from graphpath.tracing.fitting import Means, mark_right
 from graphpath.tracing.methods import distilled, effective_path
 from graphpath.tracing.units import Units
 from tests.tracing import harness, nets, twins
@@ -39,7 +39,7 @@ def examples(batch: Batch, labels: list[int] | None = None) -> Iterator[tuple[Ba
     """A batch in two parts."""
     given = torch.tensor(labels or [UNLABELLED] * len(batch.images))
     for part in (torch.tensor([0]), torch.arange(1, len(batch.images))):
-        yield batch.of(part), given[part]
+        yield batch.select(part), given[part]
 
 
 def named(batch: Batch, numbers: dict[int, float]) -> dict[str, float]:
@@ -66,7 +66,7 @@ def test_examples_are_rightly_predicted() -> None:
         (gp.at(1, 0), [0, 2, -1], [True, False, True]),
     ):
         batch, _ = harness.held(model.double(), images, target)
-        assert rightly_predicted(batch, torch.tensor(labels)) == right
+        assert mark_right(batch, torch.tensor(labels)) == right
 
 
 def test_means_are_of_right_images_where_there_are_any() -> None:
@@ -74,7 +74,7 @@ def test_means_are_of_right_images_where_there_are_any() -> None:
     for key, value, right in (("a", 1.0, True), ("a", 9.0, False), ("b", 4.0, False), ("a", 2.0, True)):
         means.add(key, torch.tensor(value), right)
     means.add("b", torch.tensor(6.0), False)
-    assert {key: (float(mean), count) for key, (mean, count) in means.means().items()} == {
+    assert {key: (float(mean), count) for key, (mean, count) in means.list_means().items()} == {
         "a": (1.5, 2),
         "b": (5.0, 2),
     }
@@ -180,8 +180,8 @@ def test_thresholds_out_of_range_are_refused(options: dict, wrong: str) -> None:
 
 def test_options_are_of_their_types(tmp_path: Path) -> None:
     method = gp.METHODS["effective_path"]
-    assert method.settled({"phi": 1, "depth": 2})["phi"] == 1.0
-    assert method.settled({"phi": "fitted"})["depth"] is None
+    assert method.resolve_options({"phi": 1, "depth": 2})["phi"] == 1.0
+    assert method.resolve_options({"phi": "fitted"})["depth"] is None
     for options, expected in (
         ({"phi": "fit"}, r"phi='fit' of 'effective_path' must be of type float or 'fitted' or null"),
         ({"direction": "sideways"}, r"direction='sideways'.*type 'backward', 'forward'\."),
@@ -190,7 +190,7 @@ def test_options_are_of_their_types(tmp_path: Path) -> None:
         ({"psi": None}, r"psi=None.*type float or 'fitted'\."),
     ):
         with pytest.raises(MethodError, match=expected):
-            method.settled(options)
+            method.resolve_options(options)
 
 
 def test_nothing_is_fitted_where_nothing_is_asked() -> None:
@@ -215,7 +215,7 @@ def test_fitted_thresholds_are_recorded(tmp_path: Path, monkeypatch: pytest.Monk
     assert set(begun) == {"phi", "psi", "images"}
     assert begun["images"] == 5
     with monkeypatch.context() as patch:
-        patch.setattr(Batches, "learned", None)  # nothing is learned twice
+        patch.setattr(Batches, "learn", None)  # nothing is learned twice
         trace = gp.trace(model, images, phi="fitted", batch=2, out=tmp_path / "t")
     assert trace.run["fitted"] == begun
     assert "fitted" not in gp.trace(model, images, out=tmp_path / "plain").run
@@ -288,8 +288,8 @@ def test_distilled_selects_the_maps_of_a_class(name: str, seed: int, sparsity: f
 
 def test_distilled_evidence_is_the_score_of_mct_by_map() -> None:
     batch, _, _ = case("residual", 0)
-    found, units = distilled.evidence(batch), Units.of(batch)
-    score = units.contribution(torch.ones((3, units.count), dtype=torch.bool))
+    found, units = distilled.sum_by_map(batch), Units.from_batch(batch)
+    score = units.compute_contributions(torch.ones((3, units.count), dtype=torch.bool))
     for place in range(found.shape[1]):
         torch.testing.assert_close(found[:, place], score[:, units.channels == place].sum(1))
 
@@ -304,7 +304,7 @@ def test_distilled_of_other_questions() -> None:
         assert set(fitted) == {question}
         assert distilled.select(batch, fitted).sparsity.isfinite().all()
     wide, _ = harness.held(model, images, gp.at(2, 0))
-    assert len(set(distilled.questions(wide))) == 1
+    assert len(set(distilled.name_classes(wide))) == 1
     with pytest.raises(MethodError, match="no maps were fitted for the class"):
         distilled.select(wide, fitted)
 

@@ -12,8 +12,8 @@ from torch import nn
 from graphpath.errors import MethodError
 from graphpath.tracing.batch import Batch, Selection
 from graphpath.tracing.methods import controls, effective_path, neuron_mct
-from graphpath.tracing.neurons import join, most, thresholded
-from graphpath.tracing.registry import METHODS, method_named
+from graphpath.tracing.neurons import join, mark_thresholded, most
+from graphpath.tracing.registry import METHODS, find_method
 from tests.tracing import harness, nets, twins
 
 NAMES = (
@@ -224,7 +224,7 @@ def test_neuron_mct_is_the_papers(name: str, sparsity: float) -> None:
         assert set(mask[image].nonzero()[:, 0].tolist()) == chosen
     selection = neuron_mct.select(batch, sparsity=sparsity)
     same(batch, selection, [want for _, want in both])
-    pool = int(thresholded(batch).sum())
+    pool = int(mark_thresholded(batch).sum())
     left_out = [1 - len(chosen) / pool for chosen, _ in both]
     assert selection.sparsity.tolist() == pytest.approx(left_out, abs=1e-12)
 
@@ -251,7 +251,7 @@ def test_mct_score_is_the_derivative_by_differences(name: str) -> None:
 def test_a_percentile_with_ties_keeps_what_is_above() -> None:
     """Scores equal to the threshold are dropped, and zero scores never kept."""
     batch, _, _ = case("plain")
-    pool = thresholded(batch)
+    pool = mark_thresholded(batch)
     score = torch.zeros_like(batch.held.output)
     score[:, pool] = torch.arange(int(pool.sum()), dtype=torch.float64) // 10
     for sparsity in (0.0, 0.3, 0.5, 0.85, 0.9, 0.99):
@@ -281,15 +281,15 @@ def test_activation_control(name: str, sparsity: float) -> None:
 
 def test_random_control_is_uniform_over_neurons_and_fixed_by_the_seed() -> None:
     batch, _, _ = case("groups_and_depthwise")
-    pool = thresholded(batch)
-    mask = most(batch, batch.draws(batch.compiled.network.neurons), 0.9)
+    pool = mark_thresholded(batch)
+    mask = most(batch, batch.draw_uniform(batch.compiled.network.neurons), 0.9)
     assert int(mask[0].sum()) == round(0.1 * int(pool.sum()))
-    assert torch.equal(mask, most(batch, batch.draws(batch.compiled.network.neurons), 0.9))
+    assert torch.equal(mask, most(batch, batch.draw_uniform(batch.compiled.network.neurons), 0.9))
     assert not torch.equal(mask[0], mask[1])
     counts = torch.zeros(batch.compiled.network.neurons)
     for start in range(0, 400, 2):
         other = Batch(batch.compiled, batch.images, batch.held, (1000 + start, 1001 + start))
-        counts += most(other, other.draws(other.compiled.network.neurons), 0.9).sum(0)
+        counts += most(other, other.draw_uniform(other.compiled.network.neurons), 0.9).sum(0)
     expected, pooled = 400 * 0.1, counts[pool]
     chi = float(((pooled - expected) ** 2 / (expected * 0.9)).sum())
     free = int(pool.sum()) - 1
@@ -300,7 +300,7 @@ def test_random_control_is_uniform_over_neurons_and_fixed_by_the_seed() -> None:
 def test_joined_neurons_meet_only_selected_ones() -> None:
     batch, pair, classes = case("residual")
     random = np.random.default_rng(0)
-    pool = np.flatnonzero(thresholded(batch).numpy())
+    pool = np.flatnonzero(mark_thresholded(batch).numpy())
     chosen = [set(random.choice(pool, 40, replace=False).tolist()) for _ in classes]
     mask = torch.zeros_like(batch.held.output, dtype=torch.bool)
     for image, mine in enumerate(chosen):
@@ -323,12 +323,12 @@ def test_methods_and_their_options() -> None:
     assert {"effective_path", "neuron_mct", "activation", "random"} <= set(METHODS)
     options = METHODS["effective_path"].options
     assert options == {"theta": 0.5, "phi": None, "direction": "backward", "psi": "fitted", "depth": None}
-    assert METHODS["neuron_mct"].settled({"sparsity": 0}) == {"sparsity": 0.0}
+    assert METHODS["neuron_mct"].resolve_options({"sparsity": 0}) == {"sparsity": 0.0}
     with pytest.raises(MethodError, match="no method 'deep_magic'; there are effective_path"):
-        method_named("deep_magic")
+        find_method("deep_magic")
     with pytest.raises(MethodError, match=r"'effective_path' takes no option 'sparsity'; it takes theta"):
-        METHODS["effective_path"].settled({"sparsity": 0.9})
+        METHODS["effective_path"].resolve_options({"sparsity": 0.9})
     with pytest.raises(MethodError, match=r"theta='half'.*must be of type float"):
-        METHODS["effective_path"].settled({"theta": "half"})
+        METHODS["effective_path"].resolve_options({"theta": "half"})
     with pytest.raises(MethodError, match="theta=True"):
-        METHODS["effective_path"].settled({"theta": True})
+        METHODS["effective_path"].resolve_options({"theta": True})

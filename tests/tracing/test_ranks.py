@@ -76,6 +76,6 @@ def test_a_process_on_its_own_takes_every_part(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("WORLD_SIZE", "4")  # of something else than torchrun
     rank = Rank.here()
     assert rank == Rank(0, 1, 0)
-    assert all(rank.takes(part) for part in range(5)) and rank.device("cuda") == "cuda"
-    shares = [{part for part in range(10) if Rank(n, 3).takes(part)} for n in range(3)]
+    assert all(rank.is_mine(part) for part in range(5)) and rank.choose_device("cuda") == "cuda"
+    shares = [{part for part in range(10) if Rank(n, 3).is_mine(part)} for n in range(3)]
     assert set().union(*shares) == set(range(10)) and sum(map(len, shares)) == 10

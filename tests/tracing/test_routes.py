@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 from graphpath.tracing.batch import Batch, Selection
-from graphpath.tracing.budget import Kind, on_whole_routes, strongest
+from graphpath.tracing.budget import RouteKind, mark_whole_routes, select_strongest
 from graphpath.tracing.methods import effective_path, neuron_mct
 from graphpath.tracing.neurons import join
-from graphpath.tracing.pathways import Pathways, pathways
-from graphpath.tracing.routes import largest
-from graphpath.tracing.strength import links, strengths
+from graphpath.tracing.pathways import Pathways, score_pathways
+from graphpath.tracing.routes import find_largest_routes
+from graphpath.tracing.strength import compute_strengths, weigh_selection
 from tests.tracing import harness, nets, twins
 from tests.tracing.test_methods import tied
 
@@ -98,7 +98,7 @@ def logs(values: dict[twins.Edge, float]) -> dict[twins.Edge, float]:
 @pytest.mark.parametrize("constants", (True, False))
 def test_strengths_are_the_largest_route_through_each_edge(name: str, method: str, constants: bool) -> None:
     batch, selection, pair, classes = case(name, method)
-    reached = strengths(batch, links(batch, selection), from_constants=constants)
+    reached = compute_strengths(batch, weigh_selection(batch, selection), from_constants=constants)
     for image, (edges, twin, target) in enumerate(zip(flows(batch, selection), pair, classes, strict=True)):
         found = twins.routes(twin, target, edges, constants)
         wanted = logs(twins.strengths(found, edges))
@@ -128,7 +128,7 @@ def precedence(
 @pytest.mark.parametrize(("name", "method"), CASES)
 def test_a_budget_keeps_the_strongest_edges_and_whole_routes(name: str, method: str) -> None:
     batch, selection, pair, classes = case(name, method)
-    every = pathways(batch, selection, None, 0)
+    every = score_pathways(batch, selection, None, 0)
     for image, (edges, twin, target) in enumerate(zip(flows(batch, selection), pair, classes, strict=True)):
         wanted = precedence(twin, target, edges)
         whole = kept_edges(every, image)
@@ -137,7 +137,7 @@ def test_a_budget_keeps_the_strongest_edges_and_whole_routes(name: str, method: 
         for budget in sorted(
             {1, 2, 3, 5, 8, 13, 30, len(edges) // 2, len(edges) - 1, len(edges), len(edges) + 9} - {0, -1}
         ):
-            some = kept_edges(pathways(batch, selection, budget, 0), image)
+            some = kept_edges(score_pathways(batch, selection, budget, 0), image)
             assert_budgeted(some, wanted, budget, twin, target)
 
 
@@ -149,9 +149,9 @@ def test_a_small_budget_of_a_deep_network_reaches_its_pixels(method: str) -> Non
     batch, _ = harness.held(model, nets.images((1, 8, 8), 3, 2))
     selection = SELECTIONS[method](batch)
     budget = 60
-    kept = pathways(batch, selection, budget, 0).balance.edges_kept[:, 1:]
+    kept = score_pathways(batch, selection, budget, 0).balance.edges_kept[:, 1:]
     assert (kept > 0).all() and (kept.sum(1) <= budget).all() and (kept.sum(1) > budget - 20).all()
-    with_constants = strengths(batch, links(batch, selection), from_constants=True)
+    with_constants = compute_strengths(batch, weigh_selection(batch, selection), from_constants=True)
     layer = np.repeat([b.site.number for b in selection.blocks], [len(b) for b in selection.blocks])
     strength = torch.cat(with_constants.edges).numpy()
     for image in range(3):
@@ -217,8 +217,8 @@ def assert_brute_force_routes(
     asked: Sequence[twins.Question],
     count: int,
 ) -> None:
-    parts = links(batch, selection)
-    ours = largest(batch, parts, strengths(batch, parts, from_constants=False), count)
+    parts = weigh_selection(batch, selection)
+    ours = find_largest_routes(batch, parts, compute_strengths(batch, parts, from_constants=False), count)
     for image, (edges, twin, target) in enumerate(zip(flows(batch, selection), pair, asked, strict=True)):
         whole = {r.neurons: r.contribution for r in twins.routes(twin, target, edges, constants=False)}
         whole = {neurons: value for neurons, value in whole.items() if value != 0}
@@ -256,8 +256,8 @@ def test_brute_force_met_ties_and_many_routes() -> None:
 
 def test_no_routes_are_asked_for() -> None:
     batch, selection, _, _ = case("chain", "all")
-    parts = links(batch, selection)
-    found = largest(batch, parts, strengths(batch, parts, from_constants=False), 0)
+    parts = weigh_selection(batch, selection)
+    found = find_largest_routes(batch, parts, compute_strengths(batch, parts, from_constants=False), 0)
     assert len(found.sample) == len(found.neuron) == 0
 
 
@@ -266,7 +266,7 @@ def test_balance_counts_and_sums(name: str, method: str) -> None:
     batch, selection, _, _ = case(name, method)
     sites = batch.compiled.sites
     for budget in (None, 6, 20):
-        found = pathways(batch, selection, budget, 3)
+        found = score_pathways(batch, selection, budget, 3)
         for image, edges in enumerate(harness.selected(batch, selection)):
             ours = harness.numbers(batch, image)
             layer = np.searchsorted(ours.starts, edges.target, side="right") - 1
@@ -291,7 +291,7 @@ def test_balance_counts_and_sums(name: str, method: str) -> None:
 
 def test_routes_are_found_before_the_budget_is_applied() -> None:
     batch, selection, _, _ = case("chain", "all")
-    small, whole = (pathways(batch, selection, budget, 12).routes for budget in (1, None))
+    small, whole = (score_pathways(batch, selection, budget, 12).routes for budget in (1, None))
     assert small.neuron.tolist() == whole.neuron.tolist()
     assert len(whole.sample) == 12 * batch.held.images
 
@@ -328,8 +328,8 @@ def test_strongest_of_a_graph_full_of_ties(
         through.append(best)
         starts.append(begins)
         strength = np.array([best[edge] for edge in edges])
-        kinds.append(Kind(strength, np.array([s < 3 or s in begins for s in source.tolist()])))
-    kept = strongest(source, target, kinds, budget, np.array([9, 10, 11]))
+        kinds.append(RouteKind(strength, np.array([s < 3 or s in begins for s in source.tolist()])))
+    kept = select_strongest(source, target, kinds, budget, np.array([9, 10, 11]))
     ends = list(zip(source[kept].tolist(), target[kept].tolist(), strict=True))
     first = sorted((e for e in weight if through[0][e] > -np.inf), key=lambda e: (-through[0][e], *e))
     rest = sorted(
@@ -374,12 +374,12 @@ def best_routes(
 def test_whole_routes() -> None:
     source, target = np.array([0, 1, 2, 4, 5]), np.array([1, 3, 3, 5, 6])
     starts = source == 0
-    assert on_whole_routes(source, target, starts, np.array([3])).tolist() == [
+    assert mark_whole_routes(source, target, starts, np.array([3])).tolist() == [
         True,
         True,
         False,
         False,
         False,
     ]
-    assert on_whole_routes(source, target, source == 4, np.array([6])).tolist() == [False] * 3 + [True] * 2
-    assert not on_whole_routes(source, target, starts, np.array([9])).any()
+    assert mark_whole_routes(source, target, source == 4, np.array([6])).tolist() == [False] * 3 + [True] * 2
+    assert not mark_whole_routes(source, target, starts, np.array([9])).any()

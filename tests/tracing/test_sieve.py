@@ -11,10 +11,10 @@ import torch
 
 from graphpath.network import incoming
 from graphpath.tracing import sieve
-from graphpath.tracing.batch import AtHand, Batch, Selection
+from graphpath.tracing.batch import Batch, EdgesInMemory, Selection
 from graphpath.tracing.methods import controls, neuron_mct
-from graphpath.tracing.neurons import Joining, join
-from graphpath.tracing.pathways import Pathways, pathways
+from graphpath.tracing.neurons import InducedEdges, join
+from graphpath.tracing.pathways import Pathways, score_pathways
 from tests.tracing import harness, nets
 from tests.tracing.test_methods import tied
 
@@ -58,10 +58,10 @@ def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_sieved_selection_gives_the_same_pathways(name: str, method: str, images: int) -> None:
     batch = case(name, images)
     selection = SELECTIONS[method](batch)
-    whole = replace(selection, edges=AtHand(selection.blocks, selection.bias_fed))
+    whole = replace(selection, edges=EdgesInMemory(selection.blocks, selection.bias_fed))
     total = sum(len(block) for block in selection.blocks)
     for budget, routes in ((1, 0), (2, 5), (40, 3), (total // 2, 10), (5, 60)):
-        same(pathways(batch, selection, budget, routes), pathways(batch, whole, budget, routes))
+        same(score_pathways(batch, selection, budget, routes), score_pathways(batch, whole, budget, routes))
 
 
 def same(ours: Pathways, theirs: Pathways) -> None:
@@ -80,8 +80,8 @@ def same(ours: Pathways, theirs: Pathways) -> None:
 def test_edges_are_let_go_of() -> None:
     batch = case("residual", 2)
     selection = SELECTIONS["all"](batch)
-    assert isinstance(selection.edges, Joining)
-    few = sieve.sieved(batch, selection, selection.edges, 20, 2)
+    assert isinstance(selection.edges, InducedEdges)
+    few = sieve.sieve_selection(batch, selection, selection.edges, 20, 2)
     there = sum(len(block) for block in selection.blocks)
     assert sum(len(block) for block in few.blocks) < there / 10
     assert few.there is not None

@@ -22,8 +22,8 @@ from graphpath.errors import MethodError
 from graphpath.stores.runs import comparable
 from graphpath.tracing.batch import Batch
 from graphpath.tracing.methods import controls, effective_path, neuron_mct
-from graphpath.tracing.neurons import thresholded
-from graphpath.tracing.pathways import pathways
+from graphpath.tracing.neurons import mark_thresholded
+from graphpath.tracing.pathways import score_pathways
 from graphpath.tracing.targets import Target
 from tests.tracing import harness, nets, twins
 from tests.tracing.test_methods import same
@@ -95,7 +95,7 @@ def test_controls_choose_among_what_leads_to_the_target(name: str, kind: str) ->
         for twin, q in zip(pair, asked, strict=True)
     ]
     same(batch, controls.select_activation(batch, sparsity=0.5), wanted)
-    assert not bool(thresholded(batch)[batch.goal.offset :].any())
+    assert not bool(mark_thresholded(batch)[batch.goal.offset :].any())
 
 
 def test_a_contrast_is_both_logits_and_weighs_them_against_each_other() -> None:
@@ -147,12 +147,14 @@ def test_budgets_and_routes_end_at_the_target(name: str, target: Target, method:
     asked = questions(batch)
     for count in (1, 7, 3000):
         assert_brute_force_routes(batch, selection, pair, asked, count)
-    every = pathways(batch, selection, None, 0)
+    every = score_pathways(batch, selection, None, 0)
     for image, (edges, twin, q) in enumerate(zip(flows(batch, selection), pair, asked, strict=True)):
         wanted = precedence(twin, q, edges)
         assert set(kept_edges(every, image)) == set(edges)
         for budget in (1, 3, 13):
-            assert_budgeted(kept_edges(pathways(batch, selection, budget, 0), image), wanted, budget, twin, q)
+            assert_budgeted(
+                kept_edges(score_pathways(batch, selection, budget, 0), image), wanted, budget, twin, q
+            )
 
 
 # --- the record --------------------------------------------------------------------------

@@ -45,14 +45,14 @@ class Toy:
             right = model.module(pixels).argmax(1).numpy() == labels
         assert right.mean() >= 0.95
         batch, _ = harness.held(model.module, pixels[torch.from_numpy(right)])
-        units = Units.of(batch)
+        units = Units.from_batch(batch)
         assert units.count == UNITS
         ends = np.cumsum([0, *(site.size for site in units.sites)]).tolist()
         return cls(model, batch, labels[right], units.pool, [slice(a, b) for a, b in pairwise(ends)])
 
     def few(self, count: int) -> Toy:
         """The first ``count`` images."""
-        part = self.batch.of(torch.arange(count))
+        part = self.batch.select(torch.arange(count))
         return Toy(self.model, part, self.labels[:count], self.pool, self.layers)
 
     def path(self, sparsity: float) -> Tensor:
@@ -60,7 +60,7 @@ class Toy:
         return most(self.batch, neuron_mct.score(self.batch), sparsity)[:, self.pool]
 
     def random(self, sparsity: float) -> Tensor:
-        draws = self.batch.draws(self.batch.compiled.network.neurons)
+        draws = self.batch.draw_uniform(self.batch.compiled.network.neurons)
         return most(self.batch, draws, sparsity)[:, self.pool]
 
     def units(self, selection: Selection) -> Tensor:

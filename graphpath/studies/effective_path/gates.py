@@ -21,7 +21,7 @@ from graphpath.detect.material import choose_runs, gather_samples
 from graphpath.models import meeting
 from graphpath.studies.bench import Bench
 from graphpath.tracing.batches import Batches
-from graphpath.tracing.borrowed import borrowed
+from graphpath.tracing.evaluation import in_eval_mode
 from graphpath.tracing.methods import dgr
 from graphpath.tracing.registry import NEURON_METHODS
 from graphpath.tracing.units import Units
@@ -60,9 +60,9 @@ def learn_gates(bench: Bench, images: BaseImages) -> pd.DataFrame:
 
     recipe, parts = dgr.RECIPES[RECIPE], []
     bench.asked.append(f"graphpath.tracing dgr recipe={RECIPE!r}, its gates as they are")
-    with borrowed(bench.model.module, bench.setting.device):
+    with in_eval_mode(bench.model.module, bench.setting.device):
         batches = Batches(bench.model, meeting(bench.model, images), "own", bench.seed)
-        for batch, _ in batches.examples(batches.fitting(NEURON_METHODS["dgr"], {"recipe": RECIPE})):
-            parts.append(dgr.gates(Units.of(batch), recipe).double().cpu())
+        for batch, _ in batches.iterate_examples(batches.fit_size(NEURON_METHODS["dgr"], {"recipe": RECIPE})):
+            parts.append(dgr.learn_gates(Units.from_batch(batch), recipe).double().cpu())
             bench.show_progress("learning gates", sum(map(len, parts)), len(images))
     return pd.DataFrame(torch.cat(parts).numpy(), index=batches.rows["sample"].to_pylist())

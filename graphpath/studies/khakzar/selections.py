@@ -14,9 +14,9 @@ from graphpath.data import Images
 from graphpath.models import LoadedModel, meeting
 from graphpath.report.captions import name_layer
 from graphpath.tracing.batch import Batch, Selection
-from graphpath.tracing.batches import Batches, settled
-from graphpath.tracing.borrowed import borrowed
-from graphpath.tracing.neurons import thresholded
+from graphpath.tracing.batches import Batches, resolve_target
+from graphpath.tracing.evaluation import in_eval_mode
+from graphpath.tracing.neurons import mark_thresholded
 from graphpath.tracing.registry import NEURON_METHODS
 from graphpath.tracing.targets import Target
 
@@ -55,7 +55,7 @@ def select_neurons(
     """What ``method``, one of those that select neurons, selects of each image. Raises MethodError."""
     kept, live = [], []
     for batch, selection in iterate_selections(model, images, method, seed, device, target, **options):
-        pool = thresholded(batch)
+        pool = mark_thresholded(batch)
         if selection.neurons is None:
             raise TypeError(f"{method} selects edges, not neurons.")
         kept.append(selection.neurons[:, pool].cpu().numpy())
@@ -77,16 +77,16 @@ def iterate_selections(
 ) -> Iterator[tuple[Batch, Selection]]:
     """Images batch by batch, with what the method selects of them."""
     chosen = NEURON_METHODS[method]
-    given = chosen.settled(options)
+    given = chosen.resolve_options(options)
     source = meeting(model, images)
-    target = settled(target, model, source)
-    with borrowed(model.module, device):
+    target = resolve_target(target, model, source)
+    with in_eval_mode(model.module, device):
         batches = Batches(model, source, target, seed)
-        size = batches.fitting(chosen, given)
+        size = batches.fit_size(chosen, given)
         select: Callable[[Batch], Selection] = partial(
-            chosen.knowing(batches.learned(chosen, size, given)), **given
+            chosen.bind_fit(batches.learn(chosen, size, given)), **given
         )
-        for batch, _ in batches.examples(size):
+        for batch, _ in batches.iterate_examples(size):
             yield batch, select(batch)
 
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from graphpath.network import Held, Network, Site
-from graphpath.tracing.diffusion.flows import MapFlows, map_flows
-from graphpath.tracing.diffusion.plan import Plan, last_maps
+from graphpath.tracing.diffusion.flows import MapFlows, compute_map_flows
+from graphpath.tracing.diffusion.plan import DiffusionPlan, find_last_maps
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -40,17 +40,17 @@ class Chains:
     log2: Floats
 
 
-def chains(network: Network, flows: Sequence[MapFlows], ends: tuple[Site, ...]) -> Chains:
+def find_chains(network: Network, flows: Sequence[MapFlows], ends: tuple[Site, ...]) -> Chains:
     """The largest chains through ``flows``, from a channel of the image to a map of ``ends``.
 
     The flows into a site come before those out of it. Ties go to the map of the lower layer and channel.
     """
-    maps, sets = _Maps.of(network), flows[0].log2.shape[0]
+    maps, sets = _Maps.from_network(network), flows[0].log2.shape[0]
     best = np.full((sets, maps.count + 1), -np.inf)  # the last is no map
-    best[:, maps.within(network.sites[0])] = 0
+    best[:, maps.locate(network.sites[0])] = 0
     came = np.full((sets, maps.count), maps.count)
     for flow in flows:
-        source, into = maps.numbers(flow.sources.cpu().numpy()), maps.within(flow.site)
+        source, into = maps.find_numbers(flow.sources.cpu().numpy()), maps.locate(flow.site)
         value = best[:, None, source] + flow.log2.cpu().numpy()
         first = value.argmax(2)
         largest = np.take_along_axis(value, first[:, :, None], 2)[:, :, 0]
@@ -58,8 +58,8 @@ def chains(network: Network, flows: Sequence[MapFlows], ends: tuple[Site, ...]) 
         better = (largest > best[:, into]) | ((largest == best[:, into]) & (before < came[:, into]))
         best[:, into] = np.where(better, largest, best[:, into])
         came[:, into] = np.where(better, before, came[:, into])
-    last = np.concatenate([np.arange(maps.count)[maps.within(site)] for site in ends])
-    return _walked(best, came, last, maps)
+    last = np.concatenate([np.arange(maps.count)[maps.locate(site)] for site in ends])
+    return _walk_back(best, came, last, maps)
 
 
 @dataclass(frozen=True)
@@ -72,24 +72,24 @@ class _Maps:
     count: int
 
     @classmethod
-    def of(cls, network: Network) -> _Maps:
+    def from_network(cls, network: Network) -> _Maps:
         channels = [site.shape[0] for site in network.sites]
         offsets = np.array([site.offset for site in network.sites])
         planes = np.array([site.shape[1] * site.shape[2] for site in network.sites])
         return cls(np.cumsum([0, *channels[:-1]]), offsets, planes, sum(channels))
 
-    def within(self, site: Site) -> slice:
+    def locate(self, site: Site) -> slice:
         start = int(self.starts[site.number])
         return slice(start, start + site.shape[0])
 
-    def numbers(self, neuron: Ints) -> Ints:
+    def find_numbers(self, neuron: Ints) -> Ints:
         """The maps with these first neurons; ``count`` for -1."""
         layer = np.searchsorted(self.offsets, neuron, side="right") - 1
         number = self.starts[layer] + (neuron - self.offsets[layer]) // self.planes[layer]
         return np.where(neuron < 0, self.count, number)
 
 
-def _walked(best: Floats, came: Ints, last: Ints, maps: _Maps) -> Chains:
+def _walk_back(best: Floats, came: Ints, last: Ints, maps: _Maps) -> Chains:
     """The chains that are best at the maps ``last``, walked back to the image."""
     at_end = best[:, last]
     at = last[at_end.argmax(1)]
@@ -109,32 +109,32 @@ def _walked(best: Floats, came: Ints, last: Ints, maps: _Maps) -> Chains:
     return Chains(of, position, layer, map_ - maps.starts[layer], best[of, map_])
 
 
-def chains_of(
-    plan: Plan, held: Held, image: Tensor, place: Tensor, init: str, together: bool
+def chains_of_image(
+    plan: DiffusionPlan, held: Held, image: Tensor, place: Tensor, init: str, together: bool
 ) -> Iterator[tuple[Chains, Ints]]:
     """The largest chains of an image's pixels (R,), some at a time, and their places (-1: all together)."""
     if len(place) == 0:
         return
-    network, ends = held.network, last_maps(held.network)
+    network, ends = held.network, find_last_maps(held.network)
     total: list[MapFlows] = []
-    for rows in torch.arange(len(place), device=place.device).split(_together(plan)):
+    for rows in torch.arange(len(place), device=place.device).split(_fit_size(plan)):
         owner = torch.zeros_like(rows) if together else torch.arange(len(rows), device=rows.device)
         sets = 1 if together else len(rows)
-        flows = list(map_flows(plan, held, image[rows], place[rows], owner, sets, init))
+        flows = list(compute_map_flows(plan, held, image[rows], place[rows], owner, sets, init))
         if not together:
-            yield chains(network, flows, ends), place[rows].cpu().numpy()
+            yield find_chains(network, flows, ends), place[rows].cpu().numpy()
             continue
-        total = [_summed(one, two) for one, two in zip(total, flows, strict=True)] if total else flows
+        total = [_sum_flows(one, two) for one, two in zip(total, flows, strict=True)] if total else flows
     if together:
-        yield chains(network, total, ends), np.array([-1])
+        yield find_chains(network, total, ends), np.array([-1])
 
 
-def _summed(one: MapFlows, two: MapFlows) -> MapFlows:
+def _sum_flows(one: MapFlows, two: MapFlows) -> MapFlows:
     return replace(one, log2=torch.logaddexp2(one.log2, two.log2))
 
 
-def _together(plan: Plan) -> int:
+def _fit_size(plan: DiffusionPlan) -> int:
     """How many pixels at a time have flows that fit about MEMORY."""
     sites = [site for sites in plan.sites.values() for site in sites]
     numbers = sum(site.shape[0] * branch.view.shape[0] for site in sites for branch in site.branches)
-    return max(1, min(plan.rows_within(MEMORY), MEMORY // (8 * max(1, numbers))))
+    return max(1, min(plan.fit_rows(MEMORY), MEMORY // (8 * max(1, numbers))))

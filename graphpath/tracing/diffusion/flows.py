@@ -20,9 +20,9 @@ from graphpath.network import Held, Site
 from graphpath.network.mapped import MIXED, NONE, Planes
 from graphpath.network.operations import Conv, Dense, Norm, Operation
 from graphpath.network.sites import Branch
-from graphpath.tracing.diffusion.patches import whole
-from graphpath.tracing.diffusion.plan import Plan
-from graphpath.tracing.diffusion.sections import Wave, carried
+from graphpath.tracing.diffusion.patches import embed_patches
+from graphpath.tracing.diffusion.plan import DiffusionPlan
+from graphpath.tracing.diffusion.sections import Wave, carry
 
 CHUNK = 1 << 24
 """Numbers held at once while filters are taken apart: 64 MB of float32."""
@@ -41,8 +41,8 @@ class MapFlows:
     log2: Tensor
 
 
-def map_flows(
-    plan: Plan, held: Held, image: Tensor, place: Tensor, owner: Tensor, sets: int, init: str
+def compute_map_flows(
+    plan: DiffusionPlan, held: Held, image: Tensor, place: Tensor, owner: Tensor, sets: int, init: str
 ) -> Iterator[MapFlows]:
     """The flows of pixels (R,), ``owner`` (R,) being the one of ``sets`` sets that each belongs to.
 
@@ -56,18 +56,18 @@ def map_flows(
     for site in sorted((s for sites in plan.sites.values() for s in sites), key=lambda s: s.number):
         for branch in site.branches:
             readers.setdefault(branch.reads, []).append((site, branch))
-    for step, wave, rows in carried(plan, held, image, place, init):
+    for step, wave, rows in carry(plan, held, image, place, init):
         for site, branch in readers.get(step, ()):
-            sources = _sources(planes, branch, site)
-            x = whole(wave.values, wave.window, rows, plan.shape(step))
+            sources = _list_sources(planes, branch, site)
+            x = embed_patches(wave.values, wave.window, rows, plan.find_shape(step))
             gate = held.gate(site)
-            gates = x.new_ones((1, site.size)) if gate is None else rows.of_images(gate).abs()
+            gates = x.new_ones((1, site.size)) if gate is None else rows.take_from_images(gate).abs()
             operation = None if branch.linear is None else plan.operations[branch.linear]
-            flows = _taken_apart(operation, x, gates.view(-1, *site.shape), site)
-            yield MapFlows(site, sources, _logs(flows, wave, owner, sets))
+            flows = _compute_by_rows(operation, x, gates.view(-1, *site.shape), site)
+            yield MapFlows(site, sources, _sum_logs(flows, wave, owner, sets))
 
 
-def _sources(planes: Planes, branch: Branch, site: Site) -> Tensor:
+def _list_sources(planes: Planes, branch: Branch, site: Site) -> Tensor:
     """The maps that a branch reads, by the numbers of their first neurons: (J,) int64, -1 for padding."""
     maps = planes.of_channels(branch.view).view(-1, branch.taps)
     highest = maps.amax(1)
@@ -80,10 +80,10 @@ def _sources(planes: Planes, branch: Branch, site: Site) -> Tensor:
     return torch.where(highest >= 0, planes.first[highest.clamp(min=0)], NONE)
 
 
-def _taken_apart(operation: Operation | None, x: Tensor, gates: Tensor, site: Site) -> Tensor:
+def _compute_by_rows(operation: Operation | None, x: Tensor, gates: Tensor, site: Site) -> Tensor:
     """E of each row alone: (R, O, J) from x (R, J, H, W) and |gates| (R or 1, O, H', W')."""
     if isinstance(operation, Conv):
-        return _through_filters(operation, x, gates)
+        return _compute_by_filters(operation, x, gates)
     if isinstance(operation, Norm):
         x = x * operation.scale[:, None, None]
     elif isinstance(operation, Dense):
@@ -91,7 +91,7 @@ def _taken_apart(operation: Operation | None, x: Tensor, gates: Tensor, site: Si
     return torch.diag_embed((x.abs() * gates).sum((2, 3)))
 
 
-def _through_filters(conv: Conv, x: Tensor, gates: Tensor) -> Tensor:
+def _compute_by_filters(conv: Conv, x: Tensor, gates: Tensor) -> Tensor:
     """E of each row through the filters of a convolution, one filter at a time: (R, O, J)."""
     rows, channels = x.shape[:2]
     outs, per_group, high, wide = conv.weight.shape
@@ -103,7 +103,7 @@ def _through_filters(conv: Conv, x: Tensor, gates: Tensor) -> Tensor:
     found = x.new_zeros((rows, conv.groups, group_outs, conv.groups, per_group))
     for start in range(0, channels, at_once):
         part = slice(start, min(start + at_once, channels))
-        unfolded = _unfolded(conv, x[:, part])  # (R, c, taps, L)
+        unfolded = _unfold(conv, x[:, part])  # (R, c, taps, L)
         sent = torch.einsum("cot,rctl->rcol", filters[part], unfolded).abs_()
         group = torch.arange(part.start, part.stop, device=x.device) // per_group
         grouped = gates.view(len(gates), conv.groups, group_outs, -1)[:, group]
@@ -113,7 +113,7 @@ def _through_filters(conv: Conv, x: Tensor, gates: Tensor) -> Tensor:
     return found.view(rows, outs, channels)
 
 
-def _unfolded(conv: Conv, x: Tensor) -> Tensor:
+def _unfold(conv: Conv, x: Tensor) -> Tensor:
     """The places that a convolution's windows cover: (R, c, taps, L)."""
     padded = F.pad(x, conv.padding)
     size = conv.weight.shape[2:]
@@ -121,7 +121,7 @@ def _unfolded(conv: Conv, x: Tensor) -> Tensor:
     return columns.view(len(x), x.shape[1], size[0] * size[1], -1)
 
 
-def _logs(flows: Tensor, wave: Wave, owner: Tensor, sets: int) -> Tensor:
+def _sum_logs(flows: Tensor, wave: Wave, owner: Tensor, sets: int) -> Tensor:
     """log2 of the flows summed over the rows of each set: (S, O, J) from (R, O, J)."""
     exponent = torch.zeros_like(owner) if wave.exponent is None else wave.exponent
     common = torch.full((sets,), -(1 << 30), device=owner.device).scatter_reduce(0, owner, exponent, "amax")

@@ -45,7 +45,7 @@ class Axis:
     reach: int
 
 
-def axes(geometry: Geometry) -> tuple[Axis, Axis]:
+def split_axes(geometry: Geometry) -> tuple[Axis, Axis]:
     """The vertical and the horizontal part of a geometry."""
     parts = zip(geometry.kernel, geometry.stride, geometry.before, geometry.dilation, strict=True)
     rows, columns = (Axis(stride, before, (kernel - 1) * step) for kernel, stride, before, step in parts)
@@ -68,7 +68,7 @@ class Span:
         """The first place behind those of tile 0."""
         return self.start + self.size
 
-    def through(self, slides: Axis) -> Span | None:
+    def slide(self, slides: Axis) -> Span | None:
         """The places that windows sliding over these can give; None where no span says."""
         start = -(-(self.start + slides.before - slides.reach) // slides.stride)
         stop = (self.stop - 1 + slides.before) // slides.stride + 1
@@ -76,13 +76,13 @@ class Span:
             return None
         return Span(start, self.pitch // slides.stride, stop - start)
 
-    def margins(self, after: Span, slides: Axis) -> tuple[int, int]:
+    def measure_margins(self, after: Span, slides: Axis) -> tuple[int, int]:
         """Places to add before and behind (negative: to drop) for the windows to give just ``after``."""
         first = after.start * slides.stride - slides.before
         last = (after.stop - 1) * slides.stride - slides.before + slides.reach
         return self.start - first, last + 1 - self.stop
 
-    def within(self, larger: Span) -> tuple[int, int]:
+    def measure_padding(self, larger: Span) -> tuple[int, int]:
         """Places to add before and behind to have ``larger``."""
         return self.start - larger.start, larger.stop - self.stop
 
@@ -98,20 +98,20 @@ class Footprints:
     tile: tuple[int, int]
     windows: tuple[Window, ...]
 
-    def elements(self, program: Program, step: int) -> int:
+    def count_elements(self, program: Program, step: int) -> int:
         """How many numbers a pixel's signal takes at a step."""
-        return _elements(program.steps[step], self.windows[step])
+        return _count_elements(program.steps[step], self.windows[step])
 
 
-def planned(program: Program, steps: list[int]) -> Footprints:
+def plan_footprints(program: Program, steps: list[int]) -> Footprints:
     """The footprints with the tile that costs least over the steps ``steps``."""
     _, height, width = program.steps[0].shape
     sides = [2**power for power in range(max(height, width).bit_length())]
-    plans = [footprints(program, (min(side, height), min(side, width))) for side in sides]
-    return min(plans, key=lambda plan: sum(_cost(program, plan, step) for step in steps))
+    plans = [compute_footprints(program, (min(side, height), min(side, width))) for side in sides]
+    return min(plans, key=lambda plan: sum(_estimate_cost(program, plan, step) for step in steps))
 
 
-def footprints(program: Program, tile: tuple[int, int] | None, worth: float = WORTH) -> Footprints:
+def compute_footprints(program: Program, tile: tuple[int, int] | None, worth: float = WORTH) -> Footprints:
     """The footprints for tiles of one size, or the whole of every tensor for None."""
     _, height, width = program.steps[0].shape
     if tile is None:
@@ -121,12 +121,12 @@ def footprints(program: Program, tile: tuple[int, int] | None, worth: float = WO
         if isinstance(step.operation, Input):
             window: Window = (Span(0, tile[0], tile[0]), Span(0, tile[1], tile[1]))
         else:
-            window = _behind(step, [windows[i] for i in step.carried], program)
-        windows.append(_worthwhile(step, window, worth))
+            window = _window_behind(step, [windows[i] for i in step.carried], program)
+        windows.append(_is_worthwhile(step, window, worth))
     return Footprints(tile, tuple(windows))
 
 
-def _behind(step: Step, before: list[Window], program: Program) -> Window:
+def _window_behind(step: Step, before: list[Window], program: Program) -> Window:
     """The window of a step's result."""
     operation = step.operation
     if any(window is None for window in before):
@@ -134,22 +134,22 @@ def _behind(step: Step, before: list[Window], program: Program) -> Window:
     if isinstance(operation, (Activation, Modulation, Norm)):
         return before[0]
     if isinstance(operation, Affine):
-        return before[0] if _same_everywhere(operation) else None
+        return before[0] if _is_same_everywhere(operation) else None
     if isinstance(operation, (Conv, MaxPool, AveragePool)):
-        return _slid(before[0], operation.geometry)
+        return _slide(before[0], operation.geometry)
     if isinstance(operation, Add) or stacks_channels(operation, step, program):
-        return _common(before)
+        return _common_window(before)
     return None
 
 
-def _slid(window: Window, geometry: Geometry | None) -> Window:
+def _slide(window: Window, geometry: Geometry | None) -> Window:
     if window is None or geometry is None:
         return None
-    rows, columns = (span.through(axis) for span, axis in zip(window, axes(geometry), strict=True))
+    rows, columns = (span.slide(axis) for span, axis in zip(window, split_axes(geometry), strict=True))
     return None if rows is None or columns is None else (rows, columns)
 
 
-def _common(windows: list[Window]) -> Window:
+def _common_window(windows: list[Window]) -> Window:
     """The smallest window that holds all of them."""
     found = []
     for spans in zip(*(window for window in windows if window is not None), strict=True):
@@ -171,29 +171,29 @@ def stacks_channels(operation: Operation, step: Step, program: Program) -> bool:
     )
 
 
-def _same_everywhere(operation: Affine) -> bool:
+def _is_same_everywhere(operation: Affine) -> bool:
     """Whether a constant factor is the same at every place of a feature map."""
     scale = operation.scale
     return scale is None or all(size == 1 for size in scale.shape[-2:])
 
 
-def _worthwhile(step: Step, window: Window, worth: float) -> Window:
+def _is_worthwhile(step: Step, window: Window, worth: float) -> Window:
     if window is None or len(step.shape) != 3:
         return None
     rows, columns = window
     return window if rows.size * columns.size <= worth * step.shape[1] * step.shape[2] else None
 
 
-def _elements(step: Step, window: Window) -> int:
+def _count_elements(step: Step, window: Window) -> int:
     if window is None:
         return prod(step.shape)
     return step.shape[0] * window[0].size * window[1].size
 
 
-def _cost(program: Program, plan: Footprints, number: int) -> float:
+def _estimate_cost(program: Program, plan: Footprints, number: int) -> float:
     """Multiplications for a pixel, about."""
     step = program.steps[number]
-    operation, elements = step.operation, plan.elements(program, number)
+    operation, elements = step.operation, plan.count_elements(program, number)
     if isinstance(operation, (Conv, Dense)):
         return float(elements * prod(operation.weight.shape[1:]))
     return float(elements * OVERHEAD)

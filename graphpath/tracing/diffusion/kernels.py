@@ -24,7 +24,7 @@ KERNELS = ("signed", "plus_one")
 a count of routes, weighted."""
 
 
-def operations(program: Program, kernel: str, steps: Collection[int]) -> tuple[Operation, ...]:
+def list_operations(program: Program, kernel: str, steps: Collection[int]) -> tuple[Operation, ...]:
     """The operations of a program's steps, those of ``steps`` without constants, for a kernel of ``KERNELS``.
 
     Batch norms that are folded into a convolution are part of its weights; those that stand alone, pooling
@@ -34,12 +34,12 @@ def operations(program: Program, kernel: str, steps: Collection[int]) -> tuple[O
     if kernel not in KERNELS:
         raise MethodError(f"kernel={kernel!r} is unknown; expected one of {', '.join(KERNELS)}.")
     return tuple(
-        _bare(step.operation, kernel) if number in steps else step.operation
+        _without_constants(step.operation, kernel) if number in steps else step.operation
         for number, step in enumerate(program.steps)
     )
 
 
-def _bare(operation: Operation, kernel: str) -> Operation:
+def _without_constants(operation: Operation, kernel: str) -> Operation:
     if isinstance(operation, (Conv, Dense)):
         weight = operation.weight + 1 if kernel == "plus_one" else operation.weight
         return replace(operation, weight=weight, bias=None)

@@ -22,8 +22,8 @@ from graphpath.models import BY_NAME, LoadedModel, as_loaded, meeting
 from graphpath.network import Network, Site, take_apart
 from graphpath.network.live import Pass
 from graphpath.progress import AnyProgress, Progress, watched
-from graphpath.tracing.borrowed import borrowed
-from graphpath.tracing.targets import site_called
+from graphpath.tracing.evaluation import in_eval_mode
+from graphpath.tracing.targets import find_site
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,24 +72,24 @@ def key_maps(
     known = source.rows()["label"].to_numpy().astype(np.int64)
     if (known < 0).any():
         raise DataError("key_maps needs a label for every image; pass labels=.")
-    with borrowed(loaded.module, device):
+    with in_eval_mode(loaded.module, device):
         network = take_apart(loaded.module, source.shape)
-        sites = _chosen(network, layers)
-        tally = _Tally(network, sites, watched(progress))
+        sites = _choose_maps(network, layers)
+        tally = _AccuracyTally(network, sites, watched(progress))
         for start in range(0, len(source), batch):
             stop = min(start + batch, len(source))
             pixels = source.batch(start, stop).to(device=network.device, dtype=network.dtype)
             tally.add(pixels, torch.from_numpy(known[start:stop]).to(network.device))
-    return _ranked(tally, share, least)
+    return _rank(tally, share, least)
 
 
-def _chosen(network: Network, layers: Sequence[str | int] | None) -> list[Site]:
+def _choose_maps(network: Network, layers: Sequence[str | int] | None) -> list[Site]:
     maps = [
         s for s in network.sites[1:] if len(network.program.steps[s.after].shape) == 3 and s.kind != "logits"
     ]
     if layers is None:
         return maps
-    found = [site_called(layer, network) for layer in layers]
+    found = [find_site(layer, network) for layer in layers]
     for site in found:
         if site not in maps:
             raise MethodError(
@@ -98,7 +98,7 @@ def _chosen(network: Network, layers: Sequence[str | int] | None) -> list[Site]:
     return found
 
 
-class _Tally:
+class _AccuracyTally:
     """Counts over images, with each map of ``sites`` at 0 in turn, and once (row 0) with none.
 
     ``hits`` and ``alarms`` (1 + maps, classes) are the images of a class, and those of others, that are
@@ -124,12 +124,12 @@ class _Tally:
             output = run.output(site).view(len(pixels), site.shape[0], -1)
             live = output.abs().amax((0, 2)) > 0
             for channel in range(site.shape[0]):
-                logits = self._without(run, site, output, channel) if live[channel] else run.logits
+                logits = self._run_without(run, site, output, channel) if live[channel] else run.logits
                 self._count(row, logits, labels)
                 row += 1
                 self._progress("looking for key maps", row - 1, len(self.hits) - 1)
 
-    def _without(self, run: Pass, site: Site, output: Tensor, channel: int) -> Tensor:
+    def _run_without(self, run: Pass, site: Site, output: Tensor, channel: int) -> Tensor:
         changed = output.clone()
         changed[:, channel] = 0
         with torch.no_grad():
@@ -143,7 +143,7 @@ class _Tally:
         own = logits.gather(1, labels[:, None])[:, 0].double().cpu().numpy()
         self.logits[row] += np.bincount(labels.cpu().numpy(), own, classes)
 
-    def accuracy(self) -> np.ndarray:
+    def compute_accuracy(self) -> np.ndarray:
         """The balanced accuracy of each class: (1 + maps, classes), NaN for classes without images."""
         others = self.images.sum() - self.images
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -152,11 +152,11 @@ class _Tally:
         return result
 
 
-def _ranked(tally: _Tally, share: float, least: int) -> pd.DataFrame:
+def _rank(tally: _AccuracyTally, share: float, least: int) -> pd.DataFrame:
     import pandas as pd
 
     there = np.flatnonzero(tally.images)
-    accuracy, logits = tally.accuracy()[:, there], tally.logits[:, there] / tally.images[there]
+    accuracy, logits = tally.compute_accuracy()[:, there], tally.logits[:, there] / tally.images[there]
     drops, logit_drops = accuracy[0] - accuracy[1:], logits[0] - logits[1:]
     tables, row = [], 0
     for site in tally.sites:

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from graphpath.network import IncomingEdges
 from graphpath.network.incoming import FlowRows
-from graphpath.tracing.batch import AtHand, Batch, Block, Ends, Selection
+from graphpath.tracing.batch import Batch, EdgeBlock, EdgesInMemory, Ends, Selection
 
 Columns = tuple[Tensor, ...]
 """Edges: pathway, source, target, flow, and how much of the pixels' signals they carry."""
 
 
-def scan(
+def scan_edges(
     batch: Batch, carrier: Mapping[int, IncomingEdges], mass: Tensor, ends: Ends, limit: int
 ) -> Selection:
     """The edges that carry the signals of pixels, for a batch with a row for each of Q pathways.
@@ -40,14 +40,14 @@ def scan(
     blocks = []
     for number, kernel in sorted(carrier.items()):
         incoming = batch.compiled.incoming[number - 1]
-        kept, found = _Scan(batch, incoming, kernel, limit).edges(mass, reached)
+        kept, found = _Scan(batch, incoming, kernel, limit).select_edges(mass, reached)
         there[:, :, number] = found
         reached[kept[0], kept[2]] = True
-        blocks.append(Block(incoming.site, *kept[:4]))
-    blocks = _leading_to(blocks, reached, ends)
+        blocks.append(EdgeBlock(incoming.site, *kept[:4]))
+    blocks = _drop_dead_ends(blocks, reached, ends)
     none_fed = torch.zeros((held.images, len(sites)), dtype=torch.int64, device=mass.device)
     return Selection(
-        AtHand(tuple(blocks), none_fed),
+        EdgesInMemory(tuple(blocks), none_fed),
         torch.full((held.images,), torch.nan),
         ends=ends,
         from_constants=False,
@@ -74,7 +74,7 @@ class _Scan:
         output = self.batch.held.output
         self.cut = torch.zeros(len(output), dtype=output.dtype, device=output.device)
 
-    def edges(self, mass: Tensor, reached: Tensor) -> tuple[Columns, Tensor]:
+    def select_edges(self, mass: Tensor, reached: Tensor) -> tuple[Columns, Tensor]:
         """The kept edges, and how many candidates and |score| there were: (2, Q)."""
         held, site = self.batch.held, self.incoming.site
         there = mass.new_zeros((2, len(mass)), dtype=torch.float64)
@@ -92,7 +92,7 @@ class _Scan:
             there[0].index_add_(0, flow.sample, strength.count_nonzero(1).double())
             there[1].index_add_(0, flow.sample, score.double())
             self._add(flow, strength)
-        return self._strongest(), there
+        return self._select_strongest(), there
 
     def _add(self, flow_rows: FlowRows, strength: Tensor) -> None:
         """Note the candidates of a block of flows that can still be kept."""
@@ -108,7 +108,7 @@ class _Scan:
         self.found.append((sample, source, target, flow_rows.flow[row, column], carried))
         self.waiting += len(row)
         if self.waiting > 4 * self.limit * len(self.cut):
-            self.found = [self._strongest()]
+            self.found = [self._select_strongest()]
             self.waiting = len(self.found[0][0])
 
     def _raise_cut(self, pathway: int, carried: Tensor) -> None:
@@ -119,10 +119,10 @@ class _Scan:
         below = torch.nextafter(least, torch.zeros_like(least))
         self.cut[pathway] = torch.maximum(self.cut[pathway], below)
 
-    def _strongest(self) -> Columns:
+    def _select_strongest(self) -> Columns:
         """The ``limit`` edges of each pathway that carry most."""
         if not self.found:
-            none = Block.joined(
+            none = EdgeBlock.join(
                 self.incoming.site, [], self.batch.images.device, self.batch.held.output.dtype
             )
             return none.sample, none.source, none.target, none.flow, none.flow
@@ -138,7 +138,7 @@ class _Scan:
         return tuple(column[order] for column in columns)
 
 
-def _leading_to(blocks: list[Block], reached: Tensor, ends: Ends) -> list[Block]:
+def _drop_dead_ends(blocks: list[EdgeBlock], reached: Tensor, ends: Ends) -> list[EdgeBlock]:
     """The blocks without the edges from which no end is reached."""
     leading = torch.zeros_like(reached)
     for site, weight in ends:
@@ -146,7 +146,7 @@ def _leading_to(blocks: list[Block], reached: Tensor, ends: Ends) -> list[Block]
     kept = []
     for block in reversed(blocks):
         on = leading[block.sample, block.target]
-        block = Block(block.site, block.sample[on], block.source[on], block.target[on], block.flow[on])
+        block = EdgeBlock(block.site, block.sample[on], block.source[on], block.target[on], block.flow[on])
         leading[block.sample, block.source] = True
         kept.append(block)
     return kept[::-1]

@@ -20,9 +20,15 @@ from torch import Tensor
 from graphpath.errors import MethodError
 from graphpath.network import Held, Site
 from graphpath.network.operations import Activation, AveragePool, Conv, Input, MaxPool, Modulation
-from graphpath.tracing.diffusion.footprints import Window, axes
-from graphpath.tracing.diffusion.patches import Rows, inside, local_switches, patches, whole
-from graphpath.tracing.diffusion.plan import Plan
+from graphpath.tracing.diffusion.footprints import Window, split_axes
+from graphpath.tracing.diffusion.patches import (
+    PixelRows,
+    cut_patches,
+    embed_patches,
+    localise_switches,
+    mark_inside,
+)
+from graphpath.tracing.diffusion.plan import DiffusionPlan
 
 INITS = ("intensity", "unit")
 """What a pixel starts with: its intensities as they are fed to the network, or 1 in every channel."""
@@ -32,7 +38,7 @@ LIMIT = 40
 
 
 @dataclass(frozen=True, eq=False)
-class Section:
+class CrossSection:
     """The cross-sections of R pixels on one site: PS = ``values * 2 ** exponent``.
 
     ``values`` (R, C, h, w) holds what the pixels touch (``window``; None: all of the site). ``exponent``
@@ -43,11 +49,11 @@ class Section:
     values: Tensor
     exponent: Tensor
     window: Window
-    rows: Rows
+    rows: PixelRows
 
-    def whole(self) -> Tensor:
+    def embed(self) -> Tensor:
         """The values on all of the site: (R, C, H, W)."""
-        return whole(self.values, self.window, self.rows, self.site.shape)
+        return embed_patches(self.values, self.window, self.rows, self.site.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,37 +65,37 @@ class Wave:
     exponent: Tensor | None = None
 
 
-def sections(
-    plan: Plan, held: Held, image: Tensor, place: Tensor, init: str = "intensity"
-) -> Iterator[Section]:
+def iterate_sections(
+    plan: DiffusionPlan, held: Held, image: Tensor, place: Tensor, init: str = "intensity"
+) -> Iterator[CrossSection]:
     """The cross-sections on each site of a plan, in the order they run.
 
     ``image`` and ``place`` (R,) int64 are the pixels: the image of the batch, and ``y * width + x``. Raises
     MethodError for an ``init`` that is none of ``INITS``.
     """
-    for step, wave, rows in carried(plan, held, image, place, init):
+    for step, wave, rows in carry(plan, held, image, place, init):
         for site in plan.sites.get(step, ()):
-            yield _section(site, wave, rows)
+            yield _make_section(site, wave, rows)
 
 
-def carried(
-    plan: Plan, held: Held, image: Tensor, place: Tensor, init: str = "intensity"
-) -> Iterator[tuple[int, Wave, Rows]]:
-    """The pixels' waves at every step of a plan, in order; as for :func:`sections`.
+def carry(
+    plan: DiffusionPlan, held: Held, image: Tensor, place: Tensor, init: str = "intensity"
+) -> Iterator[tuple[int, Wave, PixelRows]]:
+    """The pixels' waves at every step of a plan, in order; as for :func:`iterate_sections`.
 
     A wave may be overwritten when the next one is asked for.
     """
     if init not in INITS:
         raise MethodError(f"init={init!r} is unknown; expected one of {', '.join(INITS)}.")
-    rows = Rows.of(image, place, held.network.sites[0].shape[1:], plan.footprints.tile)
+    rows = PixelRows.from_pixels(image, place, held.network.sites[0].shape[1:], plan.footprints.tile)
     crossing = Crossing(plan, held, rows)
     waves: dict[int, Wave] = {}
     left = Counter(plan.readers)
     for step in plan.steps:
         with torch.no_grad():
-            waves[step] = crossing.wave(step, [waves[i] for i in plan.inputs(step)], init)
+            waves[step] = crossing.step(step, [waves[i] for i in plan.list_inputs(step)], init)
         yield step, waves[step], rows
-        for source in plan.inputs(step):
+        for source in plan.list_inputs(step):
             left[source] -= 1
             if left[source] == 0:
                 del waves[source]
@@ -99,90 +105,92 @@ def carried(
 class Crossing:
     """Pixels in hand on their way through a held network."""
 
-    plan: Plan
+    plan: DiffusionPlan
     held: Held
-    rows: Rows
+    rows: PixelRows
 
-    def wave(self, step: int, before: list[Wave], init: str) -> Wave:
+    def step(self, step: int, before: list[Wave], init: str) -> Wave:
         """What a step gives of the waves that it reads."""
-        operation, window = self.plan.operations[step], self.plan.window(step)
+        operation, window = self.plan.operations[step], self.plan.find_window(step)
         if isinstance(operation, Input):
-            return self._started(window, init)
+            return self._start(window, init)
         if window is None:
-            inputs = zip(before, self.plan.inputs(step), strict=True)
-            before = [self._whole(wave, source) for wave, source in inputs]
+            inputs = zip(before, self.plan.list_inputs(step), strict=True)
+            before = [self._embed(wave, source) for wave, source in inputs]
         if isinstance(operation, MaxPool):
-            wave = self._pooled(step, before[0])
+            wave = self._pool(step, before[0])
         elif isinstance(operation, (Activation, Modulation)):
-            wave = self._gated(step, before[0])
+            wave = self._gate(step, before[0])
         elif window is not None and isinstance(operation, (Conv, AveragePool)):
-            wave = self._slid(step, operation, before[0])
+            wave = self._slide(step, operation, before[0])
         else:
             if window is not None and len(before) > 1:
-                before = [_widened(wave, window) for wave in before]
-            before = _level(before)
+                before = [_widen(wave, window) for wave in before]
+            before = _align_exponents(before)
             wave = replace(before[0], values=operation.run(*(wave.values for wave in before)))
         wave = replace(wave, window=window)
-        return _rescaled(wave) if self.plan.kernel == "plus_one" and step in self.plan.sites else wave
+        return _rescale(wave) if self.plan.kernel == "plus_one" and step in self.plan.sites else wave
 
-    def _started(self, window: Window, init: str) -> Wave:
+    def _start(self, window: Window, init: str) -> Wave:
         """The pixels alone, each in its tile or image of zeros."""
         rows, site = self.rows, self.held.network.sites[0]
         pixels = self.held.output[:, site.span].view(-1, *site.shape)
         high, wide = site.shape[1:] if window is None else (window[0].size, window[1].size)
-        top, left = (0, 0) if window is None else rows.corners(window)
+        top, left = (0, 0) if window is None else rows.find_corners(window)
         start = pixels.new_zeros((len(rows), site.shape[0], high, wide))
         row = torch.arange(len(rows), device=pixels.device)
         filled = 1.0 if init == "unit" else pixels[rows.image, :, rows.y, rows.x]
         start[row, :, rows.y - top, rows.x - left] = filled
         return Wave(start, window)
 
-    def _whole(self, wave: Wave, step: int) -> Wave:
-        values = whole(wave.values, wave.window, self.rows, self.plan.shape(step))
+    def _embed(self, wave: Wave, step: int) -> Wave:
+        values = embed_patches(wave.values, wave.window, self.rows, self.plan.find_shape(step))
         return replace(wave, values=values, window=None)
 
-    def _gated(self, step: int, wave: Wave) -> Wave:
+    def _gate(self, step: int, wave: Wave) -> Wave:
         if isinstance(self.plan.operations[step], Modulation):
             gate = self.held.settings.scales[step]
         else:
             known = self.held.gate(self.plan.sites[step][0])
             assert known is not None
             gate = known
-        gates = patches(gate.reshape(-1, *self.plan.shape(step)), self.plan.window(step), self.rows)
-        spent = self.plan.spent(self.plan.inputs(step)[0])
+        gates = cut_patches(
+            gate.reshape(-1, *self.plan.find_shape(step)), self.plan.find_window(step), self.rows
+        )
+        spent = self.plan.is_spent(self.plan.list_inputs(step)[0])
         return replace(wave, values=wave.values.mul_(gates) if spent else wave.values * gates)
 
-    def _pooled(self, step: int, wave: Wave) -> Wave:
-        switches, window = self.held.settings.switches[step], self.plan.window(step)
+    def _pool(self, step: int, wave: Wave) -> Wave:
+        switches, window = self.held.settings.switches[step], self.plan.find_window(step)
         if window is None:
-            return replace(wave, values=MaxPool.held(wave.values, self.rows.of_images(switches)))
-        width = self.plan.shape(self.plan.inputs(step)[0])[2]
-        local, valid = local_switches(switches, wave.window, window, self.rows, width)
+            return replace(wave, values=MaxPool.held(wave.values, self.rows.take_from_images(switches)))
+        width = self.plan.find_shape(self.plan.list_inputs(step)[0])[2]
+        local, valid = localise_switches(switches, wave.window, window, self.rows, width)
         return replace(wave, values=MaxPool.held(wave.values, local).mul_(valid))
 
-    def _slid(self, step: int, operation: Conv | AveragePool, wave: Wave) -> Wave:
+    def _slide(self, step: int, operation: Conv | AveragePool, wave: Wave) -> Wave:
         """A convolution or an average of windows."""
-        window = self.plan.window(step)
+        window = self.plan.find_window(step)
         assert operation.geometry is not None and window is not None and wave.window is not None
-        spans = zip(wave.window, window, axes(operation.geometry), strict=True)
-        (top, bottom), (left, right) = (span.margins(after, axis) for span, after, axis in spans)
-        values = _over(operation, wave.values, (left, right, top, bottom))
-        if not self.plan.masked(step):
-            mask = inside(window, self.rows, self.plan.shape(step), values.dtype)
+        spans = zip(wave.window, window, split_axes(operation.geometry), strict=True)
+        (top, bottom), (left, right) = (span.measure_margins(after, axis) for span, after, axis in spans)
+        values = _slide_over(operation, wave.values, (left, right, top, bottom))
+        if not self.plan.is_masked(step):
+            mask = mark_inside(window, self.rows, self.plan.find_shape(step), values.dtype)
             values = values if mask is None else values.mul_(mask)
         return replace(wave, values=values)
 
 
-def _section(site: Site, wave: Wave, rows: Rows) -> Section:
+def _make_section(site: Site, wave: Wave, rows: PixelRows) -> CrossSection:
     values, exponent = wave.values, wave.exponent
     if values.dim() == 2:
         values = values[:, :, None, None]
     if exponent is None:
         exponent = torch.zeros_like(rows.image)
-    return Section(site, values, exponent, wave.window, rows)
+    return CrossSection(site, values, exponent, wave.window, rows)
 
 
-def _over(operation: Conv | AveragePool, x: Tensor, around: tuple[int, int, int, int]) -> Tensor:
+def _slide_over(operation: Conv | AveragePool, x: Tensor, around: tuple[int, int, int, int]) -> Tensor:
     """A convolution or average of x with other margins than its own."""
     if isinstance(operation, Conv):
         if min(around) < 0:
@@ -194,17 +202,17 @@ def _over(operation: Conv | AveragePool, x: Tensor, around: tuple[int, int, int,
     return summed * float(operation.weights.max())
 
 
-def _widened(wave: Wave, window: Window) -> Wave:
+def _widen(wave: Wave, window: Window) -> Wave:
     """The wave in a larger window."""
     assert wave.window is not None and window is not None
     spans = zip(wave.window, window, strict=True)
-    (top, bottom), (left, right) = (span.within(larger) for span, larger in spans)
+    (top, bottom), (left, right) = (span.measure_padding(larger) for span, larger in spans)
     if not (top or bottom or left or right):
         return wave
     return replace(wave, values=F.pad(wave.values, (left, right, top, bottom)), window=window)
 
 
-def _level(waves: list[Wave]) -> list[Wave]:
+def _align_exponents(waves: list[Wave]) -> list[Wave]:
     """The waves with one exponent, the largest."""
     known = [wave.exponent for wave in waves if wave.exponent is not None]
     if len(waves) == 1 or not known:
@@ -212,12 +220,12 @@ def _level(waves: list[Wave]) -> list[Wave]:
     own = [torch.zeros_like(known[0]) if w.exponent is None else w.exponent for w in waves]
     common = torch.stack(own).amax(0)
     return [
-        replace(wave, values=scaled(wave.values, exponent - common), exponent=common)
+        replace(wave, values=scale(wave.values, exponent - common), exponent=common)
         for wave, exponent in zip(waves, own, strict=True)
     ]
 
 
-def _rescaled(wave: Wave) -> Wave:
+def _rescale(wave: Wave) -> Wave:
     """The wave with the numbers of pixels that left the range of LIMIT brought back."""
     largest = wave.values.flatten(1).abs().amax(1)
     exponent = torch.frexp(largest).exponent.long()
@@ -225,10 +233,10 @@ def _rescaled(wave: Wave) -> Wave:
     if not bool(exponent.any()):
         return wave
     total = exponent if wave.exponent is None else wave.exponent + exponent
-    return replace(wave, values=scaled(wave.values, -exponent), exponent=total)
+    return replace(wave, values=scale(wave.values, -exponent), exponent=total)
 
 
-def scaled(values: Tensor, exponent: Tensor) -> Tensor:
+def scale(values: Tensor, exponent: Tensor) -> Tensor:
     """``values * 2 ** exponent`` with an exponent (R,) int64 a row."""
     power = np.ldexp(1.0, exponent.cpu().numpy())
     factor = torch.from_numpy(power).to(dtype=values.dtype, device=values.device)

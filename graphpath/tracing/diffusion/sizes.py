@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from graphpath.network import Site
-from graphpath.tracing.diffusion.sections import Section
+from graphpath.tracing.diffusion.sections import CrossSection
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,18 +30,18 @@ class Sizes:
     largest: Tensor
     exponent: Tensor
 
-    def top(self, count: int) -> tuple[Tensor, Tensor]:
+    def select_largest(self, count: int) -> tuple[Tensor, Tensor]:
         """The ``count`` largest maps of each pixel, largest first, ties to the lower channel.
 
         Returns channels (R, K) int64 and whether each counts at all, its size being above 0: (R, K) bool; K
         is ``count``, or C where there are fewer.
         """
         count = min(count, self.size.shape[1])
-        channel = _descending(self.size, count)
+        channel = _find_largest(self.size, count)
         return channel, self.size.gather(1, channel) > 0
 
 
-def sizes(section: Section, kernel: str) -> Sizes:
+def measure_sizes(section: CrossSection, kernel: str) -> Sizes:
     """The sizes of a section."""
     planes = section.values.flatten(2)
     signed, magnitude = planes.sum(2), planes.abs()
@@ -49,7 +49,7 @@ def sizes(section: Section, kernel: str) -> Sizes:
     return Sizes(section.site, size, signed, magnitude.amax(2), section.exponent)
 
 
-def _descending(values: Tensor, count: int) -> Tensor:
+def _find_largest(values: Tensor, count: int) -> Tensor:
     """The places of the ``count`` largest values of each row, ties to the lower place: (R, count)."""
     ahead = values.topk(min(count + 1, values.shape[1]), 1)
     tied = (ahead.values[:, 1:] == ahead.values[:, :-1]).any(1)

@@ -19,13 +19,13 @@ from graphpath.models import BY_POSITION, LoadedModel, as_loaded, meeting
 from graphpath.network import Held, Network
 from graphpath.tracing.batch import as_array
 from graphpath.tracing.batches import Batches
-from graphpath.tracing.borrowed import borrowed
 from graphpath.tracing.diffusion import pixels as choice
-from graphpath.tracing.diffusion.chains import Chains, chains_of
+from graphpath.tracing.diffusion.chains import Chains, chains_of_image
 from graphpath.tracing.diffusion.gather import MEMORY
-from graphpath.tracing.diffusion.plan import Plan, last_maps
-from graphpath.tracing.diffusion.sections import sections
-from graphpath.tracing.diffusion.sizes import Sizes, sizes
+from graphpath.tracing.diffusion.plan import DiffusionPlan, find_last_maps
+from graphpath.tracing.diffusion.sections import iterate_sections
+from graphpath.tracing.diffusion.sizes import Sizes, measure_sizes
+from graphpath.tracing.evaluation import in_eval_mode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,12 +60,12 @@ def map_sizes(
     import pandas as pd
 
     tables = [pd.DataFrame(columns=list(SIZES))]
-    with _images(model, images, device) as batches:
-        plan = Plan.to(batches.compiled.network, kernel, last_maps(batches.compiled.network))
-        for sent in _sent(batches, choice.read(pixels), threshold):
-            for part in torch.arange(len(sent.place)).split(plan.rows_within(MEMORY)):
-                for section in sections(plan, sent.held, sent.image[part], sent.place[part], init):
-                    tables.append(_sizes(sizes(section, kernel), sent.number, sent.place[part]))
+    with _iterate_images(model, images, device) as batches:
+        plan = DiffusionPlan.make(batches.compiled.network, kernel, find_last_maps(batches.compiled.network))
+        for sent in _send(batches, choice.parse_pixels(pixels), threshold):
+            for part in torch.arange(len(sent.place)).split(plan.fit_rows(MEMORY)):
+                for section in iterate_sections(plan, sent.held, sent.image[part], sent.place[part], init):
+                    tables.append(_size_rows(measure_sizes(section, kernel), sent.number, sent.place[part]))
     return pd.concat(tables[1:] or tables, ignore_index=True)
 
 
@@ -96,18 +96,18 @@ def largest_chains(
     import pandas as pd
 
     tables = [pd.DataFrame(columns=list(CHAINS))]
-    with _images(model, images, device) as batches:
+    with _iterate_images(model, images, device) as batches:
         network = batches.compiled.network
-        plan = Plan.to(network, kernel, last_maps(network))
-        for sent in _sent(batches, choice.read(pixels), threshold):
-            for found, pixel in chains_of(plan, sent.held, sent.image, sent.place, init, together):
+        plan = DiffusionPlan.make(network, kernel, find_last_maps(network))
+        for sent in _send(batches, choice.parse_pixels(pixels), threshold):
+            for found, pixel in chains_of_image(plan, sent.held, sent.image, sent.place, init, together):
                 if len(found.owner):
-                    tables.append(_chains(found, network, sent.number, pixel))
+                    tables.append(_chain_rows(found, network, sent.number, pixel))
     return pd.concat(tables[1:] or tables, ignore_index=True)
 
 
 @dataclass(frozen=True, eq=False)
-class _Sent:
+class _HeldPixels:
     """The chosen pixels of one image, held: their places ``y * width + x``."""
 
     number: int
@@ -117,25 +117,25 @@ class _Sent:
 
 
 @contextmanager
-def _images(
+def _iterate_images(
     model: nn.Module | LoadedModel, images: Any, device: str | torch.device | None
 ) -> Iterator[Batches]:
     loaded = as_loaded(model)
     source = meeting(loaded, as_images(images), BY_POSITION)  # no label is asked for
-    with borrowed(loaded.module, device):
+    with in_eval_mode(loaded.module, device):
         yield Batches(loaded, source, "own", 0)
 
 
-def _sent(batches: Batches, pixels: choice.Pixels, threshold: float) -> Iterator[_Sent]:
+def _send(batches: Batches, pixels: choice.Pixels, threshold: float) -> Iterator[_HeldPixels]:
     for number in range(len(batches)):
-        held = batches.held(number, number + 1)[0].held
-        yield _Sent(number, held, *choice.chosen(pixels, threshold, held))
+        held = batches.hold_images(number, number + 1)[0].held
+        yield _HeldPixels(number, held, *choice.choose_pixels(pixels, threshold, held))
 
 
-def _sizes(found: Sizes, number: int, place: Tensor) -> pd.DataFrame:
+def _size_rows(found: Sizes, number: int, place: Tensor) -> pd.DataFrame:
     import pandas as pd
 
-    channel, counts = found.top(found.size.shape[1])
+    channel, counts = found.select_largest(found.size.shape[1])
     row, rank = counts.nonzero(as_tuple=True)
     maps, exponent = channel[row, rank], as_array(found.exponent[row])
     values = [
@@ -154,7 +154,7 @@ def _sizes(found: Sizes, number: int, place: Tensor) -> pd.DataFrame:
     return pd.DataFrame(dict(zip(SIZES, columns, strict=True)))
 
 
-def _chains(found: Chains, network: Network, number: int, pixel: np.ndarray) -> pd.DataFrame:
+def _chain_rows(found: Chains, network: Network, number: int, pixel: np.ndarray) -> pd.DataFrame:
     import pandas as pd
 
     names = np.array([site.name for site in network.sites], object)[found.layer]

@@ -19,7 +19,7 @@ from graphpath.network.channels import MapIncoming
 from graphpath.network.mapped import Planes
 from graphpath.tracing.batch import Batch, CompiledNetwork
 from graphpath.tracing.maps import MapSelection
-from graphpath.tracing.taking import Taken
+from graphpath.tracing.taking import Extraction
 
 MEMORY = 1 << 30
 """Bytes that the edges of some images may take, about."""
@@ -30,19 +30,19 @@ EDGE = 64
 
 def select(batch: Batch) -> MapSelection:
     """The edges between feature maps of each image of a batch."""
-    return prepare(batch.compiled).selection(batch)
+    return prepare(batch.compiled).select(batch)
 
 
-def prepare(compiled: CompiledNetwork) -> Channels:
+def prepare(compiled: CompiledNetwork) -> ChannelMethod:
     """The method made ready for a network."""
     planes = Planes(compiled.network)
-    return Channels(
+    return ChannelMethod(
         planes, tuple(MapIncoming(compiled.network, incoming, planes) for incoming in compiled.incoming)
     )
 
 
 @dataclass(frozen=True, eq=False)
-class Channels:
+class ChannelMethod:
     """All edges between the maps of one network."""
 
     planes: Planes
@@ -51,16 +51,16 @@ class Channels:
     notes: Mapping[str, Any] = field(default_factory=dict)
     memory: int = 0
 
-    def selection(self, batch: Batch) -> MapSelection:
+    def select(self, batch: Batch) -> MapSelection:
         """The edges into every site that f depends on."""
         leads = batch.held.leads
         edges = (incoming.edges(batch.held) for incoming in self.incoming if leads[incoming.site.number])
         return MapSelection(self.planes, tuple(edges))
 
-    def take(self, batch: Batch) -> Iterator[Taken]:
+    def extract(self, batch: Batch) -> Iterator[Extraction]:
         bound = sum(incoming.sums for incoming in self.incoming) * EDGE
         every = torch.arange(batch.held.images, device=batch.held.output.device)
         for some in every.split(max(1, MEMORY // bound)):
-            part = batch if len(some) == len(every) else batch.of(some)
+            part = batch if len(some) == len(every) else batch.select(some)
             image = some.cpu().numpy()
-            yield Taken(part, self.selection(part), image, np.zeros_like(image))
+            yield Extraction(part, self.select(part), image, np.zeros_like(image))

@@ -21,4 +21,4 @@ def select_random(batch: Batch, *, sparsity: float = 0.9) -> Selection:
     Args:
         sparsity: the share of neurons left out.
     """
-    return join(batch, most(batch, batch.draws(batch.compiled.network.neurons), sparsity))
+    return join(batch, most(batch, batch.draw_uniform(batch.compiled.network.neurons), sparsity))

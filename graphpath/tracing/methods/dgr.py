@@ -25,7 +25,7 @@ from torch import Tensor
 
 from graphpath.errors import MethodError
 from graphpath.tracing.batch import Batch, Selection
-from graphpath.tracing.neurons import above, join
+from graphpath.tracing.neurons import join, mark_above
 from graphpath.tracing.units import Units
 
 MOMENTUM = 0.9
@@ -34,7 +34,7 @@ ROUNDS = 100
 
 
 @dataclass(frozen=True)
-class Recipe:
+class GateRecipe:
     """The settings of one publication."""
 
     per: Literal["unit", "channel"]
@@ -46,7 +46,7 @@ class Recipe:
     nesterov: bool = False
     slower_from: int | None = None  # the iteration from which the rate is a tenth
 
-    def checked(self) -> Recipe:
+    def check(self) -> GateRecipe:
         """Itself. Raises MethodError for a setting out of range."""
         for name, least in (("gamma", 0), ("rate", 0), ("ceiling", 0), ("iterations", 1)):
             if not getattr(self, name) >= least:
@@ -55,11 +55,11 @@ class Recipe:
 
 
 RECIPES = {
-    "wang": Recipe("channel", "one", 0.05, 0.1, 30, 100),
-    "ptolemy": Recipe("channel", "one", 0.05, 0.1, 30, 10, nesterov=True),
-    "khakzar": Recipe("unit", "one", 0.01, 0.01, 1000, 100),
-    "khakzar_random": Recipe("unit", "random", 0.01, 0.01, 1000, 100),
-    "critical_path_pruning": Recipe("channel", "one", 0.03, 0.1, 100, 100, nesterov=True, slower_from=50),
+    "wang": GateRecipe("channel", "one", 0.05, 0.1, 30, 100),
+    "ptolemy": GateRecipe("channel", "one", 0.05, 0.1, 30, 10, nesterov=True),
+    "khakzar": GateRecipe("unit", "one", 0.01, 0.01, 1000, 100),
+    "khakzar_random": GateRecipe("unit", "random", 0.01, 0.01, 1000, 100),
+    "critical_path_pruning": GateRecipe("channel", "one", 0.03, 0.1, 100, 100, nesterov=True, slower_from=50),
 }
 """Wang et al.'s detector; the re-implementation in Ptolemy (Gan et al. 2020); Khakzar et al. 2021, gates of 1
 and at random; CriticalPathPruning's VGG for CIFAR-100 (which gates before batch norm, unlike here)."""
@@ -94,19 +94,19 @@ def select(
     """
     given = {"per": per, "init": init, "gamma": gamma, "rate": rate, "iterations": iterations}
     settings = {name: value for name, value in given.items() if value is not None}
-    chosen = replace(RECIPES[recipe], **settings).checked()  # type: ignore[arg-type]
-    units = Units.of(batch)
-    kept = above(gates(units, chosen), sparsity)
-    return join(batch, units.spread(kept[:, units.channels] if chosen.per == "channel" else kept))
+    chosen = replace(RECIPES[recipe], **settings).check()  # type: ignore[arg-type]
+    units = Units.from_batch(batch)
+    kept = mark_above(learn_gates(units, chosen), sparsity)
+    return join(batch, units.spread_to_neurons(kept[:, units.channels] if chosen.per == "channel" else kept))
 
 
-def gates(units: Units, recipe: Recipe) -> Tensor:
+def learn_gates(units: Units, recipe: GateRecipe) -> Tensor:
     """The learned gates of each image: (N, units) or (N, channels).
 
     Raises:
         MethodError: no iterate preserves an image's prediction.
     """
-    descent = _Descent.begun(units, recipe)
+    descent = _Descent.begin(units, recipe)
     for part in range(ROUNDS if recipe.init == "random" else 1):
         descent.run(recipe, recipe.gamma / 10**part)
         if not bool(descent.open.any()):
@@ -131,12 +131,12 @@ class _Descent:
     loss: Tensor
 
     @classmethod
-    def begun(cls, units: Units, recipe: Recipe) -> _Descent:
+    def begin(cls, units: Units, recipe: GateRecipe) -> _Descent:
         held = units.batch.held
         count = int(units.channels[-1]) + 1 if recipe.per == "channel" else units.count
         gates = held.output.new_ones((held.images, count))
         if recipe.init == "random":
-            gates = 1 - units.batch.draws(count).to(gates.dtype)
+            gates = 1 - units.batch.draw_uniform(count).to(gates.dtype)
         with torch.no_grad():  # as the gated network computes it: nothing held, so that ties fall alike
             logits = units.run(gates.new_ones((1, units.count)))
         nothing = torch.full((held.images,), torch.inf, dtype=gates.dtype, device=gates.device)
@@ -148,18 +148,18 @@ class _Descent:
         """The images without gates that preserve their prediction: (N,) bool."""
         return self.loss.isinf()
 
-    def run(self, recipe: Recipe, gamma: float) -> None:
+    def run(self, recipe: GateRecipe, gamma: float) -> None:
         """One round of descent for the images that are open."""
         searching = self.open[:, None]
         for iteration in range(recipe.iterations):
-            loss, slope, same = self._measured(recipe, gamma)
+            loss, slope, same = self._measure(recipe, gamma)
             better = searching[:, 0] & same & (loss < self.loss)
             self.best = torch.where(better[:, None], self.gates, self.best)
             self.loss = torch.where(better, loss, self.loss)
             slow = recipe.slower_from is not None and iteration >= recipe.slower_from
             self._step(slope, recipe, recipe.rate / 10 if slow else recipe.rate)
 
-    def _measured(self, recipe: Recipe, gamma: float) -> tuple[Tensor, Tensor, Tensor]:
+    def _measure(self, recipe: GateRecipe, gamma: float) -> tuple[Tensor, Tensor, Tensor]:
         """Each image's loss (N,), its gradient in the gates, and whether the prediction is preserved (N,)."""
         with torch.enable_grad():
             leaf = self.gates.detach().requires_grad_(True)
@@ -169,7 +169,7 @@ class _Descent:
         same = logits.detach().argmax(1) == self.predicted
         return loss.detach(), slope, same
 
-    def _step(self, slope: Tensor, recipe: Recipe, rate: float) -> None:
+    def _step(self, slope: Tensor, recipe: GateRecipe, rate: float) -> None:
         self.velocity = MOMENTUM * self.velocity + slope
         step = slope + MOMENTUM * self.velocity if recipe.nesterov else self.velocity
         self.gates = (self.gates - rate * step).clamp(0, recipe.ceiling)

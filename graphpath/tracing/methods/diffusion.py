@@ -39,12 +39,12 @@ from graphpath.network import IncomingEdges
 from graphpath.tracing.batch import Batch, CompiledNetwork, Ends, Selection, as_array
 from graphpath.tracing.diffusion import kernels
 from graphpath.tracing.diffusion import pixels as choice
-from graphpath.tracing.diffusion.gather import MEMORY, Gatherer, Sent
-from graphpath.tracing.diffusion.plan import Plan, last_maps
-from graphpath.tracing.diffusion.scan import scan
+from graphpath.tracing.diffusion.gather import MEMORY, Gatherer, SentPixels
+from graphpath.tracing.diffusion.plan import DiffusionPlan, find_last_maps
+from graphpath.tracing.diffusion.scan import scan_edges
 from graphpath.tracing.diffusion.sections import INITS
-from graphpath.tracing.diffusion.units import units
-from graphpath.tracing.taking import Ints, Taken
+from graphpath.tracing.diffusion.units import compute_units
+from graphpath.tracing.taking import Extraction, Ints
 
 CROSSING = 100
 """Bytes for a map that a pixel crosses, until it is written."""
@@ -77,7 +77,7 @@ class Options:
                 raise MethodError(
                     f"{name}={getattr(self, name)!r} is unknown; expected one of {', '.join(known)}."
                 )
-        choice.known(self.pixels)
+        choice.check_pixels(self.pixels)
         for name in ("top", "per_layer"):
             if getattr(self, name) < 1:
                 raise MethodError(f"{name}={getattr(self, name)} keeps nothing; expected at least 1.")
@@ -117,7 +117,7 @@ def select(
     if per_pixel:
         raise MethodError("per_pixel=True gives several pathways of an image; trace() takes it.")
     options = Options(pixels, threshold, top, kernel, init, through, per_pixel, per_layer, every_map)
-    [taken] = Diffusion(batch.compiled, options).take(batch)
+    [taken] = Diffusion(batch.compiled, options).extract(batch)
     assert isinstance(taken.selection, Selection)
     return taken.selection
 
@@ -133,12 +133,12 @@ class Diffusion:
 
     compiled: CompiledNetwork
     options: Options
-    _plans: dict[int, Plan] = field(default_factory=dict)
+    _plans: dict[int, DiffusionPlan] = field(default_factory=dict)
     _incoming: dict[int, IncomingEdges] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if isinstance(self.options.pixels, list):
-            found = choice.places(self.options.pixels, *self.compiled.sites[0].shape[1:])
+            found = choice.number_pixels(self.options.pixels, *self.compiled.sites[0].shape[1:])
             self._check_count(len(found))
 
     @property
@@ -166,37 +166,39 @@ class Diffusion:
 
     @cached_property
     def units(self) -> tuple[int, ...]:
-        """log2 of the unit in which sizes are told in each layer."""
-        return units(self.compiled.network, self.options.kernel)
+        """log2 of the unit of sizes in each layer."""
+        return compute_units(self.compiled.network, self.options.kernel)
 
-    def take(self, batch: Batch) -> Iterator[Taken]:
-        image, place = choice.chosen(self.options.pixels, self.options.threshold, batch.held)
+    def extract(self, batch: Batch) -> Iterator[Extraction]:
+        image, place = choice.choose_pixels(self.options.pixels, self.options.threshold, batch.held)
         if not self.options.per_pixel:
             every = np.arange(batch.held.images)
-            yield self._taken(batch, batch, Sent(image, place, image), every, np.zeros_like(every), None)
+            yield self._extract(
+                batch, batch, SentPixels(image, place, image), every, np.zeros_like(every), None
+            )
             return
         count = image.bincount(minlength=batch.held.images)
         self._check_count(int(count.max()))
         number = torch.arange(len(image), device=image.device) - (count.cumsum(0) - count)[image]
-        for rows in torch.arange(len(image), device=image.device).split(self._together()):
-            sent = Sent(image[rows], place[rows], torch.arange(len(rows), device=rows.device))
+        for rows in torch.arange(len(image), device=image.device).split(self._fit_size()):
+            sent = SentPixels(image[rows], place[rows], torch.arange(len(rows), device=rows.device))
             of, within, origin = (as_array(column[rows]) for column in (image, number, place))
-            yield self._taken(batch, batch.of(image[rows]), sent, of, within, origin)
+            yield self._extract(batch, batch.select(image[rows]), sent, of, within, origin)
 
-    def _taken(
-        self, batch: Batch, rows: Batch, sent: Sent, image: Ints, number: Ints, origin: Ints | None
-    ) -> Taken:
+    def _extract(
+        self, batch: Batch, rows: Batch, sent: SentPixels, image: Ints, number: Ints, origin: Ints | None
+    ) -> Extraction:
         """The pathways of pixels ``sent`` through ``batch``, where ``rows`` has a row for each pathway."""
-        ends, options = self._ends(rows), self.options
-        plan = self._plan(ends)
+        ends, options = self._find_ends(rows), self.options
+        plan = self._make_plan(ends)
         mass = torch.zeros_like(rows.held.output)
-        free = frozenset({0, batch.goal.number} if self._to_goal(batch) else {0})
+        free = frozenset({0, batch.goal.number} if self._reach_target(batch) else {0})
         gatherer = Gatherer(plan, self.units, options.top, options.every_map, free, mass)
         gatherer.send(batch.held, sent, options.init)
-        selection = scan(rows, self._carrier(plan), mass, ends, options.per_layer)
-        return Taken(rows, selection, image, number, origin, gatherer.crosses())
+        selection = scan_edges(rows, self._make_carrier(plan), mass, ends, options.per_layer)
+        return Extraction(rows, selection, image, number, origin, gatherer.list_crosses())
 
-    def _carrier(self, plan: Plan) -> Mapping[int, IncomingEdges]:
+    def _make_carrier(self, plan: DiffusionPlan) -> Mapping[int, IncomingEdges]:
         """The incoming of each site on the way, by its number, with the kernel for weights."""
         numbers = [site.number for sites in plan.sites.values() for site in sites if site.number > 0]
         if self.options.kernel == "signed":
@@ -207,26 +209,27 @@ class Diffusion:
                 self._incoming[number] = IncomingEdges(network, network.sites[number])
         return {number: self._incoming[number] for number in numbers}
 
-    def _ends(self, batch: Batch) -> Ends:
+    def _find_ends(self, batch: Batch) -> Ends:
         """Where routes end: at a goal inside the network, else as ``through`` says."""
-        if self._to_goal(batch):
+        if self._reach_target(batch):
             return batch.ends
         one = batch.held.output.new_ones(())
         return tuple(
-            (site, one.expand(batch.held.images, site.size)) for site in last_maps(batch.compiled.network)
+            (site, one.expand(batch.held.images, site.size))
+            for site in find_last_maps(batch.compiled.network)
         )
 
-    def _to_goal(self, batch: Batch) -> bool:
+    def _reach_target(self, batch: Batch) -> bool:
         return self.options.through == "logits" or batch.goal is not batch.compiled.sites[-1]
 
-    def _plan(self, ends: Ends) -> Plan:
+    def _make_plan(self, ends: Ends) -> DiffusionPlan:
         key = ends[-1][0].number
         if key not in self._plans:
             sites = tuple(site for site, _ in ends)
-            self._plans[key] = Plan.to(self.compiled.network, self.options.kernel, sites)
+            self._plans[key] = DiffusionPlan.make(self.compiled.network, self.options.kernel, sites)
         return self._plans[key]
 
-    def _together(self) -> int:
+    def _fit_size(self) -> int:
         """How many pathways at a time fit about MEMORY."""
         item = torch.empty((), dtype=self.compiled.network.dtype).element_size()
         return max(1, MEMORY // (self.compiled.network.neurons * (item * 8 + 8 * 5)))

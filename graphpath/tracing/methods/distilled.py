@@ -18,14 +18,14 @@ from torch import Tensor
 from graphpath.errors import MethodError
 from graphpath.ids import digest
 from graphpath.tracing.batch import Batch, Selection
-from graphpath.tracing.fitting import Examples, Fitted, Means, rightly_predicted
-from graphpath.tracing.neurons import above, join
+from graphpath.tracing.fitting import Examples, Fitted, Means, mark_right
+from graphpath.tracing.neurons import join, mark_above
 from graphpath.tracing.units import Units
 
 
-def evidence(batch: Batch) -> Tensor:
+def sum_by_map(batch: Batch) -> Tensor:
     """``a * df/da`` with the network's own gradient, summed over each feature map: (N, maps) float64."""
-    units, true = Units.of(batch), batch.true
+    units, true = Units.from_batch(batch), batch.true
     score = (true.output.double() * true.gradient.double())[:, units.pool]
     maps = int(units.channels[-1]) + 1
     return score.new_zeros((len(score), maps)).index_add_(1, units.channels, score)
@@ -39,15 +39,15 @@ def fit(examples: Examples, *, sparsity: float = 0.9) -> Fitted:
     """
     means, units = Means(), None
     for batch, labels in examples:
-        units = Units.of(batch)
-        right = rightly_predicted(batch, labels)
-        for question, score, is_right in zip(questions(batch), evidence(batch), right, strict=True):
+        units = Units.from_batch(batch)
+        right = mark_right(batch, labels)
+        for question, score, is_right in zip(name_classes(batch), sum_by_map(batch), right, strict=True):
             means.add(question, score, is_right)
     if units is None:
         return {}
     return {
-        question: {"images": images, "maps": _by_layer(units, above(mean[None], sparsity)[0])}
-        for question, (mean, images) in means.means().items()
+        question: {"images": images, "maps": _split_by_layer(units, mark_above(mean[None], sparsity)[0])}
+        for question, (mean, images) in means.list_means().items()
     }
 
 
@@ -62,16 +62,16 @@ def select(batch: Batch, fitted: Fitted, *, sparsity: float = 0.9) -> Selection:
     Raises:
         MethodError: an image is traced for a class that no image was fitted for.
     """
-    units = Units.of(batch)
+    units = Units.from_batch(batch)
     rows = []
-    for question in questions(batch):
+    for question in name_classes(batch):
         if question not in fitted:
             raise MethodError(f"distilled: no maps were fitted for the class {question!r}.")
-        rows.append(_flat(units, fitted[question]["maps"]))
-    return join(batch, units.spread(torch.stack(rows)[:, units.channels]))
+        rows.append(_flatten(units, fitted[question]["maps"]))
+    return join(batch, units.spread_to_neurons(torch.stack(rows)[:, units.channels]))
 
 
-def questions(batch: Batch) -> list[str]:
+def name_classes(batch: Batch) -> list[str]:
     """What is asked of each image, as text: the number of a class, else all weights of the goal's neurons."""
     found = []
     for weights in batch.held.seed.cpu():
@@ -84,13 +84,13 @@ def questions(batch: Batch) -> list[str]:
     return found
 
 
-def _by_layer(units: Units, chosen: Tensor) -> dict[str, list[int]]:
+def _split_by_layer(units: Units, chosen: Tensor) -> dict[str, list[int]]:
     """Feature maps counted over all sites (maps,) bool, as numbers by site."""
     parts = chosen.cpu().split([site.shape[0] for site in units.sites])
     return {site.name: part.nonzero()[:, 0].tolist() for site, part in zip(units.sites, parts, strict=True)}
 
 
-def _flat(units: Units, maps: dict[str, list[int]]) -> Tensor:
+def _flatten(units: Units, maps: dict[str, list[int]]) -> Tensor:
     parts = []
     for site in units.sites:
         part = torch.zeros(site.shape[0], dtype=torch.bool)

@@ -27,7 +27,7 @@ from graphpath.errors import MethodError
 from graphpath.network import Site
 from graphpath.network.incoming import FlowRows, IncomingEdges
 from graphpath.network.operations import LINEAR
-from graphpath.tracing.batch import AtHand, Batch, Block, Selection
+from graphpath.tracing.batch import Batch, EdgeBlock, EdgesInMemory, Selection
 from graphpath.tracing.fitting import Examples, Fitted
 from graphpath.tracing.methods import thresholds
 from graphpath.tracing.topk import topk
@@ -58,7 +58,7 @@ def fit(
     """
     if phi != "fitted" and (direction == "backward" or psi != "fitted"):
         return {}
-    return thresholds.fitted(examples, lambda batch: select(batch, theta=theta, depth=depth))
+    return thresholds.fit(examples, lambda batch: select(batch, theta=theta, depth=depth))
 
 
 def select(
@@ -90,35 +90,36 @@ def select(
     Raises:
         MethodError: an option is out of range, or a threshold is to be fitted and is not.
     """
-    _check(theta, phi, psi, depth)
-    strong = None if direction == "backward" else thresholds.by_layer("psi", psi, fitted)
+    _check_options(theta, phi, psi, depth)
+    strong = None if direction == "backward" else thresholds.list_thresholds("psi", psi, fitted)
     if phi is None:
-        return _extracted(
-            batch, lambda flow_rows, incoming, z: fewest(flow_rows, incoming, z, theta), strong, depth
+        return _extract(
+            batch, lambda flow_rows, incoming, z: choose_fewest(flow_rows, incoming, z, theta), strong, depth
         )
-    least = thresholds.by_layer("phi", phi, fitted)
-    return _extracted(
-        batch, lambda flow_rows, incoming, z: at_least(flow_rows, z, least(incoming.site)), strong, depth
+    least = thresholds.list_thresholds("phi", phi, fitted)
+    return _extract(
+        batch,
+        lambda flow_rows, incoming, z: choose_at_least(flow_rows, z, least(incoming.site)),
+        strong,
+        depth,
     )
 
 
-def _extracted(
-    batch: Batch, choose: Choice, strong: thresholds.ByLayer | None, depth: int | None
-) -> Selection:
+def _extract(batch: Batch, choose: Choice, strong: thresholds.ByLayer | None, depth: int | None) -> Selection:
     """The edges that ``choose`` takes of important neurons' flows, from the target on.
 
     With ``strong`` a layer's outputs alone say which neurons are important, else the edges into later layers.
     """
-    held, first = batch.held, _first(batch, depth)
+    held, first = batch.held, _find_first(batch, depth)
     important = torch.zeros_like(held.output, dtype=torch.bool)
-    important[:, batch.goal.span] = batch.wanted()
+    important[:, batch.goal.span] = batch.mark_target()
     shape = (held.images, len(batch.compiled.sites))
     bias_fed = torch.zeros(shape, dtype=torch.int64, device=important.device)
     blocks = []
     for incoming in reversed(batch.incoming):
         site, parts = incoming.site, []
         if strong is not None and site is not batch.goal:
-            important[:, site.span] = thresholds.strong(held.output[:, site.span], strong(site))
+            important[:, site.span] = thresholds.mark_strong(held.output[:, site.span], strong(site))
         for flow_rows in batch.iterate_rows(
             incoming, important[:, site.span] & (site.number >= first), held.values
         ):
@@ -129,12 +130,14 @@ def _extracted(
             parts.append((sample, source, flow_rows.target[row] + site.offset, flow_rows.flow[row, column]))
             alone = torch.ones_like(flow_rows.sample, dtype=torch.bool).index_fill_(0, row, False)
             bias_fed[:, site.number] += flow_rows.sample[alone].bincount(minlength=held.images)
-        blocks.append(Block.joined(site, parts, important.device, held.output.dtype))
+        blocks.append(EdgeBlock.join(site, parts, important.device, held.output.dtype))
     blocks.reverse()
-    return Selection(AtHand(tuple(blocks), bias_fed), torch.full((held.images,), torch.nan), first=first)
+    return Selection(
+        EdgesInMemory(tuple(blocks), bias_fed), torch.full((held.images,), torch.nan), first=first
+    )
 
 
-def _check(theta: float, phi: Threshold | None, psi: Threshold, depth: int | None) -> None:
+def _check_options(theta: float, phi: Threshold | None, psi: Threshold, depth: int | None) -> None:
     if not 0 < theta <= 1:
         raise MethodError(f"theta={theta} is out of range; expected a share above 0 and at most 1.")
     for name, value in (("phi", phi), ("psi", psi)):
@@ -144,7 +147,7 @@ def _check(theta: float, phi: Threshold | None, psi: Threshold, depth: int | Non
         raise MethodError(f"depth={depth} is out of range; expected at least one layer, or None for all.")
 
 
-def _first(batch: Batch, depth: int | None) -> int:
+def _find_first(batch: Batch, depth: int | None) -> int:
     """The number of the first site to choose edges into."""
     weighted = [incoming.site.number for incoming in batch.incoming if _has_weights(incoming.site)]
     return 1 if depth is None or depth > len(weighted) else weighted[-depth]
@@ -154,14 +157,14 @@ def _has_weights(site: Site) -> bool:
     return any(isinstance(branch.operation, LINEAR) for branch in site.branches)
 
 
-def at_least(flow_rows: FlowRows, before: Tensor, least: float) -> tuple[Tensor, Tensor]:
+def choose_at_least(flow_rows: FlowRows, before: Tensor, least: float) -> tuple[Tensor, Tensor]:
     """The chosen (row, column) of a block of flows: the positive ones of at least ``least``, signed."""
-    signed = _signed(flow_rows, before)
+    signed = _sign(flow_rows, before)
     row, column = ((signed >= least) & (signed > 0)).nonzero(as_tuple=True)
     return row, column
 
 
-def _signed(flow_rows: FlowRows, before: Tensor) -> Tensor:
+def _sign(flow_rows: FlowRows, before: Tensor) -> Tensor:
     """The flows, turned where the neuron's pre-activation (N, size) is negative."""
     negative = before[flow_rows.sample, flow_rows.target] < 0
     return (
@@ -171,11 +174,11 @@ def _signed(flow_rows: FlowRows, before: Tensor) -> Tensor:
     )
 
 
-def fewest(
+def choose_fewest(
     flow_rows: FlowRows, incoming: IncomingEdges, before: Tensor, theta: float
 ) -> tuple[Tensor, Tensor]:
     """The chosen (row, column) of a block of flows: the fewest that reach ``theta`` of each row's sum."""
-    signed = _signed(flow_rows, before)
+    signed = _sign(flow_rows, before)
     goal = signed.sum(1) * theta
     single = goal <= 0
     if incoming.narrowest <= 1 / theta:
@@ -190,20 +193,20 @@ def fewest(
         reached = value.clamp(min=0).cumsum(1) >= goal[left, None]
         count = ((~reached).sum(1) + 1).clamp(max=(value > 0).sum(1))
         # One more than chosen must be in sight, to know whether the last one chosen is tied.
-        settled = (count < value.shape[1]) | (value.shape[1] == signed.shape[1]) | (value[:, -1] <= 0)
+        final_choice = (count < value.shape[1]) | (value.shape[1] == signed.shape[1]) | (value[:, -1] <= 0)
         row, place = (torch.arange(value.shape[1], device=goal.device) < count[:, None]).nonzero(
             as_tuple=True
         )
-        chosen = _untied(flow_rows, signed, left, value, column, count)[row, place]
-        final = settled[row]
+        chosen = _break_ties(flow_rows, signed, left, value, column, count)[row, place]
+        final = final_choice[row]
         rows.append(left[row[final]])
         columns.append(chosen[final])
-        left = left[~settled]
+        left = left[~final_choice]
         looked *= 4
     return torch.cat(rows), torch.cat(columns)
 
 
-def _untied(
+def _break_ties(
     flow_rows: FlowRows, signed: Tensor, rows: Tensor, value: Tensor, column: Tensor, count: Tensor
 ) -> Tensor:
     """``column`` with the choice among values tied at the cut going to the lowest neurons."""

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from graphpath.errors import MethodError
 from graphpath.tracing.batch import Batch, Selection
-from graphpath.tracing.neurons import join, quota
+from graphpath.tracing.neurons import count_above, join
 from graphpath.tracing.units import Units
 
 STEPS = 99
@@ -44,9 +44,9 @@ def select(
         variant: ``"corrected"``, the rule that reaches its sparsity, or ``"published"``, what the authors'
             code does.
     """
-    units = Units.of(batch)
-    kept = corrected(units, sparsity) if variant == "corrected" else published(units)
-    return join(batch, units.spread(kept))
+    units = Units.from_batch(batch)
+    kept = prune(units, sparsity) if variant == "corrected" else prune_as_published(units)
+    return join(batch, units.spread_to_neurons(kept))
 
 
 def share_kept(options: Mapping[str, Any]) -> float:
@@ -54,26 +54,26 @@ def share_kept(options: Mapping[str, Any]) -> float:
     return 1.0 if options["variant"] == "published" else 1 - float(options["sparsity"])
 
 
-def corrected(units: Units, sparsity: float) -> Tensor:
+def prune(units: Units, sparsity: float) -> Tensor:
     """The units that still have a score when no more than wanted have: (N, K) bool."""
-    most = quota(units.count, sparsity)
+    most = count_above(units.count, sparsity)
     step = max(1, round(SHARE * units.count))
     kept = torch.ones((units.batch.held.images, units.count), dtype=torch.bool, device=units.pool.device)
     while True:
-        score = units.contribution(kept).abs()
+        score = units.compute_contributions(kept).abs()
         surplus = (score > 0).sum(1) - most
         if not bool((surplus > 0).any()):
             return score > 0
-        kept = kept & ~_lowest(score, surplus.clamp(0, step))
+        kept = kept & ~_mark_lowest(score, surplus.clamp(0, step))
 
 
-def published(units: Units, steps: int = STEPS) -> Tensor:
+def prune_as_published(units: Units, steps: int = STEPS) -> Tensor:
     """The units that the authors' code leaves after so many steps: (N, K) bool."""
     if not 1 <= steps <= 100:
         raise MethodError(f"steps={steps} is out of range; expected 1 to 100, a percentile each.")
     kept = torch.ones((units.batch.held.images, units.count), dtype=torch.bool, device=units.pool.device)
     for percent in range(steps):
-        score = units.contribution(kept).abs()
+        score = units.compute_contributions(kept).abs()
         raised = torch.where(score > 0, score, score.max(1, keepdim=True).values)
         # At or below it and at or below the interpolated percentile are the same.
         rank = int(percent / 100 * (units.count - 1)) + 1
@@ -82,7 +82,7 @@ def published(units: Units, steps: int = STEPS) -> Tensor:
     return kept
 
 
-def _lowest(score: Tensor, count: Tensor) -> Tensor:
+def _mark_lowest(score: Tensor, count: Tensor) -> Tensor:
     """The ``count`` (N,) lowest positive scores of each row, of equal ones the last columns: (N, K) bool."""
     ranked = torch.where(score > 0, score, torch.inf).flip(1)
     rank = ranked.argsort(dim=1, stable=True).argsort(dim=1).flip(1)

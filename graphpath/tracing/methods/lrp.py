@@ -21,7 +21,7 @@ from torch import Tensor
 from graphpath.errors import MethodError
 from graphpath.network.incoming import FlowRows, IncomingEdges
 from graphpath.network.relevance import RULES, Relevance, Rule, relevance
-from graphpath.tracing.batch import AtHand, Batch, Block, Selection, as_array
+from graphpath.tracing.batch import Batch, EdgeBlock, EdgesInMemory, Selection, as_array
 
 CANDIDATES = 1 << 24
 """Edges of one layer held at once; where there are more, those that cannot be chosen are left out first."""
@@ -50,11 +50,11 @@ def select(batch: Batch, *, rule: str = "epsilon", epsilon: float = 1e-6, share:
     held, compiled, by = batch.held, batch.compiled, Rule(rule, epsilon)
     found = relevance(held, batch.incoming, by)
     important = torch.zeros_like(held.output, dtype=torch.bool)
-    important[:, batch.goal.span] = batch.wanted()
+    important[:, batch.goal.span] = batch.mark_target()
     bias_fed = torch.zeros((held.images, len(compiled.sites)), dtype=torch.int64, device=important.device)
     blocks = []
     for incoming in reversed(batch.incoming):
-        block = _chosen(batch, incoming, important, by, found, share)
+        block = _choose_edges(batch, incoming, important, by, found, share)
         important[block.sample, block.source] = True
         fed = torch.zeros_like(important)
         fed[block.sample, block.target] = True
@@ -62,22 +62,22 @@ def select(batch: Batch, *, rule: str = "epsilon", epsilon: float = 1e-6, share:
         bias_fed[:, incoming.site.number] = (important[:, span] & ~fed[:, span]).sum(1)
         blocks.append(block)
     blocks.reverse()
-    return Selection(AtHand(tuple(blocks), bias_fed), torch.full((held.images,), torch.nan))
+    return Selection(EdgesInMemory(tuple(blocks), bias_fed), torch.full((held.images,), torch.nan))
 
 
-def _chosen(
+def _choose_edges(
     batch: Batch, incoming: IncomingEdges, important: Tensor, rule: Rule, found: Relevance, share: float
-) -> Block:
+) -> EdgeBlock:
     """The edges into one site: the fewest that carry ``share`` of what all into important neurons do."""
     site, targets = incoming.site, important[:, incoming.site.span]
     least, total = torch.zeros((2, len(targets)), dtype=torch.float64, device=targets.device)
     many = int(targets.sum()) * incoming.columns > CANDIDATES
     if many:
-        least, total = _sifted(batch, incoming, targets, rule, found, share)
+        least, total = _sift(batch, incoming, targets, rule, found, share)
     parts = []
     for flow_rows in batch.iterate_rows(incoming, targets, batch.held.values):
         row, source, flow = flow_rows.edges()
-        carried = _carried(flow_rows, row, flow, rule, found)
+        carried = _relevance(flow_rows, row, flow, rule, found)
         sample = flow_rows.sample[row]
         if not many:
             total = total.index_add(0, sample, carried)
@@ -85,19 +85,19 @@ def _chosen(
         target = flow_rows.target[row[kept]] + site.offset
         parts.append((sample[kept], source[kept], target, flow[kept], carried[kept]))
     if not parts:
-        return Block.joined(site, (), targets.device, batch.held.output.dtype)
+        return EdgeBlock.join(site, (), targets.device, batch.held.output.dtype)
     *columns, carried = (torch.cat(column) for column in zip(*parts, strict=True))
-    kept = _fewest(columns[0], columns[1], columns[2], carried, total * share)
-    return Block(site, *(column[kept] for column in columns))
+    kept = _choose_fewest(columns[0], columns[1], columns[2], carried, total * share)
+    return EdgeBlock(site, *(column[kept] for column in columns))
 
 
-def _carried(flow_rows: FlowRows, row: Tensor, flow: Tensor, rule: Rule, found: Relevance) -> Tensor:
+def _relevance(flow_rows: FlowRows, row: Tensor, flow: Tensor, rule: Rule, found: Relevance) -> Tensor:
     """|R| of edges of a block of flows: (E,) float64."""
     place = (flow_rows.sample, flow_rows.target + flow_rows.site.offset)
     return (rule.part(flow).double() * found.per_flow[place].double()[row]).abs()
 
 
-def _sifted(
+def _sift(
     batch: Batch, incoming: IncomingEdges, targets: Tensor, rule: Rule, found: Relevance, share: float
 ) -> tuple[Tensor, Tensor]:
     """For each image |R| that no chosen edge is below, and the sum of all: (N,) float64 each.
@@ -108,7 +108,7 @@ def _sifted(
     sums = torch.zeros(images * BINS, dtype=torch.float64, device=targets.device)
     for flow_rows in batch.iterate_rows(incoming, targets, batch.held.values):
         row, _, flow = flow_rows.edges()
-        carried = _carried(flow_rows, row, flow, rule, found)
+        carried = _relevance(flow_rows, row, flow, rule, found)
         sums += (flow_rows.sample[row] * BINS + (carried.view(torch.int64) >> SHIFT)).bincount(
             carried, images * BINS
         )
@@ -118,7 +118,7 @@ def _sifted(
     return (bins << SHIFT).view(torch.float64), above[:, 0]
 
 
-def _fewest(sample: Tensor, source: Tensor, target: Tensor, carried: Tensor, goal: Tensor) -> Tensor:
+def _choose_fewest(sample: Tensor, source: Tensor, target: Tensor, carried: Tensor, goal: Tensor) -> Tensor:
     """Places of each image's fewest edges that carry its ``goal`` (N,); ties: the lower (source, target)."""
     places = []
     for image, wanted in enumerate(goal.tolist()):

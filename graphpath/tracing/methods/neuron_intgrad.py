@@ -32,7 +32,7 @@ def attribution(batch: Batch, steps: int = 10) -> Tensor:
     held = batch.held
     kept = Pass.of(held.network, batch.images)
     found = torch.zeros_like(held.output)
-    for site in Units.of(batch).sites:
+    for site in Units.from_batch(batch).sites:
         output = kept.output(site)
         total = torch.zeros_like(output)
         for point in range(steps):

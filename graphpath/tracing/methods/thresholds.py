@@ -16,13 +16,13 @@ from torch import Tensor
 
 from graphpath.errors import MethodError
 from graphpath.network import Site
-from graphpath.tracing.batch import Batch, Block, Selection
-from graphpath.tracing.fitting import Examples, Fitted, Means, rightly_predicted
+from graphpath.tracing.batch import Batch, EdgeBlock, Selection
+from graphpath.tracing.fitting import Examples, Fitted, Means, mark_right
 
 ByLayer = Callable[[Site], float]
 
 
-def by_layer(name: str, value: float | str, fitted: Fitted | None) -> ByLayer:
+def list_thresholds(name: str, value: float | str, fitted: Fitted | None) -> ByLayer:
     """The threshold ``name`` of each site: the one ``value``, or the fitted ones; infinite where none was.
 
     Raises:
@@ -39,7 +39,7 @@ def by_layer(name: str, value: float | str, fitted: Fitted | None) -> ByLayer:
     return lambda site: float(known.get(site.name, torch.inf))
 
 
-def strong(output: Tensor, psi: float) -> Tensor:
+def mark_strong(output: Tensor, psi: float) -> Tensor:
     """The neurons with |output| above ``psi``, or where there are none the largest: (N, size) bool."""
     size = output.abs()
     chosen = size > psi
@@ -47,14 +47,14 @@ def strong(output: Tensor, psi: float) -> Tensor:
     return torch.where(chosen.any(1, keepdim=True), chosen, largest & (size > 0))
 
 
-def fitted(examples: Examples, path: Callable[[Batch], Selection]) -> Fitted:
+def fit(examples: Examples, path: Callable[[Batch], Selection]) -> Fitted:
     """``{"phi": {layer: number}, "psi": {layer: number}, "images": how many}`` from all images' paths."""
     phi, psi = Means(), Means()
     for batch, labels in examples:
-        selection, right = path(batch), rightly_predicted(batch, labels)
+        selection, right = path(batch), mark_right(batch, labels)
         for block in selection.blocks:
             site = block.site
-            least = _least(batch, block)
+            least = _find_least(batch, block)
             chosen = least.isfinite()
             important = chosen.sum(1) + selection.bias_fed[:, site.number]
             mean = torch.where(chosen, least, 0).sum(1) / chosen.sum(1)
@@ -65,7 +65,7 @@ def fitted(examples: Examples, path: Callable[[Batch], Selection]) -> Fitted:
                     phi.add(site.name, mean[image].cpu(), is_right)
                 if int(important[image]) > 0:
                     psi.add(site.name, bound[image].cpu(), is_right)
-    found = {"phi": phi.means(), "psi": psi.means()}
+    found = {"phi": phi.list_means(), "psi": psi.list_means()}
     numbers = {
         name: {layer: float(mean) for layer, (mean, _) in layers.items()} for name, layers in found.items()
     }
@@ -73,7 +73,7 @@ def fitted(examples: Examples, path: Callable[[Batch], Selection]) -> Fitted:
     return {**numbers, "images": images}
 
 
-def _least(batch: Batch, block: Block) -> Tensor:
+def _find_least(batch: Batch, block: EdgeBlock) -> Tensor:
     """The least contribution chosen of each neuron, signed, infinite where none is: (N, size) float64."""
     local = block.target - block.site.offset
     negative = batch.held.before[block.site.number][block.sample, local] < 0

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from graphpath.tracing.batch import Batch
-from graphpath.tracing.diffusion.footprints import footprints
-from graphpath.tracing.diffusion.plan import Plan
-from graphpath.tracing.diffusion.sections import sections
+from graphpath.tracing.diffusion.footprints import compute_footprints
+from graphpath.tracing.diffusion.plan import DiffusionPlan
+from graphpath.tracing.diffusion.sections import iterate_sections
 from tests.tracing import harness
 
 
@@ -21,26 +21,26 @@ def every_pixel(batch: Batch) -> tuple[Tensor, Tensor]:
     return image, torch.arange(height * width).repeat(batch.held.images)
 
 
-def plan(batch: Batch, kernel: str, tile: int | None = None) -> Plan:
+def plan(batch: Batch, kernel: str, tile: int | None = None) -> DiffusionPlan:
     """The plan to the logits: every tensor whole, or by tiles of ``tile`` whatever that costs."""
     network = batch.compiled.network
-    made = Plan.to(network, kernel, (network.sites[-1],), cropped=False)
+    made = DiffusionPlan.make(network, kernel, (network.sites[-1],), cropped=False)
     if tile is None:
         return made
-    return replace(made, footprints=footprints(network.program, (tile, tile), worth=torch.inf))
+    return replace(made, footprints=compute_footprints(network.program, (tile, tile), worth=torch.inf))
 
 
 def carried(
     batch: Batch,
-    way: Plan,
+    way: DiffusionPlan,
     pixels: tuple[Tensor, Tensor] | None = None,
     init: str = "intensity",
 ) -> list[Tensor]:
     """The cross-sections of pixels (all of them unless told) on each site: (R, C, H, W) each."""
     image, place = every_pixel(batch) if pixels is None else pixels
     return [
-        section.whole().clone() * 2.0 ** section.exponent.double().view(-1, 1, 1, 1)
-        for section in sections(way, batch.held, image, place, init)
+        section.embed().clone() * 2.0 ** section.exponent.double().view(-1, 1, 1, 1)
+        for section in iterate_sections(way, batch.held, image, place, init)
     ]
 
 

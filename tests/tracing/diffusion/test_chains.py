@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from graphpath.errors import MethodError, UnsupportedOperation
 from graphpath.network import Network
 from graphpath.tracing.batch import Batch
-from graphpath.tracing.diffusion.chains import chains
-from graphpath.tracing.diffusion.flows import MapFlows, map_flows
-from graphpath.tracing.diffusion.plan import Plan, last_maps
+from graphpath.tracing.diffusion.chains import find_chains
+from graphpath.tracing.diffusion.flows import MapFlows, compute_map_flows
+from graphpath.tracing.diffusion.plan import DiffusionPlan, find_last_maps
 from graphpath.tracing.diffusion.tables import largest_chains, map_sizes
 from tests.tracing import nets
 from tests.tracing import twins as whole_network
@@ -38,11 +38,13 @@ SINGLE = [
 
 def flows_of(batch: Batch, kernel: str, pixels: list[int], together: bool = False) -> list[MapFlows]:
     network = batch.compiled.network
-    way = Plan.to(network, kernel, last_maps(network))
+    way = DiffusionPlan.make(network, kernel, find_last_maps(network))
     place = torch.tensor(pixels)
     owner = torch.zeros_like(place) if together else torch.arange(len(place))
     return list(
-        map_flows(way, batch.held, torch.zeros_like(place), place, owner, int(owner.max()) + 1, "intensity")
+        compute_map_flows(
+            way, batch.held, torch.zeros_like(place), place, owner, int(owner.max()) + 1, "intensity"
+        )
     )
 
 
@@ -71,7 +73,7 @@ def test_flows_are_what_comes_through_each_filter(name: str, seed: int) -> None:
     ):
         weights = [s.jacobian for s in twin.sites] if kernel == "signed" else plus_one(model, images[0])
         sections = twins.spread(twin, weights, images[0], pixels, unit=False)
-        last = max(site.number for site in last_maps(batch.compiled.network))
+        last = max(site.number for site in find_last_maps(batch.compiled.network))
         flows, together = flows_of(batch, kernel, pixels), flows_of(batch, kernel, pixels, together=True)
         every = [filters(twin, weights, section, last) for section in sections]
         for row, wanted in enumerate(every):
@@ -153,9 +155,9 @@ def test_the_largest_chain_is_the_largest_of_all(name: str, kernel: str) -> None
     model, shape = nets.made(name, 2)
     batch = held(model, nets.images(shape, 1, 2))
     network = batch.compiled.network
-    ends = last_maps(network)
+    ends = find_last_maps(network)
     flows = flows_of(batch, kernel, [2, 6, 9])
-    found = chains(network, flows, ends)
+    found = find_chains(network, flows, ends)
     for row in range(3):
         every = sorted(every_chain(flows, network, row, {site.number for site in ends}), reverse=True)
         mine = found.owner == row

@@ -19,7 +19,7 @@ def test_windows_hold_just_what_is_touched(
     span: Span, stride: int, before: int, kernel: int, dilation: int, tile: int
 ) -> None:
     slides = Axis(stride, before, (kernel - 1) * dilation)
-    after = span.through(slides)
+    after = span.slide(slides)
     reads = [set(range(y * stride - before, y * stride - before + slides.reach + 1)) for y in range(-60, 61)]
     touched = {y for y, read in zip(range(-60, 61), reads, strict=True) if read & places(span, tile)}
     if after is None:
@@ -28,7 +28,7 @@ def test_windows_hold_just_what_is_touched(
         )
         return
     assert places(after, tile) == touched
-    first, last = span.margins(after, slides)
+    first, last = span.measure_margins(after, slides)
     needed = set().union(*(reads[y + 60] for y in places(after, tile)))
     assert min(needed) == min(places(span, tile)) - first
     assert max(needed) == max(places(span, tile)) + last

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 import graphpath as gp
 from graphpath.errors import MethodError
 from graphpath.tracing.batch import Batch
-from graphpath.tracing.diffusion.pixels import read
-from graphpath.tracing.diffusion.plan import last_maps
-from graphpath.tracing.diffusion.units import units
+from graphpath.tracing.diffusion.pixels import parse_pixels
+from graphpath.tracing.diffusion.plan import find_last_maps
+from graphpath.tracing.diffusion.units import compute_units
 from graphpath.tracing.methods import diffusion
-from graphpath.tracing.pathways import Pathways, pathways
+from graphpath.tracing.pathways import Pathways, score_pathways
 from tests.tracing import harness, nets
 from tests.tracing import twins as whole_network
 from tests.tracing.diffusion import twins
@@ -50,7 +50,7 @@ def plus_one(model: nn.Module, image: Tensor) -> list[np.ndarray]:
 
 
 def ends_of(batch: Batch) -> dict[int, set[int]]:
-    last = last_maps(batch.compiled.network)
+    last = find_last_maps(batch.compiled.network)
     return {site.number: set(range(site.offset, site.offset + site.size)) for site in last}
 
 
@@ -109,7 +109,7 @@ def test_through_the_logits(name: str) -> None:
 def test_flow_and_score_are_those_of_every_method() -> None:
     _, _, batch, pair = case("plain", 0)
     selection = diffusion.select(batch, kernel="plus_one")
-    found = pathways(batch, selection, None, 0).edges
+    found = score_pathways(batch, selection, None, 0).edges
     for image, twin in enumerate(pair):
         before = harness.numbers(batch, image).before
         flows = twin.flows()
@@ -122,8 +122,8 @@ def test_flow_and_score_are_those_of_every_method() -> None:
 
 def test_what_there_was_is_told_beside_what_was_kept() -> None:
     _, _, batch, _ = case("plain", 0)
-    every = pathways(batch, diffusion.select(batch), None, 0).balance
-    some = pathways(batch, diffusion.select(batch, per_layer=20), None, 0).balance
+    every = score_pathways(batch, diffusion.select(batch), None, 0).balance
+    some = score_pathways(batch, diffusion.select(batch, per_layer=20), None, 0).balance
     assert (some.edges_kept <= 20).all() and (every.edges_all[:, 1] > 20).all()
     assert (some.edges_all[:, 1] == every.edges_all[:, 1]).all()
     assert some.abs_all[:, 1] == pytest.approx(every.abs_all[:, 1])
@@ -161,7 +161,7 @@ def every_route(
 def test_the_largest_routes_run_from_a_pixel_to_a_feature_map(name: str, seed: int) -> None:
     _, _, batch, pair = case(name, seed)
     selection = diffusion.select(batch, top=2, per_layer=40)
-    found = pathways(batch, selection, 15, 12)
+    found = score_pathways(batch, selection, 15, 12)
     for image, (twin, edges) in enumerate(zip(pair, edges_of(batch, selection), strict=True)):
         ends = set().union(*ends_of(batch).values())
         routes = every_route(twin, edges, ends)
@@ -208,14 +208,14 @@ def test_crosses_hold_the_largest_maps_of_each_pixel(kernel: str, tmp_path: Path
     trace = traced(tmp_path / "t", model, images, kernel=kernel, top=2, pixels=[[1, 2], [4, 4], [0, 5]])
     crosses, layers = frame(trace, "crosses"), frame(trace, "layers")
     unit = trace.run["crosses"]["log2_unit"] if kernel == "plus_one" else [0] * len(layers)
-    assert list(unit) == list(units(batch.compiled.network, kernel))
+    assert list(unit) == list(compute_units(batch.compiled.network, kernel))
     start = int(layers.offset[0])
     wanted = []
     for image, twin, pathway in zip(images, pair, frame(trace, "pathways").pathway, strict=True):
         weights = [s.jacobian for s in twin.sites] if kernel == "signed" else plus_one(model, image)
         places = [5, 8, 28]
         for place, section in zip(places, twins.spread(twin, weights, image, places, False), strict=True):
-            for site in twin.sites[: last_maps(batch.compiled.network)[0].number + 1]:
+            for site in twin.sites[: find_last_maps(batch.compiled.network)[0].number + 1]:
                 found = twins.sizes(site, section, kernel == "signed")
                 for rank, channel in enumerate(twins.large(found, 2 if site.number else 4), start=1):
                     wanted.append((pathway, start + place, site.number, channel, rank, found[channel]))
@@ -299,10 +299,10 @@ def test_a_target_inside_the_network_ends_there(tmp_path: Path) -> None:
 def test_pixels_as_they_may_be_written() -> None:
     mask = np.zeros((3, 4), bool)
     mask[1, 2] = mask[2, 0] = True
-    assert read(mask) == read(torch.from_numpy(mask)) == [[1, 2], [2, 0]]
-    assert read(((2, 0), (1, 2), (1, 2))) == [[1, 2], [2, 0]]
-    assert read(np.array([7, 3])) == read([7, 3, 3]) == [3, 7]
-    assert read("all") == "all"
+    assert parse_pixels(mask) == parse_pixels(torch.from_numpy(mask)) == [[1, 2], [2, 0]]
+    assert parse_pixels(((2, 0), (1, 2), (1, 2))) == [[1, 2], [2, 0]]
+    assert parse_pixels(np.array([7, 3])) == parse_pixels([7, 3, 3]) == [3, 7]
+    assert parse_pixels("all") == "all"
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ def test_pixels_as_they_may_be_written() -> None:
 )
 def test_what_is_no_pixels_is_refused(pixels: Any) -> None:
     with pytest.raises(MethodError, match="pixels"):
-        read(pixels)
+        parse_pixels(pixels)
 
 
 @pytest.mark.parametrize(

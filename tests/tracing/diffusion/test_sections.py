@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from graphpath.errors import MethodError
 from graphpath.tracing.diffusion import sections as engine
 from graphpath.tracing.diffusion.kernels import KERNELS
-from graphpath.tracing.diffusion.plan import Plan
-from graphpath.tracing.diffusion.sections import sections
-from graphpath.tracing.diffusion.sizes import sizes
+from graphpath.tracing.diffusion.plan import DiffusionPlan
+from graphpath.tracing.diffusion.sections import iterate_sections
+from graphpath.tracing.diffusion.sizes import measure_sizes
 from tests.tracing import nets
 from tests.tracing import twins as whole_network
 from tests.tracing.diffusion import twins
@@ -108,10 +108,12 @@ def test_footprints_and_whole_tensors_agree(name: str, kernel: str) -> None:
 def test_the_plan_of_a_vgg_is_by_footprints_and_pays() -> None:
     batch = held(torchvision.models.vgg16(weights=None).eval(), torch.rand(1, 3, 32, 32))
     last = batch.compiled.network.site("features.28")
-    way = Plan.to(batch.compiled.network, "signed", (last,))
+    way = DiffusionPlan.make(batch.compiled.network, "signed", (last,))
     assert way.footprints.tile == (4, 4)
     assert sum(window is not None for window in way.footprints.windows) >= 12
-    assert way.rows_within(1 << 28) > 3 * Plan.to(way.network, "signed", (last,), False).rows_within(1 << 28)
+    assert way.fit_rows(1 << 28) > 3 * DiffusionPlan.make(way.network, "signed", (last,), False).fit_rows(
+        1 << 28
+    )
 
 
 def test_rows_of_several_images_and_single_ones_agree() -> None:
@@ -171,8 +173,10 @@ def test_a_whole_vgg_is_complete_in_float32() -> None:
     totals = [0.0] * (ends[0].number + 1)
     image, place = every_pixel(batch)
     for rows in place.split(256):
-        for section in sections(Plan.to(network, "signed", ends), batch.held, image[rows], rows):
-            totals[section.site.number] += section.whole().double().sum(0)
+        for section in iterate_sections(
+            DiffusionPlan.make(network, "signed", ends), batch.held, image[rows], rows
+        ):
+            totals[section.site.number] += section.embed().double().sum(0)
     alone = _constants_alone(batch, ends[0].number)
     for site, total, constant in zip(network.sites, totals, alone, strict=False):
         a = batch.held.output[0, site.span].double().view(site.shape)
@@ -338,7 +342,7 @@ def test_rescaling_changes_no_bit(name: str, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(engine, "LIMIT", 0)
     image, place = every_pixel(batch)
     way = plan(batch, "plus_one", 2)
-    scaled = [section.exponent.clone() for section in sections(way, batch.held, image, place)]
+    scaled = [section.exponent.clone() for section in iterate_sections(way, batch.held, image, place)]
     assert sum(bool(exponent.any()) for exponent in scaled) >= len(scaled) - 2
     for ours, theirs in zip(carried(batch, way), plain, strict=True):
         assert torch.equal(ours, theirs)
@@ -352,8 +356,12 @@ def test_plus_one_on_vgg16_neither_overflows_nor_loses_rank() -> None:
     found = {}
     for dtype in (torch.float32, torch.float64):
         batch = held(model.to(dtype), images.to(dtype))
-        way = Plan.to(batch.compiled.network, "plus_one", (batch.compiled.network.site("features.28"),))
-        found[dtype] = [sizes(section, "plus_one") for section in sections(way, batch.held, *pixels)]
+        way = DiffusionPlan.make(
+            batch.compiled.network, "plus_one", (batch.compiled.network.site("features.28"),)
+        )
+        found[dtype] = [
+            measure_sizes(section, "plus_one") for section in iterate_sections(way, batch.held, *pixels)
+        ]
     assert bool((found[torch.float32][-1].exponent > 40).all())
     for single, double in zip(found[torch.float32], found[torch.float64], strict=True):
         exact = double.size * 2.0 ** double.exponent.double()[:, None]
@@ -373,9 +381,11 @@ def test_unmasked_plus_one_of_a_deep_chain_is_past_float32() -> None:
     for parameter in model.parameters():
         parameter.data.zero_()
     batch = held(model, torch.rand(1, 1, 4, 4))
-    way = Plan.to(batch.compiled.network, "plus_one", (batch.compiled.sites[18],))
+    way = DiffusionPlan.make(batch.compiled.network, "plus_one", (batch.compiled.sites[18],))
     one = torch.zeros(1, dtype=torch.int64)
-    last = [sizes(section, "plus_one") for section in sections(way, batch.held, one, one, "unit")][-1]
+    last = [
+        measure_sizes(section, "plus_one") for section in iterate_sections(way, batch.held, one, one, "unit")
+    ][-1]
     log10 = float(last.size.double().sum().log10()) + float(last.exponent) * np.log10(2)
     band = np.eye(4) + np.eye(4, k=1) + np.eye(4, k=-1)
     along_an_axis = np.linalg.matrix_power(band, 18)[0].sum()  # ways from a corner, three at a step

@@ -6,8 +6,8 @@ import pytest
 import torch
 import torchvision
 
-from graphpath.tracing.diffusion.plan import Plan, last_maps
-from graphpath.tracing.diffusion.sections import sections
+from graphpath.tracing.diffusion.plan import DiffusionPlan, find_last_maps
+from graphpath.tracing.diffusion.sections import iterate_sections
 from tests.network.test_torchvision import NETWORKS, OPTIONS
 from tests.tracing import nets
 from tests.tracing.diffusion.harness import held
@@ -26,21 +26,21 @@ def test_sections_are_the_maps_between_sites(name: str) -> None:
     batch = held(nets.randomised(made, seed=0), nets.images((3, size, size), 1, seed=0))
     network = batch.compiled.network
     place = torch.tensor([0, size * (size // 2) + size // 2, size * size - 3])
-    ends = last_maps(network)
-    plan = Plan.to(network, "signed", ends)
+    ends = find_last_maps(network)
+    plan = DiffusionPlan.make(network, "signed", ends)
     assert name not in FOOTPRINTS or any(window is not None for window in plan.footprints.windows)
     rows = batch.held.of(torch.zeros_like(place))
     spread = torch.zeros_like(rows.output)
     seen = 0
-    for section in sections(plan, batch.held, torch.zeros_like(place), place):
+    for section in iterate_sections(plan, batch.held, torch.zeros_like(place), place):
         site = section.site
         if site.number == 0:
-            spread[:, site.span] = section.whole().flatten(1)
+            spread[:, site.span] = section.embed().flatten(1)
             continue
         before = batch.compiled.incoming[site.number - 1].forward(rows.elements.values(spread))
         gate = rows.gate(site)
         wanted = before if gate is None else before * gate
-        ours = section.whole().flatten(1)
+        ours = section.embed().flatten(1)
         assert float((ours - wanted).abs().max()) <= 1e-10 * float(wanted.abs().max())
         spread[:, site.span] = ours
         seen += 1

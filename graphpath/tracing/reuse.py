@@ -1,4 +1,4 @@
-"""A finished trace whose images a method learned from, for other images."""
+"""Reuse of a fit: what a method learned from the images of a finished trace, for other images."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from graphpath.record import Trace
 from graphpath.tracing.registry import Method
 
 
-def lending(
+def open_fit(
     trace: Trace | str | Path, method: Method[Any], options: Mapping[str, Any], model: LoadedModel
 ) -> Trace:
-    """``trace``, opened, if what its method learned is of use for ``method`` with ``options`` on ``model``.
+    """``trace``, opened, if its fit can be used by ``method`` with ``options`` on ``model``.
 
     Raises:
         MethodError: it learned nothing, or was made by another method, other options or another model.

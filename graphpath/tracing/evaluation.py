@@ -1,4 +1,4 @@
-"""The caller's module while it is worked with, and left as it was."""
+"""The caller's module in eval mode, and put back as it was."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from graphpath.network.lowering import evaluating
 
 
 @contextmanager
-def borrowed(module: nn.Module, device: str | torch.device | None) -> Iterator[None]:
+def in_eval_mode(module: nn.Module, device: str | torch.device | None) -> Iterator[None]:
     """The module on ``device`` (None: where it is), in evaluation mode, with gradients to be had.
 
     The caller may be in inference mode, in which there are none. Raises MethodError for a device that is not
     there.
     """
-    with torch.inference_mode(False), _placed(module, device), evaluating(module):
+    with torch.inference_mode(False), _on_device(module, device), evaluating(module):
         yield
 
 
 @contextmanager
-def _placed(module: nn.Module, device: str | torch.device | None) -> Iterator[None]:
+def _on_device(module: nn.Module, device: str | torch.device | None) -> Iterator[None]:
     """The module on ``device`` for a while, then where it was."""
     parameter = next(module.parameters(), None)
     if device is None or parameter is None:
