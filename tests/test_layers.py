@@ -29,6 +29,7 @@ REACHES = {
     "sql": set(),
     "locks": {"errors"},
     "tars": {"errors"},
+    "whole": {"errors"},
     "record": {"errors", "ids"},
     "data": {"record"},
     "models": {"data", "record"},
@@ -98,6 +99,7 @@ ANYWHERE = {
     "sql",
     "systems",
     "tars",
+    "whole",
 }
 
 OWNERS = {

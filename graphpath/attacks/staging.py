@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from graphpath.errors import RecordError
-from graphpath.record.files import remove_abandoned, unwritten, write_atomically
+from graphpath.record.files import unwritten, write_atomically
+from graphpath.whole import remove_abandoned
 
 
 @dataclass(frozen=True)

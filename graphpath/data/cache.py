@@ -11,9 +11,10 @@ from pathlib import Path
 from graphpath.data.index import Index, is_plain, read_index, scan_tar, unpack, write_index
 from graphpath.errors import DataError, RecordError
 from graphpath.ids import digest
-from graphpath.record.files import TEMPORARY, write_atomically
+from graphpath.record.files import write_atomically
 from graphpath.record.processes import runs
 from graphpath.tars import unreadable
+from graphpath.whole import TEMPORARY
 
 LIMIT_GIB = 20.0
 """How much the cache holds; $GRAPHPATH_CACHE_GIB says otherwise."""

@@ -12,10 +12,10 @@ import pandas as pd
 from graphpath import __version__
 from graphpath.errors import RecordError
 from graphpath.ids import block, category_id, sample_id
-from graphpath.imports.building import build_directory
 from graphpath.imports.published import Ints, PublishedGraph
 from graphpath.record import Trace, TraceWriter
-from graphpath.record.files import rename
+from graphpath.record.building import build_directory
+from graphpath.whole import rename
 
 Columns = dict[str, Any]
 KEY = 11

@@ -10,10 +10,11 @@ from typing import Any
 from graphpath.errors import RecordError
 from graphpath.record.alone import LOCK
 from graphpath.record.description import FILE, read_run
-from graphpath.record.files import TEMPORARY, reason, remove_abandoned
+from graphpath.record.files import reason
 from graphpath.record.marks import STAGING, marks
 from graphpath.record.schema import PARTED, SINGLE
 from graphpath.record.trace import damaged, part_file
+from graphpath.whole import TEMPORARY, remove_abandoned
 
 
 def begun(path: str | Path, run: str) -> bool:

@@ -1,14 +1,12 @@
-"""Files that are either whole or absent: written to a temporary name, flushed to disk, renamed."""
+"""Files of the record, written whole, and what is read of them."""
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,35 +14,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graphpath.errors import RecordError
-from graphpath.locks import is_at
 from graphpath.record.schema import SCHEMA_KEY, SCHEMA_VERSION
-from graphpath.systems import fcntl
+from graphpath.whole import write_whole
 
-TEMPORARY = ".tmp-"
 ROW_GROUP = 122_880
 """Rows per row group: DuckDB's own unit of parallel work."""
 
-_number = itertools.count()
-
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> str:
-    """Have ``write`` fill a temporary file beside ``path``, flush it and rename it to ``path``.
-
-    What killed processes left of ``path`` goes. Returns the SHA-256 of the file.
+    """As :func:`graphpath.whole.write_whole`. Returns the SHA-256 of the file.
 
     Raises:
         RecordError: the system refuses, such as on a full disk; ``path`` is as it was.
     """
     try:
-        with _temporary(path) as temporary:
-            write(temporary)
-            with temporary.open("rb+") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-                os.fsync(file.fileno())
-            rename(temporary, path)
+        return write_whole(path, write)
     except OSError as error:
         raise unwritten(path, error) from error
-    return digest
 
 
 def unwritten(path: Path, error: OSError) -> RecordError:
@@ -58,47 +44,6 @@ def unwritten(path: Path, error: OSError) -> RecordError:
 def reason(error: OSError) -> str:
     """What the system says, without its number."""
     return (os.strerror(error.errno) if error.errno else str(error)).rstrip(".")
-
-
-def rename(source: Path, target: Path) -> None:
-    """Rename within a directory, and flush the directory so that the new name survives a crash."""
-    source.replace(target)
-    descriptor = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
-    """A new empty file beside ``path``, of nobody else's, which is locked and gone at the end."""
-    sweep(path.parent, f"-{path.name}")
-    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{next(_number)}-{path.name}")
-    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        temporary.touch()  # where another swept it away before it was locked
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-        os.close(descriptor)
-
-
-def sweep(folder: Path, ending: str = "") -> None:
-    """Remove the temporary files in ``folder`` whose names end with ``ending`` and that nobody writes."""
-    with suppress(OSError):
-        for entry in folder.iterdir():
-            if entry.name.startswith(TEMPORARY) and entry.name.endswith(ending):
-                remove_abandoned(entry)
-
-
-def remove_abandoned(file: Path) -> None:
-    """Remove ``file`` where it is there and nobody holds its lock."""
-    with suppress(OSError), file.open("rb") as opened:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if is_at(opened.fileno(), file):
-            file.unlink()
 
 
 def sha256(path: Path) -> str:

@@ -7,11 +7,7 @@ perturbations. ``image_set.json`` holds the SHA-256 of every other file and of i
 from __future__ import annotations
 
 import hashlib
-import itertools
-import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,16 +17,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graphpath.errors import RecordError
+from graphpath.record.building import build_directory
 from graphpath.record.description import DIGEST, FILES, digest_of
-from graphpath.record.files import check_parquet, check_version, read_json, rename, write_json, write_parquet
-from graphpath.record.processes import runs
+from graphpath.record.files import check_parquet, check_version, read_json, write_json, write_parquet
 from graphpath.record.schema import IMAGES, SCHEMA_VERSION, TABLES
 from graphpath.record.table import Columns, Table, conform
 
 DESCRIPTION = "image_set.json"
 _SAMPLES, _CATEGORIES = "samples.parquet", "categories.parquet"
 _KINDS: dict[str, type] = {"images": int, "parts": int, "provenance": dict, FILES: dict, DIGEST: str}
-_number = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -63,27 +58,13 @@ def write_image_set(
     path = Path(path)
     if path.exists():
         raise RecordError(f"{path} exists already: choose another output directory (--out), or delete it.")
-    _sweep(path)
-    building = path.with_name(f".{path.name}.{os.getpid()}.{next(_number)}")
     try:
-        (building / "images").mkdir(parents=True)
-        _fill(building, parts, categories, provenance or {})
-        rename(building, path)
+        with build_directory(path) as building:
+            (building / "images").mkdir()
+            _fill(building, parts, categories, provenance or {})
     except OSError as error:
         raise RecordError(f"{path} cannot be written: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     return ImageSet(path)
-
-
-def _sweep(path: Path) -> None:
-    """Removes what killed processes left of this image set."""
-    with suppress(OSError):
-        for left in path.parent.iterdir():
-            name, _, rest = left.name.removeprefix(".").rpartition(f"{path.name}.")
-            process = rest.partition(".")[0]
-            if left.name.startswith(".") and not name and process.isdecimal() and not runs(int(process)):
-                shutil.rmtree(left, ignore_errors=True)
 
 
 def _fill(

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from graphpath.errors import ServerError
 from graphpath.locks import locked
+from graphpath.whole import OWNER, write_whole
 
 HEADER = "# Written by graphpath at every start; changes here are lost.\n"
 FOLDERS = ("conf", "data", "logs", "import", "run")
@@ -83,17 +83,9 @@ def is_home(home: Path) -> bool:
 
 def write_private(path: Path, text: str) -> None:
     """Writes ``text`` to ``path``, whole or not at all, for the user's eyes only."""
-    staged = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
-    staged.unlink(missing_ok=True)
     try:
-        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(path)
+        write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"), mode=OWNER)
     except OSError as error:
-        staged.unlink(missing_ok=True)
         raise ServerError(f"{path} cannot be written ({error.strerror}); make room there.") from error
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from graphpath.errors import StoreUnavailable
 from graphpath.locks import locked
-from graphpath.record.files import rename
 from graphpath.stores.place import check_alone
 from graphpath.stores.seal import seal, unseal
+from graphpath.whole import rename
 
 MIB = 1 << 20
 LEAST_ROOM = 16 * MIB

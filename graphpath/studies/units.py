@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphpath.errors import RecordError, StudyError
-from graphpath.record.building import built
-from graphpath.record.files import read_json, write_json
+from graphpath.record.building import build_directory
+from graphpath.record.files import read_json, unwritten, write_json
 from graphpath.studies.study import Measurement
 
 if TYPE_CHECKING:
@@ -48,12 +48,15 @@ def measure_once(path: Path, make: Callable[[], tuple[Measurement, Sequence[str]
 
 
 def _write(path: Path, measured: Measurement, asked: Sequence[str]) -> None:
-    with built(path) as building:
-        (building / TABLES).mkdir()
-        measured.effects.to_parquet(building / EFFECTS, index=False)
-        for name, table in measured.tables.items():
-            table.to_parquet(building / TABLES / f"{name}.parquet", index=False)
-        write_json(building / FACTS, {"asked": list(asked)})
+    try:
+        with build_directory(path, several=False) as building:
+            (building / TABLES).mkdir()
+            measured.effects.to_parquet(building / EFFECTS, index=False)
+            for name, table in measured.tables.items():
+                table.to_parquet(building / TABLES / f"{name}.parquet", index=False)
+            write_json(building / FACTS, {"asked": list(asked)})
+    except OSError as error:
+        raise unwritten(path, error) from error
 
 
 def _read(path: Path) -> FinishedUnit:

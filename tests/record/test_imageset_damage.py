@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -144,20 +145,22 @@ def test_pixels_that_are_no_numbers_are_refused(whole: Path, tmp_path: Path) -> 
 def test_what_killed_processes_left_goes_and_what_living_ones_write_stays(
     whole: Path, tmp_path: Path
 ) -> None:
-    dead = 2**22 + 1  # beyond the largest process id
     for name in (
-        f".set.{dead}.0",
-        f".set.{dead}",
-        f".set.{os.getppid()}.0",
-        f".other.{dead}.0",
+        ".set.7-0.building",
+        ".set.7-1.building",
+        ".set.8-0.building",
+        ".other.7-0.building",
         ".set.old",
         "set.7",
     ):
         (tmp_path / name / "images").mkdir(parents=True)
     samples, categories = ImageSet(whole).samples(), ImageSet(whole).categories()
+    living = os.open(tmp_path / ".set.8-0.building", os.O_RDONLY)
+    fcntl.flock(living, fcntl.LOCK_EX)
     write_image_set(tmp_path / "set", [ImagePart(samples, PIXELS)], categories)
+    os.close(living)
     left = sorted(path.name for path in tmp_path.iterdir())
-    assert left == sorted([f".set.{os.getppid()}.0", f".other.{dead}.0", ".set.old", "set.7", "set"])
+    assert left == sorted([".set.8-0.building", ".other.7-0.building", ".set.old", "set.7", "set"])
 
 
 def test_a_folder_that_cannot_be_written_is_told(whole: Path, tmp_path: Path) -> None:
