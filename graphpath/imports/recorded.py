@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ def _move(place: Path, path: Path) -> None:
     except OSError:
         if not _holds_trace(path):
             raise
+        shutil.rmtree(place)
 
 
 def _open_existing(path: Path, run: str) -> Trace:

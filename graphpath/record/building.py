@@ -21,8 +21,8 @@ _number = itertools.count()
 def build_directory(path: Path, *, several: bool = True) -> Iterator[Path]:
     """A new directory beside ``path``, for this process alone; renamed to ``path`` where the block ends well.
 
-    A block may move it there itself. What killed processes left beside ``path`` goes first. With ``several``
-    others may build at the same time, and the first one wins.
+    A block may move it there, or delete it, itself. What killed processes left beside ``path`` goes first. With ``several``
+    others may build at the same time.
 
     Raises:
         RecordError: not ``several``, and ``path`` is there or another process builds it.
@@ -44,7 +44,8 @@ def _beside(path: Path) -> Iterator[Path]:
     """The new directory, and folders for it; what was not moved away is deleted at the end."""
     made = [folder for folder in path.parents if not folder.exists()]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
         directory, descriptor = _begin_directory(path)
         try:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from graphpath import whole as writing
 from graphpath.errors import IncompleteTrace, RecordError
 from graphpath.record import TABLES, Trace, TraceWriter, files
 from graphpath.record import writer as writer_module
@@ -31,7 +32,7 @@ def whole(tmp_path_factory):
 def writes_of_a_trace(path: Path) -> int:
     """How many files a trace of two parts takes."""
     count = 0
-    original = files.rename
+    original = writing.rename
 
     def counting(source, target):
         nonlocal count
@@ -39,7 +40,7 @@ def writes_of_a_trace(path: Path) -> int:
         original(source, target)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "rename", counting)
+        patch.setattr(writing, "rename", counting)
         write_trace(path, **SMALL)
     return count
 
@@ -52,7 +53,7 @@ class Killed(BaseException):
 def test_killed_at_every_rename(tmp_path, whole, moment):
     total = writes_of_a_trace(tmp_path / "count")
     assert total > 20
-    original = files.rename
+    original = writing.rename
     for victim in range(total):
         path = tmp_path / f"{victim}"
         seen = 0
@@ -67,7 +68,7 @@ def test_killed_at_every_rename(tmp_path, whole, moment):
                 raise Killed
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(files, "rename", dying)
+            patch.setattr(writing, "rename", dying)
             with pytest.raises(Killed):
                 write_trace(path, **SMALL)
         if not (moment == "after" and victim == total - 1):
