@@ -21,8 +21,8 @@ _number = itertools.count()
 def build_directory(path: Path, *, several: bool = True) -> Iterator[Path]:
     """A new directory beside ``path``, for this process alone; renamed to ``path`` where the block ends well.
 
-    A block may move it there, or delete it, itself. What killed processes left beside ``path`` goes first. With ``several``
-    others may build at the same time.
+    A block may move it there, or delete it, itself. What killed processes left beside ``path`` goes first.
+    With ``several`` others may build at the same time.
 
     Raises:
         RecordError: not ``several``, and ``path`` is there or another process builds it.
