@@ -96,20 +96,17 @@ class LadybugStore(Store):
         if self.exists() and self.read(lambda state: is_loaded(state, trace, min_support)):
             return LoadReport(trace.id, False)
         buffer = self._wanted(trace, stored=self._stored_edges())
-        more = 1
+
+        def load(more: int) -> LoadReport:
+            with self._changed(buffer_bytes=buffer, rows=_rows(trace), more=more) as (session, work):
+                memory = self.memory_bytes
+                return load_run(
+                    session, trace, work, min_support=min_support, memory=memory, progress=progress
+                )
+
         while True:
             try:
-                with self._changed(buffer_bytes=buffer, rows=_rows(trace), more=more) as (session, work):
-                    return load_run(
-                        session,
-                        trace,
-                        work,
-                        min_support=min_support,
-                        memory=self.memory_bytes,
-                        progress=progress,
-                    )
-            except RoomFullError:
-                more *= GROWTH
+                return _with_room(load)
             except BufferFullError as error:
                 if not self._can_grow(buffer):
                     raise StoreUnavailable(
@@ -280,12 +277,7 @@ class LadybugStore(Store):
 
     def _rebuild(self, traces: list[tuple[Trace, int]], runs: list[dict[str, Any]]) -> None:
         """Make the file anew from ``traces``, if it still holds ``runs``; its verdicts stay."""
-        more = 1
-        while True:
-            try:
-                return self._made_anew(traces, runs, more)
-            except RoomFullError:
-                more *= GROWTH
+        _with_room(lambda more: self._made_anew(traces, runs, more))
 
     def _made_anew(self, traces: list[tuple[Trace, int]], runs: list[dict[str, Any]], more: int) -> None:
         buffer = self._wanted(*(trace for trace, _ in traces))
@@ -305,6 +297,16 @@ class LadybugStore(Store):
                 session.execute(LOADED, {"run": trace.id, "loaded": loaded[trace.id] or ""})
                 shutil.rmtree(directory)
             verdicts.put_back(session, kept)
+
+
+def _with_room(change: Callable[[int], Answer]) -> Answer:
+    """``change`` with one time the usual room; with more where the file outgrows what limits leave it."""
+    more = 1
+    while True:
+        try:
+            return change(more)
+        except RoomFullError:
+            more *= GROWTH
 
 
 def _rows(trace: Trace) -> int:
