@@ -108,8 +108,8 @@ def test_an_interrupted_study_goes_on(setting: Setting, run: Result) -> None:
 
 
 def test_one_process_at_a_time(setting: Setting, run: Result) -> None:
-    code = "import sys; from graphpath.studies.runner import _alone; from pathlib import Path"
-    code += "\nwith _alone(Path(sys.argv[1])): print('in', flush=True); sys.stdin.read()"
+    code = "import sys; from graphpath.studies.runner import _lock_settings; from pathlib import Path"
+    code += "\nwith _lock_settings(Path(sys.argv[1])): print('in', flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", code, str(setting.out)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None and other.stdout.readline() == "in\n"
