@@ -16,7 +16,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from graphpath.addresses import spare
+from graphpath.addresses import limit_allocators
 
 __version__ = "0.1.0"
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     open = open_store  # an import under another name would not be public to a type checker
 
-spare()  # before anything imports Arrow
+limit_allocators()  # before anything imports Arrow
 
 _HOMES = {
     "ATTRIBUTIONS": ("graphpath.attribution", "ATTRIBUTIONS"),

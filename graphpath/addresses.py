@@ -14,7 +14,7 @@ ARENAS: Final = -8
 """``M_ARENA_MAX`` of glibc's ``mallopt``."""
 
 
-def limit() -> int | None:
+def read_limit() -> int | None:
     """Bytes of addresses that this process may have; None where there is no limit."""
     with suppress(ImportError, OSError):
         import resource
@@ -24,9 +24,9 @@ def limit() -> int | None:
     return None
 
 
-def spare() -> None:
+def limit_allocators() -> None:
     """Let allocators reserve little where addresses are scarce; to be called before Arrow is imported."""
-    found = limit()
+    found = read_limit()
     if found is None or found > PLENTY:
         return
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")

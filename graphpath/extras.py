@@ -1,4 +1,4 @@
-"""The optional parts of graphpath: which extra brings which module, told where one is missing."""
+"""The optional parts of graphpath: which extra brings which module, and the error where one is missing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LICENCES: Final = {"viz-gpl": "GPL-3.0-only"}
 
 
 @contextmanager
-def needed_by(who: str, extra: str | None = None) -> Iterator[None]:
+def needs_extra(who: str, extra: str | None = None) -> Iterator[None]:
     """Raise a module that the block misses and that an extra brings as MissingExtra.
 
     ``who`` begins the sentence; ``extra`` is the one to install where several bring the module.
@@ -34,12 +34,12 @@ def needed_by(who: str, extra: str | None = None) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if (told := missing(error, who, extra)) is None:
+        if (explained := explain_missing(error, who, extra)) is None:
             raise
-        raise told from error
+        raise explained from error
 
 
-def missing(error: ModuleNotFoundError, who: str, extra: str | None = None) -> MissingExtra | None:
+def explain_missing(error: ModuleNotFoundError, who: str, extra: str | None = None) -> MissingExtra | None:
     """What to install for the module that ``error`` names; None where no extra brings it."""
     module = (error.name or "").partition(".")[0]
     if module not in EXTRAS:

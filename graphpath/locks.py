@@ -12,10 +12,10 @@ from graphpath.errors import GraphpathError
 
 
 @contextmanager
-def locked(
+def hold_file_lock(
     path: Path,
-    taken: Callable[[str], GraphpathError],
-    refused: Callable[[OSError], GraphpathError],
+    explain_busy: Callable[[str], GraphpathError],
+    explain_error: Callable[[OSError], GraphpathError],
     *,
     wait: bool = False,
 ) -> Iterator[None]:
@@ -25,31 +25,33 @@ def locked(
     leaves of it stops nobody.
 
     Raises:
-        GraphpathError: what ``taken`` makes of its holder's name, where another process has it (unless told
-            to wait), or ``refused`` of the system's error, where the file cannot be written.
+        GraphpathError: what ``explain_busy`` makes of its holder's name, where another process has it
+            (unless ``wait``), or ``explain_error`` of the system's error, where the file cannot be written.
     """
     made = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = _held(path, wait)
+        file = _open_locked(path, wait)
     except BlockingIOError as error:
-        raise taken(_holder(path)) from error
+        raise explain_busy(_read_holder(path)) from error
     except OSError as error:
-        raise refused(error) from error
+        raise explain_error(error) from error
     try:
         file.truncate(0)
         file.write(f"process {os.getpid()}")
         file.flush()
         yield
     finally:
-        path.unlink(missing_ok=True)  # while it is held: whoever waits for it finds out, and makes a new one
+        path.unlink(
+            missing_ok=True
+        )  # while it is locked: whoever waits for it finds out, and makes a new one
         file.close()
         with suppress(OSError):  # what is not empty stays
             for folder in made:
                 folder.rmdir()
 
 
-def _held(path: Path, wait: bool) -> TextIO:
+def _open_locked(path: Path, wait: bool) -> TextIO:
     """``path`` opened and locked, and still under that name. Raises BlockingIOError where another has it."""
     import fcntl  # Unix only, as is all that needs a lock
 
@@ -73,7 +75,7 @@ def is_at(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _holder(path: Path) -> str:
+def _read_holder(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").strip() or "another process"
     except (OSError, ValueError):

@@ -19,10 +19,10 @@ def printable(text: object, *, lines: bool = False) -> str:
 
     Line ends and tabs are kept where it may have several ``lines``.
     """
-    return _UNSEEN.sub(lambda found: _shown(found.group(), lines=lines), str(text))
+    return _UNSEEN.sub(lambda found: _escape(found.group(), lines=lines), str(text))
 
 
-def _shown(sign: str, *, lines: bool) -> str:
+def _escape(sign: str, *, lines: bool) -> str:
     if lines and sign in _KEPT:
         return sign
     return sign.encode("unicode_escape", "surrogatepass").decode("ascii")

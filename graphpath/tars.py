@@ -21,7 +21,7 @@ DAMAGED = (
     lzma.LZMAError,
     tarfile.TarError,
     zipfile.BadZipFile,
-    NotImplementedError,  # a zip's way of packing that Python does not know
+    NotImplementedError,  # a compression that Python does not know
 )
 """What reading an archive that is truncated, or none, raises."""
 
@@ -44,7 +44,7 @@ def is_zip(path: Path) -> bool:
     return path.is_file() and path.suffix.lower() == ".zip"
 
 
-def unreadable(path: Path, error: BaseException) -> DataError:
+def explain_unreadable(path: Path, error: BaseException) -> DataError:
     """What is said of the archive ``path`` after one of ``DAMAGED``: the system's reason, or the damage."""
     if isinstance(error, OSError) and error.errno is not None:
         return DataError(f"{path}: cannot be read ({error.strerror})")
@@ -52,7 +52,7 @@ def unreadable(path: Path, error: BaseException) -> DataError:
     return DataError(f"{path}: not a whole archive; it is truncated or damaged ({why})")
 
 
-def members(path: Path, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+def read_members(path: Path, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """The files and folders of ``archive``, which is the tar ``path`` opened.
 
     Raises DataError for one that points outside or is no plain file or folder, and at the end where the
@@ -71,7 +71,7 @@ def clean_name(member: tarfile.TarInfo) -> str:
     return PurePosixPath(member.name).as_posix().removeprefix("./")
 
 
-def zipped(path: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+def read_zip_members(path: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """The files and folders of ``archive``, which is the zip ``path`` opened.
 
     Raises DataError for one that points outside, is encrypted, or is no plain file or folder.
@@ -82,7 +82,7 @@ def zipped(path: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
             raise DataError(f"{path}: refused, its member {member.filename!a} is encrypted")
         kind = stat.S_IFMT(member.external_attr >> 16)
         if member.create_system == _UNIX and kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise _no_plain_file(path, member.filename)
+            raise _refuse_member(path, member.filename)
     return archive.infolist()
 
 
@@ -93,7 +93,7 @@ _UNIX = 3
 def _check(path: Path, member: tarfile.TarInfo) -> None:
     _check_name(path, member.name)
     if not (member.isreg() or member.isdir()) or member.issparse():
-        raise _no_plain_file(path, member.name)
+        raise _refuse_member(path, member.name)
 
 
 def _check_name(path: Path, name: str) -> None:
@@ -103,7 +103,7 @@ def _check_name(path: Path, name: str) -> None:
         raise DataError(f"{path}: refused, its member {name!a} points outside of the archive")
 
 
-def _no_plain_file(path: Path, name: str) -> DataError:
+def _refuse_member(path: Path, name: str) -> DataError:
     return DataError(f"{path}: refused, its member {name!a} is no plain file or folder (a link?)")
 
 

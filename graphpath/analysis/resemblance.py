@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from graphpath.analysis.tables import open_views
 from graphpath.queries import whole
 from graphpath.queries.limits import LIMITS, REACHED
-from graphpath.sql import parquet
+from graphpath.sql import read_parquet
 from graphpath.stores.comparing import compared, own_edges
 from graphpath.stores.families import families
 from graphpath.stores.stored import EDGE, ranges
@@ -178,7 +178,7 @@ def _make_tables(store: Store, connection: Any, reference: str, classes: pd.Data
     with TemporaryDirectory() as folder:
         found = connection.execute("SELECT pathway, edges FROM members").fetchnumpy()
         file = _read_edges(store, pa.table(dict(found)), Path(folder))
-        connection.execute(f"CREATE VIEW member_edges AS SELECT * FROM {parquet([file])}")
+        connection.execute(f"CREATE VIEW member_edges AS SELECT * FROM {read_parquet([file])}")
         connection.execute(f"CREATE TEMP TABLE own AS {OWN}")
         yield
 

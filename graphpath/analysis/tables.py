@@ -11,7 +11,7 @@ from typing import Any
 from graphpath.errors import QueryParameterError
 from graphpath.queries.variants import meant
 from graphpath.record import Trace
-from graphpath.sql import connected, parquet, quoted
+from graphpath.sql import connect, quote, read_parquet
 
 _VIEWS = (
     "layers",
@@ -34,12 +34,12 @@ def open_views(trace: Trace | str | Path, memory: str | None = None) -> Iterator
         RecordError: the trace is damaged or unfinished.
     """
     trace = trace if isinstance(trace, Trace) else Trace(trace)
-    with TemporaryDirectory() as spill, connected({}, spill=Path(spill)) as connection:
+    with TemporaryDirectory() as spill, connect({}, spill=Path(spill)) as connection:
         if memory is not None:
-            connection.execute(f"SET memory_limit = {quoted(memory)}")
+            connection.execute(f"SET memory_limit = {quote(memory)}")
         for name in _VIEWS:
             if files := trace.files(name):
-                connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {parquet(files)}")
+                connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {read_parquet(files)}")
         yield connection
 
 

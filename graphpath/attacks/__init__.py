@@ -1,8 +1,8 @@
 """Adversarial images: captum's attacks, DeepFool, and that of Carlini and Wagner. Needs torch."""
 
-from graphpath.extras import needed_by
+from graphpath.extras import needs_extra
 
-with needed_by("graphpath.attacks", "trace"):
+with needs_extra("graphpath.attacks", "trace"):
     from graphpath.attacks.attack import attack, success_rate
     from graphpath.attacks.carlini import CarliniWagner
     from graphpath.attacks.deepfool import DeepFool

@@ -29,7 +29,7 @@ from graphpath.data import Given, Images, Labels, as_images
 from graphpath.data.rows import build_categories, build_sample_rows
 from graphpath.errors import DataError, MethodError, ModelError, RecordError
 from graphpath.ids import digest
-from graphpath.models import BY_NAME, LoadedModel, as_loaded, class_called, evaluating, meeting
+from graphpath.models import BY_NAME, LoadedModel, as_loaded, class_called, eval_mode, match_classes
 from graphpath.progress import AnyProgress, watched
 from graphpath.record.alone import alone_beside
 from graphpath.record.imageset import ImagePart, ImageSet, is_image_set, write_image_set
@@ -72,7 +72,7 @@ def attack(
     finished ``out`` of the same attack is returned as it is. ``success_rate`` is how often it worked.
     """
     loaded = as_loaded(model)
-    source = meeting(loaded, as_images(images, labels), matching)
+    source = match_classes(loaded, as_images(images, labels), matching)
     strength = resolve_settings(name, epsilon, steps, step_size, **options)
     if isinstance(targeted, Integral) and not isinstance(targeted, bool):
         targeted = int(targeted)  # of numpy's, too
@@ -83,7 +83,7 @@ def attack(
     path, key = Path(out), digest(run.describe_provenance())
     if path.exists():
         return _open_finished(path, key)
-    with alone_beside(path, "attack"), evaluating(loaded.module):
+    with alone_beside(path, "attack"), eval_mode(loaded.module):
         if path.exists():  # another process has just finished it
             return _open_finished(path, key)
         staging, report = Staging(path, key), watched(progress)

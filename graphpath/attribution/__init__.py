@@ -6,9 +6,9 @@ target_module   the compiled network as modules, for captum's hooks
 attribute       the public function, and heat maps
 """
 
-from graphpath.extras import needed_by
+from graphpath.extras import needs_extra
 
-with needed_by("graphpath.attribution", "trace"):
+with needs_extra("graphpath.attribution", "trace"):
     from graphpath.attribution.attribute import ATTRIBUTIONS, attribute, heatmap
 
 __all__ = ["ATTRIBUTIONS", "attribute", "heatmap"]

@@ -13,7 +13,7 @@ from graphpath.attribution import baselines
 from graphpath.attribution.pathway import pathway_gradient
 from graphpath.data import Given, Labels, as_images
 from graphpath.errors import MethodError
-from graphpath.models import BY_NAME, LoadedModel, as_loaded, meeting
+from graphpath.models import BY_NAME, LoadedModel, as_loaded, match_classes
 from graphpath.tracing.batch import Batch, Selection
 from graphpath.tracing.batches import Batches, resolve_target
 from graphpath.tracing.evaluation import in_eval_mode
@@ -67,7 +67,7 @@ def attribute(
     chosen = ATTRIBUTIONS[method]
     given = chosen.resolve_options(options)
     loaded = as_loaded(model)
-    source = meeting(loaded, as_images(images, labels), matching)
+    source = match_classes(loaded, as_images(images, labels), matching)
     target = resolve_target(target, loaded, source)
     with in_eval_mode(loaded.module, device):
         batches = Batches(loaded, source, target, seed)

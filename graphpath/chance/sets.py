@@ -15,7 +15,7 @@ from graphpath.chance.possible import Bools, Ints, PossibleEdges, read_possible_
 from graphpath.chance.shuffles import EdgeSlots
 from graphpath.errors import RecordError, StoreError
 from graphpath.record import Trace
-from graphpath.sql import quoted
+from graphpath.sql import quote
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +103,7 @@ class RunTraces:
 
         with self.open_tables(run) as shop:
             class_edges(shop, run, int(self._rows.min_support[run]) or None)
-            wanted = f"SELECT class_pathway, category FROM classes WHERE variant = {quoted(variant)}"
+            wanted = f"SELECT class_pathway, category FROM classes WHERE variant = {quote(variant)}"
             shop.table("chosen", wanted)
             yield shop
 
@@ -123,9 +123,9 @@ def read_class_pathways(runs: RunTraces, bound: Bound) -> EdgeSets:
 def read_pathways(runs: RunTraces, bound: Bound) -> EdgeSets:
     """The pathways of a run."""
     owners = f"""SELECT pathway AS key, sample, label FROM facts
-        WHERE variant = {quoted(bound["variant"])} ORDER BY key"""
+        WHERE variant = {quote(bound["variant"])} ORDER BY key"""
     edges = f"""SELECT pathway AS owner, e.layer, e.source, e.target FROM edges e JOIN facts USING (pathway)
-        WHERE variant = {quoted(bound["variant"])}"""
+        WHERE variant = {quote(bound["variant"])}"""
     with runs.open_tables(bound["run"]) as shop:
         return _read_sets(shop, owners, edges, bound)
 
@@ -135,7 +135,7 @@ def read_largest_routes(runs: RunTraces, bound: Bound) -> EdgeSets:
     route = f"""SELECT f.sample, t.neuron AS source,
             lead(t.neuron) OVER (PARTITION BY t.route ORDER BY t.position) AS target
         FROM steps t JOIN routes r USING (route) JOIN facts f USING (pathway)
-        WHERE r.rank <= {int(bound["k"])} AND f.variant = {quoted(bound["variant"])}"""
+        WHERE r.rank <= {int(bound["k"])} AND f.variant = {quote(bound["variant"])}"""
     owners = f"""SELECT DISTINCT f.sample AS key, f.sample, f.label, k.name
         FROM facts f JOIN labels l USING (label) JOIN categories k ON k.category = l.category
         WHERE f.sample IN (SELECT sample FROM ({route})) ORDER BY key"""

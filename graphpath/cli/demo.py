@@ -20,4 +20,4 @@ def command(
     from graphpath.cli.narration import Narration
     from graphpath.demo import run_demo
 
-    run_demo(out, seed=seed, tell=Narration())
+    run_demo(out, seed=seed, show=Narration())

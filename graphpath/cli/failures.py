@@ -22,7 +22,7 @@ import typer
 from graphpath.cli.notes import noting
 from graphpath.cli.say import console, styled
 from graphpath.errors import GraphpathError
-from graphpath.extras import missing
+from graphpath.extras import explain_missing
 from graphpath.spoken import on_command_line
 
 debugging: ContextVar[bool] = ContextVar("debugging", default=False)
@@ -48,7 +48,7 @@ def guarded(verb: Callable[..., None]) -> Callable[..., None]:
             _drop_stdout()
             raise typer.Exit(CLOSED_PIPE) from None
         except ModuleNotFoundError as error:
-            _stop(str(missing(error, "This") or _unexpected(error)), 1, error)
+            _stop(str(explain_missing(error, "This") or _unexpected(error)), 1, error)
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except OSError as error:

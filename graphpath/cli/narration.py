@@ -15,7 +15,7 @@ from graphpath.queries.limits import said
 if TYPE_CHECKING:
     import pandas as pd
 
-    from graphpath.demo import Told
+    from graphpath.demo import DemoOutput
     from graphpath.progress import Progress
 
 
@@ -27,20 +27,20 @@ class Narration:
         self._began = time.monotonic()
 
     @contextmanager
-    def step(self, title: str, unit: str) -> Iterator[Progress]:
+    def begin_step(self, title: str, unit: str) -> Iterator[Progress]:
         self._console.print(styled((title, "bold")))
         self._began = time.monotonic()
         with bar("", unit=unit) as shown:
             yield lambda stage, done, total: shown("", done, total)
 
-    def done(self, words: str) -> None:
+    def end_step(self, words: str) -> None:
         seconds = time.monotonic() - self._began
         self._console.print(styled(f"  {words} ", (f"({seconds:.1f} s)", "dim")))
 
-    def question(self, number: int, question: str, answer: str) -> None:
+    def show_answer(self, number: int, question: str, answer: str) -> None:
         self._console.print(styled("\n", (f"{number}. {question}", "bold cyan"), f"\n{answer}\n"))
 
-    def table(self, frame: pd.DataFrame, command: str) -> None:
+    def show_table(self, frame: pd.DataFrame, command: str) -> None:
         self._console.print(styled((f"$ {command}", "dim")))
         show_table(frame)
         if cut := said(frame.attrs):
@@ -48,4 +48,4 @@ class Narration:
 
 
 if TYPE_CHECKING:
-    _: Told = Narration()
+    _: DemoOutput = Narration()

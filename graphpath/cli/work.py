@@ -40,7 +40,7 @@ class Work:
 
         ``check`` may refuse the network before the images are looked at. Raises ModelError, DataError.
         """
-        from graphpath.models import load_model, meeting
+        from graphpath.models import load_model, match_classes
         from graphpath.tracing.ranks import Rank
 
         device = Rank.here().choose_device(self.device)
@@ -66,12 +66,12 @@ class Work:
             exif=self.exif,
             download=self.download,
         )
-        return loaded, meeting(loaded, images, self.labels)
+        return loaded, match_classes(loaded, images, self.labels)
 
 
 def said(model: LoadedModel, images: MatchedImages) -> tuple[str, ...]:
     """What a user should know: the model's preprocessing and classes, and how labels became its."""
-    return model.words(), images.numbered.words
+    return model.to_sentence(), images.numbered.words
 
 
 _OPTIONS: dict[str, tuple[Any, Any]] = {

@@ -1,8 +1,8 @@
 """Images by name: what is traced, attacked and trained on. Needs torch."""
 
-from graphpath.extras import needed_by
+from graphpath.extras import needs_extra
 
-with needed_by("graphpath.data", "trace"):
+with needs_extra("graphpath.data", "trace"):
     from graphpath.data.arrays import TensorImages
     from graphpath.data.base import BaseImages, Images
     from graphpath.data.given import Given, Labels, as_images

@@ -14,7 +14,7 @@ from graphpath.data.fit import PixelFormat
 from graphpath.data.index import Index
 from graphpath.data.layout import FolderLayout, arrange
 from graphpath.errors import DataError
-from graphpath.tars import bare_name, unreadable
+from graphpath.tars import bare_name, explain_unreadable
 
 
 class ArchiveImages(EncodedImages):
@@ -35,7 +35,7 @@ class ArchiveImages(EncodedImages):
         try:
             self._file = plain.open("rb")
         except OSError as error:
-            raise unreadable(plain, error) from error
+            raise explain_unreadable(plain, error) from error
         self._offsets, self._sizes = index.offsets[chosen], index.sizes[chosen]
         super().__init__(bare_name(path), layout, fit)
 
@@ -53,7 +53,7 @@ class ArchiveImages(EncodedImages):
         try:
             data = os.pread(self._file.fileno(), size, int(self._offsets[position]))
         except OSError as error:
-            raise unreadable(self._path, error) from error
+            raise explain_unreadable(self._path, error) from error
         if len(data) != size:
             raise DataError(f"{self._describe_image(position)}: the archive ends within it")
         return data

@@ -13,7 +13,7 @@ from graphpath.errors import DataError, RecordError
 from graphpath.ids import digest
 from graphpath.record.files import write_atomically
 from graphpath.record.processes import runs
-from graphpath.tars import unreadable
+from graphpath.tars import explain_unreadable
 from graphpath.whole import TEMPORARY
 
 LIMIT_GIB = 20.0
@@ -52,7 +52,7 @@ def _cache_key(path: Path) -> str:
     try:
         facts = path.stat()
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise explain_unreadable(path, error) from error
     return digest(str(path.resolve()), facts.st_size, facts.st_mtime_ns)[:32]
 
 

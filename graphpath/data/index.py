@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from graphpath.data.layout import CLASS_DEPTH, Listing, count_wrappers, is_image_name
 from graphpath.errors import DataError
-from graphpath.tars import DAMAGED, clean_name, members, unreadable, zipped
+from graphpath.tars import DAMAGED, clean_name, explain_unreadable, read_members, read_zip_members
 
 MOST_BYTES = 64 << 30
 """No archive may unpack to more than this."""
@@ -75,13 +75,13 @@ def scan_tar(path: Path, plain: Path) -> Index:
     folders: dict[str, None] = {}
     try:
         with tarfile.open(plain, "r:") as archive:
-            for member in members(path, archive):
+            for member in read_members(path, archive):
                 if member.isdir():
                     folders[clean_name(member)] = None
                 elif is_image_name(name := clean_name(member)):
                     found[name] = (member.offset_data, member.size)
     except DAMAGED as error:
-        raise unreadable(path, error) from error
+        raise explain_unreadable(path, error) from error
     return _build_index(found, list(folders))
 
 
@@ -101,7 +101,7 @@ def _collect_zip(path: Path, target: Path) -> Index:
 def _read_zip_images(path: Path, folders: dict[str, None]) -> Iterator[tuple[str, Iterator[bytes]]]:
     try:
         with zipfile.ZipFile(path) as archive:
-            inside = zipped(path, archive)
+            inside = read_zip_members(path, archive)
             chosen = [one for one in inside if not one.is_dir() and is_image_name(one.filename)]
             _check_size(path, sum(one.file_size for one in chosen))
             folders.update((one.filename.rstrip("/"), None) for one in inside if one.is_dir())
@@ -109,14 +109,14 @@ def _read_zip_images(path: Path, folders: dict[str, None]) -> Iterator[tuple[str
                 with archive.open(one) as packed:
                     yield one.filename, _read_chunks(path, packed)
     except (*DAMAGED, RuntimeError) as error:  # RuntimeError: what Python cannot unpack
-        raise unreadable(path, error) from error
+        raise explain_unreadable(path, error) from error
 
 
 def _copy(path: Path, opener: Callable[[], _Packed], target: Path) -> None:
     try:
         packed = opener()
     except DAMAGED as error:
-        raise unreadable(path, error) from error
+        raise explain_unreadable(path, error) from error
     written = 0
     with packed, target.open("wb") as file:
         for chunk in _read_chunks(path, packed):
@@ -131,7 +131,7 @@ def _read_chunks(path: Path, packed: IO[bytes] | _Packed) -> Iterator[bytes]:
         while chunk := packed.read(_COPY):
             yield chunk
     except DAMAGED as error:
-        raise unreadable(path, error) from error
+        raise explain_unreadable(path, error) from error
 
 
 def _check_size(path: Path, size: int) -> None:
@@ -144,7 +144,7 @@ def _read_magic(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(8)
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise explain_unreadable(path, error) from error
 
 
 def _build_index(found: dict[str, tuple[int, int]], folders: list[str]) -> Index:

@@ -13,7 +13,7 @@ from graphpath.data.arrays import ArrayImages
 from graphpath.data.base import BaseImages
 from graphpath.data.composed import compose
 from graphpath.errors import DataError
-from graphpath.extras import needed_by
+from graphpath.extras import needs_extra
 
 TEST_EVERY = 5
 """Of the bundled digits, every fifth (0, 5, 10, ...) is a test image: 360 of 1,797."""
@@ -25,7 +25,7 @@ def open_digits(split: str, root: Path | None = None, download: bool = False) ->
     ``index`` is the position in scikit-learn's own order; pixels are its values (0 to 16) over 16.
     """
     del root, download
-    with needed_by("digits"):
+    with needs_extra("digits"):
         from sklearn.datasets import load_digits
     bunch = load_digits()
     number = np.arange(len(bunch.target), dtype=np.int64)

@@ -14,8 +14,8 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where everything of a demo lies."""
+class DemoPaths:
+    """The paths of everything in a demo."""
 
     root: Path
 
@@ -44,24 +44,24 @@ class Places:
         return self.root / "report.html"
 
 
-def claim(root: Path, seed: int) -> Places:
+def claim(root: Path, seed: int) -> DemoPaths:
     """``root`` as a demo directory for ``seed``: new, taken up again, or, of another seed, begun anew.
 
     Raises:
         DataError: it holds something that no demo made, or cannot be written.
     """
-    settled = {"graphpath.demo": VERSION, "seed": seed}
+    marker = {"graphpath.demo": VERSION, "seed": seed}
     try:
-        if root.exists() and (not root.is_dir() or any(root.iterdir())) and _read(root) != settled:
+        if root.exists() and (not root.is_dir() or any(root.iterdir())) and _read_marker(root) != marker:
             _clear(root)
         root.mkdir(parents=True, exist_ok=True)
-        (root / MARKER).write_text(json.dumps(settled) + "\n")
+        (root / MARKER).write_text(json.dumps(marker) + "\n")
     except OSError as error:
         raise DataError(f"{root} cannot be written: {error.strerror or error}.") from error
-    return Places(root)
+    return DemoPaths(root)
 
 
-def _read(root: Path) -> dict[str, object]:
+def _read_marker(root: Path) -> dict[str, object]:
     """What the marker says. Raises DataError for a directory without one."""
     try:
         found = json.loads((root / MARKER).read_text())
@@ -76,10 +76,10 @@ def _read(root: Path) -> dict[str, object]:
 
 def _clear(root: Path) -> None:
     """Removes what a demo of another seed or version made, and only that."""
-    places = Places(root)
+    paths = DemoPaths(root)
     for folder in (root / "images", root / "traces"):
         shutil.rmtree(folder, ignore_errors=True)
-    for file in (places.model, places.report, *root.glob(f"{places.store.name}*")):
+    for file in (paths.model, paths.report, *root.glob(f"{paths.store.name}*")):
         if file.is_dir():
             shutil.rmtree(file)
         else:

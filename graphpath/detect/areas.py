@@ -81,7 +81,7 @@ def compare_areas(
     kinds = [np.unique(groups[side]) for side in (attacked, ~attacked)]
     fewest = min(len(kind) for kind in kinds)
     ends = [_area_interval(some, groups, fewest) for some in (one, two)]
-    gain = shares.difference(one.value, ends[0], two.value, ends[1], _correlation(one, two, groups))
+    gain = shares.difference_interval(one.value, ends[0], two.value, ends[1], _correlation(one, two, groups))
     return Comparison(one.value, *ends[0], two.value, *ends[1], *gain)
 
 
@@ -91,7 +91,7 @@ def _area_interval(found: Area, groups: npt.NDArray[np.int64], fewest: int) -> I
     if fewest < 2:
         return 0.0, 1.0
     quantile = float(stats.t.isf(TAIL, fewest - 1))
-    return shares.effective(found.value, _covariance(found, found, groups), fewest, quantile, fewest)
+    return shares.effective_interval(found.value, _covariance(found, found, groups), fewest, quantile, fewest)
 
 
 def _correlation(one: Area, two: Area, groups: npt.NDArray[np.int64]) -> float:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from graphpath.detect.scorers import LEAF, Linear, Scorer, Trees
 from graphpath.errors import MethodError
-from graphpath.extras import needed_by
+from graphpath.extras import needs_extra
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -25,7 +25,7 @@ def learn(kind: str, values: Floats, attacked: Bools, weights: Floats, seed: int
     """
     if kind not in KINDS:
         raise MethodError(f"detector {kind!r} is unknown; there are {', '.join(KINDS)}")
-    with needed_by("A detector that is fitted", "trace"):
+    with needs_extra("A detector that is fitted", "trace"):
         return KINDS[kind](values, attacked, weights, seed)
 
 

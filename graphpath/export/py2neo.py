@@ -23,10 +23,10 @@ import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from graphpath.errors import StoreError, StoreUnavailable
-from graphpath.extras import needed_by
+from graphpath.extras import needs_extra
 from graphpath.schema import NODE
 
-with needed_by("graphpath.export.py2neo", "py2neo"):
+with needs_extra("graphpath.export.py2neo", "py2neo"):
     from graphpath.stores.neo4j import Neo4jStore
 
     with warnings.catch_warnings():  # nobody adapts py2neo to what later Pythons deprecate

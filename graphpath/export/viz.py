@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from graphpath.errors import GraphpathError
 from graphpath.export.graphml import name_node
 from graphpath.export.positions import positions
-from graphpath.extras import needed_by
+from graphpath.extras import needs_extra
 from graphpath.server.style import NODES, PALETTE
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def to_neo4j_viz(graph: nx.MultiDiGraph, *, limit: int = MOST) -> VisualizationG
         GraphpathError: the graph has more than ``limit`` nodes or edges.
         MissingExtra: neo4j-viz, which is GPL-3.0-only, is not installed.
     """
-    with needed_by("to_neo4j_viz"):
+    with needs_extra("to_neo4j_viz"):
         from neo4j_viz import Node, Relationship, VisualizationGraph
     _check_size(graph, limit)
     nodes = [Node(**fields) for fields in _make_nodes(graph)]

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from graphpath.errors import DataError
 from graphpath.imports.packed import open_packed, strip_packing, unpack
-from graphpath.tars import DAMAGED, clean_name, is_archive, members
+from graphpath.tars import DAMAGED, clean_name, is_archive, read_members
 
 MOST_BYTES = 4 << 30
 """No document, nor an archive's together, may be larger, unpacked."""
@@ -75,7 +75,7 @@ def _read_archive(path: Path) -> Iterator[tuple[str, str, bytes]]:
     """Nothing of the archive is unpacked to disk; members are read one at a time."""
     try:
         with tarfile.open(path, "r:*") as archive:
-            chosen = [one for one in members(path, archive) if one.isreg() and is_json(one.name)]
+            chosen = [one for one in read_members(path, archive) if one.isreg() and is_json(one.name)]
             if (size := sum(member.size for member in chosen)) > MOST_BYTES:
                 raise DataError(f"{path} holds {size >> 20} MiB, more than is read at once.")
             for member in sorted(chosen, key=lambda one: natural_key(one.name)):

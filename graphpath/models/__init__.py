@@ -1,17 +1,17 @@
 """Networks by name, and the small ones that graphpath trains. Needs torch."""
 
-from graphpath.extras import needed_by
+from graphpath.extras import needs_extra
 
-with needed_by("graphpath.models", "trace"):
+with needs_extra("graphpath.models", "trace"):
     from graphpath.models.architectures import ARCHITECTURES
     from graphpath.models.called import class_called
     from graphpath.models.checkpoint import load_checkpoint, read_checkpoint
-    from graphpath.models.evaluating import evaluating
+    from graphpath.models.evaluating import eval_mode
     from graphpath.models.load import load_model
-    from graphpath.models.loaded import LoadedModel, as_loaded, weights_digest
-    from graphpath.models.meeting import BY_NAME, BY_POSITION, MATCHING, meeting
+    from graphpath.models.loaded import LoadedModel, as_loaded, digest_weights
+    from graphpath.models.meeting import BY_NAME, BY_POSITION, MATCHING, match_classes
     from graphpath.models.normalize import Normalize
-    from graphpath.models.training import Step, Trained, evaluate, predicted, train
+    from graphpath.models.training import Step, TrainedModel, evaluate, predict, train
 
 __all__ = [
     "ARCHITECTURES",
@@ -21,16 +21,14 @@ __all__ = [
     "LoadedModel",
     "Normalize",
     "Step",
-    "Trained",
+    "TrainedModel",
     "as_loaded",
     "class_called",
     "evaluate",
-    "evaluating",
     "load_checkpoint",
     "load_model",
-    "meeting",
-    "predicted",
+    "match_classes",
+    "predict",
     "read_checkpoint",
     "train",
-    "weights_digest",
 ]

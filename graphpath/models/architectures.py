@@ -26,7 +26,7 @@ def cnn(shape: Shape, classes: int, widths: Sequence[int] = (16, 32), hidden: in
         channels = wide
         if early or number == len(widths):
             layers.append(nn.MaxPool2d(2))
-            height, width = _halved("cnn", shape, height, width)
+            height, width = _halve("cnn", shape, height, width)
     flat = channels * height * width
     head = [nn.Flatten(), nn.Linear(flat, hidden), nn.ReLU(), nn.Linear(hidden, classes)]
     return nn.Sequential(*layers, *head)
@@ -49,7 +49,7 @@ def vgg(
             layers += [nn.Conv2d(channels, wide, 3, padding=1, bias=False), nn.BatchNorm2d(wide), nn.ReLU()]
             channels = wide
         layers.append(nn.MaxPool2d(2))
-        height, width = _halved("vgg", shape, height, width)
+        height, width = _halve("vgg", shape, height, width)
     flat = channels * height * width
     head = [nn.Flatten(), nn.Linear(flat, hidden), nn.ReLU(), nn.Linear(hidden, classes)]
     return nn.Sequential(*layers, *head)
@@ -64,7 +64,7 @@ def vgg16(shape: Shape, classes: int, hidden: int = 512) -> nn.Sequential:
     return vgg(shape, classes, stages, hidden)
 
 
-def _halved(name: str, shape: Shape, height: int, width: int) -> tuple[int, int]:
+def _halve(name: str, shape: Shape, height: int, width: int) -> tuple[int, int]:
     if min(height, width) < 2:
         raise ModelError(f"{name}: images of {shape[1]}x{shape[2]} pixels are too small; give a larger size")
     return height // 2, width // 2

@@ -13,7 +13,7 @@ from torch import nn
 
 from graphpath.errors import ModelError
 from graphpath.models.architectures import build
-from graphpath.models.loaded import LoadedModel, state_digest, weights_digest
+from graphpath.models.loaded import LoadedModel, state_digest, digest_weights
 from graphpath.models.tensors import DIGEST, MARK, check_digest, check_sums, load_state, load_tensors
 from graphpath.record.files import write_atomically
 
@@ -35,7 +35,7 @@ def save_checkpoint(path: str | Path, contents: Mapping[str, object]) -> Path:
 
 
 def _save(path: Path, contents: Mapping[str, object]) -> None:
-    made = io.BytesIO()  # written by torch.save itself, a full disk is told in a RuntimeError of its own
+    made = io.BytesIO()  # written by torch.save itself, a full disk would become its own RuntimeError
     torch.save(contents, made)
     path.write_bytes(made.getbuffer())
 
@@ -71,7 +71,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         )
     if missing := [key for key in _KEYS if key not in contents]:
         raise ModelError(f"{path}: the checkpoint lacks {', '.join(missing)}; train it again")
-    if wrong := [key for key, (kind, _) in _KINDS.items() if not _is(contents[key], kind)]:
+    if wrong := [key for key, (kind, _) in _KINDS.items() if not _is_kind(contents[key], kind)]:
         expected, found = _KINDS[wrong[0]][1], type(contents[wrong[0]]).__name__
         raise ModelError(
             f"{path}: the checkpoint's {wrong[0]} is a {found}, expected {expected}; train it again"
@@ -93,24 +93,24 @@ def _check_agreement(contents: Mapping[str, Any], path: str | Path) -> None:
         raise ModelError(f"{path}: a network for images of {taken} with the shape {shape}; train it again")
 
 
-def _is(value: object, kind: Callable[[Any], bool]) -> bool:
+def _is_kind(value: object, kind: Callable[[Any], bool]) -> bool:
     try:
         return kind(value)
     except (TypeError, ValueError, AttributeError):
         return False
 
 
-def _are(values: object, kind: type) -> bool:
+def _are_kind(values: object, kind: type) -> bool:
     return isinstance(values, list | tuple) and all(isinstance(value, kind) for value in values)
 
 
 _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "architecture": (lambda v: isinstance(v, str), "a name"),
-    "arguments": (lambda v: isinstance(v, dict) and _are(list(v), str), "a dict of names and values"),
-    "classes": (lambda v: _are(v, str) and len(v) > 0, "a list of names"),
-    "shape": (lambda v: _are(v, int) and len(v) == 3 and min(v) > 0, "three numbers above 0"),
+    "arguments": (lambda v: isinstance(v, dict) and _are_kind(list(v), str), "a dict of names and values"),
+    "classes": (lambda v: _are_kind(v, str) and len(v) > 0, "a list of names"),
+    "shape": (lambda v: _are_kind(v, int) and len(v) == 3 and min(v) > 0, "three numbers above 0"),
     "scheme": (lambda v: isinstance(v, str), "a name"),
-    "state_dict": (lambda v: _are(list(v.values()), torch.Tensor), "a dict of tensors"),
+    "state_dict": (lambda v: _are_kind(list(v.values()), torch.Tensor), "a dict of tensors"),
     "accuracy": (lambda v: 0 <= float(v) <= 1, "a number from 0 to 1"),
 }
 
@@ -123,7 +123,7 @@ def load_checkpoint(path: str | Path) -> LoadedModel:
     return LoadedModel(
         module=module.eval(),
         name=Path(path).stem,
-        sha256=weights_digest(module),
+        sha256=digest_weights(module),
         classes=tuple(contents["classes"]),
         shape=cast("tuple[int, int, int]", tuple(contents["shape"])),
         scheme=contents["scheme"],

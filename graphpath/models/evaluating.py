@@ -1,4 +1,4 @@
-"""A caller's module run in evaluation mode, and left as it was."""
+"""A caller's module put into eval mode, and put back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from graphpath.errors import ModelError
 
 
 @contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
+def eval_mode(module: nn.Module) -> Iterator[None]:
     """``module`` in eval mode; every part's own training flag is put back."""
     flags = [(part, part.training) for part in module.modules()]
     module.eval()
@@ -29,13 +29,13 @@ def check_seed(seed: int) -> None:
         raise ModelError(f"seed {seed}: expected a whole number from 0 to 2^63 - 1")
 
 
-def outputs_of(module: nn.Module, shape: tuple[int, int, int]) -> int | None:
+def count_outputs(module: nn.Module, shape: tuple[int, int, int]) -> int | None:
     """How many logits ``module`` gives for an image of ``shape``; None where it gives none for such a one."""
     like = next(module.parameters(), torch.empty(0))
     try:
-        with evaluating(module), torch.no_grad():
+        with eval_mode(module), torch.no_grad():
             logits = module(torch.zeros(1, *shape, device=like.device, dtype=like.dtype))
-    # What a network says of images that it cannot take is told, with its place, where it is taken apart.
+    # Lowering the network explains, with the layer, what it says of images that it cannot take.
     except Exception:
         return None
     return int(logits.shape[1]) if isinstance(logits, torch.Tensor) and logits.ndim == 2 else None

@@ -12,6 +12,6 @@ SCHEME = "imagenet"
 
 
 @cache
-def wnids() -> tuple[str, ...]:
+def read_wnids() -> tuple[str, ...]:
     """n01440764 (tench) to n15075141 (toilet tissue): in order, as the labels are."""
     return tuple(Path(__file__).with_name("imagenet.txt").read_text(encoding="ascii").split())

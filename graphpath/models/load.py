@@ -16,10 +16,10 @@ from torch import nn
 from graphpath.errors import ModelError
 from graphpath.models.checkpoint import load_checkpoint
 from graphpath.models.evaluating import check_seed
-from graphpath.models.loaded import LoadedModel, weights_digest
+from graphpath.models.loaded import LoadedModel, digest_weights
 from graphpath.models.names import read_names
 from graphpath.models.normalize import Normalize
-from graphpath.models.tensors import load_state, state_of
+from graphpath.models.tensors import load_state, read_state
 from graphpath.models.vision import from_torchvision
 
 
@@ -55,29 +55,29 @@ def load_model(
             raise ModelError(f"{text}: a checkpoint has its own weights; leave out weights={weights}")
         loaded = load_checkpoint(text)
     elif ":" in text:
-        loaded = _from_function(text, weights, seed)
+        loaded = _call_function(text, weights, seed)
     else:
         loaded = from_torchvision(text, weights, seed, download)
-    told = _with_classes(_preprocessed(loaded, preprocess), classes)
-    return replace(told, module=_placed(told.module, device))
+    adjusted = _replace_classes(_replace_normalisation(loaded, preprocess), classes)
+    return replace(adjusted, module=_move_to(adjusted.module, device))
 
 
-def _preprocessed(loaded: LoadedModel, preprocess: str | None) -> LoadedModel:
+def _replace_normalisation(loaded: LoadedModel, preprocess: str | None) -> LoadedModel:
     """The network with another normalisation as its first step, or none."""
     if preprocess is None:
         return loaded
     bare = loaded.module[1:] if loaded.normalisation is not None else loaded.module  # type: ignore[index]
     bare = bare[0] if isinstance(bare, nn.Sequential) and loaded.normalisation and len(bare) == 1 else bare
-    whole = bare if preprocess == "none" else nn.Sequential(_normalize(preprocess), bare)
-    origin = _but(loaded.origin, "preprocessing")
-    return replace(loaded, module=whole, sha256=weights_digest(whole), origin=origin)
+    whole = bare if preprocess == "none" else nn.Sequential(_parse_normalisation(preprocess), bare)
+    origin = _describe_origin(loaded.origin, "preprocessing")
+    return replace(loaded, module=whole, sha256=digest_weights(whole), origin=origin)
 
 
-def _but(origin: str | None, given: str) -> str | None:
+def _describe_origin(origin: str | None, given: str) -> str | None:
     return None if origin is None else f"{origin}, but for the {given}, which was given"
 
 
-def _normalize(text: str) -> Normalize:
+def _parse_normalisation(text: str) -> Normalize:
     try:
         mean, std = ([float(value) for value in side.split(",")] for side in text.split("/"))
     except ValueError as error:
@@ -88,11 +88,11 @@ def _normalize(text: str) -> Normalize:
     return Normalize(mean, std)
 
 
-def _with_classes(loaded: LoadedModel, classes: str | Path | Sequence[str] | None) -> LoadedModel:
+def _replace_classes(loaded: LoadedModel, classes: str | Path | Sequence[str] | None) -> LoadedModel:
     """The model with other names of its classes. Their scheme is the file's name."""
     if classes is None:
         return loaded
-    origin = _but(loaded.origin, "list of classes")
+    origin = _describe_origin(loaded.origin, "list of classes")
     if isinstance(classes, str | Path):
         named = read_names(classes)
         return replace(
@@ -103,7 +103,7 @@ def _with_classes(loaded: LoadedModel, classes: str | Path | Sequence[str] | Non
     )
 
 
-def _placed(module: nn.Module, device: str | torch.device) -> nn.Module:
+def _move_to(module: nn.Module, device: str | torch.device) -> nn.Module:
     try:
         return module.to(device).eval()
     except (RuntimeError, AssertionError) as error:
@@ -122,7 +122,7 @@ def _seeded(seed: int) -> Iterator[None]:
 # ---- module:function ---------------------------------------------------------------------------------
 
 
-def _from_function(spec: str, weights: str | Path | None, seed: int) -> LoadedModel:
+def _call_function(spec: str, weights: str | Path | None, seed: int) -> LoadedModel:
     function = _find_function(spec)
     try:
         with _seeded(seed):
@@ -136,8 +136,8 @@ def _from_function(spec: str, weights: str | Path | None, seed: int) -> LoadedMo
             f"{spec}: expected it to return a torch.nn.Module, it returned {type(made).__name__}"
         )
     if weights is not None:
-        load_state(made, state_of(weights), weights)
-    return LoadedModel(made, spec, weights_digest(made))
+        load_state(made, read_state(weights), weights)
+    return LoadedModel(made, spec, digest_weights(made))
 
 
 def _find_function(spec: str) -> Callable[[], object]:

@@ -47,7 +47,7 @@ class LoadedModel:
         first = next(self.module.children(), None) if isinstance(self.module, nn.Sequential) else None
         return first if isinstance(first, Normalize) else None
 
-    def described(self) -> dict[str, object]:
+    def describe(self) -> dict[str, object]:
         """What run.json says of it: name, weights, preprocessing and classes."""
         done = self.normalisation
         return {
@@ -62,12 +62,13 @@ class LoadedModel:
             "origin": self.origin,
         }
 
-    def words(self) -> str:
+    def to_sentence(self) -> str:
         """The same in a sentence, for a screen."""
         done = self.normalisation
         pixels = "pixels in [0, 1] go in as they are"
         if done is not None:
-            pixels = f"pixels are normalised by the mean {_listed(done.means)} and std {_listed(done.stds)}"
+            means, stds = _join_numbers(done.means), _join_numbers(done.stds)
+            pixels = f"pixels are normalised by the mean {means} and std {stds}"
         named = "its classes have no names"
         if self.classes is not None:
             some = ", ".join(self.classes[:SHOWN])
@@ -76,7 +77,7 @@ class LoadedModel:
         return f"Model {self.name}: {pixels}; {named}.{source}"
 
 
-def weights_digest(module: nn.Module) -> str:
+def digest_weights(module: nn.Module) -> str:
     """sha256 over the state dict in its order: names, dtypes, shapes and bytes. Device does not matter."""
     return state_digest(module.state_dict())
 
@@ -102,7 +103,7 @@ def as_loaded(model: nn.Module | LoadedModel) -> LoadedModel:
     if isinstance(model, LoadedModel):
         return model
     check_module(model)
-    return LoadedModel(model, type(model).__name__, weights_digest(model))
+    return LoadedModel(model, type(model).__name__, digest_weights(model))
 
 
 def check_module(model: object) -> None:
@@ -134,5 +135,5 @@ def check_finite(module: nn.Module, name: str) -> None:
             )
 
 
-def _listed(values: list[float]) -> str:
+def _join_numbers(values: list[float]) -> str:
     return ", ".join(f"{value:.4g}" for value in values)

@@ -11,7 +11,7 @@ from graphpath.data.base import Images
 from graphpath.data.classes import Finder
 from graphpath.data.matched import ClassMatch, MatchedImages, Numbers
 from graphpath.errors import DataError, MethodError, ModelError
-from graphpath.models.evaluating import outputs_of
+from graphpath.models.evaluating import count_outputs
 from graphpath.models.loaded import LoadedModel
 
 BY_NAME, BY_POSITION = "by-name", "by-position"
@@ -22,7 +22,7 @@ SHOWN = 3
 """Classes named in a sentence."""
 
 
-def meeting(model: LoadedModel, images: Images, matching: str = BY_NAME) -> MatchedImages:
+def match_classes(model: LoadedModel, images: Images, matching: str = BY_NAME) -> MatchedImages:
     """``images`` with the labels, classes and scheme that they have for ``model``.
 
     Where both name their classes these are matched by name: the case, spaces, underscores and WordNet ids
@@ -38,47 +38,47 @@ def meeting(model: LoadedModel, images: Images, matching: str = BY_NAME) -> Matc
     if isinstance(images, MatchedImages) and images.model == model.sha256:
         return images
     if model.classes is None:
-        return _unnamed(model, images, matching)
+        return _match_unnamed(model, images, matching)
     _check_outputs(model, images)
     names, classes = tuple(images.classes), model.classes
     if not names:
-        return _kept(model, images, _numbers(images))
+        return _keep_labels(model, images, _check_numbers(images))
     if names == classes:
-        said = f"The images' {_count(names)} are the model's, by the same names and numbers."
-        return _kept(model, images, ClassMatch("own", said))
+        said = f"The images' {_count_names(names)} are the model's, by the same names and numbers."
+        return _keep_labels(model, images, ClassMatch("own", said))
     if matching == BY_POSITION:
-        return _renamed(model, images, _by_position(names, classes))
-    return _by_name(model, images)
+        return _rename_labels(model, images, _match_by_position(names, classes))
+    return _match_by_name(model, images)
 
 
-def _kept(model: LoadedModel, images: Images, numbered: ClassMatch) -> MatchedImages:
+def _keep_labels(model: LoadedModel, images: Images, numbered: ClassMatch) -> MatchedImages:
     return MatchedImages(images, numbered, images.classes, images.scheme, model.sha256)
 
 
-def _renamed(model: LoadedModel, images: Images, numbered: ClassMatch) -> MatchedImages:
+def _rename_labels(model: LoadedModel, images: Images, numbered: ClassMatch) -> MatchedImages:
     return MatchedImages(images, numbered, model.classes or (), model.scheme or model.name, model.sha256)
 
 
-def _unnamed(model: LoadedModel, images: Images, matching: str) -> MatchedImages:
+def _match_unnamed(model: LoadedModel, images: Images, matching: str) -> MatchedImages:
     names = images.classes
     if not names:
-        return _kept(model, images, _numbers(images))
-    outputs = outputs_of(model.module, images.shape)
+        return _keep_labels(model, images, _check_numbers(images))
+    outputs = count_outputs(model.module, images.shape)
     if outputs not in (None, len(names)) and matching == BY_NAME:
         raise DataError(
-            f"{images.dataset}: the images have {_count(names)}, and {model.name} has {outputs:,} outputs "
-            "without names, so that nobody knows which output is which class. Give its names (--classes "
+            f"{images.dataset}: the images have {_count_names(names)}, and {model.name} has {outputs:,} "
+            "outputs without names, so that nobody knows which output is which class. Give its names (--classes "
             f"FILE), or say that class 0 ({names[0]!r}) is its output 0 and so on: --labels by-position "
             "(matching='by-position')."
         )
     said = (
-        f"{model.name} names no classes: the images' {_count(names)} are taken for its outputs in their "
-        f"order, {names[0]!r} for output 0 and so on."
+        f"{model.name} names no classes: the images' {_count_names(names)} are taken for its outputs in "
+        f"their order, {names[0]!r} for output 0 and so on."
     )
-    return _kept(model, images, ClassMatch(BY_POSITION, said))
+    return _keep_labels(model, images, ClassMatch(BY_POSITION, said))
 
 
-def _numbers(images: Images) -> ClassMatch:
+def _check_numbers(images: Images) -> ClassMatch:
     labels = images.rows()["label"].to_numpy()
     if not (labels >= 0).any():
         return ClassMatch("none", "The images have no labels.")
@@ -87,43 +87,45 @@ def _numbers(images: Images) -> ClassMatch:
     )
 
 
-def _by_position(names: Sequence[str], classes: Sequence[str]) -> ClassMatch:
+def _match_by_position(names: Sequence[str], classes: Sequence[str]) -> ClassMatch:
     pairs = [(a, b) for a, b in zip(names, classes, strict=False) if a != b]
     other = ", ".join(f"{a!r} for {b!r}" for a, b in pairs[:SHOWN])
     more = " and so on" if len(pairs) > SHOWN else ""
     beyond = len(names) - len(classes)
-    left = f" {beyond:,} of them are beyond the model's {_count(classes)}." if beyond > 0 else ""
-    said = f"The images' {_count(names)} are taken for the model's by position: {other}{more}.{left}"
+    left = f" {beyond:,} of them are beyond the model's {_count_names(classes)}." if beyond > 0 else ""
+    said = f"The images' {_count_names(names)} are taken for the model's by position: {other}{more}.{left}"
     return ClassMatch(BY_POSITION, said)
 
 
-def _by_name(model: LoadedModel, images: Images) -> MatchedImages:
+def _match_by_name(model: LoadedModel, images: Images) -> MatchedImages:
     names, classes = images.classes, model.classes or ()
     finder = Finder(classes, model.wnids or ())
-    found = [_place(finder, name, k, len(names) == len(classes)) for k, name in enumerate(names)]
+    found = [_find_class(finder, name, k, len(names) == len(classes)) for k, name in enumerate(names)]
     occurring = [int(label) for label in np.unique(images.rows()["label"].to_numpy()) if label >= 0]
     _check_found(model, images, found, occurring)
     numbers = np.array([places[0] if len(places) == 1 else -1 for places in found], np.int64)
     if np.array_equal(numbers, np.arange(len(classes))):
-        said = f"The images' {_count(names)} are the model's by name, with the same numbers."
-        return _kept(model, images, ClassMatch(BY_NAME, said))
-    return _renamed(model, images, ClassMatch(BY_NAME, _told(names, classes, numbers), numbers))
+        said = f"The images' {_count_names(names)} are the model's by name, with the same numbers."
+        return _keep_labels(model, images, ClassMatch(BY_NAME, said))
+    return _rename_labels(
+        model, images, ClassMatch(BY_NAME, _describe_match(names, classes, numbers), numbers)
+    )
 
 
-def _place(finder: Finder, name: str, position: int, as_many: bool) -> list[int]:
+def _find_class(finder: Finder, name: str, position: int, as_many: bool) -> list[int]:
     """The classes that ``name`` means; of several, the one of the same number where there are as many."""
     places = finder.find_classes(name)
     return [position] if as_many and position in places else places
 
 
-def _told(names: Sequence[str], classes: Sequence[str], numbers: Numbers) -> str:
+def _describe_match(names: Sequence[str], classes: Sequence[str], numbers: Numbers) -> str:
     known = numbers[numbers >= 0]
     moved = int((numbers != np.arange(len(numbers)))[numbers >= 0].sum())
     missing = [name for name, number in zip(names, numbers, strict=True) if number < 0]
-    without = f"; without images and none of the model's: {_listed(missing)}" if missing else ""
+    without = f"; without images and none of the model's: {_join_names(missing)}" if missing else ""
     return (
-        f"Found by name among the model's {_count(classes)}: {len(known):,} of the images' {len(names):,}, "
-        f"{moved:,} with another number there{without}."
+        f"Found by name among the model's {_count_names(classes)}: {len(known):,} of the images' "
+        f"{len(names):,}, {moved:,} with another number there{without}."
     )
 
 
@@ -135,18 +137,18 @@ def _check_found(model: LoadedModel, images: Images, found: list[list[int]], occ
     )
     if nameless := [str(label) for label in occurring if label >= len(names)]:
         raise DataError(
-            f"{images.dataset}: the labels {_listed(nameless)} have no name among the images' "
-            f"{_count(names)}, and the model's classes are matched by name. {help_}"
+            f"{images.dataset}: the labels {_join_names(nameless)} have no name among the images' "
+            f"{_count_names(names)}, and the model's classes are matched by name. {help_}"
         )
     if strange := [names[label] for label in occurring if not found[label]]:
         close = get_close_matches(strange[0], classes, 1)
         hint = f" (like {strange[0]!r} it has {close[0]!r})" if close else ""
         raise DataError(
-            f"{images.dataset}: {len(strange):,} of the images' {_count(names)} are none of the "
-            f"{len(classes):,} that {model.name} knows: {_listed(strange)}; its own are {_listed(classes)}"
+            f"{images.dataset}: {len(strange):,} of the images' {_count_names(names)} are none of "
+            f"the {len(classes):,} that {model.name} knows: {_join_names(strange)}; its own are {_join_names(classes)}"
             f"{hint}. {help_}"
         )
-    if twice := _twice(found, occurring):
+    if twice := _find_duplicate(found, occurring):
         one, other = twice
         raise DataError(
             f"{images.dataset}: the images' classes {one} ({names[one]!r}) and {other} ({names[other]!r}) "
@@ -160,7 +162,7 @@ def _check_found(model: LoadedModel, images: Images, found: list[list[int]], occ
         )
 
 
-def _twice(found: list[list[int]], occurring: list[int]) -> tuple[int, int] | None:
+def _find_duplicate(found: list[list[int]], occurring: list[int]) -> tuple[int, int] | None:
     """Two classes with images that are one class of the model."""
     first: dict[int, int] = {}
     for label in occurring:
@@ -170,7 +172,7 @@ def _twice(found: list[list[int]], occurring: list[int]) -> tuple[int, int] | No
 
 
 def _check_outputs(model: LoadedModel, images: Images) -> None:
-    named, outputs = len(model.classes or ()), outputs_of(model.module, images.shape)
+    named, outputs = len(model.classes or ()), count_outputs(model.module, images.shape)
     if outputs not in (None, named):
         raise ModelError(
             f"{model.name} has {outputs:,} outputs and {named:,} names of classes: give it as many names "
@@ -178,10 +180,10 @@ def _check_outputs(model: LoadedModel, images: Images) -> None:
         )
 
 
-def _count(names: Sequence[str]) -> str:
+def _count_names(names: Sequence[str]) -> str:
     return f"{len(names):,} class{'es' if len(names) != 1 else ''}"
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     shown = ", ".join(repr(name) for name in names[:SHOWN])
     return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN:,} more"

@@ -18,14 +18,14 @@ WORDNET = ("wnid", "synset")
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedClasses:
     """Classes in the order of their labels."""
 
     names: tuple[str, ...]
     wnids: tuple[str, ...] | None = None
 
 
-def read_names(path: str | Path) -> Named:
+def read_names(path: str | Path) -> NamedClasses:
     """The classes that a file names, by label.
 
     A text file has one a line; a CSV table has columns ``name`` or ``wnid``, and ``index`` if it is not in
@@ -41,11 +41,11 @@ def read_names(path: str | Path) -> Named:
         reason = getattr(error, "strerror", None) or error
         raise ModelError(f"{file}: names of classes cannot be read from it ({reason})") from error
     if text.lstrip()[:1] in ("{", "["):
-        rows = _json(file, text)
+        rows = _read_json(file, text)
     else:
         lines = [line for line in text.splitlines() if line.strip()]
-        rows = _table(lines) if _is_table(lines) else [(k, line.strip()) for k, line in enumerate(lines)]
-    return _ordered(file, rows)
+        rows = _read_table(lines) if _is_table(lines) else [(k, line.strip()) for k, line in enumerate(lines)]
+    return _order_rows(file, rows)
 
 
 def _is_table(lines: Sequence[str]) -> bool:
@@ -53,7 +53,7 @@ def _is_table(lines: Sequence[str]) -> bool:
     return len(head) > 1 and bool(head & {*NAME, *WORDNET})
 
 
-def _table(lines: Sequence[str]) -> list[tuple[Any, ...]]:
+def _read_table(lines: Sequence[str]) -> list[tuple[Any, ...]]:
     rows = [
         {str(key).strip().lower(): (value or "").strip() for key, value in row.items()}
         for row in csv.DictReader(lines)
@@ -66,7 +66,7 @@ def _table(lines: Sequence[str]) -> list[tuple[Any, ...]]:
     ]
 
 
-def _json(file: Path, text: str) -> list[tuple[Any, ...]]:
+def _read_json(file: Path, text: str) -> list[tuple[Any, ...]]:
     try:
         found = json.loads(text)
     except ValueError as error:
@@ -75,7 +75,7 @@ def _json(file: Path, text: str) -> list[tuple[Any, ...]]:
     return [(label, *(name if isinstance(name, list) else [name])) for label, name in pairs]
 
 
-def _ordered(file: Path, rows: list[tuple[Any, ...]]) -> Named:
+def _order_rows(file: Path, rows: list[tuple[Any, ...]]) -> NamedClasses:
     found: dict[int, tuple[str | None, str]] = {}
     for number, *words in rows:
         if not str(number).isdecimal() or not words or not all(isinstance(w, str | None) for w in words):
@@ -91,4 +91,4 @@ def _ordered(file: Path, rows: list[tuple[Any, ...]]) -> Named:
         raise ModelError(f"{file}: class {missing} has no name; expected one for each label from 0 on")
     ordered = [found[label] for label in range(len(found))]
     ids = tuple(wnid for wnid, _ in ordered if wnid)
-    return Named(tuple(name for _, name in ordered), ids if len(ids) == len(ordered) else None)
+    return NamedClasses(tuple(name for _, name in ordered), ids if len(ids) == len(ordered) else None)

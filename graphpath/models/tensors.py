@@ -1,4 +1,4 @@
-"""Files of weights: read without running anything in them, and told apart where they are of another kind."""
+"""Files of weights, read without running anything in them; files of another kind are recognised."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def load_tensors(path: str | Path) -> dict[str, Any]:
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror or error})") from error
     if _is_safetensors(start):
-        return _safetensors(file)
-    contents = _loaded(file, start)
+        return _load_safetensors(file)
+    contents = _load_checked(file, start)
     if not isinstance(contents, dict):
         raise ModelError(f"{path}: expected a dict of tensors, found {type(contents).__name__}")
     return contents
 
 
-def state_of(path: str | Path) -> dict[str, torch.Tensor]:
+def read_state(path: str | Path) -> dict[str, torch.Tensor]:
     """The state dict in a file of weights, without the wrapping of training programs.
 
     Raises ModelError where there is none, or where the file is damaged: torch.save writes a checksum of each
@@ -92,10 +92,10 @@ def state_of(path: str | Path) -> dict[str, torch.Tensor]:
 
 def load_state(module: nn.Module, state: Mapping[str, torch.Tensor], path: str | Path) -> None:
     """Put ``state`` into ``module``; every name and shape must agree."""
-    fitting(path, lambda: module.load_state_dict(state))
+    check_fit(path, lambda: module.load_state_dict(state))
 
 
-def fitting(path: str | Path, load: Callable[[], object]) -> None:
+def check_fit(path: str | Path, load: Callable[[], object]) -> None:
     """Call ``load``, which puts the weights of ``path`` into a network; ModelError where they do not fit."""
     try:
         load()
@@ -105,7 +105,7 @@ def fitting(path: str | Path, load: Callable[[], object]) -> None:
         raise ModelError(f"{path}: its weights do not fit the network: {reason}") from error
 
 
-def _loaded(file: Path, start: bytes) -> object:
+def _load_checked(file: Path, start: bytes) -> object:
     try:
         # torch remarks on pickles of other protocols, then refuses them.
         with warnings.catch_warnings():
@@ -114,22 +114,22 @@ def _loaded(file: Path, start: bytes) -> object:
     # A file of another kind can stop the unpickler in any way.
     except Exception as error:
         raise ModelError(
-            f"{file}: not a file of tensors that torch can load safely: {_kind(file, start, error)}"
+            f"{file}: not a file of tensors that torch can load safely: {_guess_kind(file, start, error)}"
         ) from error
 
 
-def _kind(file: Path, start: bytes, error: Exception) -> str:
+def _guess_kind(file: Path, start: bytes, error: Exception) -> str:
     """What a file is that torch does not load."""
     for mark, kind in _STARTS.items():
         if start.startswith(mark):
             return f"it is {kind}"
-    if names := _members(file):
+    if names := _list_members(file):
         if any(name.endswith("constants.pkl") or "/code/" in name for name in names):
             return f"it is a TorchScript archive, whose code cannot be traced; {SAVE}"
         if not any(name.endswith("data.pkl") for name in names):
             return "it is a zip archive, and not one of torch.save"
-    told = re.search(r"global:? (?:GLOBAL )?([\w.]+)", str(error))
-    if what := told.group(1) if told else _pickled(file, start):
+    unsupported = re.search(r"global:? (?:GLOBAL )?([\w.]+)", str(error))
+    if what := unsupported.group(1) if unsupported else _find_pickled(file, start):
         return (
             f"it is a pickle of whole objects ({what}), a model and not its weights, whose loading runs code "
             f"of the file; {SAVE}"
@@ -139,7 +139,7 @@ def _kind(file: Path, start: bytes, error: Exception) -> str:
     return "it is truncated, or another program's"
 
 
-def _members(file: Path) -> list[str]:
+def _list_members(file: Path) -> list[str]:
     """The names in a zip archive; none where it is no whole one."""
     try:
         with zipfile.ZipFile(file) as archive:
@@ -176,7 +176,7 @@ def check_digest(contents: Mapping[str, Any], state: Mapping[str, object], path:
         )
 
 
-def _pickled(file: Path, start: bytes) -> str | None:
+def _find_pickled(file: Path, start: bytes) -> str | None:
     """The first class or function that a plain pickle names, found without loading it."""
     if not start.startswith(b"\x80"):
         return None
@@ -203,7 +203,7 @@ def _is_safetensors(start: bytes) -> bool:
     return len(start) > 9 and 2 <= int.from_bytes(start[:8], "little") < 100 << 20 and start[8:9] == b"{"
 
 
-def _safetensors(file: Path) -> dict[str, Any]:
+def _load_safetensors(file: Path) -> dict[str, Any]:
     try:
         from safetensors import SafetensorError
         from safetensors.torch import load_file

@@ -22,8 +22,8 @@ from graphpath.errors import DataError, ModelError
 from graphpath.models.architectures import build
 from graphpath.models.checkpoint import check_writable, save_checkpoint
 from graphpath.models.evaluating import check_seed
-from graphpath.models.loaded import LoadedModel, check_finite, weights_digest
-from graphpath.models.meeting import meeting
+from graphpath.models.loaded import LoadedModel, check_finite, digest_weights
+from graphpath.models.meeting import match_classes
 from graphpath.progress import AnyProgress, positional, watched
 
 CHUNK = 1000
@@ -31,7 +31,7 @@ CHUNK = 1000
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingDefaults:
     """How an architecture is trained by default."""
 
     images: int
@@ -53,9 +53,11 @@ class Recipe:
 
 
 RECIPES = {
-    "cnn": Recipe(images=150_000, rate=4e-3, batch=32),
-    "vgg": Recipe(images=400_000, rate=1e-2, batch=128, decay=5e-2, flip=True, shift=2),
-    "vgg16": Recipe(images=400_000, rate=2e-3, batch=128, decay=5e-2, flip=True, shift=2, half=True),
+    "cnn": TrainingDefaults(images=150_000, rate=4e-3, batch=32),
+    "vgg": TrainingDefaults(images=400_000, rate=1e-2, batch=128, decay=5e-2, flip=True, shift=2),
+    "vgg16": TrainingDefaults(
+        images=400_000, rate=2e-3, batch=128, decay=5e-2, flip=True, shift=2, half=True
+    ),
 }
 
 
@@ -72,7 +74,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedModel:
     """A network that was trained, with its accuracy on the test images."""
 
     model: LoadedModel
@@ -103,7 +105,7 @@ def train(
     progress: AnyProgress | None = None,
     watch: Callable[[Step], object] | None = None,
     **arguments: object,
-) -> Trained:
+) -> TrainedModel:
     """Train ``architecture`` ("cnn", "vgg" or "vgg16") and return it with its test accuracy.
 
     ``arguments`` go to the architecture (``widths``, ``stages``, ``hidden``). The same seed, data and
@@ -113,19 +115,19 @@ def train(
     Raises ``DataError`` where a test image is also a training image or a label is missing.
     """
     started = time.perf_counter()
-    _positive(epochs=epochs, batch=batch, rate=rate)
+    _check_positive(epochs=epochs, batch=batch, rate=rate)
     check_seed(seed)
     _check(train_images, test_images)
     if out is not None:
         # Now, not after minutes of training.
         check_writable(out)
-    recipe = _recipe(architecture, batch, rate)
+    recipe = _choose_defaults(architecture, batch, rate)
     rounds = epochs or recipe.epochs_for(len(train_images))
     made: dict[str, object] = {"shape": train_images.shape, "classes": len(train_images.classes), **arguments}
     with _seeded(seed):
         module = build(architecture, made).to(device)
-        testing = meeting(_described(architecture, module, train_images), test_images)
-        _fit(module, _held(train_images), recipe, rounds, _watched(progress, watch))
+        testing = match_classes(_describe_model(architecture, module, train_images), test_images)
+        _fit(module, _read_all(train_images), recipe, rounds, _watched(progress, watch))
     module.to(memory_format=torch.contiguous_format).eval()
     check_finite(module, f"{architecture} after training")
     accuracy = evaluate(module, testing)
@@ -133,10 +135,10 @@ def train(
     if out is not None:
         how = {"dataset": train_images.dataset, "images": len(train_images), "epochs": rounds, "seed": seed}
         facts = {"architecture": architecture, "arguments": made, "accuracy": accuracy, "training": how}
-        path = save_checkpoint(out, {**facts, **_known(module, train_images)})
+        path = save_checkpoint(out, {**facts, **_checkpoint_contents(module, train_images)})
     name = f"{architecture}-{train_images.dataset}" if path is None else path.stem
-    model = _described(name, module, train_images)
-    return Trained(model, accuracy, time.perf_counter() - started, path)
+    model = _describe_model(name, module, train_images)
+    return TrainedModel(model, accuracy, time.perf_counter() - started, path)
 
 
 def _watched(
@@ -155,14 +157,14 @@ def _watched(
     return see
 
 
-def _described(name: str, module: nn.Module, images: Images) -> LoadedModel:
+def _describe_model(name: str, module: nn.Module, images: Images) -> LoadedModel:
     """``module`` with the classes and shape of the images that it is trained on."""
     return LoadedModel(
-        module, name, weights_digest(module), tuple(images.classes), images.shape, images.scheme
+        module, name, digest_weights(module), tuple(images.classes), images.shape, images.scheme
     )
 
 
-def _known(module: nn.Module, images: Images) -> dict[str, object]:
+def _checkpoint_contents(module: nn.Module, images: Images) -> dict[str, object]:
     """What a checkpoint says of its weights, classes and input."""
     return {
         "classes": list(images.classes),
@@ -174,12 +176,12 @@ def _known(module: nn.Module, images: Images) -> dict[str, object]:
 
 def evaluate(module: nn.Module, images: Images, batch: int = 256) -> float:
     """The share of ``images`` whose label has the largest logit. ``module`` should be in eval mode."""
-    right = predicted(module, images, batch) == read_labels(images.rows())
+    right = predict(module, images, batch) == read_labels(images.rows())
     return int(right.sum()) / max(len(images), 1)
 
 
 @torch.no_grad()
-def predicted(module: nn.Module, images: Images, batch: int = 256) -> npt.NDArray[np.int64]:
+def predict(module: nn.Module, images: Images, batch: int = 256) -> npt.NDArray[np.int64]:
     """The class of each image's largest logit: (N,). ``module`` should be in eval mode."""
     device = next(module.parameters()).device
     parts = [
@@ -207,14 +209,14 @@ def _check(train_images: Images, test_images: Images) -> None:
         )
 
 
-def _recipe(architecture: str, batch: int | None, rate: float | None) -> Recipe:
+def _choose_defaults(architecture: str, batch: int | None, rate: float | None) -> TrainingDefaults:
     base = RECIPES.get(architecture)
     if base is None:
         raise ModelError(f"architecture {architecture!r} is unknown; there are {', '.join(sorted(RECIPES))}")
     return replace(base, batch=batch or base.batch, rate=rate or base.rate)
 
 
-def _positive(**given: float | None) -> None:
+def _check_positive(**given: float | None) -> None:
     if wrong := [
         f"{name}={value}" for name, value in given.items() if value is not None and not 0 < value < math.inf
     ]:
@@ -223,13 +225,13 @@ def _positive(**given: float | None) -> None:
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """A seeded random state that ends with the block; the caller's own is put back."""
+    """A seeded random state for the block; the caller's own is put back."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
 
 
-def _held(images: Images) -> _Data:
+def _read_all(images: Images) -> _Data:
     """All images decoded once. Bytes take a quarter of the memory, and eight-bit sources lose nothing."""
     parts: list[torch.Tensor] = []
     exact = True
@@ -238,18 +240,18 @@ def _held(images: Images) -> _Data:
         as_bytes = (pixels * 255).round().to(torch.uint8)
         exact = exact and bool((as_bytes.float() / 255 == pixels).all())
         parts.append(as_bytes if exact else pixels)
-    widened = parts if exact else [_floats(part) for part in parts]
+    widened = parts if exact else [_to_floats(part) for part in parts]
     return _Data(torch.cat(widened), torch.from_numpy(read_labels(images.rows()).astype(np.int64)))
 
 
-def _floats(stored: torch.Tensor) -> torch.Tensor:
+def _to_floats(stored: torch.Tensor) -> torch.Tensor:
     return stored.float() / 255 if stored.dtype == torch.uint8 else stored
 
 
 def _fit(
     module: nn.Module,
     data: _Data,
-    recipe: Recipe,
+    recipe: TrainingDefaults,
     epochs: int,
     watch: Callable[[Step], object],
 ) -> None:
@@ -263,7 +265,7 @@ def _fit(
     seen = 0
     for epoch in range(1, epochs + 1):
         for chosen in torch.split(torch.randperm(count), recipe.batch):
-            images = _augmented(_floats(data.pixels[chosen]), recipe).to(device)
+            images = _augment(_to_floats(data.pixels[chosen]), recipe).to(device)
             with torch.autocast(device.type, torch.bfloat16, enabled=recipe.half):
                 logits = module(images.contiguous(memory_format=torch.channels_last))
             loss = F.cross_entropy(logits.float(), data.labels[chosen].to(device))
@@ -276,15 +278,15 @@ def _fit(
     module.zero_grad(set_to_none=True)
 
 
-def _augmented(images: torch.Tensor, recipe: Recipe) -> torch.Tensor:
+def _augment(images: torch.Tensor, recipe: TrainingDefaults) -> torch.Tensor:
     """Mirrored and shifted copies, drawn for each image of the batch."""
     if recipe.flip:
         mirrored = torch.rand(len(images)) < 0.5
         images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
-    return _shifted(images, recipe.shift) if recipe.shift else images
+    return _shift(images, recipe.shift) if recipe.shift else images
 
 
-def _shifted(images: torch.Tensor, most: int) -> torch.Tensor:
+def _shift(images: torch.Tensor, most: int) -> torch.Tensor:
     count, channels, height, width = images.shape
     padded = F.pad(images, (most, most, most, most), mode="reflect")
     top = torch.randint(0, 2 * most + 1, (count, 1, 1, 1))

@@ -11,9 +11,9 @@ edits                the network itself: neurons set, edges cut
 from __future__ import annotations
 
 from graphpath.errors import NetworkError
-from graphpath.extras import needed_by
+from graphpath.extras import needs_extra
 
-with needed_by("graphpath.network", "trace"):
+with needs_extra("graphpath.network", "trace"):
     import torch
     from torch import nn
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from graphpath.errors import RecordError
-from graphpath.locks import locked
+from graphpath.locks import hold_file_lock
 from graphpath.record.files import reason
 
 LOCK = ".lock"
@@ -44,5 +44,5 @@ def _held(lock: Path, path: Path) -> Iterator[None]:
     def refused(error: OSError) -> RecordError:
         return RecordError(f"{path} cannot be written: {reason(error)}.")
 
-    with locked(lock, taken, refused):
+    with hold_file_lock(lock, taken, refused):
         yield

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from graphpath.errors import ServerError
-from graphpath.locks import locked
+from graphpath.locks import hold_file_lock
 from graphpath.whole import OWNER, write_whole
 
 HEADER = "# Written by graphpath at every start; changes here are lost.\n"
@@ -100,7 +100,7 @@ def hold_lock(path: Path, busy: str, *, wait: bool = False) -> AbstractContextMa
     def explain(error: OSError) -> ServerError:
         return ServerError(f"{path} cannot be written ({error.strerror}); make room there.")
 
-    return locked(path, lambda _: ServerError(busy), explain, wait=wait)
+    return hold_file_lock(path, lambda _: ServerError(busy), explain, wait=wait)
 
 
 def _find_platform_folder(mac: str, variable: str, other: str) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphpath.extras import needed_by
+from graphpath.extras import needs_extra
 from graphpath.stores.base import LoadReport, Store
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _opened(uri: str | Path, rebuild: bool, options: dict[str, Any]) -> Store:
 
 
 def _server(uri: str, **options: Any) -> Store:
-    with needed_by(f"A store on a server ({uri})"):
+    with needs_extra(f"A store on a server ({uri})"):
         from graphpath.stores.neo4j import Neo4jStore
     store = Neo4jStore(uri, **options)
     try:

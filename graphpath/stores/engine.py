@@ -14,7 +14,7 @@ import ladybug
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from graphpath.addresses import limit
+from graphpath.addresses import read_limit
 from graphpath.errors import QueryFailed, StoreError, StoreUnavailable
 from graphpath.schema import LATER, NODE, NODES, RELATIONSHIP, RELATIONSHIPS, SCHEMA_VERSION
 from graphpath.stores.session import RECORDED
@@ -61,7 +61,7 @@ def room(size: int, *, read_only: bool) -> int:
 def room_to_change(size: int, rows: int) -> int:
     """Bytes of addresses for a store of ``size`` bytes that gets ``rows`` more nodes and relationships."""
     usual = room(size + rows * ROOM_PER_ROW // GROWTH, read_only=False)
-    return usual if limit() is not None else max(usual, ROOM_TO_CHANGE)
+    return usual if read_limit() is not None else max(usual, ROOM_TO_CHANGE)
 
 
 def ddl() -> dict[str, str]:
@@ -267,7 +267,7 @@ class Session:
 def total_memory() -> int:
     """Bytes of memory that this machine has, or of addresses that this process may have."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min(memory, limit() or memory)
+    return min(memory, read_limit() or memory)
 
 
 def _plain(table: pa.Table) -> pa.Table:

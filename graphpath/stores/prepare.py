@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from graphpath.errors import RecordError, StoreError, StoreUnavailable
 from graphpath.record import Trace
-from graphpath.sql import connected, parquet, quoted
+from graphpath.sql import connect, quote, read_parquet
 
 MEMORY = 1 << 30
 """Bytes that DuckDB may hold when nobody says otherwise; beyond them it spills to disk."""
@@ -49,7 +49,7 @@ class Workshop:
             "preserve_insertion_order": "false",
             "autoinstall_known_extensions": "false",
         }
-        self._connection = connected(
+        self._connection = connect(
             settings, self.directory / "prepare.duckdb", spill=self.directory / "spill"
         )
         for name in self.trace.counts:
@@ -58,7 +58,7 @@ class Workshop:
 
     def view(self, name: str, files: Sequence[Path]) -> None:
         """Let SQL read Parquet ``files`` as ``name``."""
-        self.run(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM {parquet(files)}")
+        self.run(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM {read_parquet(files)}")
 
     def table(self, name: str, sql: str) -> None:
         """Keep the rows of ``sql`` as table ``name``."""
@@ -131,7 +131,7 @@ def facts(shop: Workshop, run: str) -> None:
     )
     shop.table(
         "facts",
-        f"""SELECT p.*, {quoted(run)} AS run, t.category, s.label, s.variant, q.predicted, q.confidence,
+        f"""SELECT p.*, {quote(run)} AS run, t.category, s.label, s.variant, q.predicted, q.confidence,
             coalesce(q.category = l.category, false) AS correct,
             coalesce(q.category = l.category AND p.target = s.label, false) AS member
         FROM pathways p JOIN samples s USING (sample)
@@ -216,7 +216,7 @@ def _nodes(run: str) -> dict[str, str]:
             LEFT JOIN categories c ON c.category = l.category""",
         "Pathway": """SELECT pathway, run, sample, target, origin, neurons, edges, coverage, logit, bias,
                 category, label, variant, correct, predicted, confidence FROM facts ORDER BY pathway""",
-        "Route": f"""SELECT route, {quoted(run)}, pathway, rank, sign::INTEGER, log10_abs
+        "Route": f"""SELECT route, {quote(run)}, pathway, rank, sign::INTEGER, log10_abs
             FROM routes ORDER BY route""",
     }
 
@@ -225,7 +225,7 @@ def _relationships(run: str, model: int) -> dict[str, str]:
     new = "samples s ANTI JOIN known_samples k ON k.id = s.sample"
     return {
         "IN_MAP": "SELECT neuron, map FROM neurons ANTI JOIN known_neurons k ON k.id = neuron",
-        "TRACED": f"SELECT {quoted(run)}, {model}::BIGINT",
+        "TRACED": f"SELECT {quote(run)}, {model}::BIGINT",
         "FROM_RUN": "SELECT pathway, run FROM facts",
         "OF_SAMPLE": "SELECT pathway, sample FROM facts",
         "LABELLED": f"SELECT s.sample, l.category FROM (SELECT * FROM {new}) s JOIN labels l USING (label)",
@@ -237,7 +237,7 @@ def _relationships(run: str, model: int) -> dict[str, str]:
                 TRY_CAST(json_extract_string(c.detail, '$.epsilon') AS DOUBLE), c.detail
             FROM everyone c SEMI JOIN everyone p ON p.id = c.parent
             ANTI JOIN known_derived k ON k.id = c.id""",
-        "PREDICTED": f"SELECT sample, category, {quoted(run)}, rank, logit, confidence FROM predictions",
+        "PREDICTED": f"SELECT sample, category, {quote(run)}, rank, logit, confidence FROM predictions",
         "OF_PATHWAY": "SELECT route, pathway FROM routes",
         "VISITS_MAP": """SELECT pathway, map, count(*), sum(score::DOUBLE)
             FROM visits JOIN neurons USING (neuron) GROUP BY pathway, map""",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from graphpath.sql import quoted
+from graphpath.sql import quote
 from graphpath.stores.comparing import compared, own_edges
 from graphpath.stores.families import families
 from graphpath.stores.prepare import Workshop
@@ -32,7 +32,7 @@ def compare(shop: Workshop, run: str, comparable: str) -> None:
         FROM all_facts p JOIN families f USING (sample)
         JOIN all_predictions q ON q.run = p.run AND q.sample = p.sample AND q.rank <= {PREDICTIONS}
         JOIN all_classes c ON c.category = q.category AND c.variant = 'original'
-        WHERE p.run = {quoted(run)} OR c.run = {quoted(run)}""",
+        WHERE p.run = {quote(run)} OR c.run = {quote(run)}""",
     )
     shop.table(
         "class_layers",
@@ -48,7 +48,7 @@ def _gather(shop: Workshop, run: str, comparable: str) -> None:
     """This run's rows and the stored ones of comparable runs (``stored_*`` views) in one place each."""
     everyone = "SELECT sample, parent FROM samples UNION SELECT id, parent FROM stored_samples"
     shop.table("families", families(everyone))
-    mine = f"SELECT {quoted(run)} AS run, sample, category, rank FROM predictions"
+    mine = f"SELECT {quote(run)} AS run, sample, category, rank FROM predictions"
     shop.table("all_predictions", f"{mine} UNION ALL SELECT * FROM stored_predictions")
     shop.table(
         "all_facts",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from graphpath.errors import RecordError
-from graphpath.sql import parquet
+from graphpath.sql import read_parquet
 from graphpath.stores.prepare import Workshop
 
 Rules = dict[str, str]
@@ -98,7 +98,7 @@ def _check(shop: Workshop, table: str, files: list[Path], rules: Rules) -> None:
     for said, wrong in (
         (said, wrong) for (said, wrong), bad in zip(rules.items(), found, strict=True) if bad
     ):
-        source = parquet(files, filename=True)
+        source = read_parquet(files, filename=True)
         [[row]] = shop.run(f"SELECT t FROM {source} t WHERE {wrong} LIMIT 1")
         file = row.pop("filename")
         shown = ", ".join(f"{name} {value}" for name, value in row.items())

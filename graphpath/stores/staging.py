@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from graphpath.errors import StoreUnavailable
-from graphpath.locks import locked
+from graphpath.locks import hold_file_lock
 from graphpath.stores.place import check_alone
 from graphpath.stores.seal import seal, unseal
 from graphpath.whole import rename
@@ -45,7 +45,7 @@ def staged(path: Path, *, empty: bool = False) -> Iterator[Path]:
         reason = os.strerror(error.errno).lower() if error.errno else str(error).rstrip(".")
         return StoreUnavailable(f"{path} cannot be changed, and is as it was: {reason}.")
 
-    with locked(path.with_name(f".{path.name}.lock"), taken, refused):
+    with hold_file_lock(path.with_name(f".{path.name}.lock"), taken, refused):
         check_alone(path)
         work = path.with_name(f".{path.name}.staging")
         shutil.rmtree(work, ignore_errors=True)

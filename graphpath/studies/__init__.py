@@ -34,9 +34,9 @@ khakzar     of Khakzar et al. 2021
 effective_path  of Qiu et al. 2019: class pathways, and attack detection
 """
 
-from graphpath.extras import needed_by
+from graphpath.extras import needs_extra
 
-with needed_by("graphpath.studies", "trace"):
+with needs_extra("graphpath.studies", "trace"):
     from graphpath.studies.bench import Bench
     from graphpath.studies.catalogue import STUDIES, find
     from graphpath.studies.conditions import AREA, MEASURED, RANDOM, SHUFFLED

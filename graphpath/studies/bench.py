@@ -18,7 +18,7 @@ from graphpath.data import BaseImages, TensorImages, open_images
 from graphpath.data.rows import choose_balanced
 from graphpath.errors import StudyError
 from graphpath.ids import digest
-from graphpath.models import LoadedModel, meeting, predicted
+from graphpath.models import LoadedModel, match_classes, predict
 from graphpath.network.lowering import evaluating
 from graphpath.progress import Progress, watched
 from graphpath.queries import find
@@ -57,7 +57,7 @@ class Bench:
     @cached_property
     def test(self) -> BaseImages:
         """All labelled test images, with the numbers that their classes have for the network."""
-        return meeting(self.model, self.setting.images())
+        return match_classes(self.model, self.setting.images())
 
     def images(self, count: int) -> BaseImages:
         """``count`` test images, as evenly from all classes as they allow, others for every seed."""
@@ -109,7 +109,7 @@ class Bench:
     def predict(self, images: BaseImages) -> npt.NDArray[np.int64]:
         """The class that the network gives each image: (N,)."""
         with evaluating(self.model.module):
-            return predicted(self.model.module, images)
+            return predict(self.model.module, images)
 
     def derive(
         self,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphpath.errors import StudyError
 from graphpath.ids import digest
-from graphpath.locks import locked
+from graphpath.locks import hold_file_lock
 from graphpath.models import LoadedModel
 from graphpath.progress import Progress, watched
 from graphpath.record.files import write_json
@@ -75,7 +75,7 @@ def run_study(
 
 def _lock_settings(out: Path) -> AbstractContextManager[None]:
     """Networks, traces and stores are shared between studies: one process at a time."""
-    return locked(
+    return hold_file_lock(
         out / ".lock",
         lambda holder: StudyError(
             f"{out} is being worked in by {holder}: wait for it, or give another --out."

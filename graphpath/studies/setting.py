@@ -17,12 +17,12 @@ from graphpath.errors import StudyError
 from graphpath.ids import digest
 from graphpath.models import (
     LoadedModel,
+    digest_weights,
     evaluate,
     load_model,
-    meeting,
+    match_classes,
     read_checkpoint,
     train,
-    weights_digest,
 )
 from graphpath.progress import Progress, watched
 from graphpath.record.files import read_number, write_json
@@ -108,7 +108,7 @@ class Setting:
         if not self.models:
             return float(read_checkpoint(self._locate_checkpoint(seed))["accuracy"])
         model = self._load_given(seed)
-        images = meeting(model, self.images())
+        images = match_classes(model, self.images())
         file = self.folder / "networks" / f"accuracy-{digest(model.sha256, images.fingerprint)[:12]}.json"
         if not file.is_file():
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -208,7 +208,7 @@ def randomise(model: LoadedModel, seed: int) -> LoadedModel:
         for part in module.modules():
             _reset(part)
     name = f"{model.name}-random-weights"
-    return replace(model, module=module, name=name, sha256=weights_digest(module))
+    return replace(model, module=module, name=name, sha256=digest_weights(module))
 
 
 def _reset(part: nn.Module) -> None:

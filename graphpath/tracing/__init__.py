@@ -11,9 +11,9 @@ ranks                processes that share a trace
 rows, tracer         the record
 """
 
-from graphpath.extras import needed_by
+from graphpath.extras import needs_extra
 
-with needed_by("graphpath.tracing", "trace"):
+with needs_extra("graphpath.tracing", "trace"):
     from graphpath.tracing.batch import Batch, Selection
     from graphpath.tracing.diffusion.keymaps import key_maps
     from graphpath.tracing.diffusion.tables import largest_chains, map_sizes

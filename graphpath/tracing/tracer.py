@@ -17,7 +17,7 @@ from graphpath import __version__
 from graphpath.data import Given, Labels, MatchedImages, as_images
 from graphpath.errors import MethodError
 from graphpath.ids import BLOCK, digest
-from graphpath.models import BY_NAME, LoadedModel, as_loaded, meeting
+from graphpath.models import BY_NAME, LoadedModel, as_loaded, match_classes
 from graphpath.naming import check_name
 from graphpath.network.reach import Reach
 from graphpath.progress import AnyProgress, Progress, watched
@@ -101,7 +101,7 @@ def trace(
     chosen_method = find_method(method)
     chosen_options = chosen_method.resolve_options(options)
     loaded = as_loaded(model)
-    source = meeting(loaded, as_images(images, labels, dataset, classes), matching)
+    source = match_classes(loaded, as_images(images, labels, dataset, classes), matching)
     _check_counts(len(source), routes, max_edges, batch)
     target = resolve_target(target, loaded, source)
     fitted_run = None if fitted_on is None else open_fit(fitted_on, chosen_method, chosen_options, loaded)
@@ -257,7 +257,7 @@ def _describe(
         "id": f"{method.name}-{images.dataset}-{key[:10]}",
         "method": method.name,
         "parameters": parameters,
-        "model": model.described(),
+        "model": model.describe(),
         "dataset": {"name": images.dataset, "split": images.split, "images": len(images)},
         "labels": images.numbered.describe(),
         "seeds": {"seed": seed},

@@ -9,9 +9,9 @@ estimates, statistics its intervals and p-values
 verdict               what is concluded, in words
 """
 
-from graphpath.extras import needed_by
+from graphpath.extras import needs_extra
 
-with needed_by("graphpath.verifying", "trace"):
+with needs_extra("graphpath.verifying", "trace"):
     from graphpath.verifying.verdict import Verdict
     from graphpath.verifying.verifier import verify
 

@@ -85,7 +85,11 @@ def share_interval(found: Estimate) -> Interval:
     It is Wilson's where every image counts 0 or 1. Else it goes by the effective number of cases, for few
     draws (or images, where each has draws of its own).
     """
-    return shares.score(found.mean, len(found.images)) if _is_counted(found) else _effective_interval(found)
+    return (
+        shares.score_interval(found.mean, len(found.images))
+        if _is_counted(found)
+        else _effective_interval(found)
+    )
 
 
 def _is_counted(found: Estimate) -> bool:
@@ -95,7 +99,7 @@ def _is_counted(found: Estimate) -> bool:
 
 def difference_interval(one: Estimate, two: Estimate) -> Interval:
     """The 95 % interval of the difference of two shares of the same images, one less two: Newcombe's."""
-    return shares.difference(
+    return shares.difference_interval(
         one.mean, share_interval(one), two.mean, share_interval(two), correlation(one, two)
     )
 
@@ -106,14 +110,16 @@ def bounded_interval(above: Estimate, below: Estimate) -> Interval:
     They are taken as shares: where few of 20 images have all the change, Student's holds it in 80 % only.
     """
     ends = [_effective_interval(found) if found.images.any() else (0.0, 0.0) for found in (above, below)]
-    return shares.difference(above.mean, ends[0], below.mean, ends[1], correlation(above, below))
+    return shares.difference_interval(above.mean, ends[0], below.mean, ends[1], correlation(above, below))
 
 
 def _effective_interval(found: Estimate) -> Interval:
     """The interval of a share by the effective number of cases."""
     count = len(found.images)
     quantile = student_quantile(found.freedom) if found.freedom else shares.Z
-    return shares.effective(found.mean, found.variance, count, quantile, min(found.draws or count, count))
+    return shares.effective_interval(
+        found.mean, found.variance, count, quantile, min(found.draws or count, count)
+    )
 
 
 def correlation(one: Estimate, two: Estimate) -> float:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from graphpath.data import Given, Labels, MatchedImages, as_images
 from graphpath.errors import MethodError, QueryParameterError
-from graphpath.models import BY_NAME, LoadedModel, as_loaded, meeting
+from graphpath.models import BY_NAME, LoadedModel, as_loaded, match_classes
 from graphpath.network import Network, take_apart
 from graphpath.progress import AnyProgress, watched
 from graphpath.stores import Store, open_store
@@ -96,7 +96,7 @@ def verify(
     an option that is unknown; QueryParameterError, QueryFailed ... as queries do; NetworkError, DataError.
     """
     loaded = as_loaded(model)
-    source = meeting(loaded, as_images(images, labels), matching)
+    source = match_classes(loaded, as_images(images, labels), matching)
     _check_options(mode, baseline, measure, by)
     _check_counts(draws, batch)
     target = _check_target(target, measure, loaded, source)

@@ -12,7 +12,7 @@ import duckdb
 
 from graphpath import queries
 from graphpath.record import Trace
-from graphpath.sql import connected
+from graphpath.sql import connect as connect_duckdb
 from graphpath.stores import Store
 from tests.synthetic import write_trace
 
@@ -226,7 +226,7 @@ def make_traces(folder: Path, samples: int, edges: int) -> tuple[Trace, Trace]:
 
 def connect(traces: tuple[Trace, Trace]) -> duckdb.DuckDBPyConnection:
     """DuckDB with the traces' tables, and views of members and class pathways, none of them computed yet."""
-    connection = connected({})
+    connection = connect_duckdb({})
     for name in ("samples", "predictions", "pathways", "visits", "edges", "routes", "steps"):
         files = [str(file) for trace in traces for file in trace.files(name)]
         connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({files})")

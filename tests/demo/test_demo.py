@@ -41,7 +41,7 @@ class Recorder:
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Recorder]:
     out, told = tmp_path_factory.mktemp("demo") / "out", Recorder()
-    assert run_demo(out, seed=1, tell=told) == out / "report.html"
+    assert run_demo(out, seed=1, show=told) == out / "report.html"
     return out, told
 
 
@@ -98,7 +98,7 @@ def test_run_again_it_takes_up_what_is_there_and_says_the_same(ran: tuple[Path, 
     kept = [out / "cnn-digits.pt", *(out / "traces").rglob("*.parquet")]
     before = [path.stat().st_mtime_ns for path in kept]
     again = Recorder()
-    run_demo(out, seed=1, tell=again)
+    run_demo(out, seed=1, show=again)
     assert [path.stat().st_mtime_ns for path in kept] == before
     assert again.answers == told.answers
 
@@ -106,7 +106,7 @@ def test_run_again_it_takes_up_what_is_there_and_says_the_same(ran: tuple[Path, 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_answers_elsewhere(ran: tuple[Path, Recorder], tmp_path: Path) -> None:
     again = Recorder()
-    run_demo(tmp_path / "elsewhere", seed=1, tell=again)
+    run_demo(tmp_path / "elsewhere", seed=1, show=again)
     assert again.answers == ran[1].answers
     for (frame, _), (other, _) in zip(ran[1].tables, again.tables, strict=True):
         pd.testing.assert_frame_equal(frame, other, check_exact=False, rtol=1e-6)

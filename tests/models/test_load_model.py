@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from graphpath.errors import ModelError, RecordError
-from graphpath.models import LoadedModel, Normalize, as_loaded, load_checkpoint, load_model, weights_digest
+from graphpath.models import LoadedModel, Normalize, as_loaded, digest_weights, load_checkpoint, load_model
 from graphpath.models.checkpoint import save_checkpoint
 
 
@@ -39,7 +39,7 @@ def test_a_checkpoint_comes_back_whole(tmp_path: Path, contents: dict[str, objec
     assert not any(part.training for part in loaded.module.modules())
     for name, value in loaded.module.state_dict().items():
         assert torch.equal(value, contents["state_dict"][name])  # type: ignore[index]
-    assert loaded.sha256 == weights_digest(loaded.module) == load_model(path).sha256
+    assert loaded.sha256 == digest_weights(loaded.module) == load_model(path).sha256
     assert [file.name for file in path.parent.iterdir()] == ["net.pt"]
 
 
@@ -260,22 +260,22 @@ def test_pretrained_weights_are_used_where_they_are_and_never_fetched(
 
 def test_the_digest_tells_weights_names_and_dtypes_apart() -> None:
     module = small()
-    digest = weights_digest(module)
-    assert digest == weights_digest(small())
-    assert digest != weights_digest(small().double())
-    assert digest != weights_digest(nn.ModuleDict({"inner": small()}))
+    digest = digest_weights(module)
+    assert digest == digest_weights(small())
+    assert digest != digest_weights(small().double())
+    assert digest != digest_weights(nn.ModuleDict({"inner": small()}))
     with torch.no_grad():
         module[3].weight[0, 0] += 1e-6
-    assert weights_digest(module) != digest
+    assert digest_weights(module) != digest
     changed = small()
     changed[1].running_mean += 1  # type: ignore[operator]
-    assert weights_digest(changed) != digest
+    assert digest_weights(changed) != digest
 
 
 def test_a_plain_module_is_named_after_its_class() -> None:
     module = small()
     loaded = as_loaded(module)
-    assert (loaded.name, loaded.sha256) == ("Sequential", weights_digest(module))
+    assert (loaded.name, loaded.sha256) == ("Sequential", digest_weights(module))
     assert as_loaded(loaded) is loaded and isinstance(loaded, LoadedModel)
 
 

@@ -21,7 +21,7 @@ from graphpath.attacks import attack
 from graphpath.data import MatchedImages, TensorImages, open_images
 from graphpath.data.classes import Finder, find_wnid, simplify
 from graphpath.errors import DataError, MethodError, ModelError
-from graphpath.models import LoadedModel, meeting, weights_digest
+from graphpath.models import LoadedModel, digest_weights, match_classes
 
 CASES = Path(__file__).parents[2].parent / "shared" / "cases"
 IMAGENET = CASES.parent / "data" / "imagenet-classes.csv"
@@ -32,7 +32,7 @@ def model(classes: Sequence[str] | None, outputs: int | None = None, **facts: An
     count = outputs or len(classes or ())
     module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, count)).eval()
     named = None if classes is None else tuple(classes)
-    return LoadedModel(module, "net", weights_digest(module), named, (1, 4, 4), **facts)
+    return LoadedModel(module, "net", digest_weights(module), named, (1, 4, 4), **facts)
 
 
 def images(classes: Sequence[str], labels: Sequence[int], **facts: Any) -> TensorImages:
@@ -93,7 +93,7 @@ def test_a_wordnet_id_decides_where_both_have_one() -> None:
 
 
 def test_labels_become_the_models_numbers() -> None:
-    met = meeting(model(("cat", "dog", "zebra"), scheme="zoo"), images(("Zebra", "cat"), [0, 0, 1, -1]))
+    met = match_classes(model(("cat", "dog", "zebra"), scheme="zoo"), images(("Zebra", "cat"), [0, 0, 1, -1]))
     assert met.labels.tolist() == [2, 2, 0, -1]
     assert (met.classes, met.scheme) == (("cat", "dog", "zebra"), "zoo")
     assert "Found by name among the model's 3 classes: 2 of the images' 2, 2 with another" in (
@@ -104,15 +104,15 @@ def test_labels_become_the_models_numbers() -> None:
 def test_numberings_that_agree_keep_their_ids() -> None:
     given = images(("cat", "dog"), [0, 1])
     for classes in (("cat", "dog"), ("Cat", "DOG")):
-        met = meeting(model(classes, scheme="zoo"), given)
+        met = match_classes(model(classes, scheme="zoo"), given)
         assert (met.fingerprint, met.scheme, met.classes) == (given.fingerprint, "pets", ("cat", "dog"))
         assert met.rows().equals(given.rows())
-    assert meeting(model(("dog", "cat"), scheme="zoo"), given).fingerprint != given.fingerprint
+    assert match_classes(model(("dog", "cat"), scheme="zoo"), given).fingerprint != given.fingerprint
 
 
 def test_samples_keep_their_ids_in_another_numbering() -> None:
     given = images(("dog", "cat"), [0, 1])
-    met = meeting(model(("cat", "dog")), given)
+    met = match_classes(model(("cat", "dog")), given)
     assert met.rows()["sample"].equals(given.rows()["sample"])
     assert torch.equal(met.batch(0, 2), given.batch(0, 2))
     assert torch.equal(met.read(np.array([1])), given.batch(1, 2))
@@ -121,17 +121,17 @@ def test_samples_keep_their_ids_in_another_numbering() -> None:
 def test_a_class_that_the_model_lacks_is_refused_unless_by_position() -> None:
     known, given = model(("cat", "dog"), scheme="zoo"), images(("Katze", "dogs"), [0, 1])
     with pytest.raises(DataError, match=r"2 of the images' 2 classes are none .* net knows: 'Katze'"):
-        meeting(known, given)
-    met = meeting(known, given, "by-position")
+        match_classes(known, given)
+    met = match_classes(known, given, "by-position")
     assert met.labels.tolist() == [0, 1]
     assert (met.classes, met.scheme) == (("cat", "dog"), "zoo")
     assert "by position: 'Katze' for 'cat', 'dogs' for 'dog'." in met.numbered.words
     with pytest.raises(MethodError, match="expected by-name or by-position"):
-        meeting(known, given, "by-size")
+        match_classes(known, given, "by-size")
 
 
 def test_only_classes_with_images_must_be_known() -> None:
-    met = meeting(model(("cat", "dog")), images(("Katze", "dog"), [1, 1]))
+    met = match_classes(model(("cat", "dog")), images(("Katze", "dog"), [1, 1]))
     assert met.labels.tolist() == [1, 1]
     assert "without images and none of the model's: 'Katze'" in met.numbered.words
 
@@ -139,35 +139,35 @@ def test_only_classes_with_images_must_be_known() -> None:
 def test_a_name_that_means_two_classes_is_refused() -> None:
     known = model(("crane", "dog", "crane"))
     with pytest.raises(DataError, match=r"'crane' of the images may be several of net's: 0 \('crane'\), 2"):
-        meeting(known, images(("crane",), [0]))
+        match_classes(known, images(("crane",), [0]))
     # As many classes in the same order leave no doubt.
-    assert meeting(known, images(("Crane", "dog", "Crane"), [2, 0])).labels.tolist() == [2, 0]
+    assert match_classes(known, images(("Crane", "dog", "Crane"), [2, 0])).labels.tolist() == [2, 0]
 
 
 def test_a_model_without_names_takes_as_many_classes_as_it_has_outputs() -> None:
     given = images(("cat", "dog"), [0, 1])
-    met = meeting(model(None, 2), given)
+    met = match_classes(model(None, 2), given)
     assert (met.classes, met.fingerprint) == (("cat", "dog"), given.fingerprint)
     assert "names no classes" in met.numbered.words
     with pytest.raises(DataError, match=r"2 classes, and net has 3 outputs without names.*by-position"):
-        meeting(model(None, 3), given)
-    assert meeting(model(None, 3), given, "by-position").labels.tolist() == [0, 1]
+        match_classes(model(None, 3), given)
+    assert match_classes(model(None, 3), given, "by-position").labels.tolist() == [0, 1]
 
 
 def test_labels_without_names_are_outputs() -> None:
-    met = meeting(model(("cat", "dog")), images((), [1, -1]))
+    met = match_classes(model(("cat", "dog")), images((), [1, -1]))
     assert met.labels.tolist() == [1, -1] and met.numbered.how == "numbers"
-    assert meeting(model(("cat", "dog")), images((), [-1])).numbered.how == "none"
+    assert match_classes(model(("cat", "dog")), images((), [-1])).numbered.how == "none"
 
 
 def test_as_many_names_as_outputs() -> None:
     with pytest.raises(ModelError, match="net has 3 outputs and 2 names"):
-        meeting(model(("cat", "dog"), 3), images((), [0]))
+        match_classes(model(("cat", "dog"), 3), images((), [0]))
 
 
 def test_a_label_without_a_name_among_names_is_refused() -> None:
     with pytest.raises(DataError, match="labels '5' have no name"):
-        meeting(model(("cat", "dog")), images(("dog", "cat"), [0, 5]))
+        match_classes(model(("cat", "dog")), images(("dog", "cat"), [0, 5]))
 
 
 # ---- real inputs -------------------------------------------------------------------------------------
@@ -188,12 +188,12 @@ def test_an_empty_class_folder_shifts_no_label(tmp_path: Path) -> None:
 def test_imagenet_folders_find_torchvisions_classes() -> None:
     from torchvision.models import ResNet18_Weights
 
-    from graphpath.models.imagenet import wnids
+    from graphpath.models.imagenet import read_wnids
 
     with IMAGENET.open() as file:
         rows = list(csv.DictReader(file))
-    assert list(wnids()) == [row["wnid"] for row in rows]
-    finder = Finder(ResNet18_Weights.DEFAULT.meta["categories"], wnids())
+    assert list(read_wnids()) == [row["wnid"] for row in rows]
+    finder = Finder(ResNet18_Weights.DEFAULT.meta["categories"], read_wnids())
     for row in rows:
         label = int(row["index"])
         assert (
@@ -206,8 +206,8 @@ def test_imagenet_folders_find_torchvisions_classes() -> None:
     with pytest.raises(
         DataError, match=r"134 \('crane'\) and 517 \('crane'\) are both the model's class 517"
     ):
-        meeting(
-            model(ResNet18_Weights.DEFAULT.meta["categories"], wnids=wnids()),
+        match_classes(
+            model(ResNet18_Weights.DEFAULT.meta["categories"], wnids=read_wnids()),
             images([row["name"] for row in rows], [134, 517]),
         )
 
@@ -249,7 +249,7 @@ def test_attacked_images_have_the_models_classes(tmp_path: Path) -> None:
     made = attack(known, given, "fgsm", 0.1, out=tmp_path / "a")
     assert made.samples()["label"].to_pylist() == [2, 0, 2]
     assert made.categories()["name"].to_pylist() == ["cat", "dog", "zebra"]
-    again = meeting(known, open_images(str(tmp_path / "a")))
+    again = match_classes(known, open_images(str(tmp_path / "a")))
     assert (again.labels.tolist(), again.numbered.how) == ([2, 0, 2], "own")
     # Another network, another numbering: the prediction on the original is translated too.
     other = model(("zebra", "dog", "cat"), scheme="other")
@@ -274,5 +274,5 @@ def test_labels_that_are_no_classes_are_refused(labels: list[Any]) -> None:
 
 def test_matching_once_is_enough() -> None:
     known = model(("cat", "dog"))
-    met = meeting(known, images(("dog",), [0]))
-    assert isinstance(met, MatchedImages) and meeting(known, met) is met
+    met = match_classes(known, images(("dog",), [0]))
+    assert isinstance(met, MatchedImages) and match_classes(known, met) is met

@@ -19,7 +19,7 @@ from graphpath.data import TensorImages, open_images
 from graphpath.errors import DataError, ModelError
 from graphpath.models import LoadedModel, Step, evaluate, load_checkpoint, load_model, train
 from graphpath.models.architectures import build
-from graphpath.models.training import RECIPES, _augmented, _shifted
+from graphpath.models.training import RECIPES, _augment, _shift
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -160,19 +160,19 @@ def test_what_cannot_be_trained_is_refused() -> None:
 
 def test_images_that_are_no_bytes_are_trained_on_as_they_are() -> None:
     """Pixels of k/16 are no multiples of 1/255; one chunk of bytes followed by one that is none."""
-    from graphpath.models.training import CHUNK, _held
+    from graphpath.models.training import CHUNK, _read_all
 
     pixels = torch.cat([torch.zeros(CHUNK, 1, 2, 2), torch.full((3, 1, 2, 2), 1 / 3 + 0.001)])
-    held = _held(TensorImages(pixels, torch.zeros(len(pixels), dtype=torch.int32)))
+    held = _read_all(TensorImages(pixels, torch.zeros(len(pixels), dtype=torch.int32)))
     assert torch.equal(held.pixels, pixels)
-    exact = _held(TensorImages(pixels[:5] + 0.2, torch.zeros(5, dtype=torch.int32)))
+    exact = _read_all(TensorImages(pixels[:5] + 0.2, torch.zeros(5, dtype=torch.int32)))
     assert exact.pixels.dtype == torch.uint8
 
 
 def test_shifting_moves_each_image_whole() -> None:
     images = torch.arange(2 * 3 * 6 * 5, dtype=torch.float32).view(2, 3, 6, 5)
     torch.manual_seed(0)
-    shifted = _shifted(images, 2)
+    shifted = _shift(images, 2)
     for before, after in zip(images, shifted, strict=True):
         padded = nn.functional.pad(before[None], (2, 2, 2, 2), mode="reflect")[0]
         crops = [padded[:, y : y + 6, x : x + 5] for y in range(5) for x in range(5)]
@@ -183,16 +183,16 @@ def test_half_of_the_images_are_mirrored_each_by_its_own_draw() -> None:
     """Of 400, 160 to 240 are mirrored: four standard deviations. The others are as they were."""
     images = torch.rand(400, 2, 3, 4)
     torch.manual_seed(0)
-    augmented = _augmented(images, replace(RECIPES["vgg"], shift=0))
+    augmented = _augment(images, replace(RECIPES["vgg"], shift=0))
     mirrored = (augmented == images.flip(3)).flatten(1).all(1)
     assert torch.equal(mirrored, (augmented != images).flatten(1).any(1))
     assert 160 <= int(mirrored.sum()) <= 240
-    again = _augmented(images, replace(RECIPES["vgg"], shift=0))
+    again = _augment(images, replace(RECIPES["vgg"], shift=0))
     assert not torch.equal(again, augmented), "another batch, another draw"
 
 
 @pytest.mark.parametrize(("name", "changes"), [("cnn", False), ("vgg", True), ("vgg16", True)])
 def test_recipes_augment_or_leave_images_alone(name: str, changes: bool) -> None:
     images = torch.rand(20, 1, 8, 8)
-    augmented = _augmented(images, RECIPES[name])
+    augmented = _augment(images, RECIPES[name])
     assert augmented.shape == images.shape and torch.equal(augmented, images) is not changes

@@ -57,13 +57,13 @@ def test_both_roads_to_the_same_weights_agree(hub: Path, tmp_path: Path, name: s
     path = kept(hub, name)
     by_name, by_file = load_model(name, weights="DEFAULT"), load_model(name, weights=path)
     assert same(by_name, by_file)
-    assert by_name.described() == by_file.described()
+    assert by_name.describe() == by_file.describe()
     assert by_file.classes is not None and len(by_file.classes) == 1000
     assert by_file.normalisation is not None and by_file.scheme == "imagenet"
     elsewhere = path.rename(tmp_path / "mine.pth")
     renamed = load_model(name, weights=elsewhere)
     assert same(by_name, renamed)
-    assert "neither digest nor name tells whose weights mine.pth holds" in renamed.words()
+    assert "neither digest nor name tells whose weights mine.pth holds" in renamed.to_sentence()
 
 
 def test_googlenet_is_built_as_for_its_weights(hub: Path, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_preprocessing_and_classes_can_be_told(hub: Path, tmp_path: Path) -> Non
     bare = load_model("squeezenet1_1", weights=path, preprocess="none")
     assert bare.normalisation is None and bare.classes is not None
     assert bare.sha256 != load_model("squeezenet1_1", weights=path).sha256
-    assert "but for the preprocessing, which was given" in bare.words()
+    assert "but for the preprocessing, which was given" in bare.to_sentence()
     other = load_model("squeezenet1_1", weights=path, preprocess="0.5,0.5,0.5/1,2,3")
     assert other.normalisation is not None and other.normalisation.stds == [1, 2, 3]
     listed = tmp_path / "mine.txt"
@@ -108,7 +108,7 @@ def test_weights_with_classes_of_their_own(tmp_path: Path) -> None:
     pixels = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         assert torch.equal(loaded.module(pixels), net(loaded.normalisation(pixels)))
-    assert "tuned.pth has 7 classes of its own" in loaded.words()
+    assert "tuned.pth has 7 classes of its own" in loaded.to_sentence()
 
 
 # ---- names -------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ import graphpath as gp
 from graphpath.attacks import attack
 from graphpath.data import TensorImages, open_images
 from graphpath.errors import DataError, MethodError, RecordError, UnsupportedOperation
-from graphpath.models import LoadedModel, weights_digest
+from graphpath.models import LoadedModel, digest_weights
 from tests.tracing import harness, nets
 from tests.tracing.harness import residual
 
@@ -223,7 +223,7 @@ def test_the_record_says_what_the_model_says(tmp_path: Path) -> None:
         np.testing.assert_allclose(rows.confidence, logits[place].softmax(0)[order], rtol=1e-4, atol=1e-6)
     assert trace.run["method"] == "effective_path"
     assert trace.run["parameters"]["theta"] == 0.5
-    assert trace.run["model"]["sha256"] == weights_digest(model)
+    assert trace.run["model"]["sha256"] == digest_weights(model)
     counts = {name: len(table) for name, table in found.items()}
     assert {name: trace.run["counts"][name] for name in counts} == counts
 
@@ -348,7 +348,7 @@ def test_inputs_of_every_kind_agree(tmp_path: Path) -> None:
 
 def test_a_loaded_model_is_its_module(tmp_path: Path) -> None:
     model, images = single("plain")
-    loaded = LoadedModel(model.eval(), "plain", weights_digest(model), classes=("x", "y", "z"))
+    loaded = LoadedModel(model.eval(), "plain", digest_weights(model), classes=("x", "y", "z"))
     traces = [gp.trace(m, images, out=tmp_path / n) for n, m in (("loaded", loaded), ("module", model))]
     assert traces[0].id == traces[1].id
     assert traces[0].run["model"]["name"] == "plain"

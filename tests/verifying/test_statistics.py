@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from graphpath.shares import score
+from graphpath.shares import score_interval
 from graphpath.verifying.estimates import (
     difference_interval,
     estimate_over_draws,
@@ -24,13 +24,13 @@ from tests.calibration import verifying as calibration
 )
 def test_wilson_as_published(successes: int, images: int, low: float, high: float) -> None:
     """81 of 263 and 1 of 29: Newcombe 1998, table I, method 3; the ends from the formula's closed form."""
-    assert score(successes / images, images) == pytest.approx((low, high), abs=5e-5)
+    assert score_interval(successes / images, images) == pytest.approx((low, high), abs=5e-5)
 
 
 @pytest.mark.parametrize(("share", "images"), [(0.1, 40), (0.5, 15)])
 def test_wilson_bounds_are_the_shares_that_a_score_test_just_rejects(share: float, images: int) -> None:
     successes = round(share * images)
-    for bound in score(successes / images, images):
+    for bound in score_interval(successes / images, images):
         tested = abs(successes / images - bound) / np.sqrt(bound * (1 - bound) / images)
         assert tested == pytest.approx(1.96, abs=1e-3)
 
@@ -75,7 +75,7 @@ def test_of_draws_and_images_the_variance_is_that_of_the_two_way_layout() -> Non
 def test_no_flip_of_any_draw_is_no_proof_of_none() -> None:
     low, high = share_interval(estimate_over_draws(np.zeros((20, 100))))
     assert low == 0 and 0.03 < high < 0.1
-    assert share_interval(estimate_over_images(np.zeros(100))) == score(0, 100)
+    assert share_interval(estimate_over_images(np.zeros(100))) == score_interval(0, 100)
 
 
 def test_draws_that_all_images_share_are_resampled_too() -> None:

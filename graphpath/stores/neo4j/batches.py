@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graphpath.schema import NODE, RELATIONSHIP
-from graphpath.sql import connected, parquet, quoted
+from graphpath.sql import connect, quote, read_parquet
 from graphpath.stores.neo4j.statements import columns
 from graphpath.stores.session import RECORDED
 
@@ -45,13 +45,13 @@ def _recorded(files: Iterable[Path]) -> Iterator[pa.Table]:
 
 def _sorted(name: str, files: Iterable[Path], scratch: Path) -> Iterator[pa.Table]:
     given = ", ".join(f'"{column}"' for column in columns(name))
-    rows = " UNION ALL ".join(f"SELECT * FROM {parquet([path])}" for path in files)
+    rows = " UNION ALL ".join(f"SELECT * FROM {read_parquet([path])}" for path in files)
     source = f"({rows}) AS t({given})"
-    with connected({"memory_limit": MEMORY}, spill=scratch / "sorted") as connection:
+    with connect({"memory_limit": MEMORY}, spill=scratch / "sorted") as connection:
         order = ", ".join(f'"{column}"' for column in _exact(name))
         target = scratch / f"{name}-sorted.parquet"
         ordered = f"SELECT * FROM {source} ORDER BY {order}"
-        connection.execute(f"COPY ({ordered}) TO {quoted(target)} (FORMAT parquet)")
+        connection.execute(f"COPY ({ordered}) TO {quote(target)} (FORMAT parquet)")
     try:
         yield from _recorded([target])
     finally:

@@ -15,7 +15,7 @@ from graphpath.errors import StoreConflict
 from graphpath.progress import AnyProgress, watched
 from graphpath.record import Trace
 from graphpath.schema import NODE, RELATIONSHIP
-from graphpath.sql import connected, parquet, quoted
+from graphpath.sql import connect, quote, read_parquet
 from graphpath.stores.load import write_row
 from graphpath.stores.neo4j.statements import columns
 from graphpath.stores.predicted import disputed
@@ -114,7 +114,7 @@ class Gathering:
         chosen = ", ".join(f's."{name}"' for name in columns("Sample") if name not in PREDICTED)
         labels = self.files.get("LABELLED")
         labelled = select("LABELLED", labels) if labels else _nothing("LABELLED")
-        with connected({"temp_directory": str(self.directory / "spill")}) as connection:
+        with connect({"temp_directory": str(self.directory / "spill")}) as connection:
             connection.execute(
                 f"""COPY (
                     WITH said AS (
@@ -126,7 +126,7 @@ class Gathering:
                     SELECT {chosen}, a.predicted, a.confidence, a.category = l.stop AS correct
                     FROM {select("Sample", self.files["Sample"])} s LEFT JOIN said a ON a.id = s.id
                     LEFT JOIN {labelled} l ON l.start = s.id
-                ) TO {quoted(path)} (FORMAT parquet)"""
+                ) TO {quote(path)} (FORMAT parquet)"""
             )
         self.files["Sample"] = [path]
 
@@ -143,7 +143,7 @@ class Gathering:
         return False
 
     def _view(self, shop: Workshop, runs: Iterable[str]) -> None:
-        some = ", ".join(map(quoted, runs)) or "NULL"
+        some = ", ".join(map(quote, runs)) or "NULL"
         for view, (name, wanted, rows) in STORED.items():
             condition = f"WHERE {rows.format(runs=some)}" if rows else ""
             files = self.files.get(name)
@@ -194,7 +194,7 @@ def select(name: str, files: Iterable[Path]) -> str:
     paths = list(files)
     # Only the record's own files call their columns alike.
     groups = [paths] if name in RECORDED else [[path] for path in paths]
-    rows = " UNION ALL ".join(f"SELECT * FROM {parquet(group)}" for group in groups)
+    rows = " UNION ALL ".join(f"SELECT * FROM {read_parquet(group)}" for group in groups)
     named = ", ".join(f'"{column}"' for column in columns(name))
     return f"({rows}) AS t({named})"
 

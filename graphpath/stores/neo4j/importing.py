@@ -11,7 +11,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from graphpath.schema import NODE, NODES, RELATIONSHIP, RELATIONSHIPS
-from graphpath.sql import connected, quoted
+from graphpath.sql import connect, quote
 from graphpath.stores.neo4j import definitions
 from graphpath.stores.neo4j.gather import Files, select
 from graphpath.stores.neo4j.statements import in_layers
@@ -88,7 +88,7 @@ def convert(files: Files, directory: Path, memory: int) -> ImportFiles:
     counts: dict[str, int] = {}
     numbers: Numbers = {}
     multiline = False
-    with connected(settings, spill=directory / "spill") as connection:
+    with connect(settings, spill=directory / "spill") as connection:
         for name in (*(node.label for node in NODES), *(item.name for item in RELATIONSHIPS)):
             found = files.get(name, [])
             rows = sum(int(pq.read_metadata(file).num_rows) for file in found)
@@ -134,7 +134,7 @@ def _parts(
     folder = directory / name
     connection.execute(
         f"COPY (SELECT {', '.join(_expressions(connection, name, source, numbers))} FROM {source}) "
-        f"TO {quoted(folder)} (FORMAT csv, HEADER false, PER_THREAD_OUTPUT true)"
+        f"TO {quote(folder)} (FORMAT csv, HEADER false, PER_THREAD_OUTPUT true)"
     )
     return sorted(folder.glob("*.csv"))
 

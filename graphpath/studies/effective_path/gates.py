@@ -18,7 +18,7 @@ from graphpath.detect.features import ALL
 from graphpath.detect.fit import split_by_original
 from graphpath.detect.learners import learn
 from graphpath.detect.material import choose_runs, gather_samples
-from graphpath.models import meeting
+from graphpath.models import match_classes
 from graphpath.studies.bench import Bench
 from graphpath.tracing.batches import Batches
 from graphpath.tracing.evaluation import in_eval_mode
@@ -61,7 +61,7 @@ def learn_gates(bench: Bench, images: BaseImages) -> pd.DataFrame:
     recipe, parts = dgr.RECIPES[RECIPE], []
     bench.asked.append(f"graphpath.tracing dgr recipe={RECIPE!r}, its gates as they are")
     with in_eval_mode(bench.model.module, bench.setting.device):
-        batches = Batches(bench.model, meeting(bench.model, images), "own", bench.seed)
+        batches = Batches(bench.model, match_classes(bench.model, images), "own", bench.seed)
         for batch, _ in batches.iterate_examples(batches.fit_size(NEURON_METHODS["dgr"], {"recipe": RECIPE})):
             parts.append(dgr.learn_gates(Units.from_batch(batch), recipe).double().cpu())
             bench.show_progress("learning gates", sum(map(len, parts)), len(images))

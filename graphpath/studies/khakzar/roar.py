@@ -20,7 +20,7 @@ from torch import Tensor
 
 from graphpath.data import BaseImages, TensorImages
 from graphpath.ids import digest
-from graphpath.models import meeting, train
+from graphpath.models import match_classes, train
 from graphpath.record.files import read_number, write_json
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
@@ -52,7 +52,7 @@ METHODS = (*PATHWAYS, *BASELINES, RANDOM_PIXELS)
 
 def measure(bench: Bench) -> Measurement:
     """Accuracies by method and share of pixels; and what more is lost by pathways than by others."""
-    learned = meeting(bench.model, bench.setting.images("train", int(bench.options["train_images"])))
+    learned = match_classes(bench.model, bench.setting.images("train", int(bench.options["train_images"])))
     tested = bench.images(int(bench.options["test_images"]))
     fill, rows = mean_colour(learned), []
     mean = dict.fromkeys(METHODS, 0.0)

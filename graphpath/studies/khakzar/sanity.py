@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from graphpath.models import LoadedModel
-from graphpath.models.loaded import weights_digest
+from graphpath.models.loaded import digest_weights
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
 from graphpath.studies.conditions import MEASURED, TRAINED
@@ -77,7 +77,7 @@ def randomise_cascade(model: LoadedModel, seed: int) -> Iterator[tuple[str, Load
                 parameter.copy_(drawn)
         found = copy.deepcopy(module)
         label = f"{model.name}-anew-from-{name}"
-        yield name, replace(model, module=found, name=label, sha256=weights_digest(found))
+        yield name, replace(model, module=found, name=label, sha256=digest_weights(found))
 
 
 def own_parameters(part: nn.Module) -> list[nn.Parameter]:

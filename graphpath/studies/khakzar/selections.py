@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphpath.data import Images
-from graphpath.models import LoadedModel, meeting
+from graphpath.models import LoadedModel, match_classes
 from graphpath.report.captions import name_layer
 from graphpath.tracing.batch import Batch, Selection
 from graphpath.tracing.batches import Batches, resolve_target
@@ -78,7 +78,7 @@ def iterate_selections(
     """Images batch by batch, with what the method selects of them."""
     chosen = NEURON_METHODS[method]
     given = chosen.resolve_options(options)
-    source = meeting(model, images)
+    source = match_classes(model, images)
     target = resolve_target(target, model, source)
     with in_eval_mode(model.module, device):
         batches = Batches(model, source, target, seed)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from graphpath.data import as_images
-from graphpath.models import BY_POSITION, LoadedModel, as_loaded, meeting
+from graphpath.models import BY_POSITION, LoadedModel, as_loaded, match_classes
 from graphpath.network import Held, Network
 from graphpath.tracing.batch import as_array
 from graphpath.tracing.batches import Batches
@@ -121,7 +121,7 @@ def _iterate_images(
     model: nn.Module | LoadedModel, images: Any, device: str | torch.device | None
 ) -> Iterator[Batches]:
     loaded = as_loaded(model)
-    source = meeting(loaded, as_images(images), BY_POSITION)  # no label is asked for
+    source = match_classes(loaded, as_images(images), BY_POSITION)  # no label is asked for
     with in_eval_mode(loaded.module, device):
         yield Batches(loaded, source, "own", 0)
 
