@@ -18,7 +18,7 @@ import pyarrow as pa
 from graphpath import ids
 from graphpath.record import PARTED, TABLES, Trace, TraceWriter
 from graphpath.record.description import FILE, FILES, write_run
-from graphpath.record.files import sha256
+from graphpath.record.files import digest_file
 from graphpath.record.schema import STAGED
 
 Rows = dict[str, np.ndarray | pa.Array]
@@ -159,7 +159,7 @@ def describe_anew(path: Path, **changes: object) -> None:
     """Give the trace in ``path`` other entries in run.json, and the digests that its files have now."""
     run = json.loads((path / FILE).read_text(encoding="utf-8")) | changes
     files = run.get(FILES, {})
-    run[FILES] = {file: sha256(path / file) for file in files if (path / file).is_file()}
+    run[FILES] = {file: digest_file(path / file) for file in files if (path / file).is_file()}
     write_run(path, run)
 
 

@@ -31,7 +31,7 @@ from graphpath.errors import DataError, MethodError, ModelError, RecordError
 from graphpath.ids import digest
 from graphpath.models import BY_NAME, LoadedModel, as_loaded, class_called, eval_mode, match_classes
 from graphpath.progress import AnyProgress, watched
-from graphpath.record.alone import alone_beside
+from graphpath.record.alone import lock_beside
 from graphpath.record.imageset import ImagePart, ImageSet, is_image_set, write_image_set
 
 Target = int | str | None
@@ -83,7 +83,7 @@ def attack(
     path, key = Path(out), digest(run.describe_provenance())
     if path.exists():
         return _open_finished(path, key)
-    with alone_beside(path, "attack"), eval_mode(loaded.module):
+    with lock_beside(path, "attack"), eval_mode(loaded.module):
         if path.exists():  # another process has just finished it
             return _open_finished(path, key)
         staging, report = Staging(path, key), watched(progress)

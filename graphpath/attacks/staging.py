@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphpath.errors import RecordError
-from graphpath.record.files import unwritten, write_atomically
+from graphpath.record.files import explain_unwritten, write_atomically
 from graphpath.whole import remove_abandoned
 
 
@@ -73,7 +73,7 @@ class Staging:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise unwritten(self.path, error) from error
+            raise explain_unwritten(self.path, error) from error
         write_atomically(self._locate_batch(self.done), lambda temporary: _save(temporary, batch, self.key))
         self.done += len(batch)
 

@@ -12,7 +12,7 @@ from graphpath.data.index import Index, is_plain, read_index, scan_tar, unpack, 
 from graphpath.errors import DataError, RecordError
 from graphpath.ids import digest
 from graphpath.record.files import write_atomically
-from graphpath.record.processes import runs
+from graphpath.record.processes import is_running
 from graphpath.tars import explain_unreadable
 from graphpath.whole import TEMPORARY
 
@@ -63,7 +63,7 @@ def _make_folder(folder: Path) -> None:
         raise DataError(f"{folder}: the cache cannot be made there; set GRAPHPATH_CACHE") from error
     for left in folder.glob(f"{TEMPORARY}*"):  # of processes that were killed
         process = left.name.removeprefix(TEMPORARY).partition("-")[0]
-        if process.isdecimal() and not runs(int(process)):
+        if process.isdecimal() and not is_running(int(process)):
             left.unlink(missing_ok=True)
 
 

@@ -16,7 +16,7 @@ from graphpath.detect.scorers import Scorer, from_json
 from graphpath.detect.traced import TracingSetup
 from graphpath.errors import RecordError, RunNotFound, StoreError
 from graphpath.record import Trace
-from graphpath.record.description import DIGEST, digest_of
+from graphpath.record.description import DIGEST, digest_run
 from graphpath.record.files import read_json, write_json
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class Detector:
             "scorer": self.scorer.as_json(),
             "report": report,
         }
-        write_json(Path(path), {**content, DIGEST: digest_of(content)})
+        write_json(Path(path), {**content, DIGEST: digest_run(content)})
         return Path(path)
 
     @classmethod
@@ -148,7 +148,7 @@ class Detector:
             raise RecordError(
                 f"{path} is no detector that this graphpath reads; graphpath detect fit writes one."
             )
-        if DIGEST in stored and stored[DIGEST] != digest_of(stored):
+        if DIGEST in stored and stored[DIGEST] != digest_run(stored):
             raise RecordError(
                 f"{path} is damaged (it is not what was written, by its own digest): fit the detector again."
             )

@@ -14,7 +14,7 @@ LOCK = ".lock"
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
+def lock_directory(path: Path) -> Iterator[None]:
     """Makes this the only process that writes in the directory ``path``; at the end it goes if it is empty.
 
     Raises:
@@ -22,27 +22,27 @@ def alone(path: Path) -> Iterator[None]:
     """
     if path.exists() and not path.is_dir():
         raise RecordError(f"{path} is a file; a trace is a directory.")
-    with _held(path / LOCK, path):
+    with _hold_lock(path / LOCK, path):
         yield
 
 
 @contextmanager
-def alone_beside(path: Path, what: str) -> Iterator[None]:
+def lock_beside(path: Path, what: str) -> Iterator[None]:
     """Makes this the only process that writes ``path``, by a lock beside it. Raises RecordError."""
-    with _held(path.with_name(f".{path.name}.{what}.lock"), path):
+    with _hold_lock(path.with_name(f".{path.name}.{what}.lock"), path):
         yield
 
 
 @contextmanager
-def _held(lock: Path, path: Path) -> Iterator[None]:
-    def taken(holder: str) -> RecordError:
+def _hold_lock(lock: Path, path: Path) -> Iterator[None]:
+    def explain_busy(holder: str) -> RecordError:
         return RecordError(
             f"{path} is being written by {holder}: wait until it has finished, or choose another output "
             "directory (--out)."
         )
 
-    def refused(error: OSError) -> RecordError:
+    def explain_error(error: OSError) -> RecordError:
         return RecordError(f"{path} cannot be written: {reason(error)}.")
 
-    with hold_file_lock(lock, taken, refused):
+    with hold_file_lock(lock, explain_busy, explain_error):
         yield

@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from graphpath.errors import RecordError
-from graphpath.record.alone import alone_beside
+from graphpath.record.alone import lock_beside
 from graphpath.whole import rename
 
 MARK = ".building"
@@ -28,7 +28,7 @@ def build_directory(path: Path, *, several: bool = True) -> Iterator[Path]:
         RecordError: not ``several``, and ``path`` is there or another process builds it.
         OSError: the system refuses.
     """
-    with nullcontext() if several else alone_beside(path, "building"):
+    with nullcontext() if several else lock_beside(path, "building"):
         if not several and path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise RecordError(
                 f"{path} exists already: choose another output directory (--out), or delete it."

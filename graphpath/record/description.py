@@ -41,18 +41,18 @@ _KINDS: dict[str, tuple[type, ...]] = {
 def write_run(path: Path, run: Mapping[str, object]) -> None:
     """Write ``run`` with its digest as the run.json in the directory ``path``."""
     try:
-        write_json(path / FILE, {**_without(run), DIGEST: digest_of(run)})
+        write_json(path / FILE, {**_strip_digest(run), DIGEST: digest_run(run)})
     except TypeError as error:
         raise RecordError(f"The description of run {run.get('id')!r} cannot be JSON: {error}.") from error
 
 
-def digest_of(run: Mapping[str, object]) -> str:
+def digest_run(run: Mapping[str, object]) -> str:
     """The SHA-256 of all entries of ``run`` but its digest."""
-    plain = json.dumps(_without(run), sort_keys=True, separators=(",", ":"))
+    plain = json.dumps(_strip_digest(run), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(plain.encode()).hexdigest()
 
 
-def _without(run: Mapping[str, object]) -> dict[str, object]:
+def _strip_digest(run: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in run.items() if name != DIGEST}
 
 
@@ -66,7 +66,7 @@ def read_run(path: Path) -> dict[str, Any]:
     file = path / FILE
     run = read_json(file)
     check_version(file, run.get("schema"))
-    if DIGEST in run and run[DIGEST] != digest_of(run):
+    if DIGEST in run and run[DIGEST] != digest_run(run):
         raise RecordError(
             f"{file} is damaged: it is not what was written (by its own digest). Restore it, or delete "
             f"{path} and trace again."
@@ -75,11 +75,11 @@ def read_run(path: Path) -> dict[str, Any]:
         raise RecordError(f"{file} lacks id: trace again into a new directory.")
     for name, kinds in _KINDS.items():
         if name in run and not isinstance(run[name], kinds):
-            raise _wrong(file, name, run[name], " or ".join(kind.__name__ for kind in kinds))
+            raise _explain_wrong(file, name, run[name], " or ".join(kind.__name__ for kind in kinds))
     return run
 
 
-def finished_run(path: Path) -> dict[str, Any]:
+def read_finished_run(path: Path) -> dict[str, Any]:
     """The run.json of a finished trace.
 
     Raises:
@@ -100,9 +100,9 @@ def finished_run(path: Path) -> dict[str, Any]:
     if missing := [key for key in ("parts", "counts") if key not in run]:
         raise RecordError(f"{file} lacks {', '.join(missing)}: trace again into a new directory.")
     if not all(_is_count(part) for part in run["parts"]):
-        raise _wrong(file, "parts", run["parts"], "numbers of parts")
+        raise _explain_wrong(file, "parts", run["parts"], "numbers of parts")
     if not all(_is_count(count) for count in run["counts"].values()):
-        raise _wrong(file, "counts", run["counts"], "a number of rows for each table")
+        raise _explain_wrong(file, "counts", run["counts"], "a number of rows for each table")
     return run
 
 
@@ -110,7 +110,7 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _wrong(file: Path, name: str, value: object, expected: str) -> RecordError:
+def _explain_wrong(file: Path, name: str, value: object, expected: str) -> RecordError:
     shown = repr(value)
     shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
     return RecordError(f"{file}: {name} is {shown}; expected {expected}. Trace again into a new directory.")

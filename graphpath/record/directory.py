@@ -11,13 +11,13 @@ from graphpath.errors import RecordError
 from graphpath.record.alone import LOCK
 from graphpath.record.description import FILE, read_run
 from graphpath.record.files import reason
-from graphpath.record.marks import STAGING, marks
+from graphpath.record.marks import STAGING, read_marks
 from graphpath.record.schema import PARTED, SINGLE
-from graphpath.record.trace import damaged, part_file
+from graphpath.record.trace import find_damaged, part_file
 from graphpath.whole import TEMPORARY, remove_abandoned
 
 
-def begun(path: str | Path, run: str) -> bool:
+def holds_run(path: str | Path, run: str) -> bool:
     """Whether ``path`` holds something of run ``run``, finished or not.
 
     False also where it holds another run of which no part is finished: that makes way.
@@ -28,10 +28,10 @@ def begun(path: str | Path, run: str) -> bool:
     path = Path(path)
     if _is_empty(path):
         return False
-    found = run_of(path)
+    found = read_begun_run(path)
     if found["id"] == run:
         return True
-    if found.get("complete") or marks(path):
+    if found.get("complete") or read_marks(path):
         raise RecordError(
             f"{path} holds the trace of run {found['id']!r}, not of {run!r}: choose another output "
             "directory (--out), or delete this one."
@@ -50,19 +50,19 @@ def check_same_name(path: str | Path, name: str) -> None:
         )
 
 
-def finished(path: str | Path, run: str) -> bool:
-    """Whether ``path`` holds run ``run`` whole, with every byte as it was written. Raises as ``begun``."""
+def holds_finished_run(path: str | Path, run: str) -> bool:
+    """Whether ``path`` holds run ``run`` whole, with every byte as it was written. Raises as ``holds_run``."""
     path = Path(path)
-    if not begun(path, run):
+    if not holds_run(path, run):
         return False
-    found = run_of(path)
-    if not found.get("complete") or damaged(path, found):
+    found = read_begun_run(path)
+    if not found.get("complete") or find_damaged(path, found):
         return False
     remove_abandoned(path / LOCK)  # left where its writer was killed at its very end
     return True
 
 
-def run_of(path: Path) -> dict[str, Any]:
+def read_begun_run(path: Path) -> dict[str, Any]:
     """The run.json of the trace in ``path``, which may be unfinished. Raises RecordError where none is."""
     if not (path / FILE).is_file():
         raise RecordError(f"{path} is not empty and holds no trace: choose another output directory (--out).")

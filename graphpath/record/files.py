@@ -30,10 +30,10 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> str:
     try:
         return write_whole(path, write)
     except OSError as error:
-        raise unwritten(path, error) from error
+        raise explain_unwritten(path, error) from error
 
 
-def unwritten(path: Path, error: OSError) -> RecordError:
+def explain_unwritten(path: Path, error: OSError) -> RecordError:
     """The sentence for a file that the system refuses to write."""
     return RecordError(
         f"{path} cannot be written: {reason(error)}. Nothing half written is left under that name; run the "
@@ -46,7 +46,7 @@ def reason(error: OSError) -> str:
     return (os.strerror(error.errno) if error.errno else str(error)).rstrip(".")
 
 
-def sha256(path: Path) -> str:
+def digest_file(path: Path) -> str:
     """The SHA-256 of a file in hexadecimal digits. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -93,14 +93,14 @@ def check_parquet(path: Path, schema: pa.Schema) -> int:
     Raises:
         RecordError: the file is missing, truncated, of another graphpath schema, or has other columns.
     """
-    rows, found = _footer(path)
+    rows, found = _read_footer(path)
     check_version(path, (found.metadata or {}).get(SCHEMA_KEY, b"none").decode(errors="replace"))
     if not found.equals(schema):
-        raise RecordError(f"{path} has the columns ({_columns(found)}), expected ({_columns(schema)}).")
+        raise RecordError(f"{path} has the columns ({_format_columns(found)}), expected ({_format_columns(schema)}).")
     return rows
 
 
-def _footer(path: Path) -> tuple[int, pa.Schema]:
+def _read_footer(path: Path) -> tuple[int, pa.Schema]:
     """How many rows ``path`` has, and its columns."""
     try:
         with path.open("rb") as opened, pq.ParquetFile(opened) as file:
@@ -126,5 +126,5 @@ def check_version(path: Path, version: object) -> None:
         )
 
 
-def _columns(schema: pa.Schema) -> str:
+def _format_columns(schema: pa.Schema) -> str:
     return ", ".join(f"{field.name} {field.type}{'' if field.nullable else ' not null'}" for field in schema)

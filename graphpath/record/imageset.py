@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from graphpath.errors import RecordError
 from graphpath.record.building import build_directory
-from graphpath.record.description import DIGEST, FILES, digest_of
+from graphpath.record.description import DIGEST, FILES, digest_run
 from graphpath.record.files import check_parquet, check_version, read_json, write_json, write_parquet
 from graphpath.record.schema import IMAGES, SCHEMA_VERSION, TABLES
 from graphpath.record.table import Columns, Table, conform
@@ -61,42 +61,42 @@ def write_image_set(
     try:
         with build_directory(path) as building:
             (building / "images").mkdir()
-            _fill(building, parts, categories, provenance or {})
+            _write_files(building, parts, categories, provenance or {})
     except OSError as error:
         raise RecordError(f"{path} cannot be written: {error.strerror or error}.") from error
     return ImageSet(path)
 
 
-def _fill(
+def _write_files(
     path: Path, parts: Iterable[ImagePart], categories: Columns, provenance: Mapping[str, object]
 ) -> None:
     samples = [TABLES["samples"].empty_table()]
     for number, part in enumerate(parts):
-        rows = Table.of("samples", part.samples).data
-        write_parquet(path / _part_file(number), _images(rows, part.pixels))
+        rows = Table.from_columns("samples", part.samples).data
+        write_parquet(path / _part_file(number), _build_table(rows, part.pixels))
         samples.append(rows)
     write_parquet(path / _SAMPLES, pa.concat_tables(samples))
-    write_parquet(path / _CATEGORIES, Table.of("categories", categories).data)
+    write_parquet(path / _CATEGORIES, Table.from_columns("categories", categories).data)
     names = [*(_part_file(number) for number in range(len(samples) - 1)), _SAMPLES, _CATEGORIES]
     described: dict[str, object] = {
         "schema": SCHEMA_VERSION,
         "images": sum(table.num_rows for table in samples),
         "parts": len(samples) - 1,
         "provenance": dict(provenance),
-        FILES: {name: _sha256((path / name).read_bytes()) for name in names},
+        FILES: {name: _digest((path / name).read_bytes()) for name in names},
     }
-    write_json(path / DESCRIPTION, {**described, DIGEST: digest_of(described)})
+    write_json(path / DESCRIPTION, {**described, DIGEST: digest_run(described)})
 
 
 def _part_file(number: int) -> str:
     return f"images/part-{number:05d}.parquet"
 
 
-def _sha256(data: bytes) -> str:
+def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _images(samples: pa.Table, pixels: np.ndarray) -> pa.Table:
+def _build_table(samples: pa.Table, pixels: np.ndarray) -> pa.Table:
     little = np.ascontiguousarray(pixels, dtype="<f4")
     shapes = pa.array([pixels.shape[1:]] * len(pixels), type=IMAGES.field("shape").type)
     columns = {
@@ -118,13 +118,13 @@ class ImageSet:
         self.path = Path(path)
         if not is_image_set(self.path):
             raise RecordError(f"{path} is no image set: it has no {DESCRIPTION}.")
-        described = _described(self.path / DESCRIPTION)
+        described = _read_description(self.path / DESCRIPTION)
         self.provenance: dict[str, object] = described["provenance"]
         self._digests: Mapping[str, object] | None = described[FILES]
         # One after the other: a damaged number of parts ends at the first that is missing.
-        self._rows = [_checked(self.path / _part_file(part), IMAGES) for part in range(described["parts"])]
-        samples = _checked(self.path / _SAMPLES, TABLES["samples"])
-        _checked(self.path / _CATEGORIES, TABLES["categories"])
+        self._rows = [_check_file(self.path / _part_file(part), IMAGES) for part in range(described["parts"])]
+        samples = _check_file(self.path / _SAMPLES, TABLES["samples"])
+        _check_file(self.path / _CATEGORIES, TABLES["categories"])
         if not samples == sum(self._rows) == described["images"]:
             raise RecordError(f"{path} holds {sum(self._rows)} images and {samples} samples: it is damaged.")
 
@@ -139,15 +139,15 @@ class ImageSet:
     def pixels(self, part: int) -> np.ndarray:
         """float32 (n, C, H, W): the images of one part. Raises RecordError for a damaged one."""
         name = _part_file(part)
-        return _pixels(self.path / name, self._table(name))
+        return _to_pixels(self.path / name, self._read_table(name))
 
     def samples(self) -> pa.Table:
         """The samples table, one row per image in order. Raises RecordError where it is damaged."""
-        return self._table(_SAMPLES)
+        return self._read_table(_SAMPLES)
 
     def categories(self) -> pa.Table:
         """The categories table. Raises RecordError where it is damaged."""
-        return self._table(_CATEGORIES)
+        return self._read_table(_CATEGORIES)
 
     def parts(self) -> Iterator[ImagePart]:
         """The images, part by part. Raises RecordError for a damaged part."""
@@ -156,18 +156,18 @@ class ImageSet:
             yield ImagePart(samples.slice(start, rows), self.pixels(part))
             start += rows
 
-    def _table(self, name: str) -> pa.Table:
+    def _read_table(self, name: str) -> pa.Table:
         file = self.path / name
         try:
             data = file.read_bytes()
         except OSError as error:
             raise RecordError(f"{file} cannot be read: {error.strerror}.") from error
-        if self._digests is not None and self._digests.get(name) != _sha256(data):
-            raise _damaged(file, "it is not what was written, by its digest")
+        if self._digests is not None and self._digests.get(name) != _digest(data):
+            raise _explain_damage(file, "it is not what was written, by its digest")
         try:
             return pq.read_table(pa.BufferReader(data))
         except (pa.ArrowException, OSError) as error:
-            raise _damaged(file, str(error)) from error
+            raise _explain_damage(file, str(error)) from error
 
 
 def is_image_set(path: str | Path) -> bool:
@@ -175,49 +175,49 @@ def is_image_set(path: str | Path) -> bool:
     return (Path(path) / DESCRIPTION).is_file()
 
 
-def _described(file: Path) -> dict[str, Any]:
+def _read_description(file: Path) -> dict[str, Any]:
     """What ``image_set.json`` says, with entries of their kinds."""
     described = read_json(file)
     check_version(file, described.get("schema"))
     told: dict[str, Any] = {"provenance": {}, FILES: None, DIGEST: None, **described}
     if unknown := told.keys() - _KINDS.keys() - {"schema"}:
-        raise _damaged(file, f"it has the unknown entry {sorted(unknown)[0]!a}")
+        raise _explain_damage(file, f"it has the unknown entry {sorted(unknown)[0]!a}")
     for name, kind in _KINDS.items():
         if name not in told:
-            raise _damaged(file, f"it lacks {name}")
+            raise _explain_damage(file, f"it lacks {name}")
         optional = name in (FILES, DIGEST) and not {FILES, DIGEST} & described.keys()
         if not optional and (not isinstance(told[name], kind) or isinstance(told[name], bool)):
-            raise _damaged(file, f"{name} is a {type(told[name]).__name__}, expected {kind.__name__}")
-    if told[DIGEST] not in (None, digest_of(described)):
-        raise _damaged(file, "it is not what was written, by its own digest")
+            raise _explain_damage(file, f"{name} is a {type(told[name]).__name__}, expected {kind.__name__}")
+    if told[DIGEST] not in (None, digest_run(described)):
+        raise _explain_damage(file, "it is not what was written, by its own digest")
     return told
 
 
-def _checked(file: Path, schema: pa.Schema) -> int:
+def _check_file(file: Path, schema: pa.Schema) -> int:
     """How many rows ``file`` has, whose columns must be those of ``schema``."""
     try:
         return check_parquet(file, schema)
     except ValueError as error:  # names in a damaged footer that are no UTF-8
-        raise _damaged(file, str(error)) from error
+        raise _explain_damage(file, str(error)) from error
 
 
-def _damaged(file: Path, why: str) -> RecordError:
+def _explain_damage(file: Path, why: str) -> RecordError:
     return RecordError(f"{file} is damaged: {why}. Make the image set anew, in a new directory.")
 
 
-def _pixels(file: Path, table: pa.Table) -> np.ndarray:
+def _to_pixels(file: Path, table: pa.Table) -> np.ndarray:
     """The images of one part as float32 (n, C, H, W)."""
     shapes = {tuple(shape) for shape in table["shape"].to_pylist()}
     if len(shapes) > 1:
         raise RecordError(f"{file} mixes images of the shapes {sorted(shapes)}; a part has one shape.")
     shape = next(iter(shapes), (0, 0, 0))
     if len(shape) != 3 or min(shape) < 0:
-        raise _damaged(file, f"its images have the shape {shape}, expected (channels, height, width)")
+        raise _explain_damage(file, f"its images have the shape {shape}, expected (channels, height, width)")
     try:
         flat = np.frombuffer(b"".join(table["pixels"].to_pylist()), dtype="<f4")
         pixels = flat.reshape(table.num_rows, *shape).astype(np.float32)
     except ValueError as error:
-        raise _damaged(file, str(error)) from error
+        raise _explain_damage(file, str(error)) from error
     if not np.isfinite(pixels).all():
-        raise _damaged(file, "some of its pixels are not finite")
+        raise _explain_damage(file, "some of its pixels are not finite")
     return pixels

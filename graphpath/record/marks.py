@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graphpath.errors import RecordError
-from graphpath.record.files import read_json, sha256
+from graphpath.record.files import read_json, digest_file
 
 STAGING = ".staging"
 """The folder of markers and of single tables until they are merged, in the trace's directory."""
@@ -29,12 +29,12 @@ class Mark:
     def is_sound(self, path: Path) -> bool:
         """Whether the part's files in the trace ``path`` are there, with every byte as it was written."""
         try:
-            return all(sha256(path / file) == digest for file, digest in self.files.items())
+            return all(digest_file(path / file) == digest for file, digest in self.files.items())
         except OSError:
             return False
 
 
-def marker(path: Path, part: int) -> Path:
+def marker_path(path: Path, part: int) -> Path:
     """The marker of part ``part`` in the trace directory ``path``."""
     return path / STAGING / f"{part:05d}.done"
 
@@ -44,13 +44,13 @@ def staged_file(path: Path, name: str, part: int) -> Path:
     return path / STAGING / f"{part:05d}.{name}.parquet"
 
 
-def marks(path: Path) -> dict[int, Mark]:
+def read_marks(path: Path) -> dict[int, Mark]:
     """The marked parts of the trace directory ``path``; a marker that cannot be read marks nothing."""
-    found = {file: _read(file) for file in (path / STAGING).glob("[0-9]*.done")}
+    found = {file: _read_marker(file) for file in (path / STAGING).glob("[0-9]*.done")}
     return {int(file.stem): mark for file, mark in found.items() if mark is not None}
 
 
-def _read(file: Path) -> Mark | None:
+def _read_marker(file: Path) -> Mark | None:
     """None for a damaged marker, or that of an older graphpath: the part is written again."""
     try:
         told = read_json(file)

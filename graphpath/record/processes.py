@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 
-def runs(process: int) -> bool:
+def is_running(process: int) -> bool:
     """Whether there is a process of that number on this machine, ours or not."""
     try:
         os.kill(process, 0)

@@ -28,7 +28,7 @@ class Table:
             raise RecordError(f"Table {self.name!r} does not have its schema; build it with Table.of().")
 
     @classmethod
-    def of(cls, name: str, columns: Columns) -> Table:
+    def from_columns(cls, name: str, columns: Columns) -> Table:
         """The table made of ``columns`` (arrays by column name, or an Arrow table).
 
         Integers are widened or narrowed, and floats narrowed, where every value survives it.
@@ -59,18 +59,18 @@ def conform(name: str, columns: Columns, schema: pa.Schema) -> pa.Table:
         raise RecordError(
             f"Table {name!r} has no column(s) {', '.join(unknown)}; it has {', '.join(schema.names)}."
         )
-    arrays = [_column(name, field, columns[field.name]) for field in schema]
+    arrays = [_conform_column(name, field, columns[field.name]) for field in schema]
     lengths = {field.name: len(array) for field, array in zip(schema, arrays, strict=True)}
     if len(set(lengths.values())) > 1:
         raise RecordError(f"The columns of table {name!r} differ in length: {lengths}.")
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _column(table: str, field: pa.Field, values: object) -> pa.ChunkedArray:
+def _conform_column(table: str, field: pa.Field, values: object) -> pa.ChunkedArray:
     try:
-        array = values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([_array(values)])
+        array = values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([_to_array(values)])
         cast = array.cast(field.type)
-        kept = _survives(array, cast)
+        kept = _keeps_values(array, cast)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise RecordError(f"Column {table}.{field.name} is not {field.type}: {error}") from error
     if not kept:
@@ -83,7 +83,7 @@ def _column(table: str, field: pa.Field, values: object) -> pa.ChunkedArray:
     return cast
 
 
-def _array(values: object) -> pa.Array:
+def _to_array(values: object) -> pa.Array:
     if isinstance(values, pa.Array):
         return values
     if isinstance(values, np.ndarray) and values.ndim != 1:
@@ -91,7 +91,7 @@ def _array(values: object) -> pa.Array:
     return pa.array(values)
 
 
-def _survives(array: pa.ChunkedArray, cast: pa.ChunkedArray) -> bool:
+def _keeps_values(array: pa.ChunkedArray, cast: pa.ChunkedArray) -> bool:
     """Whether ``cast`` holds the values of ``array``: Arrow itself refuses all but rounding of floats."""
     if array.type == cast.type or not pa.types.is_floating(cast.type) or not pa.types.is_floating(array.type):
         return True

@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow.dataset as ds
 
 from graphpath.errors import RecordError
-from graphpath.record.description import FILES, finished_run
-from graphpath.record.files import check_parquet, reason, sha256
+from graphpath.record.description import FILES, read_finished_run
+from graphpath.record.files import check_parquet, reason, digest_file
 from graphpath.record.schema import OPTIONAL, PARTED, SINGLE, TABLES
 
 
@@ -27,7 +27,7 @@ class Trace:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.run = finished_run(self.path)
+        self.run = read_finished_run(self.path)
         self.id = str(self.run["id"])
         self.counts: dict[str, int] = dict(self.run["counts"])
         self._sound: set[Path] = set()
@@ -56,12 +56,12 @@ class Trace:
 
         Raises RecordError for one that is damaged.
         """
-        files = self._files(name)
+        files = self._list_files(name)
         for file in files:
             self._verify(file)
         return files
 
-    def _files(self, name: str) -> list[Path]:
+    def _list_files(self, name: str) -> list[Path]:
         if name in SINGLE:
             return [] if name in OPTIONAL - set(self.counts) else [self.path / f"{name}.parquet"]
         if name not in PARTED:
@@ -143,7 +143,7 @@ class Trace:
         return self.dataset("maps")
 
     def _check(self, name: str) -> None:
-        rows = sum(check_parquet(file, TABLES[name]) for file in self._files(name))
+        rows = sum(check_parquet(file, TABLES[name]) for file in self._list_files(name))
         if rows != self.counts.get(name, 0):
             raise RecordError(
                 f"{self.path}: table {name!r} holds {rows} rows, run.json counts {self.counts.get(name, 0)}: "
@@ -159,14 +159,14 @@ def part_file(path: Path, name: str, part: int) -> Path:
 def is_sound(path: Path, file: Path, digests: dict[str, str]) -> bool:
     """Whether ``file`` of the trace in ``path`` has its digest. Raises RecordError if it cannot be read."""
     try:
-        return sha256(file) == digests.get(file.relative_to(path).as_posix())
+        return digest_file(file) == digests.get(file.relative_to(path).as_posix())
     except FileNotFoundError:
         return False
     except OSError as error:
         raise RecordError(f"{file} cannot be read: {reason(error)}.") from error
 
 
-def damaged(path: Path, run: dict[str, Any]) -> set[str]:
+def find_damaged(path: Path, run: dict[str, Any]) -> set[str]:
     """The files of the finished trace ``run`` in ``path`` that are missing or not as they were written.
 
     Nothing where run.json has no digests. Reads every byte. Raises RecordError where a file cannot be read.

@@ -25,9 +25,9 @@ import pyarrow.parquet as pq
 
 from graphpath.errors import RecordError
 from graphpath.record.description import FILES, ROWS, write_run
-from graphpath.record.directory import begun, clear, drop_leftovers, run_of
+from graphpath.record.directory import holds_run, clear, drop_leftovers, read_begun_run
 from graphpath.record.files import reason, write_json, write_parquet
-from graphpath.record.marks import STAGING, Mark, marker, marks, staged_file
+from graphpath.record.marks import STAGING, Mark, marker_path, read_marks, staged_file
 from graphpath.record.repair import reopen
 from graphpath.record.schema import OPTIONAL, PARTED, SCHEMA_VERSION, STAGED, TABLES
 from graphpath.record.table import Columns, Table
@@ -63,15 +63,15 @@ class TraceWriter:
         path = Path(path)
         if not run.get("id"):
             raise RecordError("A run needs an id.")
-        if not begun(path, str(run["id"])):
+        if not holds_run(path, str(run["id"])):
             return cls._begin(path, run)
         if not resume:
             raise RecordError(f"{path} already holds run {run['id']!r}: resume it, or delete the directory.")
-        found = run_of(path)
+        found = read_begun_run(path)
         if found.get("complete"):
             found = reopen(path, found)
         writer = cls(path, found, finished=bool(found.get("complete")))
-        writer.look_again()
+        writer.refresh()
         if writer.finished:
             shutil.rmtree(path / STAGING, ignore_errors=True)  # left when finish() was killed at its end
         return writer
@@ -91,12 +91,12 @@ class TraceWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._new and kind is not None and issubclass(kind, Exception) and not marks(self.path):
+        if self._new and kind is not None and issubclass(kind, Exception) and not read_marks(self.path):
             clear(self.path)
 
-    def look_again(self) -> None:
+    def refresh(self) -> None:
         """Take note of the parts that were finished in this directory, also by others, and are undamaged."""
-        self._marks = {part: mark for part, mark in marks(self.path).items() if mark.is_sound(self.path)}
+        self._marks = {part: mark for part, mark in read_marks(self.path).items() if mark.is_sound(self.path)}
 
     @property
     def done(self) -> frozenset[int]:
@@ -117,8 +117,8 @@ class TraceWriter:
                 f"Part {part} has the unknown table(s) {', '.join(unknown)}; a part has {sorted(expected)}."
             )
         # Everything is validated before anything is written.
-        checked = {name: Table.of(name, columns) for name, columns in tables.items()}
-        marker(self.path, part).unlink(missing_ok=True)
+        checked = {name: Table.from_columns(name, columns) for name, columns in tables.items()}
+        marker_path(self.path, part).unlink(missing_ok=True)
         self._marks.pop(part, None)
         digests = {}
         for name in sorted(expected - (OPTIONAL - set(tables))):
@@ -126,7 +126,7 @@ class TraceWriter:
             table = (checked.get(name) or Table.empty(name)).data
             digests[target.relative_to(self.path).as_posix()] = _write(target, table)
         mark = Mark({name: len(table) for name, table in checked.items()}, digests)
-        write_json(marker(self.path, part), mark.as_json())
+        write_json(marker_path(self.path, part), mark.as_json())
         self._marks[part] = mark
 
     def finish(
@@ -160,7 +160,7 @@ class TraceWriter:
             **self.run,
             **run_updates,
             "parts": sorted(self._marks),
-            "counts": self._counts(),
+            "counts": self._count_rows(),
             ROWS: {name: [mark.rows.get(name, 0) for mark in done] for name in STAGED},
             FILES: dict(sorted(digests.items())),
         }
@@ -180,26 +180,26 @@ class TraceWriter:
 
     def _write_singles(self, given: Mapping[str, Columns]) -> dict[str, str]:
         """Write every table of one file; their digests by file."""
-        tables = {name: self._merged(name) for name in STAGED}
-        tables |= {name: Table.of(name, columns).data for name, columns in given.items()}
+        tables = {name: self._merge(name) for name in STAGED}
+        tables |= {name: Table.from_columns(name, columns).data for name, columns in given.items()}
         return {
             f"{name}.parquet": _write(self.path / f"{name}.parquet", table) for name, table in tables.items()
         }
 
-    def _merged(self, name: str) -> pa.Table:
+    def _merge(self, name: str) -> pa.Table:
         files = [staged_file(self.path, name, part) for part in sorted(self._marks)]
         parts = [pq.read_table(file, memory_map=False) for file in files]
         merged = pa.concat_tables([TABLES[name].empty_table(), *parts]).combine_chunks()
-        return _unique(name, merged)
+        return _deduplicate(name, merged)
 
-    def _counts(self) -> dict[str, int]:
+    def _count_rows(self) -> dict[str, int]:
         singles = [name for name in TABLES if name not in PARTED]
         there = {name: self.path / f"{name}.parquet" for name in singles}
-        counts = {name: _rows(file) for name, file in there.items() if name not in OPTIONAL or file.is_file()}
+        counts = {name: _count(file) for name, file in there.items() if name not in OPTIONAL or file.is_file()}
         for name in PARTED:
             files = [part_file(self.path, name, part) for part in self._marks]
             if present := [file for file in files if name not in OPTIONAL or file.is_file()]:
-                counts[name] = sum(_rows(file) for file in present)
+                counts[name] = sum(_count(file) for file in present)
             elif name not in OPTIONAL:
                 counts[name] = 0
         return counts
@@ -213,11 +213,11 @@ def _write(path: Path, table: pa.Table) -> str:
     return write_parquet(path, table)
 
 
-def _rows(path: Path) -> int:
+def _count(path: Path) -> int:
     return int(pq.read_metadata(path).num_rows)
 
 
-def _unique(name: str, table: pa.Table) -> pa.Table:
+def _deduplicate(name: str, table: pa.Table) -> pa.Table:
     """``table`` with each row once (a sample may be in several parts); one key, one row."""
     keys = np.stack([table[key].to_numpy() for key in KEYS[name]], axis=1)
     _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)

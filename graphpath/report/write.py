@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphpath.record.files import unwritten, write_atomically
+from graphpath.record.files import explain_unwritten, write_atomically
 from graphpath.record.imageset import ImageSet
 from graphpath.report.page import Page, ReportSection, render
 from graphpath.report.pixels import ImageSetPixels, Pixels
@@ -111,6 +111,6 @@ def _written(html: str, out: Path) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise unwritten(path, error) from error
+        raise explain_unwritten(path, error) from error
     write_atomically(path, lambda building: building.write_text(html, encoding="utf-8"))
     return path

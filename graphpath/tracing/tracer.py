@@ -21,7 +21,7 @@ from graphpath.models import BY_NAME, LoadedModel, as_loaded, match_classes
 from graphpath.naming import check_name
 from graphpath.network.reach import Reach
 from graphpath.progress import AnyProgress, Progress, watched
-from graphpath.record import Trace, TraceWriter, alone, begun, check_same_name, finished
+from graphpath.record import Trace, TraceWriter, lock_directory, holds_run, check_same_name, holds_finished_run
 from graphpath.tracing.batches import Batches, resolve_target
 from graphpath.tracing.evaluation import in_eval_mode
 from graphpath.tracing.fitting import Fitted
@@ -113,11 +113,11 @@ def trace(
         run["name"] = name
         if begun(out, run["id"]):
             check_same_name(out, name)
-    if finished(out, run["id"]):
+    if holds_finished_run(out, run["id"]):
         return Trace(out)
     device = None if device is None else rank.choose_device(device)
-    with alone(out) if rank.first else nullcontext(), in_eval_mode(loaded.module, device):
-        resumed = begun(out, run["id"])
+    with lock_directory(out) if rank.first else nullcontext(), in_eval_mode(loaded.module, device):
+        resumed = holds_run(out, run["id"])
         batches = Batches(loaded, source, target, seed)
         tracer = _Tracer(batches, chosen_method, chosen_options, routes, max_edges, run["id"])
         # What is begun goes on in parts of its first size and with what it learned; a network that is refused
@@ -180,7 +180,7 @@ class _Tracer:
         return Trace(writer.path)
 
     def _finish(self, writer: TraceWriter, size: int, seconds: float) -> None:
-        writer.look_again()
+        writer.refresh()
         writer.finish(
             layers=self.numbering.make_layers(),
             categories=self.numbering.make_categories(self._name_classes()),

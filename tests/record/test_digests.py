@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from graphpath.errors import RecordError
-from graphpath.record import TABLES, Trace, TraceWriter, alone, finished
+from graphpath.record import TABLES, Trace, TraceWriter, lock_directory, holds_finished_run
 from graphpath.record.description import FILES
-from graphpath.record.files import sha256
+from graphpath.record.files import digest_file
 from tests.synthetic import describe_anew, write_map_trace, write_trace
 
 SMALL = {"samples": 6, "part_size": 2, "edges_per_pathway": 10, "routes": 1}
@@ -46,7 +46,7 @@ def read_all(path: Path) -> dict:
 def test_run_json_has_the_digest_of_every_file(original):
     files = {file for file in content(original.path) if file != "run.json"}
     assert files == set(original.run[FILES])
-    assert all(sha256(original.path / file) == digest for file, digest in original.run[FILES].items())
+    assert all(digest_file(original.path / file) == digest for file, digest in original.run[FILES].items())
     assert original.verified
 
 
@@ -58,7 +58,7 @@ def test_a_flipped_bit_is_refused_by_file_and_mended_by_the_same_trace(path, ori
         flip(path / name, int(random.integers(8 * len(whole[name]))))
         with pytest.raises(RecordError, match=name):
             read_all(path)
-        assert not finished(path, "run")
+        assert not holds_finished_run(path, "run")
         write_trace(path, **SMALL)
         assert content(path) == whole
 
@@ -106,7 +106,7 @@ def test_a_trace_without_digests_is_read(path):
         del run[name]
     (path / "run.json").write_text(json.dumps(run))
     assert not Trace(path).verified
-    assert finished(path, "run")
+    assert holds_finished_run(path, "run")
     assert len(read_all(path)["edges"]) == Trace(path).counts["edges"]
 
 
@@ -135,14 +135,14 @@ def test_wrong_kinds_in_run_json_are_refused_by_name(path, name, value, expected
 
 def test_one_writes_at_a_time_and_nothing_is_left(tmp_path):
     out = tmp_path / "new" / "out"
-    with alone(out), pytest.raises(RecordError, match=r"being written by process \d+.*wait"), alone(out):
+    with lock_directory(out), pytest.raises(RecordError, match=r"being written by process \d+.*wait"), lock_directory(out):
         pass
     assert not list(tmp_path.iterdir())
 
 
 def test_the_lock_of_a_writer_that_was_killed_at_its_very_end_goes_with_the_next(path):
     (path / ".lock").write_text("process 1")
-    assert finished(path, "run")
+    assert holds_finished_run(path, "run")
     assert not (path / ".lock").exists()
 
 

@@ -18,7 +18,7 @@ def steps(**changes):
 
 
 def test_columns_are_ordered_and_narrowed_to_the_schema():
-    table = Table.of("steps", dict(reversed(steps().items())))
+    table = Table.from_columns("steps", dict(reversed(steps().items())))
     assert table.data.schema.equals(TABLES["steps"], check_metadata=True)
     assert table.data["position"].to_pylist() == [0, 1]
     assert len(table) == 2
@@ -39,12 +39,12 @@ def test_columns_are_ordered_and_narrowed_to_the_schema():
 )
 def test_a_wrong_column_is_refused_by_name(columns, named):
     with pytest.raises(RecordError, match=named):
-        Table.of("steps", columns)
+        Table.from_columns("steps", columns)
 
 
 def test_an_unknown_table_is_refused():
     with pytest.raises(RecordError, match="no table 'egdes'"):
-        Table.of("egdes", {})
+        Table.from_columns("egdes", {})
 
 
 def test_floats_are_narrowed_only_when_nothing_is_lost():
@@ -59,16 +59,16 @@ def test_floats_are_narrowed_only_when_nothing_is_lost():
         }
 
     exact = np.array([0.5, np.nan, -np.inf])
-    kept = Table.of("predictions", predictions(exact)).data["logit"].to_numpy()
+    kept = Table.from_columns("predictions", predictions(exact)).data["logit"].to_numpy()
     np.testing.assert_array_equal(kept, exact.astype(np.float32))
     with pytest.raises(RecordError, match=r"predictions\.logit would lose values"):
-        Table.of("predictions", predictions(np.array([0.1])))
+        Table.from_columns("predictions", predictions(np.array([0.1])))
 
 
 def test_nulls_are_kept_where_they_may_be():
     origin = pa.array([None, 7], pa.int64())
     columns = {name: np.zeros(2) for name in TABLES["pathways"].names} | {"origin": origin}
-    assert Table.of("pathways", columns).data["origin"].to_pylist() == [None, 7]
+    assert Table.from_columns("pathways", columns).data["origin"].to_pylist() == [None, 7]
 
 
 def test_every_schema_has_its_version_and_its_ends_first():
@@ -87,7 +87,7 @@ def test_a_conforming_table_comes_back_as_it_is(values, scores):
     count = len(values)
     score = np.resize(np.array([0.0, *scores], np.float32), count)
     columns = {"pathway": values, "neuron": values, "layer": np.zeros(count, np.int32)}
-    table = Table.of("visits", columns | {"activation": score, "score": score})
-    again = Table.of("visits", table.data)
+    table = Table.from_columns("visits", columns | {"activation": score, "score": score})
+    again = Table.from_columns("visits", table.data)
     assert again.data.equals(table.data) or np.isnan(score).any()
     np.testing.assert_array_equal(again.data["score"].to_numpy(), score)
