@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from graphpath.analysis.tables import open_views
-from graphpath.queries import whole
+from graphpath.queries import query_all
 from graphpath.queries.limits import LIMITS, REACHED
 from graphpath.sql import read_parquet
 from graphpath.stores.comparing import compared, own_edges
@@ -148,13 +148,13 @@ def outside_class(
 
 def read_class_edges(store: Store, reference: str, labels: list[int] | None = None) -> pd.DataFrame:
     """The class pathways' edges, with ``sum``, the |score| of all samples together."""
-    found = whole(store, "categories/class_edges", run=reference, labels=labels or [])
+    found = query_all(store, "categories/class_edges", run=reference, labels=labels or [])
     return found.assign(sum=found.weight * found.samples)
 
 
 def read_members(store: Store, reference: str) -> pd.DataFrame:
     """The samples behind the class pathways of originals: sample, label, pathway, edges."""
-    samples = whole(store, "pathways/of_run", run=reference, variants=["original"])
+    samples = query_all(store, "pathways/of_run", run=reference, variants=["original"])
     belongs = samples.correct & (samples.target == samples.label)
     return samples.loc[belongs, ["sample", "label", "pathway", "edges"]]
 

@@ -25,7 +25,7 @@ from graphpath.chance.sets import SETS, EdgeSets, RunTraces, count_passing
 from graphpath.chance.shuffles import SWEEPS
 from graphpath.errors import QueryParameterError
 from graphpath.progress import AnyProgress, watched
-from graphpath.queries import find, settled, whole
+from graphpath.queries import bind_parameters, find, query_all
 from graphpath.record import Trace
 
 if TYPE_CHECKING:
@@ -87,11 +87,11 @@ def significance(
     _check_options(chosen, null, draws, sweeps, hubs, hub_share, correction)
     distribution = NullDistribution(null, draws, sweeps, seed, watched(progress))
     with _open_store(source) as store:
-        table = whole(store, chosen, **parameters)
+        table = query_all(store, chosen, **parameters)
         if table.empty:
             tested, comparisons = RowResults.untested(0), 0
         else:
-            bound = settled(store, chosen, **parameters)
+            bound = bind_parameters(store, chosen, **parameters)
             runs = RunTraces(store)
             sets = SETS[chosen](runs, bound)
             known = (

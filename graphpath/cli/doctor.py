@@ -64,9 +64,9 @@ def checked(name: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
 
 
 def _queries() -> Iterator[Finding]:
-    from graphpath.queries import catalogue, root
+    from graphpath.queries import catalogue, find_root
 
-    yield "queries", "ok", f"{len(catalogue())} in {root()}"
+    yield "queries", "ok", f"{len(catalogue())} in {find_root()}"
 
 
 def _methods() -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from graphpath.cli.output import show_table
 from graphpath.cli.progress import bar
 from graphpath.cli.say import console, styled
-from graphpath.queries.limits import said
+from graphpath.queries.limits import describe_cut
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +43,7 @@ class Narration:
     def show_table(self, frame: pd.DataFrame, command: str) -> None:
         self._console.print(styled((f"$ {command}", "dim")))
         show_table(frame)
-        if cut := said(frame.attrs):
+        if cut := describe_cut(frame.attrs):
             self._console.print(styled((f"{cut}\n", "dim")))
 
 

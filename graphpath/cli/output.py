@@ -71,7 +71,7 @@ class Output:
             say(f'{{"query": {json.dumps(query)}, "limit_reached": {reached}, "rows": {_json(frame)}}}')
         else:
             self.show(frame)
-        for said in [*frame.attrs.get(NOTES, []), limits.said(frame.attrs)]:
+        for said in [*frame.attrs.get(NOTES, []), limits.describe_cut(frame.attrs)]:
             if said:
                 say(f"{query}: {said}", err=True)
 

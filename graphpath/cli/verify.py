@@ -98,11 +98,11 @@ def command(
 
 
 def _show(verdict: Verdict, output: Output) -> None:
-    from graphpath.queries.limits import said
+    from graphpath.queries.limits import describe_cut
 
     if output.csv or output.json or output.parquet:
         output.show(verdict.table)
-        if cut := said(verdict.table.attrs):
+        if cut := describe_cut(verdict.table.attrs):
             say(f"{verdict.query}: {cut}", err=True)
         return
     output.show(_readable(verdict.table))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from graphpath.analysis.resemblance import resemblance
-from graphpath.queries import whole
+from graphpath.queries import query_all
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,5 +55,5 @@ def list_samples(store: Store, runs: Sequence[str]) -> pd.DataFrame:
     """One row a pathway of the runs, as ``pathways/of_run`` has them, with the run."""
     import pandas as pd
 
-    frames = [whole(store, "pathways/of_run", run=run).assign(run=run) for run in runs]
+    frames = [query_all(store, "pathways/of_run", run=run).assign(run=run) for run in runs]
     return pd.concat(frames, ignore_index=True)

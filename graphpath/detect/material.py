@@ -14,7 +14,7 @@ from graphpath.analysis.resemblance import read_members
 from graphpath.detect import features
 from graphpath.errors import RunNotFound, StoreError
 from graphpath.naming import listed
-from graphpath.queries import whole
+from graphpath.queries import query_all
 from graphpath.spoken import argument
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def _find_clean(store: Store, runs: DetectorRuns, facts: pd.DataFrame) -> npt.ND
 
 def _find_fooled(store: Store, runs: DetectorRuns, clean: npt.NDArray[np.int64]) -> pd.DataFrame:
     """The attacked samples of these originals that the network takes for another class."""
-    pairs = whole(store, "adversarial/pairs", runs=list(runs.others))
+    pairs = query_all(store, "adversarial/pairs", runs=list(runs.others))
     pairs = pairs[(pairs.variant == "adversarial") & pairs.fooled & pairs.original.isin(clean)]
     if pairs.empty:
         raise StoreError(

@@ -67,8 +67,8 @@ def _match_unnamed(model: LoadedModel, images: Images, matching: str) -> Matched
     if outputs not in (None, len(names)) and matching == BY_NAME:
         raise DataError(
             f"{images.dataset}: the images have {_count_names(names)}, and {model.name} has {outputs:,} "
-            "outputs without names, so that nobody knows which output is which class. Give its names (--classes "
-            f"FILE), or say that class 0 ({names[0]!r}) is its output 0 and so on: --labels by-position "
+            "outputs without names, so that nobody knows which output is which class. Give its names "
+            f"(--classes FILE), or say that class 0 ({names[0]!r}) is its output 0 and so on: --labels by-position "
             "(matching='by-position')."
         )
     said = (
@@ -145,8 +145,8 @@ def _check_found(model: LoadedModel, images: Images, found: list[list[int]], occ
         hint = f" (like {strange[0]!r} it has {close[0]!r})" if close else ""
         raise DataError(
             f"{images.dataset}: {len(strange):,} of the images' {_count_names(names)} are none of "
-            f"the {len(classes):,} that {model.name} knows: {_join_names(strange)}; its own are {_join_names(classes)}"
-            f"{hint}. {help_}"
+            f"the {len(classes):,} that {model.name} knows: {_join_names(strange)}; its own are "
+            f"{_join_names(classes)}{hint}. {help_}"
         )
     if twice := _find_duplicate(found, occurring):
         one, other = twice

@@ -9,26 +9,26 @@ queries.graph(store, "browse/pathway", pathway=7)
 queries.with_folder("mine")                 # the shipped ones and those of a folder of one's own
 """
 
-from graphpath.queries.files import Query, catalogue, find, read_folder, root
+from graphpath.queries.files import Query, catalogue, find, find_root, read_folder
 from graphpath.queries.header import Guard, Header
 from graphpath.queries.outside import with_folder
 from graphpath.queries.parameters import Parameter
-from graphpath.queries.runner import cypher, explain, graph, query, settled, whole
+from graphpath.queries.runner import bind_parameters, cypher, explain, graph, query, query_all
 
 __all__ = [
     "Guard",
     "Header",
     "Parameter",
     "Query",
+    "bind_parameters",
     "catalogue",
     "cypher",
     "explain",
     "find",
+    "find_root",
     "graph",
     "query",
+    "query_all",
     "read_folder",
-    "root",
-    "settled",
-    "whole",
     "with_folder",
 ]

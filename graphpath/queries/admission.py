@@ -16,8 +16,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from graphpath.errors import QueryFailed, QueryParameterError
-from graphpath.queries.reader import Reader
-from graphpath.queries.tokens import Token, tokens
+from graphpath.queries.reader import StatementReader
+from graphpath.queries.tokens import Token, tokenize
 
 OPTIONS: Final = frozenset({"write", "timeout"})
 """Options of :meth:`Store.cypher`, whose names a parameter may have too."""
@@ -38,11 +38,11 @@ def admit(text: str, dialect: str, parameters: Iterable[str] = (), *, write: boo
         text.encode()
     except UnicodeEncodeError as error:
         raise QueryFailed(f"The query is no Unicode text: {error.reason} at {error.start}.") from error
-    found = _statement(text)
-    Reader(text, found, dialect, write=write).read()
+    found = _require_statement(text)
+    StatementReader(text, found, dialect, write=write).read()
     decoded = re.sub(r"\\u+([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
     if decoded != text:  # Neo4j reads \u0027 as the quote itself, wherever it stands
-        Reader(decoded, _statement(decoded), dialect, write=write).read()
+        StatementReader(decoded, _require_statement(decoded), dialect, write=write).read()
     check_bound({token.name for token in found if token.kind == "parameter"}, set(parameters))
     return text if not found else text[: found[-1].end]
 
@@ -65,11 +65,11 @@ def check_bound(used: set[str], given: set[str]) -> None:
         )
 
 
-def _statement(text: str) -> list[Token]:
+def _require_statement(text: str) -> list[Token]:
     """The tokens of the one statement that ``text`` holds."""
-    found = tokens(text)
-    end = next((number for number, token in enumerate(found) if token.sign(";")), len(found))
-    if any(not token.sign(";") for token in found[end:]):
+    found = tokenize(text)
+    end = next((number for number, token in enumerate(found) if token.is_symbol(";")), len(found))
+    if any(not token.is_symbol(";") for token in found[end:]):
         raise QueryFailed("One statement at a time, please: the text holds several.")
     if not end:
         raise QueryFailed("The query is empty.")

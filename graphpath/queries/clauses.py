@@ -45,15 +45,15 @@ class Clause:
     def items(self) -> list[Item]:
         """The projected expressions."""
         body = re.sub(r"^\s*DISTINCT\b", "", self.body, flags=re.IGNORECASE)
-        return [_item(part) for part in split_commas(body) if part.strip()]
+        return [_parse_item(part) for part in split_commas(body) if part.strip()]
 
-    def has(self, keyword: str) -> bool:
+    def contains(self, keyword: str) -> bool:
         return re.search(keyword, self.text, re.IGNORECASE) is not None
 
 
-def clauses(bare: str) -> list[Clause]:
+def parse_clauses(bare: str) -> list[Clause]:
     """The clauses of ``bare`` text in order, those in ``{ ... }`` included with the clause they are in."""
-    found = [match for match in _CLAUSE.finditer(bare) if _depth(bare, match.start()) == 0]
+    found = [match for match in _CLAUSE.finditer(bare) if _count_brackets(bare, match.start()) == 0]
     ends = [match.start() for match in found[1:]] + [len(bare)] * bool(found)
     return [
         Clause(re.sub(r"\s+", " ", match[1]).upper(), bare[match.end() : end], match.end())
@@ -72,32 +72,32 @@ def split_commas(text: str) -> list[str]:
     return [*parts, text[start:]]
 
 
-def without_aggregates(text: str) -> str:
+def remove_aggregates(text: str) -> str:
     """``text`` with every aggregate call, its arguments included, replaced by 0."""
     while found := _AGGREGATE.search(text):
-        text = text[: found.start()] + "0" + text[_close(text, found.end() - 1) + 1 :]
+        text = text[: found.start()] + "0" + text[_find_close(text, found.end() - 1) + 1 :]
     return text
 
 
-def relationships(text: str) -> Iterator[tuple[str, str, int]]:
+def find_relationships(text: str) -> Iterator[tuple[str, str, int]]:
     """Variable, type and place of each relationship in a pattern (either may be empty)."""
     for match in RELATIONSHIP.finditer(text):
         variable, _, kind = match[1].partition(":")
         yield variable.strip(), re.split(r"[\s*{]", kind.strip(), maxsplit=1)[0], match.start()
 
 
-def _item(text: str) -> Item:
+def _parse_item(text: str) -> Item:
     found = _ITEM.fullmatch(text.strip())
     assert found is not None
     return Item(found[1], found[2] or found[1])
 
 
-def _depth(text: str, position: int) -> int:
+def _count_brackets(text: str, position: int) -> int:
     before = text[:position]
     return sum(before.count(sign) for sign in "([{") - sum(before.count(sign) for sign in ")]}")
 
 
-def _close(text: str, start: int) -> int:
+def _find_close(text: str, start: int) -> int:
     depth = 0
     for position in range(start, len(text)):
         depth += (text[position] in "([{") - (text[position] in ")]}")

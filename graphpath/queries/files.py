@@ -16,7 +16,7 @@ from typing import Final
 
 from graphpath.errors import QueryFileError
 from graphpath.queries import lint, text
-from graphpath.queries.header import GDS, Guard, Header, parse, split
+from graphpath.queries.header import GDS, Guard, Header, parse_header, split_header
 from graphpath.queries.parameters import Parameter
 
 DIALECTS: Final = ("ladybug", "neo4j")
@@ -67,7 +67,7 @@ class Query:
         return self.twins.get(dialect, self.text)
 
 
-def root() -> Path:
+def find_root() -> Path:
     """The folder of the query files: ``graphpath/cypher`` in a wheel, the sibling ``cypher`` in a checkout.
 
     Raises:
@@ -92,10 +92,10 @@ def read_folder(folder: Path) -> dict[str, Query]:
     mains: dict[str, Path] = {}
     for path in sorted(folder.rglob("*.cypher")):
         parts = path.relative_to(folder).with_suffix("").parts
-        name, dialect = _name(parts, path)
+        name, dialect = _parse_name(parts, path)
         if dialect:
             twins.setdefault(name, {})[dialect] = path
-        elif (other := _same_name(name, mains)) is not None:
+        elif (other := _find_same_name(name, mains)) is not None:
             raise QueryFileError(f"{path}:1: {other} has the same name.")
         else:
             mains[name] = path
@@ -107,17 +107,17 @@ def read_folder(folder: Path) -> dict[str, Query]:
 
 def read_file(name: str, path: Path, twins: Mapping[str, Path] | None = None) -> Query:
     """The query in the file ``path``, checked."""
-    content = _read(path)
-    header = _checked(content, path)
+    content = _read_text(path)
+    header = _check_content(content, path)
     texts: dict[str, str] = {}
     for dialect, twin in (twins or {}).items():
-        texts[dialect] = _read(twin)
-        if _checked(texts[dialect], twin, dialect) != header:
+        texts[dialect] = _read_text(twin)
+        if _check_content(texts[dialect], twin, dialect) != header:
             raise QueryFileError(f"{twin}:1: its header differs from that of {path}.")
     return Query(name, path, content, header, MappingProxyType(texts))
 
 
-def _read(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
@@ -129,7 +129,7 @@ def _read(path: Path) -> str:
 @cache
 def catalogue() -> Mapping[str, Query]:
     """The queries that graphpath ships, by name."""
-    return MappingProxyType(read_folder(root()))
+    return MappingProxyType(read_folder(find_root()))
 
 
 def find(name: str, known: Mapping[str, Query] | None = None) -> Query:
@@ -142,12 +142,12 @@ def find(name: str, known: Mapping[str, Query] | None = None) -> Query:
     asked = name.strip().removesuffix(".cypher").replace(".", "/").strip("/")
     if asked in known:
         return known[asked]
-    near = list(_near(asked, tuple(known)))
+    near = list(_suggest_names(asked, tuple(known)))
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}."
     raise QueryFileError(f"There is no query {name!r}; {hint}")
 
 
-def _near(asked: str, known: tuple[str, ...]) -> Iterator[str]:
+def _suggest_names(asked: str, known: tuple[str, ...]) -> Iterator[str]:
     last = asked.rsplit("/", maxsplit=1)[-1].lower()
     exact = [name for name in known if name.rsplit("/", maxsplit=1)[-1] == last]
     close = difflib.get_close_matches(asked.lower(), known, n=3, cutoff=0.6)
@@ -156,7 +156,7 @@ def _near(asked: str, known: tuple[str, ...]) -> Iterator[str]:
     yield from list(dict.fromkeys(exact or close))[:3]
 
 
-def _name(parts: tuple[str, ...], path: Path) -> tuple[str, str | None]:
+def _parse_name(parts: tuple[str, ...], path: Path) -> tuple[str, str | None]:
     if len(parts) == 2:
         return "/".join(parts), None
     if len(parts) == 3 and parts[1] in DIALECTS:
@@ -164,18 +164,18 @@ def _name(parts: tuple[str, ...], path: Path) -> tuple[str, str | None]:
     raise QueryFileError(f"{path}:1: a query is TOPIC/NAME.cypher or TOPIC/ENGINE/NAME.cypher.")
 
 
-def _same_name(name: str, mains: Mapping[str, Path]) -> Path | None:
+def _find_same_name(name: str, mains: Mapping[str, Path]) -> Path | None:
     """Names that differ in case only would clash on some file systems and on the command line."""
     return next((path for other, path in mains.items() if other.lower() == name.lower()), None)
 
 
-def _checked(content: str, path: Path, dialect: str | None = None) -> Header:
-    header = parse(content, path)
-    _, lines = split(content)
+def _check_content(content: str, path: Path, dialect: str | None = None) -> Header:
+    header = parse_header(content, path)
+    _, lines = split_header(content)
     body = "\n".join(content.splitlines()[lines:])
-    if not text.bare(body).strip():
+    if not text.blank_out(body).strip():
         raise QueryFileError(f"{path}:{lines + 1}: the query is empty.")
-    used = text.parameters(content)
+    used = text.find_parameters(content)
     for name, line in used.items():
         if name not in header.parameters:
             raise QueryFileError(

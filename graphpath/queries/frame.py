@@ -33,43 +33,43 @@ def to_frame(table: pa.Table, returns: Mapping[str, str], query: str) -> pd.Data
     return pd.DataFrame(columns, columns=list(returns))
 
 
-def _ints(column: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _to_ints(column: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.int64]]:
     return np.asarray(column.cast(pa.int64()).to_numpy(), dtype=np.int64)
 
 
-def _nullable_ints(column: pa.ChunkedArray) -> pd.Series[Any]:
+def _to_nullable_ints(column: pa.ChunkedArray) -> pd.Series[Any]:
     return pd.Series(column.cast(pa.int64()).to_pylist(), dtype="Int64")
 
 
-def _floats(column: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _to_floats(column: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
 
 
-def _strings(column: pa.ChunkedArray) -> pd.Series[Any]:
+def _to_strings(column: pa.ChunkedArray) -> pd.Series[Any]:
     return pd.Series(column.to_pylist(), dtype="str")
 
 
-def _bools(column: pa.ChunkedArray) -> pd.Series[Any]:
+def _to_bools(column: pa.ChunkedArray) -> pd.Series[Any]:
     return pd.Series(column.to_pylist(), dtype="bool")
 
 
-def _objects(column: pa.ChunkedArray) -> pd.Series[Any]:
+def _to_objects(column: pa.ChunkedArray) -> pd.Series[Any]:
     return pd.Series(column.to_pylist(), dtype="object")
 
 
-def _sets(column: pa.ChunkedArray) -> pd.Series[Any]:
+def _to_sets(column: pa.ChunkedArray) -> pd.Series[Any]:
     return pd.Series([sorted(items or ()) for items in column.to_pylist()], dtype="object")
 
 
 _READERS: Final[dict[str, Callable[[pa.ChunkedArray], Any]]] = {
-    "int": _ints,
-    "int?": _nullable_ints,
-    "float": _floats,
-    "string": _strings,
-    "bool": _bools,
-    "list<string>": _objects,
-    "set<string>": _sets,
-    "set<int>": _sets,
-    "node": _objects,
-    "relationship": _objects,
+    "int": _to_ints,
+    "int?": _to_nullable_ints,
+    "float": _to_floats,
+    "string": _to_strings,
+    "bool": _to_bools,
+    "list<string>": _to_objects,
+    "set<string>": _to_sets,
+    "set<int>": _to_sets,
+    "node": _to_objects,
+    "relationship": _to_objects,
 }

@@ -21,7 +21,7 @@ from graphpath.schema import NODE
 
 Cell = Mapping[str, Any]
 _APART: Final = ("pathway", "class_pathway", "position", "layer", "prediction", "run")
-"""What tells two relationships of one type between the same nodes apart; part of an edge's key."""
+"""What distinguishes two relationships of one type between the same nodes; part of an edge's key."""
 
 
 def to_graph(frame: pd.DataFrame, returns: Mapping[str, str], query: str) -> nx.MultiDiGraph:
@@ -36,17 +36,17 @@ def to_graph(frame: pd.DataFrame, returns: Mapping[str, str], query: str) -> nx.
     }
     scalars = [name for name, kind in returns.items() if kind not in by_kind]
     keys: dict[Hashable, Hashable] = {}
-    for cell in _cells(frame, by_kind["node"]):
+    for cell in _list_cells(frame, by_kind["node"]):
         key = node_key(cell)
-        keys[_engine_id(cell["_ID"])] = key
+        keys[_to_engine_id(cell["_ID"])] = key
         made.add_node(key, type=cell["_LABEL"], **_properties(cell))
     extra: list[dict[str, Any]] = [
         {str(name): value for name, value in row.items()} for row in frame[scalars].to_dict("records")
     ]
     for name in by_kind["relationship"]:
         for cell, more in zip(frame[name], extra, strict=True):
-            if _present(cell):
-                _add(made, cell, keys, more, query)
+            if _is_present(cell):
+                _add_cell(made, cell, keys, more, query)
     return made
 
 
@@ -58,38 +58,38 @@ def node_key(cell: Cell) -> Hashable:
 
 
 def edge_key(cell: Cell) -> Hashable:
-    """A relationship's ends, type, and what tells it from others between the same ends."""
-    ends = (_engine_id(cell["_SRC"]), _engine_id(cell["_DST"]))
-    return (*ends, *_apart(cell))
+    """A relationship's ends, type, and what distinguishes it from others between the same ends."""
+    ends = (_to_engine_id(cell["_SRC"]), _to_engine_id(cell["_DST"]))
+    return (*ends, *_distinguish(cell))
 
 
-def _apart(cell: Cell) -> tuple[Hashable, ...]:
+def _distinguish(cell: Cell) -> tuple[Hashable, ...]:
     return (str(cell["_LABEL"]), *(cell.get(name) for name in _APART))
 
 
-def _cells(frame: pd.DataFrame, names: list[str]) -> Iterator[Cell]:
+def _list_cells(frame: pd.DataFrame, names: list[str]) -> Iterator[Cell]:
     for name in names:
-        yield from (cell for cell in frame[name] if _present(cell))
+        yield from (cell for cell in frame[name] if _is_present(cell))
 
 
-def _add(
+def _add_cell(
     made: nx.MultiDiGraph, cell: Cell, keys: Mapping[Hashable, Hashable], more: Cell, query: str
 ) -> None:
-    ends = [keys.get(_engine_id(cell[end])) for end in ("_SRC", "_DST")]
+    ends = [keys.get(_to_engine_id(cell[end])) for end in ("_SRC", "_DST")]
     if None in ends:
         raise QueryFailed(f"Query {query} returned a {cell['_LABEL']} without its end nodes.")
     properties = _properties(cell)
-    made.add_edge(*ends, key=_apart(cell), type=cell["_LABEL"], **{**more, **properties})
+    made.add_edge(*ends, key=_distinguish(cell), type=cell["_LABEL"], **{**more, **properties})
 
 
 def _properties(cell: Cell) -> dict[str, Any]:
     return {name: value for name, value in cell.items() if not name.startswith("_") and value is not None}
 
 
-def _present(cell: object) -> bool:
+def _is_present(cell: object) -> bool:
     """Whether an optional part of the row is there: an engine may give null, or a struct of nulls."""
     return isinstance(cell, Mapping) and cell.get("_LABEL") is not None
 
 
-def _engine_id(value: Any) -> Hashable:
+def _to_engine_id(value: Any) -> Hashable:
     return tuple(sorted(value.items())) if isinstance(value, dict) else value

@@ -23,7 +23,13 @@ from pathlib import Path
 from typing import Final
 
 from graphpath.errors import QueryFileError
-from graphpath.queries.parameters import Kind, Parameter, Value, params_line, placeholders
+from graphpath.queries.parameters import (
+    Parameter,
+    ParameterType,
+    Value,
+    format_params_line,
+    make_placeholders,
+)
 
 COLUMNS: Final = frozenset(
     {
@@ -69,61 +75,61 @@ class Header:
     engine: str | None = None
 
 
-def split(text: str) -> tuple[list[str], int]:
+def split_header(text: str) -> tuple[list[str], int]:
     """The leading ``//`` lines without their slashes, and the number of lines that they take."""
     lines = text.splitlines()
     count = next((i for i, line in enumerate(lines) if not line.startswith("//")), len(lines))
     return [line[2:].removeprefix(" ").rstrip() for line in lines[:count]], count
 
 
-def parse(text: str, path: Path) -> Header:
+def parse_header(text: str, path: Path) -> Header:
     """The header of the query file ``path`` that holds ``text``.
 
     Raises:
         QueryFileError: no title, a line that is not understood, no ``returns``, or ``:params`` out of date.
     """
-    items = _items(split(text)[0])
-    if not items or not items[0][1] or _keyword(items[0][1]):
+    items = _join_lines(split_header(text)[0])
+    if not items or not items[0][1] or _find_keyword(items[0][1]):
         raise QueryFileError(f"{path}:1: the first line must be a title: // What the query answers.")
     parameters: dict[str, Parameter] = {}
     found: dict[str, tuple[int, str]] = {}
     guards: list[Guard] = []
     prose: list[str] = []
     for line, item in items[1:]:
-        match _keyword(item):
+        match _find_keyword(item):
             case "param":
-                parameter = _parameter(item, f"{path}:{line}")
+                parameter = _parse_parameter(item, f"{path}:{line}")
                 if parameter.name in parameters:
                     raise QueryFileError(f"{path}:{line}: parameter {parameter.name} is declared twice.")
                 parameters[parameter.name] = parameter
             case "guard":
-                guards.append(_guard(item, f"{path}:{line}"))
+                guards.append(_parse_guard(item, f"{path}:{line}"))
             case None:
                 prose.append(item)
             case keyword:
                 if keyword in found:
                     raise QueryFileError(f"{path}:{line}: a second {keyword} line.")
                 found[keyword] = (line, item)
-    returns = _returns(found.get("returns"), path)
-    engine = _engine(found.get("engine"), path)
+    returns = _parse_returns(found.get("returns"), path)
+    engine = _parse_engine(found.get("engine"), path)
     _check_params_line(found.get(":params"), parameters, path)
     _check_limits(parameters, returns, path)
     title = items[0][1]
     return Header(title, "\n".join(prose).strip(), parameters, returns, tuple(guards), engine)
 
 
-def _items(lines: list[str]) -> list[tuple[int, str]]:
+def _join_lines(lines: list[str]) -> list[tuple[int, str]]:
     """Lines with their numbers, each continuation joined to the keyword line that it goes on with."""
     items: list[tuple[int, str]] = []
     for number, line in enumerate(lines, start=1):
-        if line.startswith("  ") and items and _keyword(items[-1][1]):
+        if line.startswith("  ") and items and _find_keyword(items[-1][1]):
             items[-1] = (items[-1][0], f"{items[-1][1]} {line.strip()}")
         else:
             items.append((number, line.strip()))
     return items
 
 
-def _keyword(item: str) -> str | None:
+def _find_keyword(item: str) -> str | None:
     word = re.split(r"[\s:]", item.removeprefix(":"), maxsplit=1)[0]
     word = f":{word}" if item.startswith(":") else word
     if word in ("returns", "engine") and not item.startswith(f"{word}:"):
@@ -131,18 +137,18 @@ def _keyword(item: str) -> str | None:
     return word if word in _KEYWORDS else None
 
 
-def _parameter(item: str, place: str) -> Parameter:
+def _parse_parameter(item: str, place: str) -> Parameter:
     found = _PARAM.fullmatch(item)
     if not found:
         raise QueryFileError(f"{place}: write // param NAME TYPE = DEFAULT: meaning, not {item!r}.")
     name, text, default, meaning = found.groups()
-    kind = Kind.parse(text)
+    kind = ParameterType.parse(text)
     if kind is None:
         raise QueryFileError(f"{place}: parameter {name} has the unknown type {text!r}.")
-    return Parameter(name, text, _default(kind, default, f"{place}: parameter {name}"), meaning)
+    return Parameter(name, text, _parse_default(kind, default, f"{place}: parameter {name}"), meaning)
 
 
-def _default(kind: Kind, text: str | None, place: str) -> Value | None:
+def _parse_default(kind: ParameterType, text: str | None, place: str) -> Value | None:
     if text is None:
         return None
     try:
@@ -151,14 +157,14 @@ def _default(kind: Kind, text: str | None, place: str) -> Value | None:
         raise QueryFileError(f"{place}: the default {text} is not of type {kind.text}.") from error
 
 
-def _guard(item: str, place: str) -> Guard:
+def _parse_guard(item: str, place: str) -> Guard:
     found = _GUARD.fullmatch(item)
     if not found:
         raise QueryFileError(f"{place}: write // guard QUERY.COLUMN <= PARAM: remedy, not {item!r}.")
     return Guard(*found.groups())
 
 
-def _engine(found: tuple[int, str] | None, path: Path) -> str | None:
+def _parse_engine(found: tuple[int, str] | None, path: Path) -> str | None:
     if found is None:
         return None
     line, item = found
@@ -167,7 +173,7 @@ def _engine(found: tuple[int, str] | None, path: Path) -> str | None:
     return GDS
 
 
-def _returns(found: tuple[int, str] | None, path: Path) -> dict[str, str]:
+def _parse_returns(found: tuple[int, str] | None, path: Path) -> dict[str, str]:
     if found is None:
         raise QueryFileError(f"{path}:1: the header lacks // returns: NAME TYPE, ...")
     line, item = found
@@ -183,7 +189,7 @@ def _returns(found: tuple[int, str] | None, path: Path) -> dict[str, str]:
 
 
 def _check_params_line(found: tuple[int, str] | None, parameters: dict[str, Parameter], path: Path) -> None:
-    expected = params_line(placeholders(parameters))
+    expected = format_params_line(make_placeholders(parameters))
     line, item = found or (1, "")
     if item != expected and (parameters or found):
         raise QueryFileError(f"{path}:{line}: the line for Neo4j Browser must be // {expected}")

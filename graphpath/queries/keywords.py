@@ -83,10 +83,10 @@ LEAVING: Final = frozenset(
     | {"EXPORT", "EXTENSION", "FORCE", "GRANT", "IMPORT", "INSTALL", "LOAD", "MACRO", "REVOKE", "ROLLBACK"}
     | {"START", "STOP", "TERMINATE", "UNINSTALL", "UPDATE", "USE"}
 )
-"""What is known to reach beyond the graph: refused as every unknown word is, and told in its own words."""
+"""What is known to reach beyond the graph: refused as every unknown word is, with a message of its own."""
 
 
-def instead_of(word: str, expects: str, phrases: Iterable[str]) -> str:
+def suggest_instead(word: str, expects: str, phrases: Iterable[str]) -> str:
     """What to write for a ``word`` that may not stand where it does, and ``phrases`` may."""
     words = {one for phrase in phrases for one in phrase.split()}
     if near := difflib.get_close_matches(word, words, n=1, cutoff=0.7):

@@ -1,4 +1,4 @@
-"""Answers that end at a limit: one more is asked for than is wanted, so that it is known whether all came."""
+"""Answers that end at a limit. One row more than wanted is asked for, which shows whether there are more."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ LIMITS = "limits"
 """Under this, which parameters cut the answer, with their values."""
 
 
-def cutting(query: Query) -> dict[str, Parameter]:
-    """The parameters that say how much of the answer is wanted; those of a guard refuse instead."""
+def find_limits(query: Query) -> dict[str, Parameter]:
+    """The parameters that limit the answer. Those of a guard refuse instead."""
     guards = {guard.limit for guard in query.guards}
     return {
         name: parameter
@@ -27,25 +27,25 @@ def cutting(query: Query) -> dict[str, Parameter]:
     }
 
 
-def unlimited(query: Query, given: Mapping[str, object]) -> dict[str, object]:
-    """``given``, with every ``limit`` that it leaves open at "all"; a ``top`` is part of the question."""
-    pages = [name for name, parameter in cutting(query).items() if parameter.parsed.element == "limit"]
+def lift_limits(query: Query, given: Mapping[str, object]) -> dict[str, object]:
+    """``given``, with every open ``limit`` at "all"; a ``top`` is part of the query's meaning."""
+    pages = [name for name, parameter in find_limits(query).items() if parameter.parsed.element == "limit"]
     return {**given, **{name: "all" for name in pages if name not in given}}
 
 
-def one_more(query: Query, bound: Mapping[str, Value]) -> dict[str, Value]:
-    """What the engine is asked with."""
-    return {**bound, **{name: _number(bound[name]) + 1 for name in cutting(query)}}
+def raise_limits(query: Query, bound: Mapping[str, Value]) -> dict[str, Value]:
+    """The values bound to the engine's query: each limit raised by one."""
+    return {**bound, **{name: _to_number(bound[name]) + 1 for name in find_limits(query)}}
 
 
 def cut(frame: pd.DataFrame, query: Query, bound: Mapping[str, Value]) -> pd.DataFrame:
-    """What was wanted of an answer to ``one_more``; its ``attrs`` say whether there was more."""
+    """What was wanted of an answer to ``raise_limits``; its ``attrs`` say whether there was more."""
     reached: dict[str, Value] = {}
-    for name, parameter in cutting(query).items():
-        most = _number(bound[name])
+    for name, parameter in find_limits(query).items():
+        most = _to_number(bound[name])
         if most >= ALL:
             continue
-        place = _places(frame, query, parameter.parsed.per)
+        place = _number_rows(frame, query, parameter.parsed.per)
         if (place >= most).any():
             reached[name] = most
             frame = frame[(place < most).to_numpy()].reset_index(drop=True)
@@ -53,8 +53,8 @@ def cut(frame: pd.DataFrame, query: Query, bound: Mapping[str, Value]) -> pd.Dat
     return frame
 
 
-def said(attrs: Mapping[Any, Any]) -> str:
-    """What a limit has cut, in a sentence; empty where it cut nothing."""
+def describe_cut(attrs: Mapping[Any, Any]) -> str:
+    """A sentence about what a limit has cut; empty where it cut nothing."""
     if not attrs.get(REACHED):
         return ""
     limits: Mapping[str, object] = attrs.get(LIMITS, {})
@@ -62,21 +62,21 @@ def said(attrs: Mapping[Any, Any]) -> str:
     return f"{names} was reached: there is more than this answer holds ({next(iter(limits))}=all for all)."
 
 
-def _number(value: Value) -> int:
+def _to_number(value: Value) -> int:
     assert isinstance(value, int)
     return value
 
 
-def _places(frame: pd.DataFrame, query: Query, per: tuple[str, ...]) -> pd.Series[int]:
+def _number_rows(frame: pd.DataFrame, query: Query, per: tuple[str, ...]) -> pd.Series[int]:
     """The place, from 0, of each row in what a limit counts: rows, or values of the columns ``per``."""
     if not per:
         return pd.Series(range(len(frame)), dtype="int64")
-    columns = [[_key(value, query.returns[name]) for value in frame[name]] for name in per]
+    columns = [[_to_key(value, query.returns[name]) for value in frame[name]] for name in per]
     keys = pd.Series(list(zip(*columns, strict=True)), dtype="object")
     return pd.Series(pd.factorize(keys)[0], dtype="int64")
 
 
-def _key(value: Any, kind: str) -> Hashable:
+def _to_key(value: Any, kind: str) -> Hashable:
     if kind == "node":
         return node_key(value)
     key: Hashable = edge_key(value) if kind == "relationship" else value

@@ -51,11 +51,11 @@ def _check_name(query: Query) -> None:
 
 def _check_guards(query: Query, known: Mapping[str, Query]) -> None:
     for guard in query.guards:
-        if fault := _fault(guard, query, known):
-            raise QueryFileError(f"{query.path}:{_line(query, guard)}: the guard {fault}.")
+        if fault := _find_fault(guard, query, known):
+            raise QueryFileError(f"{query.path}:{_find_line(query, guard)}: the guard {fault}.")
 
 
-def _fault(guard: Guard, query: Query, known: Mapping[str, Query]) -> str:
+def _find_fault(guard: Guard, query: Query, known: Mapping[str, Query]) -> str:
     """What is wrong with a guard; empty where nothing is."""
     asked = known.get(guard.query)
     if asked is None:
@@ -67,7 +67,7 @@ def _fault(guard: Guard, query: Query, known: Mapping[str, Query]) -> str:
     return ""
 
 
-def _line(query: Query, guard: Guard) -> int:
+def _find_line(query: Query, guard: Guard) -> int:
     begins = f"// guard {guard.query}.{guard.column}"
     lines = query.text.splitlines()
     return next((number for number, line in enumerate(lines, 1) if line.startswith(begins)), 1)
@@ -77,6 +77,6 @@ def _check_texts(query: Query) -> None:
     for dialect in ("neo4j",) if query.needs_gds else DIALECTS:
         content = query.text_for(dialect)
         try:
-            admit(content, dialect, text.parameters(content))
+            admit(content, dialect, text.find_parameters(content))
         except (QueryFailed, QueryParameterError) as error:
             raise QueryFileError(f"{query.path}: {error}") from error

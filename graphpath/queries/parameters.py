@@ -62,9 +62,9 @@ class Parameter:
         return self.default is None
 
     @property
-    def parsed(self) -> Kind:
+    def parsed(self) -> ParameterType:
         """``kind``, taken apart."""
-        found = Kind.parse(self.kind)
+        found = ParameterType.parse(self.kind)
         assert found is not None, self.kind
         return found
 
@@ -73,16 +73,16 @@ class Parameter:
         """Whether it says how much of the answer is wanted."""
         return self.parsed.element in LIMITS
 
-    def spoken(self, value: Value) -> Value:
-        """``value`` as it is given: "all" where it stands for everything."""
+    def to_given(self, value: Value) -> Value:
+        """``value`` as a user gives it: "all" where it stands for everything."""
         return "all" if self.limits and value == ALL else value
 
     def __str__(self) -> str:
-        return self.name if self.default is None else f"{self.name}={literal(self.spoken(self.default))}"
+        return self.name if self.default is None else f"{self.name}={to_literal(self.to_given(self.default))}"
 
 
 @dataclass(frozen=True)
-class Kind:
+class ParameterType:
     """A parsed type: ``element`` is a scalar type, "choice", "limit" or "top"; ``many`` says that it is a
     list of it, ``per`` what columns a limit counts, none where it counts rows.
     """
@@ -94,7 +94,7 @@ class Kind:
     per: tuple[str, ...] = field(default=())
 
     @classmethod
-    def parse(cls, text: str) -> Kind | None:
+    def parse(cls, text: str) -> ParameterType | None:
         """The type that ``text`` names, or None."""
         if text in SCALARS:
             return cls(text, text)
@@ -106,7 +106,7 @@ class Kind:
         return cls(text, found[1], many=True) if found and found[1] in SCALARS else None
 
     @property
-    def said(self) -> str:
+    def words(self) -> str:
         """The type in words, for messages."""
         if self.choices:
             return " or ".join(self.choices)
@@ -115,15 +115,15 @@ class Kind:
     def read(self, value: object) -> Value:
         """``value`` as this type. Raises ValueError or TypeError."""
         if not self.many:
-            return self._scalar(value)
-        return [self._scalar(item) for item in _items(value)]
+            return self._read_scalar(value)
+        return [self._read_scalar(item) for item in _split_items(value)]
 
-    def _scalar(self, value: object) -> Scalar:
+    def _read_scalar(self, value: object) -> Scalar:
         if self.element == "choice":
-            return _choice(value, self.choices)
+            return _check_choice(value, self.choices)
         return _READERS[self.element](value)
 
-    def placeholder(self) -> Value:
+    def make_placeholder(self) -> Value:
         """What ``:params`` shows for a required parameter of this type."""
         if self.many:
             return []
@@ -140,9 +140,10 @@ def bind(query: str, declared: Mapping[str, Parameter], given: Mapping[str, obje
     for name, parameter in declared.items():
         if name not in values and parameter.default is None:
             raise QueryParameterError(
-                f"Query {query} needs {name} ({parameter.kind}: {parameter.meaning}); {_known(declared)}."
+                f"Query {query} needs {name} ({parameter.kind}: {parameter.meaning}); "
+                f"{_list_known(declared)}."
             )
-    return {**placeholders(declared), **values}
+    return {**make_placeholders(declared), **values}
 
 
 def coerce(query: str, declared: Mapping[str, Parameter], given: Mapping[str, object]) -> dict[str, Value]:
@@ -152,47 +153,49 @@ def coerce(query: str, declared: Mapping[str, Parameter], given: Mapping[str, ob
         if name not in declared:
             near = difflib.get_close_matches(name, declared, n=1)
             hint = f" did you mean {near[0]}?" if near else ""
-            raise QueryParameterError(f"Query {query} has no parameter {name!r};{hint} {_known(declared)}.")
+            raise QueryParameterError(
+                f"Query {query} has no parameter {name!r};{hint} {_list_known(declared)}."
+            )
         try:
             values[name] = declared[name].parsed.read(value)
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise QueryParameterError(
-                f"Parameter {name} of query {query} must be {declared[name].parsed.said}, not "
-                f"{_shown(value)} ({declared[name].meaning}); {_known(declared)}."
+                f"Parameter {name} of query {query} must be {declared[name].parsed.words}, not "
+                f"{_format_value(value)} ({declared[name].meaning}); {_list_known(declared)}."
             ) from error
     return values
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     text = repr(value)
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
-def literal(value: object) -> str:
+def to_literal(value: object) -> str:
     """``value`` as a Cypher literal."""
     if isinstance(value, list):
-        return "[" + ", ".join(map(literal, value)) + "]"
+        return "[" + ", ".join(map(to_literal, value)) + "]"
     return json.dumps(value, ensure_ascii=False)
 
 
-def placeholders(declared: Mapping[str, Parameter]) -> dict[str, Value]:
+def make_placeholders(declared: Mapping[str, Parameter]) -> dict[str, Value]:
     """The default of every parameter, or an empty value of its type where it is required."""
     return {
-        name: parameter.parsed.placeholder() if parameter.default is None else parameter.default
+        name: parameter.parsed.make_placeholder() if parameter.default is None else parameter.default
         for name, parameter in declared.items()
     }
 
 
-def params_line(values: Mapping[str, Value]) -> str:
+def format_params_line(values: Mapping[str, Value]) -> str:
     """The ``:params {...}`` command for Neo4j Browser."""
-    return ":params {" + ", ".join(f"{name}: {literal(value)}" for name, value in values.items()) + "}"
+    return ":params {" + ", ".join(f"{name}: {to_literal(value)}" for name, value in values.items()) + "}"
 
 
-def _known(declared: Mapping[str, Parameter]) -> str:
+def _list_known(declared: Mapping[str, Parameter]) -> str:
     return f"its parameters are: {', '.join(map(str, declared.values())) or 'none'}"
 
 
-def _items(value: object) -> list[object]:
+def _split_items(value: object) -> list[object]:
     if isinstance(value, str):
         text = value.strip()
         if text.startswith("["):
@@ -203,7 +206,7 @@ def _items(value: object) -> list[object]:
     return list(value) if isinstance(value, Iterable) else [value]
 
 
-def _int(value: object) -> int:
+def _to_int(value: object) -> int:
     if not isinstance(value, str | numbers.Integral) or isinstance(value, bool):
         raise TypeError("not a whole number")
     number = int(value)
@@ -212,20 +215,20 @@ def _int(value: object) -> int:
     return number
 
 
-def _count(value: object) -> int:
-    number = _int(value)
+def _to_count(value: object) -> int:
+    number = _to_int(value)
     if number < 0:
         raise ValueError("negative")
     return number
 
 
-def _limit(value: object) -> int:
+def _to_limit(value: object) -> int:
     if value is None or (isinstance(value, str) and value.strip().lower() == "all"):
         return ALL
-    return min(_count(value), ALL)
+    return min(_to_count(value), ALL)
 
 
-def _float(value: object) -> float:
+def _to_float(value: object) -> float:
     if not isinstance(value, str | numbers.Real) or isinstance(value, bool):
         raise TypeError("not a number")
     number = float(value)
@@ -234,13 +237,13 @@ def _float(value: object) -> float:
     return number
 
 
-def _string(value: object) -> str:
+def _to_string(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError("not a string")
     return value
 
 
-def _bool(value: object) -> bool:
+def _to_bool(value: object) -> bool:
     if isinstance(value, str):
         return _TRUE[value.lower()] if value.lower() in _TRUE else _refuse()
     if isinstance(value, bool) or type(value).__name__ in ("bool_", "bool"):
@@ -252,18 +255,18 @@ def _refuse() -> bool:
     raise ValueError("neither true nor false")
 
 
-def _choice(value: object, choices: tuple[str, ...]) -> str:
+def _check_choice(value: object, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ValueError("not one of the choices")
     return str(value)
 
 
 _READERS: Final[dict[str, Callable[[object], Scalar]]] = {
-    "int": _int,
-    "count": _count,
-    "limit": _limit,
-    "top": _limit,
-    "float": _float,
-    "string": _string,
-    "bool": _bool,
+    "int": _to_int,
+    "count": _to_count,
+    "limit": _to_limit,
+    "top": _to_limit,
+    "float": _to_float,
+    "string": _to_string,
+    "bool": _to_bool,
 }

@@ -16,9 +16,9 @@ from graphpath.naming import listed
 from graphpath.queries.files import Query, find
 from graphpath.queries.frame import to_frame
 from graphpath.queries.graph import to_graph
-from graphpath.queries.limits import cut, one_more, unlimited
-from graphpath.queries.parameters import Value, bind, coerce, params_line, placeholders
-from graphpath.queries.variants import NOTES, VARIANT, left_open, meant
+from graphpath.queries.limits import cut, lift_limits, raise_limits
+from graphpath.queries.parameters import Value, bind, coerce, format_params_line, make_placeholders
+from graphpath.queries.variants import NOTES, VARIANT, choose_variant, is_variant_open
 from graphpath.spoken import argument
 
 TIMEOUT: Final = 600.0
@@ -28,7 +28,7 @@ RUNS: Final = ("run", "runs", "references")
 Answer = TypeVar("Answer")
 
 
-class State(Protocol):
+class Snapshot(Protocol):
     """A store at one moment: all statements see what was there then."""
 
     @property
@@ -43,7 +43,7 @@ class Queryable(Protocol):
     @property
     def dialect(self) -> str: ...
 
-    def read(self, work: Callable[[State], Answer], *, timeout: float | None = None) -> Answer: ...
+    def read(self, work: Callable[[Snapshot], Answer], *, timeout: float | None = None) -> Answer: ...
 
     def offers(self, library: str) -> bool: ...
 
@@ -70,27 +70,29 @@ def query(store: Queryable, name: str, /, *, timeout: object = TIMEOUT, **parame
         RunNotFound: the run is not in the store, or its load never finished.
         QueryFailed: the engine refused, lacks what the query needs, or answered with other columns.
     """
-    return _ask(store, find(name, store.queries), parameters, timeout)
+    return _read_answer(store, find(name, store.queries), parameters, timeout)
 
 
-def whole(store: Queryable, name: str, /, *, timeout: object = TIMEOUT, **parameters: object) -> pd.DataFrame:
+def query_all(
+    store: Queryable, name: str, /, *, timeout: object = TIMEOUT, **parameters: object
+) -> pd.DataFrame:
     """As ``query``, but all of the answer: no limit cuts it that was not given.
 
     How much of a ranking is asked for (the ten largest routes) belongs to the question and stays.
     """
     found = find(name, store.queries)
-    return _ask(store, found, unlimited(found, parameters), timeout)
+    return _read_answer(store, found, lift_limits(found, parameters), timeout)
 
 
-def settled(store: Queryable, name: str, /, **parameters: object) -> dict[str, Value]:
+def bind_parameters(store: Queryable, name: str, /, **parameters: object) -> dict[str, Value]:
     """Every parameter of the named query as ``query`` would bind it, ``run`` and ``runs`` filled in; a limit
     that lets everything through is "all".
 
     Raises: as ``query``.
     """
     found = find(name, store.queries)
-    bound, _ = store.read(lambda state: _settled(state, found, parameters), timeout=TIMEOUT)
-    return {name: found.parameters[name].spoken(value) for name, value in bound.items()}
+    bound, _ = store.read(lambda state: _bind_with_runs(state, found, parameters), timeout=TIMEOUT)
+    return {name: found.parameters[name].to_given(value) for name, value in bound.items()}
 
 
 def graph(
@@ -110,7 +112,7 @@ def graph(
         raise QueryParameterError(
             f"Query {found.name} returns a table, not a graph; the queries browse/* do."
         )
-    frame = _ask(store, found, parameters, timeout)
+    frame = _read_answer(store, found, parameters, timeout)
     made = to_graph(frame, found.returns, found.name)
     made.graph.update(frame.attrs)
     return made
@@ -135,26 +137,28 @@ def cypher(name: str, dialect: str, known: Mapping[str, Query] | None = None, /,
     Raises: QueryFileError and QueryParameterError as ``query``.
     """
     found = find(name, known)
-    values = {**placeholders(found.parameters), **coerce(found.name, found.parameters, parameters)}
-    return f"{params_line(values)}\n\n{found.text_for(dialect)}"
+    values = {**make_placeholders(found.parameters), **coerce(found.name, found.parameters, parameters)}
+    return f"{format_params_line(values)}\n\n{found.text_for(dialect)}"
 
 
-def _ask(store: Queryable, found: Query, parameters: Mapping[str, object], timeout: object) -> pd.DataFrame:
-    """The answer; that the runs are there, that it is not too much and the rows are all of one moment."""
+def _read_answer(
+    store: Queryable, found: Query, parameters: Mapping[str, object], timeout: object
+) -> pd.DataFrame:
+    """The answer, after the checks of engine, runs and guards, all at one moment."""
     _check_engine(store, found)
 
-    def work(state: State) -> tuple[pa.Table, dict[str, Value], list[str]]:
-        bound, notes = _settled(state, found, parameters)
+    def work(state: Snapshot) -> tuple[pa.Table, dict[str, Value], list[str]]:
+        bound, notes = _bind_with_runs(state, found, parameters)
         _check_guards(state, found, bound, store.queries)
-        return state.execute(found.text_for(state.dialect), one_more(found, bound)), bound, notes
+        return state.execute(found.text_for(state.dialect), raise_limits(found, bound)), bound, notes
 
-    table, bound, notes = store.read(work, timeout=_seconds(timeout))
+    table, bound, notes = store.read(work, timeout=_check_timeout(timeout))
     frame = cut(to_frame(table, found.returns, found.name), found, bound)
     frame.attrs[NOTES] = notes
     return frame
 
 
-def _seconds(timeout: object) -> float | None:
+def _check_timeout(timeout: object) -> float | None:
     if timeout is None:
         return None
     try:
@@ -168,19 +172,21 @@ def _seconds(timeout: object) -> float | None:
     return seconds
 
 
-def _settled(
-    state: State, found: Query, parameters: Mapping[str, object]
+def _bind_with_runs(
+    state: Snapshot, found: Query, parameters: Mapping[str, object]
 ) -> tuple[dict[str, Value], list[str]]:
-    """Every parameter's value, and what is to be said of those that were not given."""
-    runs = _answer(state, "runs/all", {})
+    """Every parameter's value, and notes on those that were not given."""
+    runs = _run_inner(state, "runs/all", {})
     bound, chosen = _meant(
-        state, bind(found.name, found.parameters, _with_run(found, parameters, runs)), runs
+        state, bind(found.name, found.parameters, _fill_runs(found, parameters, runs)), runs
     )
     _check_runs(found, bound, runs)
-    if not left_open(found, parameters):
+    if not is_variant_open(found, parameters):
         return bound, chosen
-    held = _answer(state, "pathways/samples", {"run": bound["run"], VARIANT: ""})[VARIANT]
-    variant, notes = meant(f"Query {found.name}", f"run {bound['run']!r}", [str(name) for name in held])
+    present = _run_inner(state, "pathways/samples", {"run": bound["run"], VARIANT: ""})[VARIANT]
+    variant, notes = choose_variant(
+        f"Query {found.name}", f"run {bound['run']!r}", [str(name) for name in present]
+    )
     return {**bound, VARIANT: variant}, [*chosen, *notes]
 
 
@@ -214,22 +220,22 @@ def _check_engine(store: Queryable, found: Query) -> None:
     )
 
 
-def _answer(
-    state: State, name: str, bound: Mapping[str, Value], known: Mapping[str, Query] | None = None
+def _run_inner(
+    state: Snapshot, name: str, bound: Mapping[str, Value], known: Mapping[str, Query] | None = None
 ) -> pd.DataFrame:
-    """The answer of a query that the runner itself asks."""
+    """The answer of a query that the runner itself needs."""
     found = find(name, known)
     own = {parameter: bound[parameter] for parameter in found.parameters}
     return to_frame(state.execute(found.text_for(state.dialect), own), found.returns, found.name)
 
 
-def _with_run(found: Query, parameters: Mapping[str, object], runs: pd.DataFrame) -> dict[str, object]:
+def _fill_runs(found: Query, parameters: Mapping[str, object], runs: pd.DataFrame) -> dict[str, object]:
     """``parameters`` with ``run`` or ``runs`` filled in, if they are wanted and were not given."""
     given = dict(parameters)
     if "run" in found.parameters and "run" not in given:
-        given["run"] = _only_run(found, _complete(runs))
+        given["run"] = _choose_run(found, _select_complete(runs))
     if "runs" in found.parameters and not _has_items(given.get("runs")):
-        given["runs"] = _comparable_runs(found, _complete(runs))
+        given["runs"] = _choose_runs(found, _select_complete(runs))
     return given
 
 
@@ -240,14 +246,14 @@ def _has_items(value: object) -> bool:
         return True
 
 
-def _complete(runs: pd.DataFrame) -> pd.DataFrame:
+def _select_complete(runs: pd.DataFrame) -> pd.DataFrame:
     complete = runs[runs.complete]
     if complete.empty:
         raise RunNotFound("The store holds no complete run; load a trace first (graphpath load).")
     return complete
 
 
-def _only_run(found: Query, complete: pd.DataFrame) -> str:
+def _choose_run(found: Query, complete: pd.DataFrame) -> str:
     if len(complete) > 1:
         raise QueryParameterError(
             f"Query {found.name} needs {argument('run')}; the store holds several: {listed(complete.run)}."
@@ -255,7 +261,7 @@ def _only_run(found: Query, complete: pd.DataFrame) -> str:
     return str(complete.run.iloc[0])
 
 
-def _comparable_runs(found: Query, complete: pd.DataFrame) -> list[str]:
+def _choose_runs(found: Query, complete: pd.DataFrame) -> list[str]:
     if complete.comparable.nunique() > 1:
         raise QueryParameterError(
             f"Query {found.name} needs {argument('runs', '[...]')}: the store holds runs of several models, "
@@ -267,7 +273,7 @@ def _comparable_runs(found: Query, complete: pd.DataFrame) -> list[str]:
 def _check_runs(found: Query, bound: Mapping[str, Value], runs: pd.DataFrame) -> None:
     """Refuses runs that are not there or half loaded, whether named or meant by a pathway's id."""
     state = dict(zip(runs.run, runs.complete, strict=True))
-    for run in [*_named_runs(bound), *_owners(bound, state)]:
+    for run in [*_list_named_runs(bound), *_find_owners(bound, state)]:
         if run not in state:
             known = listed(state) or "none"
             raise RunNotFound(f"Query {found.name}: there is no run {run!r} in the store; it holds: {known}.")
@@ -277,14 +283,14 @@ def _check_runs(found: Query, bound: Mapping[str, Value], runs: pd.DataFrame) ->
             )
 
 
-def _named_runs(bound: Mapping[str, Value]) -> list[Value]:
+def _list_named_runs(bound: Mapping[str, Value]) -> list[Value]:
     runs: list[Value] = []
     for value in (bound[name] for name in RUNS if name in bound):
         runs += value if isinstance(value, list) else [value]
     return runs
 
 
-def _owners(bound: Mapping[str, Value], state: Mapping[str, bool]) -> list[str]:
+def _find_owners(bound: Mapping[str, Value], state: Mapping[str, bool]) -> list[str]:
     """The runs in whose blocks of ids the pathways and class pathways lie that anchor the query."""
     anchors = [bound[name] for name in ("pathway", "class_pathway") if name in bound]
     blocks = {ids.block(run): run for run in state}
@@ -292,9 +298,11 @@ def _owners(bound: Mapping[str, Value], state: Mapping[str, bool]) -> list[str]:
     return [blocks[start] for start in starts if start in blocks]
 
 
-def _check_guards(state: State, found: Query, bound: Mapping[str, Value], known: Mapping[str, Query]) -> None:
+def _check_guards(
+    state: Snapshot, found: Query, bound: Mapping[str, Value], known: Mapping[str, Query]
+) -> None:
     for guard in found.guards:
-        size = int(_answer(state, guard.query, bound, known)[guard.column].sum())
+        size = int(_run_inner(state, guard.query, bound, known)[guard.column].sum())
         limit = bound[guard.limit]
         if isinstance(limit, int) and size > limit:
             raise QueryParameterError(

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import re
 
-from graphpath.queries.tokens import tokens
+from graphpath.queries.tokens import tokenize
 
 _LITERAL = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""", re.DOTALL)
 
 
-def bare(text: str) -> str:
+def blank_out(text: str) -> str:
     """``text`` of the same length and lines, with comments and the inside of string literals as spaces."""
     return _LITERAL.sub(lambda found: _blank(found.group()), text)
 
 
-def parameters(text: str) -> dict[str, int]:
+def find_parameters(text: str) -> dict[str, int]:
     """The ``$names`` that ``text`` uses outside comments and strings, each with its first line (from 1)."""
     found: dict[str, int] = {}
-    for token in tokens(text):
+    for token in tokenize(text):
         if token.kind == "parameter":
-            found.setdefault(token.name, line_at(text, token.start))
+            found.setdefault(token.name, find_line(text, token.start))
     return found
 
 
-def line_at(text: str, position: int) -> int:
+def find_line(text: str, position: int) -> int:
     """The line, from 1, on which ``position`` lies."""
     return text.count("\n", 0, position) + 1
 

@@ -44,23 +44,23 @@ class Token:
         """The keyword that it may be; none for what is quoted."""
         return self.name.upper() if self.kind == "word" else ""
 
-    def sign(self, signs: str) -> bool:
+    def is_symbol(self, signs: str) -> bool:
         """Whether it is one of these symbols."""
         return self.kind == "symbol" and self.name in signs
 
 
-def tokens(text: str) -> list[Token]:
+def tokenize(text: str) -> list[Token]:
     """The tokens of ``text`` in order, without comments and white space."""
     found: list[Token] = []
-    for token in _tokens(text):
-        if found and found[-1].sign("$") and token.kind in ("word", "quoted", "number"):
+    for token in _scan_tokens(text):
+        if found and found[-1].is_symbol("$") and token.kind in ("word", "quoted", "number"):
             found[-1] = Token("parameter", token.name, found[-1].start, token.end)
         else:
             found.append(token)
     return found
 
 
-def _tokens(text: str) -> Iterator[Token]:
+def _scan_tokens(text: str) -> Iterator[Token]:
     for match in _TOKEN.finditer(text):
         kind, name = match.lastgroup or "", match.group()
         if kind == "space":

@@ -1,4 +1,4 @@
-"""Which samples a query is about where it is not told: the originals, or a run's only variant."""
+"""The samples that a query is about by default: the originals, or a run's only variant."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ NOTES: Final = "notes"
 """Under this name a frame's ``attrs`` say, a sentence each, what was taken where nothing was given."""
 
 
-def left_open(query: Query, given: Mapping[str, object]) -> bool:
-    """Whether the originals of a run are meant only because no variant was named."""
+def is_variant_open(query: Query, given: Mapping[str, object]) -> bool:
+    """Whether no variant was named, so that the originals of a run are the default."""
     parameter = query.parameters.get(VARIANT)
     open_ = parameter is not None and parameter.default == ORIGINAL and VARIANT not in given
     return open_ and "run" in query.parameters
 
 
-def meant(query: str, run: str, held: Sequence[str]) -> tuple[str, list[str]]:
+def choose_variant(query: str, run: str, present: Sequence[str]) -> tuple[str, list[str]]:
     """The variant that is meant of those that ``run`` ("run 'a'") holds, and what is to be said of that.
 
     Raises QueryParameterError where it holds several, and no originals.
     """
-    others = ", ".join(name for name in held if name != ORIGINAL)
-    if ORIGINAL in held or not held:
+    others = ", ".join(name for name in present if name != ORIGINAL)
+    if ORIGINAL in present or not present:
         left = f"Of {run} the originals were taken; it also holds {argument(VARIANT, others)}."
         return ORIGINAL, [left] if others else []
-    if len(held) == 1:
-        return held[0], [f"There are no originals in {run}: {argument(VARIANT, held[0])} was taken."]
+    if len(present) == 1:
+        return present[0], [f"There are no originals in {run}: {argument(VARIANT, present[0])} was taken."]
     raise QueryParameterError(
         f"{query} needs {argument(VARIANT)}: there are no originals in {run}, but samples of several "
         f"variants: {others}."

@@ -1,7 +1,7 @@
 """The record: a trace as a directory of Parquet files (``graphpath/README.md``, "The record")."""
 
 from graphpath.record.alone import lock_directory
-from graphpath.record.directory import holds_run, check_same_name, holds_finished_run
+from graphpath.record.directory import holds_finished_run, check_same_name, holds_run
 from graphpath.record.imageset import ImagePart, ImageSet, is_image_set, write_image_set
 from graphpath.record.schema import PARTED, SCHEMA_VERSION, TABLES
 from graphpath.record.table import Table
@@ -21,6 +21,8 @@ __all__ = [
     "holds_run",
     "check_same_name",
     "holds_finished_run",
+    "holds_run",
     "is_image_set",
+    "lock_directory",
     "write_image_set",
 ]

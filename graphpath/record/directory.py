@@ -1,4 +1,4 @@
-"""The directory of a trace: whether one was begun there, whether it is whole, and taking a begun one away."""
+"""The directory of a trace: whether one was begun there, whether it is whole, and its removal."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def check_same_name(path: str | Path, name: str) -> None:
 
 
 def holds_finished_run(path: str | Path, run: str) -> bool:
-    """Whether ``path`` holds run ``run`` whole, with every byte as it was written. Raises as ``holds_run``."""
+    """Whether ``path`` holds run ``run`` whole, every byte as it was written. Raises as ``holds_run``."""
     path = Path(path)
     if not holds_run(path, run):
         return False

@@ -70,8 +70,8 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        told = reason(error) if isinstance(error, OSError) else str(error)
-        raise RecordError(f"{path} cannot be read: {told}.") from error
+        why = reason(error) if isinstance(error, OSError) else str(error)
+        raise RecordError(f"{path} cannot be read: {why}.") from error
     if not isinstance(value, dict):
         raise RecordError(f"{path} should hold a JSON object, not {type(value).__name__}.")
     return value
@@ -96,7 +96,9 @@ def check_parquet(path: Path, schema: pa.Schema) -> int:
     rows, found = _read_footer(path)
     check_version(path, (found.metadata or {}).get(SCHEMA_KEY, b"none").decode(errors="replace"))
     if not found.equals(schema):
-        raise RecordError(f"{path} has the columns ({_format_columns(found)}), expected ({_format_columns(schema)}).")
+        raise RecordError(
+            f"{path} has the columns ({_format_columns(found)}), expected ({_format_columns(schema)})."
+        )
     return rows
 
 

@@ -179,18 +179,20 @@ def _read_description(file: Path) -> dict[str, Any]:
     """What ``image_set.json`` says, with entries of their kinds."""
     described = read_json(file)
     check_version(file, described.get("schema"))
-    told: dict[str, Any] = {"provenance": {}, FILES: None, DIGEST: None, **described}
-    if unknown := told.keys() - _KINDS.keys() - {"schema"}:
+    entries: dict[str, Any] = {"provenance": {}, FILES: None, DIGEST: None, **described}
+    if unknown := entries.keys() - _KINDS.keys() - {"schema"}:
         raise _explain_damage(file, f"it has the unknown entry {sorted(unknown)[0]!a}")
     for name, kind in _KINDS.items():
-        if name not in told:
+        if name not in entries:
             raise _explain_damage(file, f"it lacks {name}")
         optional = name in (FILES, DIGEST) and not {FILES, DIGEST} & described.keys()
-        if not optional and (not isinstance(told[name], kind) or isinstance(told[name], bool)):
-            raise _explain_damage(file, f"{name} is a {type(told[name]).__name__}, expected {kind.__name__}")
-    if told[DIGEST] not in (None, digest_run(described)):
+        if not optional and (not isinstance(entries[name], kind) or isinstance(entries[name], bool)):
+            raise _explain_damage(
+                file, f"{name} is a {type(entries[name]).__name__}, expected {kind.__name__}"
+            )
+    if entries[DIGEST] not in (None, digest_run(described)):
         raise _explain_damage(file, "it is not what was written, by its own digest")
-    return told
+    return entries
 
 
 def _check_file(file: Path, schema: pa.Schema) -> int:

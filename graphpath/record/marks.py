@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graphpath.errors import RecordError
-from graphpath.record.files import read_json, digest_file
+from graphpath.record.files import digest_file, read_json
 
 STAGING = ".staging"
 """The folder of markers and of single tables until they are merged, in the trace's directory."""
@@ -53,7 +53,7 @@ def read_marks(path: Path) -> dict[int, Mark]:
 def _read_marker(file: Path) -> Mark | None:
     """None for a damaged marker, or that of an older graphpath: the part is written again."""
     try:
-        told = read_json(file)
-        return Mark(dict(told["rows"]), dict(told["files"]))
+        entries = read_json(file)
+        return Mark(dict(entries["rows"]), dict(entries["files"]))
     except (RecordError, KeyError, TypeError, ValueError):
         return None

@@ -1,4 +1,4 @@
-"""Whether a process that a name speaks of still runs."""
+"""Whether the process in a file's name still runs."""
 
 from __future__ import annotations
 

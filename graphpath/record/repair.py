@@ -1,4 +1,4 @@
-"""A finished trace of which files are damaged, opened again: its sound parts stay, the others are to do."""
+"""A finished trace with damaged files, opened again: its sound parts stay, the others are written anew."""
 
 from __future__ import annotations
 

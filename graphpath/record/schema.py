@@ -64,7 +64,7 @@ SINGLE: Final[dict[str, pa.Schema]] = {
         from_count=INT32,
     ),
 }
-"""Tables held in one file each, ``<name>.parquet``. ``reach`` says which edges the network can have at all:
+"""Tables in one file each, ``<name>.parquet``. ``reach`` says which edges the network can have at all:
 a neuron of ``source_layer`` can reach one of ``layer`` if in some ``term`` of the two each of their three
 coordinates (``axis`` "channel", "y", "x") is in one of the term's rectangles, the target's among the
 ``to_count`` from ``to_first`` on and the source's among the ``from_count`` from ``from_first`` on. Terms are
@@ -96,7 +96,7 @@ PARTED: Final[dict[str, pa.Schema]] = {
     ),
     "maps": _schema(map=INT64, name=STRING, detail=STRING),
 }
-"""Tables held in parts, ``<name>/part-*.parquet``. ``crosses`` is there for diffusion only, ``channels`` for
+"""Tables in parts, ``<name>/part-*.parquet``. ``crosses`` is there for diffusion only, ``channels`` for
 the method of that name: its ends are feature maps, each by the id of its first neuron, and ``flow`` and
 ``score`` the sums over all neuron edges between the two. ``maps`` is there where feature maps have names of
 their own, as imported ones have; ``detail`` is JSON, what else their publisher says of each."""

@@ -25,7 +25,9 @@ class Table:
 
     def __post_init__(self) -> None:
         if not self.data.schema.equals(TABLES[self.name]):
-            raise RecordError(f"Table {self.name!r} does not have its schema; build it with Table.of().")
+            raise RecordError(
+                f"Table {self.name!r} does not have its schema; build it with Table.from_columns()."
+            )
 
     @classmethod
     def from_columns(cls, name: str, columns: Columns) -> Table:

@@ -9,7 +9,7 @@ import pyarrow.dataset as ds
 
 from graphpath.errors import RecordError
 from graphpath.record.description import FILES, read_finished_run
-from graphpath.record.files import check_parquet, reason, digest_file
+from graphpath.record.files import check_parquet, digest_file, reason
 from graphpath.record.schema import OPTIONAL, PARTED, SINGLE, TABLES
 
 
@@ -17,7 +17,7 @@ class Trace:
     """The trace in ``path``: ``run`` is its ``run.json``, ``id`` the run's name.
 
     Opening checks run.json and every file's footer (schema, columns, rows), reads no rows, and imports no
-    torch. A file is held against its SHA-256 in run.json the first time that its table is asked for.
+    torch. A file is checked against its SHA-256 in run.json when its table is first read.
 
     Raises:
         IncompleteTrace: the trace was interrupted.

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from graphpath.errors import RecordError
 from graphpath.record.description import FILES, ROWS, write_run
-from graphpath.record.directory import holds_run, clear, drop_leftovers, read_begun_run
+from graphpath.record.directory import clear, drop_leftovers, holds_run, read_begun_run
 from graphpath.record.files import reason, write_json, write_parquet
 from graphpath.record.marks import STAGING, Mark, marker_path, read_marks, staged_file
 from graphpath.record.repair import reopen
@@ -195,7 +195,9 @@ class TraceWriter:
     def _count_rows(self) -> dict[str, int]:
         singles = [name for name in TABLES if name not in PARTED]
         there = {name: self.path / f"{name}.parquet" for name in singles}
-        counts = {name: _count(file) for name, file in there.items() if name not in OPTIONAL or file.is_file()}
+        counts = {
+            name: _count(file) for name, file in there.items() if name not in OPTIONAL or file.is_file()
+        }
         for name in PARTED:
             files = [part_file(self.path, name, part) for part in self._marks]
             if present := [file for file in files if name not in OPTIONAL or file.is_file()]:

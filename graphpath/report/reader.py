@@ -42,11 +42,11 @@ class RunReader:
 
     def ask(self, query: str, **parameters: object) -> Source:
         """The answer of a named query, whole unless a limit is given, with the question; asked once."""
-        parameters = limits.unlimited(find(query), parameters)
+        parameters = limits.lift_limits(find(query), parameters)
         key = (query, repr(sorted(parameters.items())))
         if key not in self._asked:
             frame = self.store.query(query, **parameters)
-            note = " ".join([*frame.attrs["notes"], limits.said(frame.attrs)]).strip()
+            note = " ".join([*frame.attrs["notes"], limits.describe_cut(frame.attrs)]).strip()
             self._asked[key] = Source(query, parameters, frame, str(self.store.uri), note)
         return self._asked[key]
 

@@ -22,7 +22,7 @@ from graphpath.models import LoadedModel, match_classes, predict
 from graphpath.network.lowering import evaluating
 from graphpath.progress import Progress, watched
 from graphpath.queries import find
-from graphpath.queries.limits import unlimited
+from graphpath.queries.limits import lift_limits
 from graphpath.record import Trace
 from graphpath.record.files import write_atomically
 from graphpath.report.source import format_command
@@ -142,7 +142,7 @@ class Bench:
 
     def ask(self, query: str, **parameters: Any) -> pd.DataFrame:
         """The answer of a named query of ``store``, whole unless a limit is given."""
-        parameters = unlimited(find(query), parameters)
+        parameters = lift_limits(find(query), parameters)
         self.asked.append(format_command(query, str(self.store.uri), parameters))
         return self.store.query(query, **parameters)
 

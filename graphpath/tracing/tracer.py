@@ -21,7 +21,7 @@ from graphpath.models import BY_NAME, LoadedModel, as_loaded, match_classes
 from graphpath.naming import check_name
 from graphpath.network.reach import Reach
 from graphpath.progress import AnyProgress, Progress, watched
-from graphpath.record import Trace, TraceWriter, lock_directory, holds_run, check_same_name, holds_finished_run
+from graphpath.record import Trace, TraceWriter, holds_finished_run, holds_run, check_same_name, lock_directory
 from graphpath.tracing.batches import Batches, resolve_target
 from graphpath.tracing.evaluation import in_eval_mode
 from graphpath.tracing.fitting import Fitted

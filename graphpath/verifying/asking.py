@@ -13,7 +13,7 @@ from graphpath import ids
 from graphpath.errors import AnswerError, QueryParameterError
 from graphpath.network import Network
 from graphpath.queries import find, limits, runner
-from graphpath.queries.text import bare, parameters
+from graphpath.queries.text import blank_out, find_parameters
 from graphpath.stores import models
 from graphpath.stores.given import plain
 from graphpath.verifying.answer import OWNERS, Ints, find_kind, read_integers
@@ -42,7 +42,7 @@ class AnswerQuery:
         """The names of its parameters. Raises QueryFileError where the store knows no such query."""
         if self.name:
             return frozenset(find(self.name, store.queries).parameters)
-        return frozenset(parameters(self.cypher or ""))
+        return frozenset(find_parameters(self.cypher or ""))
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def ask_store(store: Store, query: AnswerQuery, model: int, samples: Ints) -> St
     else:
         frame, bound = _ask_once(store, query, query.parameters)
     text = _query_text(store, query)
-    if find_kind(frame) == "edges" and "MAP_FLOWS_TO" in bare(text):
+    if find_kind(frame) == "edges" and "MAP_FLOWS_TO" in blank_out(text):
         raise AnswerError(
             "The query returns edges between feature maps, which cannot be cut: return edges between "
             "neurons, or the maps themselves as map."
@@ -104,7 +104,7 @@ def ask_store(store: Store, query: AnswerQuery, model: int, samples: Ints) -> St
         samples_of,
         named,
         query.name or "",
-        limits.said(frame.attrs),
+        limits.describe_cut(frame.attrs),
     )
 
 
@@ -112,9 +112,9 @@ def _ask_once(
     store: Store, query: AnswerQuery, given: Mapping[str, object]
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     if query.name is not None:
-        arguments = limits.unlimited(find(query.name, store.queries), given)
+        arguments = limits.lift_limits(find(query.name, store.queries), given)
         frame = store.query(query.name, **arguments)
-        return frame, dict(runner.settled(store, query.name, **arguments))
+        return frame, dict(runner.bind_parameters(store, query.name, **arguments))
     assert query.cypher is not None
     named: dict[str, Any] = plain(given)
     return store.cypher(query.cypher, **named), named
@@ -136,7 +136,7 @@ def _ask_for_each(
     frames = [frame.assign(**{own: key}) for (frame, _), key in zip(arguments, keys, strict=True)]
     bound = {name: value for name, value in arguments[0][1].items() if name != own}
     whole = pd.concat(frames, ignore_index=True)
-    whole.attrs = next((frame.attrs for frame in frames if limits.said(frame.attrs)), {})
+    whole.attrs = next((frame.attrs for frame in frames if limits.describe_cut(frame.attrs)), {})
     return whole, bound
 
 

@@ -22,7 +22,7 @@ from graphpath.chance.sets import SETS, RunTraces, count_passing
 from graphpath.data import open_images
 from graphpath.errors import QueryFileError, QueryParameterError, RecordError
 from graphpath.models import LoadedModel
-from graphpath.queries import settled
+from graphpath.queries import bind_parameters
 from graphpath.stores import Store
 from tests.synthetic import write_trace
 
@@ -81,7 +81,7 @@ OVERLAP = {
 @pytest.mark.parametrize("null", NULLS)
 @pytest.mark.parametrize("name", SETS)
 def test_what_is_tested_is_what_the_query_says(name: str, null: str, world: World) -> None:
-    bound = settled(world.store, name, **world.given(name))
+    bound = bind_parameters(world.store, name, **world.given(name))
     sets, table = SETS[name](RunTraces(world.store), bound), world.store.query(name, **world.given(name))
     tested = _compare_rows(name, table, sets, NO_HUBS, NullDistribution(null, 3, 1, 0))
     known = ~np.isnan(tested.overlap)
@@ -90,14 +90,14 @@ def test_what_is_tested_is_what_the_query_says(name: str, null: str, world: Worl
 
 
 def hubs_of(world: World, name: str, given: dict[str, Any]) -> Hubs:
-    bound = settled(world.store, name, **given)
+    bound = bind_parameters(world.store, name, **given)
     return Hubs(*count_passing(RunTraces(world.store), bound), drop=True, share=1.0)
 
 
 @pytest.mark.parametrize("name", ["categories/similarity", "adversarial/divergence"])
 def test_the_independent_null_of_one_layer_is_the_hypergeometric(name: str, world: World) -> None:
     table = gp.significance(world.store, name, null="independent", **world.given(name))
-    sets = SETS[name](RunTraces(world.store), settled(world.store, name, **world.given(name)))
+    sets = SETS[name](RunTraces(world.store), bind_parameters(world.store, name, **world.given(name)))
     one, two = ("edges1", "edges2") if "edges1" in table else ("edges_original", "edges_derived")
     layers = table[table.layer > 0]
     assert len(layers) > 3
@@ -120,7 +120,7 @@ def test_the_independent_null_of_one_layer_is_the_hypergeometric(name: str, worl
 def test_formula_and_draws_agree(world: World) -> None:
     """The independent null by its formula, and by drawing: dividing by 1 is no discount."""
     for name in ("categories/similarity", "categories/consistency", "pathways/largest_overlap"):
-        bound = settled(world.store, name, run="clean")
+        bound = bind_parameters(world.store, name, run="clean")
         sets, table = SETS[name](RunTraces(world.store), bound), world.store.query(name, run="clean")
         rows = ComparedRows.from_table(name, table, sets)
         exact = compare_by_formula(rows, sets, NO_HUBS)
@@ -139,7 +139,7 @@ def test_formula_and_draws_agree(world: World) -> None:
 def test_an_edge_that_all_share_is_unlikely(world: World) -> None:
     table = gp.significance(world.store, "categories/shared_edges", null="independent", run="clean")
     sets = SETS["categories/shared_edges"](
-        RunTraces(world.store), settled(world.store, "categories/shared_edges", run="clean")
+        RunTraces(world.store), bind_parameters(world.store, "categories/shared_edges", run="clean")
     )
     row = table.iloc[0]
     rates = sets.count_edges(row.layer) / sets.reach[row.layer].count
@@ -164,7 +164,7 @@ def test_dropped_hubs_are_in_neither_overlap_nor_null(world: World) -> None:
     hubs = hubs_of(world, "categories/similarity", given)
     assert len(hubs.hubs) > 0
     sets = SETS["categories/similarity"](
-        RunTraces(world.store), settled(world.store, "categories/similarity", **given)
+        RunTraces(world.store), bind_parameters(world.store, "categories/similarity", **given)
     )
     for layer in sets.reach.values():
         source, target = layer.list_all()

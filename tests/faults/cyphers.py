@@ -8,7 +8,7 @@ from pathlib import Path
 from graphpath.queries.admission import admit
 from graphpath.queries.keywords import LEAVING
 from graphpath.queries.reader import ENGINES
-from graphpath.queries.tokens import tokens
+from graphpath.queries.tokens import tokenize
 from tests.faults.harness import Attempt, Loop, Wrong
 from tests.faults.mutate import Random, mutated
 from tests.queries.admitted import BENIGN, CHANGING, FORBIDDEN, NESTED
@@ -19,7 +19,7 @@ SIGNS = [*"{}()`'\"\n\r;*+|!$\x00", "/*", "*/", "//", "\\u0027"]
 
 
 def _pieces(text: str) -> list[str]:
-    return [text[token.start : token.end] for token in tokens(text)]
+    return [text[token.start : token.end] for token in tokenize(text)]
 
 
 POOL = [piece for text in (*MEANT, *FOREIGN) for piece in _pieces(text)]
@@ -59,7 +59,7 @@ def _mixed(random: Random) -> str:
 
 def _check(text: str) -> None:
     """Nothing that was let through has a word that leaves the graph beside a name or a value."""
-    found = tokens(text)
+    found = tokenize(text)
     for one, two in pairwise(found):
         if one.upper in LEAVING and two.kind in ("string", "quoted", "parameter"):
             raise Wrong(f"let through: {text!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from graphpath.queries import read_folder, root
+from graphpath.queries import find_root, read_folder
 from graphpath.queries.files import read_file
 from tests.faults.harness import Attempt, Loop
 from tests.faults.mutate import Random, mutated
@@ -42,7 +42,7 @@ WORDS = (
 
 
 def _prepare(folder: Path) -> Attempt:
-    queries = list(read_folder(root()).values())
+    queries = list(read_folder(find_root()).values())
     path = folder / "mine.cypher"
 
     def attempt(random: Random) -> None:

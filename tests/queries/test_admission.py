@@ -7,8 +7,8 @@ import pytest
 from graphpath import queries
 from graphpath.errors import QueryFailed, QueryParameterError
 from graphpath.queries.admission import admit
-from graphpath.queries.text import parameters
-from graphpath.queries.tokens import tokens
+from graphpath.queries.text import find_parameters
+from graphpath.queries.tokens import tokenize
 from tests.queries.admitted import BENIGN, CHANGING, FORBIDDEN, NESTED, WRITING
 
 ENGINES = ("ladybug", "neo4j")
@@ -62,7 +62,7 @@ def test_every_named_query_is_let_through() -> None:
     for query in queries.catalogue().values():
         for engine in ("neo4j",) if query.needs_gds else ENGINES:
             text = query.text_for(engine)
-            admit(text, engine, parameters(text))
+            admit(text, engine, find_parameters(text))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_what_is_no_text_is_refused() -> None:
     ],
 )
 def test_parameters_are_found_where_they_are_and_nowhere_else(text: str, names: set[str]) -> None:
-    assert set(parameters(text)) == names
+    assert set(find_parameters(text)) == names
     admit(text, "neo4j", names)
     for name in names:
         with pytest.raises(QueryParameterError, match="without a value"):
@@ -125,7 +125,7 @@ def test_a_text_ends_where_its_statement_ends() -> None:
 
 def test_tokens_know_where_they_stand() -> None:
     text = "MATCH (n:`a``b`) WHERE n.x = $p AND n.y >= 1.5e3 RETURN 'it\\'s'"
-    found = tokens(text)
+    found = tokenize(text)
     assert [token.kind for token in found if token.kind not in ("word", "symbol")] == [
         "quoted",
         "parameter",

@@ -9,7 +9,7 @@ import pytest
 from graphpath.errors import QueryFileError
 from graphpath.queries import catalogue, read_folder
 from graphpath.queries.files import read_file
-from graphpath.queries.header import parse
+from graphpath.queries.header import parse_header
 
 GOOD = """// What it answers
 //
@@ -55,7 +55,7 @@ def test_a_header_is_read(tmp_path: Path) -> None:
 
 def test_a_guard_is_read() -> None:
     text = GOOD.replace("// returns", "// guard pathways/samples.samples <= run: another way\n// returns")
-    (guard,) = parse(text, Path("x")).guards
+    (guard,) = parse_header(text, Path("x")).guards
     assert (guard.query, guard.column, guard.limit, guard.remedy) == (
         "pathways/samples",
         "samples",

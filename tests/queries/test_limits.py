@@ -9,7 +9,7 @@ import pytest
 
 from graphpath import queries
 from graphpath.chance import significance
-from graphpath.queries.limits import cutting, said
+from graphpath.queries.limits import describe_cut, find_limits
 from graphpath.report.reader import RunReader
 from graphpath.stores import Store
 from tests.queries import test_answers, test_graph
@@ -19,7 +19,7 @@ CLEAN = {"run": "clean"}
 CUT = [
     (query.name, name)
     for query in queries.catalogue().values()
-    for name in cutting(query)
+    for name in find_limits(query)
     if not query.needs_gds
 ]
 
@@ -52,7 +52,7 @@ def test_whether_a_limit_was_reached_is_known_exactly(
 ) -> None:
     given = {key: value for key, value in asked(name, facts, store).items() if key != limit}
     every = answer(store, name, **given, **{limit: "all"})
-    assert every.attrs["limit_reached"] is False and not said(every.attrs)
+    assert every.attrs["limit_reached"] is False and not describe_cut(every.attrs)
     per = queries.find(name).parameters[limit].parsed.per
     keys = list(dict.fromkeys(zip(*(every[column] for column in per), strict=True))) if per else []
     size = len(keys) or len(every)
@@ -62,7 +62,7 @@ def test_whether_a_limit_was_reached_is_known_exactly(
     assert whole.attrs["limit_reached"] is False
     less = answer(store, name, **given, **{limit: size - 1})
     assert less.attrs["limit_reached"] is True and less.attrs["limits"] == {limit: size - 1}
-    assert f"{limit}={size - 1} was reached" in said(less.attrs)
+    assert f"{limit}={size - 1} was reached" in describe_cut(less.attrs)
     assert less.columns.tolist() == every.columns.tolist() and less.index.tolist() == [*range(len(less))]
     kept = len(dict.fromkeys(zip(*(less[column] for column in per), strict=True))) if per else len(less)
     assert kept == size - 1
@@ -74,7 +74,7 @@ def test_all_can_be_written_in_several_ways(store: Store) -> None:
     every = store.query("categories/shared_edges", **CLEAN, limit=1 << 62)
     for value in ("all", "ALL", None):
         pd.testing.assert_frame_equal(store.query("categories/shared_edges", **CLEAN, limit=value), every)
-    assert queries.settled(store, "categories/shared_edges", **CLEAN, limit=None)["limit"] == "all"
+    assert queries.bind_parameters(store, "categories/shared_edges", **CLEAN, limit=None)["limit"] == "all"
 
 
 def test_a_graph_says_that_it_is_a_part(store: Store) -> None:
@@ -88,7 +88,7 @@ def test_what_works_with_an_answer_takes_all_of_it(store: Store, monkeypatch: py
     header = queries.find("categories/shared_edges").parameters["limit"]
     monkeypatch.setitem(header.__dict__, "default", 5)
     assert len(store.query("categories/shared_edges", **CLEAN)) == 5
-    assert len(queries.whole(store, "categories/shared_edges", **CLEAN)) == len(every)
+    assert len(queries.query_all(store, "categories/shared_edges", **CLEAN)) == len(every)
     held = significance(store, "categories/shared_edges", null="independent", **CLEAN)
     assert len(held) == len(every) and held.attrs["limit_reached"] is False
     cut = significance(store, "categories/shared_edges", null="independent", **CLEAN, limit=3)
@@ -98,7 +98,7 @@ def test_what_works_with_an_answer_takes_all_of_it(store: Store, monkeypatch: py
 
 
 def test_how_much_of_a_ranking_is_asked_for_belongs_to_the_question(store: Store) -> None:
-    hubs = queries.whole(store, "pathways/hubs", **CLEAN)
+    hubs = queries.query_all(store, "pathways/hubs", **CLEAN)
     pd.testing.assert_frame_equal(hubs, store.query("pathways/hubs", **CLEAN))
 
 

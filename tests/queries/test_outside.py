@@ -12,7 +12,7 @@ from graphpath import queries
 from graphpath.cli import app
 from graphpath.errors import QueryFileError
 from graphpath.queries.admission import admit
-from graphpath.queries.text import parameters
+from graphpath.queries.text import find_parameters
 from graphpath.server.browser import export_kit, query_text
 from graphpath.stores import Store
 from tests.queries.outside import NAME, STRONGEST, TITLE, write_folder
@@ -136,4 +136,4 @@ def test_ours_would_be_taken_too() -> None:
     for query in queries.catalogue().values():
         for dialect in ("neo4j",) if query.needs_gds else ("neo4j", "ladybug"):
             text = query.text_for(dialect)
-            admit(text, dialect, parameters(text))
+            admit(text, dialect, find_parameters(text))

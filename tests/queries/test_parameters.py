@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphpath.errors import QueryParameterError
-from graphpath.queries.parameters import Kind, Parameter, bind, literal
+from graphpath.queries.parameters import Parameter, ParameterType, bind, to_literal
 
 DECLARED = {
     "run": Parameter("run", "string", None, "the run"),
@@ -51,7 +51,7 @@ DECLARED = {
     ],
 )
 def test_a_value_is_read_by_the_declared_type(kind: str, value: object, expected: object) -> None:
-    parsed = Kind.parse(kind)
+    parsed = ParameterType.parse(kind)
     assert parsed is not None
     read = parsed.read(value)
     assert read == expected
@@ -90,7 +90,7 @@ def test_another_type_is_refused(kind: str, value: object) -> None:
 
 @pytest.mark.parametrize("text", ["integer", "list<list<int>>", "list<any>", '"one"', "", "list<int"])
 def test_an_unknown_type_is_none(text: str) -> None:
-    assert Kind.parse(text) is None
+    assert ParameterType.parse(text) is None
 
 
 def test_every_declared_parameter_is_bound_and_none_is_null() -> None:
@@ -112,7 +112,7 @@ def test_an_unknown_parameter_is_named_with_the_nearest() -> None:
 def test_a_literal_reads_back(value: object) -> None:
     import json
 
-    assert json.loads(literal(value)) == value
+    assert json.loads(to_literal(value)) == value
 
 
 @pytest.mark.parametrize("value", ["[" * 100_000, "x" * 100_000, np.array(3.5), np.array("a")])

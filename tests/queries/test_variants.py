@@ -11,7 +11,7 @@ from graphpath import queries
 from graphpath.analysis import consistency
 from graphpath.chance import significance
 from graphpath.errors import QueryParameterError
-from graphpath.queries.variants import meant
+from graphpath.queries.variants import choose_variant
 from graphpath.record import Trace
 from graphpath.report import write_report
 from graphpath.stores import Store
@@ -42,17 +42,17 @@ def test_the_only_variant_of_a_run_is_meant(name: str, store: Store) -> None:
     given = queries.query(store, name, **ATTACKED, variant="adversarial")
     assert given.attrs["notes"] == [] and len(given) == len(answer)
     assert queries.query(store, name, run="clean").attrs["notes"] == []
-    assert queries.settled(store, name, **ATTACKED)["variant"] == "adversarial"
+    assert queries.bind_parameters(store, name, **ATTACKED)["variant"] == "adversarial"
 
 
 def test_what_is_left_out_is_said_and_several_are_asked_for() -> None:
-    assert meant("Query q", "run 'a'", ["adversarial", "original"]) == (
+    assert choose_variant("Query q", "run 'a'", ["adversarial", "original"]) == (
         "original",
         ["Of run 'a' the originals were taken; it also holds variant=adversarial."],
     )
-    assert meant("Query q", "run 'a'", []) == ("original", [])
+    assert choose_variant("Query q", "run 'a'", []) == ("original", [])
     with pytest.raises(QueryParameterError, match=r"Query q needs variant=.*: adversarial, shifted"):
-        meant("Query q", "run 'a'", ["adversarial", "shifted"])
+        choose_variant("Query q", "run 'a'", ["adversarial", "shifted"])
 
 
 def test_analyses_mean_the_only_variant_too(traces: tuple[Trace, Trace], store: Store) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from graphpath.errors import RecordError
-from graphpath.record import TABLES, Trace, TraceWriter, lock_directory, holds_finished_run
+from graphpath.record import TABLES, Trace, TraceWriter, holds_finished_run, lock_directory
 from graphpath.record.description import FILES
 from graphpath.record.files import digest_file
 from tests.synthetic import describe_anew, write_map_trace, write_trace
@@ -135,7 +135,11 @@ def test_wrong_kinds_in_run_json_are_refused_by_name(path, name, value, expected
 
 def test_one_writes_at_a_time_and_nothing_is_left(tmp_path):
     out = tmp_path / "new" / "out"
-    with lock_directory(out), pytest.raises(RecordError, match=r"being written by process \d+.*wait"), lock_directory(out):
+    with (
+        lock_directory(out),
+        pytest.raises(RecordError, match=r"being written by process \d+.*wait"),
+        lock_directory(out),
+    ):
         pass
     assert not list(tmp_path.iterdir())
 

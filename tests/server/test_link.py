@@ -38,8 +38,8 @@ def test_a_query_is_ready_to_run() -> None:
 @pytest.mark.parametrize("name", list(queries.catalogue()))
 def test_no_query_keeps_a_parameter(name: str) -> None:
     declared = queries.find(name).parameters
-    given_ = {key: one.parsed.placeholder() for key, one in declared.items() if one.required}
-    assert text.parameters(query_text(name, **given_)) == {}
+    given_ = {key: one.parsed.make_placeholder() for key, one in declared.items() if one.required}
+    assert text.find_parameters(query_text(name, **given_)) == {}
 
 
 def test_values_are_checked() -> None:

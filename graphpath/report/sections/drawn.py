@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphpath.export import neuron_edges
-from graphpath.queries.limits import said
+from graphpath.queries.limits import describe_cut
 from graphpath.report.pictures import encode_image
 from graphpath.report.pixels import Image, Pixels, find_pixels, pixels_from_visits
 from graphpath.report.reader import RunReader
@@ -59,7 +59,7 @@ def read_pathway(reader: RunReader, pixels: Sequence[Pixels], pathway: int, samp
     visits = reader.ask("pathways/neurons", **asked)
     image = find_pixels(pixels, sample)
     shown = _find_start(reader, visits.frame) if image is None else image
-    source = Source("browse/pathway", asked, edges, str(reader.store.uri), said(graph.graph))
+    source = Source("browse/pathway", asked, edges, str(reader.store.uri), describe_cut(graph.graph))
     return DrawnPathway(edges, visits.frame, shown, image is not None, (source, visits))
 
 

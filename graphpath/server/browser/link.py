@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from graphpath.errors import QueryParameterError, ServerError
 from graphpath.queries import Query, find, text
-from graphpath.queries.parameters import Value, bind, literal, params_line
+from graphpath.queries.parameters import Value, bind, format_params_line, to_literal
 
 _PARAMETER: Final = re.compile(r"\$(\w+)")
 SCHEMES: Final = ("bolt", "bolt+s", "neo4j", "neo4j+s")
@@ -28,7 +28,7 @@ def query_text(name: str, known: Mapping[str, Query] | None = None, /, **paramet
     """
     found = find(name, known)
     values = bind(found.name, found.parameters, parameters)
-    comment = f"// {found.title}\n// {params_line(values)}\n"
+    comment = f"// {found.title}\n// {format_params_line(values)}\n"
     body = "\n".join(line for line in found.text_for("neo4j").splitlines() if not line.startswith("//"))
     return comment + _inline_values(body.strip(), values)
 
@@ -61,14 +61,14 @@ def build_address(store: str, page: str, query: str | None = None, database: str
 
 def _inline_values(body: str, values: dict[str, Value]) -> str:
     pieces, at = [], 0
-    for used in _PARAMETER.finditer(text.bare(body)):
+    for used in _PARAMETER.finditer(text.blank_out(body)):
         pieces += [body[at : used.start()], _format_literal(used[1], values[used[1]])]
         at = used.end()
     return "".join((*pieces, body[at:]))
 
 
 def _format_literal(name: str, value: Value) -> str:
-    written = literal(value)
+    written = to_literal(value)
     if "\\u" in written:
         # Neo4j reads \uXXXX anywhere before it reads strings.
         raise QueryParameterError(
