@@ -68,8 +68,8 @@ def _match_unnamed(model: LoadedModel, images: Images, matching: str) -> Matched
         raise DataError(
             f"{images.dataset}: the images have {_count_names(names)}, and {model.name} has {outputs:,} "
             "outputs without names, so that nobody knows which output is which class. Give its names "
-            f"(--classes FILE), or say that class 0 ({names[0]!r}) is its output 0 and so on: --labels by-position "
-            "(matching='by-position')."
+            f"(--classes FILE), or say that class 0 ({names[0]!r}) is its output 0 and so on: "
+            "--labels by-position (matching='by-position')."
         )
     said = (
         f"{model.name} names no classes: the images' {_count_names(names)} are taken for its outputs in "
