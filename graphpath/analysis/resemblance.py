@@ -17,8 +17,7 @@ from graphpath.queries import query_all
 from graphpath.queries.limits import LIMITS, REACHED
 from graphpath.sql import read_parquet
 from graphpath.stores.comparing import compared, own_edges
-from graphpath.stores.families import families
-from graphpath.stores.stored import EDGE, ranges
+from graphpath.stores.select_families import select_families
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,7 +166,7 @@ def _make_tables(store: Store, connection: Any, reference: str, classes: pd.Data
     connection.register("class_edges", classes)
     connection.register("parents", store.execute(PARENTS, {}))
     connection.register("every_member", read_members(store, reference))
-    everyone = families("SELECT sample, parent FROM samples UNION SELECT sample, parent FROM parents")
+    everyone = select_families("SELECT sample, parent FROM samples UNION SELECT sample, parent FROM parents")
     connection.execute(f"CREATE TEMP TABLE families AS {everyone}")
     connection.execute(
         """CREATE TEMP TABLE members AS
@@ -188,7 +187,7 @@ def _read_edges(store: Store, pathways: pa.Table, folder: Path) -> Path:
     file = folder / "edges.parquet"
     wanted = pathways["pathway"].combine_chunks()
     with pq.ParquetWriter(file, EDGE_COLUMNS) as writer:
-        for some in ranges(pathways):
+        for some in split_ranges(pathways):
             found = store.execute(EDGE, some)
             kept = found.filter(pc.is_in(found["pathway"], value_set=wanted))
             writer.write_table(kept.select(EDGE_COLUMNS.names).cast(EDGE_COLUMNS))

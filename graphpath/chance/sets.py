@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from graphpath.stores import Store
-    from graphpath.stores.prepare import Workshop
+    from graphpath.stores.prepare import LoadBuilder
 
 Bound = Mapping[str, Any]
 
@@ -84,28 +84,28 @@ class RunTraces:
         return trace
 
     @contextmanager
-    def open_tables(self, run: str) -> Iterator[Workshop]:
+    def open_tables(self, run: str) -> Iterator[LoadBuilder]:
         """The trace of a run as tables, and the table ``facts`` about its pathways."""
-        from graphpath.stores.prepare import Workshop, facts
+        from graphpath.stores.prepare import LoadBuilder, build_facts
 
         with TemporaryDirectory() as folder:
-            shop = Workshop(self.open_trace(run), 0, Path(folder))
+            builder = LoadBuilder(self.open_trace(run), 0, Path(folder))
             try:
-                facts(shop, run)
-                yield shop
+                build_facts(builder, run)
+                yield builder
             finally:
-                shop.close()
+                builder.close()
 
     @contextmanager
-    def open_classes(self, run: str, variant: str) -> Iterator[Workshop]:
+    def open_classes(self, run: str, variant: str) -> Iterator[LoadBuilder]:
         """As :meth:`open_tables`, with a variant's class pathways too: ``chosen`` and ``class_edges``."""
-        from graphpath.stores.rollups import class_edges
+        from graphpath.stores.rollups import build_class_edges
 
-        with self.open_tables(run) as shop:
-            class_edges(shop, run, int(self._rows.min_support[run]) or None)
+        with self.open_tables(run) as builder:
+            build_class_edges(builder, run, int(self._rows.min_support[run]) or None)
             wanted = f"SELECT class_pathway, category FROM classes WHERE variant = {quote(variant)}"
-            shop.table("chosen", wanted)
-            yield shop
+            builder.add_table("chosen", wanted)
+            yield builder
 
 
 def read_class_pathways(runs: RunTraces, bound: Bound) -> EdgeSets:
@@ -116,8 +116,8 @@ def read_class_pathways(runs: RunTraces, bound: Bound) -> EdgeSets:
         ORDER BY key"""
     edges = f"""SELECT e.category AS owner, e.layer, e.source, e.target
         FROM class_edges e SEMI JOIN (FROM chosen {some}) USING (class_pathway)"""
-    with runs.open_classes(bound["run"], bound["variant"]) as shop:
-        return _read_sets(shop, owners, edges, bound)
+    with runs.open_classes(bound["run"], bound["variant"]) as builder:
+        return _read_sets(builder, owners, edges, bound)
 
 
 def read_pathways(runs: RunTraces, bound: Bound) -> EdgeSets:
@@ -126,8 +126,8 @@ def read_pathways(runs: RunTraces, bound: Bound) -> EdgeSets:
         WHERE variant = {quote(bound["variant"])} ORDER BY key"""
     edges = f"""SELECT pathway AS owner, e.layer, e.source, e.target FROM edges e JOIN facts USING (pathway)
         WHERE variant = {quote(bound["variant"])}"""
-    with runs.open_tables(bound["run"]) as shop:
-        return _read_sets(shop, owners, edges, bound)
+    with runs.open_tables(bound["run"]) as builder:
+        return _read_sets(builder, owners, edges, bound)
 
 
 def read_largest_routes(runs: RunTraces, bound: Bound) -> EdgeSets:
@@ -141,8 +141,8 @@ def read_largest_routes(runs: RunTraces, bound: Bound) -> EdgeSets:
         WHERE f.sample IN (SELECT sample FROM ({route})) ORDER BY key"""
     edges = f"""SELECT DISTINCT sample AS owner, n.layer, source, target
         FROM ({route}) JOIN neurons n ON n.neuron = target"""
-    with runs.open_tables(bound["run"]) as shop:
-        return _read_sets(shop, owners, edges, bound)
+    with runs.open_tables(bound["run"]) as builder:
+        return _read_sets(builder, owners, edges, bound)
 
 
 def read_two_samples(runs: RunTraces, bound: Bound) -> EdgeSets:
@@ -155,9 +155,9 @@ def read_two_samples(runs: RunTraces, bound: Bound) -> EdgeSets:
         WHERE sample IN ({pair[0]}, {pair[1]})"""
     parts, reach = [], None
     for run in bound["runs"]:
-        with runs.open_tables(run) as shop:
-            parts.append(pd.DataFrame(shop.columns(edges)))
-            reach = reach or _read_reach(shop, bound)
+        with runs.open_tables(run) as builder:
+            parts.append(pd.DataFrame(builder.read_columns(edges)))
+            reach = reach or _read_reach(builder, bound)
     if reach is None:
         raise StoreError("No run was compared.")
     return _make_sets(pd.DataFrame({"key": pair}), pd.concat(parts).drop_duplicates(), reach)
@@ -176,9 +176,9 @@ SETS: dict[str, Callable[[RunTraces, Bound], EdgeSets]] = {
 def count_passing(runs: RunTraces, bound: Bound) -> tuple[Ints, Ints, int]:
     """How many class pathways pass each neuron: neurons, counts; and how many class pathways there are."""
     run = bound["run"] if "run" in bound else bound["runs"][0]
-    with runs.open_classes(run, bound.get("variant", "original")) as shop:
-        [[count]] = shop.run("SELECT count(*) FROM chosen")
-        found = shop.columns(
+    with runs.open_classes(run, bound.get("variant", "original")) as builder:
+        [[count]] = builder.run("SELECT count(*) FROM chosen")
+        found = builder.read_columns(
             """WITH ends AS (
                 SELECT category, unnest([source, target]) AS neuron
                 FROM class_edges SEMI JOIN chosen USING (class_pathway))
@@ -187,11 +187,13 @@ def count_passing(runs: RunTraces, bound: Bound) -> tuple[Ints, Ints, int]:
     return found["neuron"].astype(np.int64), found["categories"].astype(np.int64), int(count)
 
 
-def _read_sets(shop: Workshop, owners: str, edges: str, bound: Bound) -> EdgeSets:
+def _read_sets(builder: LoadBuilder, owners: str, edges: str, bound: Bound) -> EdgeSets:
     import pandas as pd
 
     return _make_sets(
-        pd.DataFrame(shop.columns(owners)), pd.DataFrame(shop.columns(edges)), _read_reach(shop, bound)
+        pd.DataFrame(builder.read_columns(owners)),
+        pd.DataFrame(builder.read_columns(edges)),
+        _read_reach(builder, bound),
     )
 
 
@@ -204,11 +206,11 @@ def _make_sets(owners: pd.DataFrame, edges: pd.DataFrame, reach: Mapping[int, Po
     return EdgeSets(owners, owner.astype(np.int64), layer, source, target, reach)
 
 
-def _read_reach(shop: Workshop, bound: Bound) -> dict[int, PossibleEdges]:
+def _read_reach(builder: LoadBuilder, bound: Bound) -> dict[int, PossibleEdges]:
     """The possible edges into the layers that the query asks for."""
     wanted = set(bound.get("layers", []))
     return {
         number: layer
-        for number, layer in read_possible_edges(shop.trace).items()
+        for number, layer in read_possible_edges(builder.trace).items()
         if number > 0 and (not wanted or number in wanted)
     }

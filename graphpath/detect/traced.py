@@ -9,7 +9,7 @@ from typing import Any
 
 from graphpath.errors import ModelError, StoreError
 from graphpath.record import Trace
-from graphpath.stores.runs import INCIDENTAL, comparable
+from graphpath.stores.runs import INCIDENTAL, comparison_key
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class TracingSetup:
         model, run = trace.run["model"], trace.run
         self.check_model(str(model["name"]), str(model["sha256"]))
         offset = int(trace.layers().to_table(columns=["offset"])["offset"][0].as_py())
-        if comparable(run, offset) == self.comparable:
+        if comparison_key(run, offset) == self.comparable:
             return
         if run.get("method") != self.method:
             raise StoreError(

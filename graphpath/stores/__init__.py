@@ -33,22 +33,22 @@ def open_store(
         QueryFileError: a query of the folder is malformed, or has the name of a shipped one.
         MissingExtra: the engine is not part of this installation.
     """
-    known = None if queries is None else _with_folder(queries)
-    store = _opened(uri, rebuild, options)
+    known = None if queries is None else _read_folder(queries)
+    store = _open(uri, rebuild, options)
     if known is not None:
         store.queries = known
     return store
 
 
-def _with_folder(folder: str | Path) -> Mapping[str, Query]:
+def _read_folder(folder: str | Path) -> Mapping[str, Query]:
     from graphpath.queries import with_folder
 
     return with_folder(folder)
 
 
-def _opened(uri: str | Path, rebuild: bool, options: dict[str, Any]) -> Store:
+def _open(uri: str | Path, rebuild: bool, options: dict[str, Any]) -> Store:
     if "://" in str(uri):
-        return _server(str(uri), **options)
+        return _open_server(str(uri), **options)
     from graphpath.stores.ladybug import LadybugStore
 
     store = LadybugStore(uri, **options)
@@ -58,7 +58,7 @@ def _opened(uri: str | Path, rebuild: bool, options: dict[str, Any]) -> Store:
     return store
 
 
-def _server(uri: str, **options: Any) -> Store:
+def _open_server(uri: str, **options: Any) -> Store:
     with needs_extra(f"A store on a server ({uri})"):
         from graphpath.stores.neo4j import Neo4jStore
     store = Neo4jStore(uri, **options)

@@ -31,7 +31,7 @@ TIMEOUT: Final = 600.0
 class LoadReport:
     """What a load did.
 
-    ``loaded`` is False when the store already held the trace. ``counts`` are the relationships and nodes
+    ``loaded`` is False when the store already had the trace. ``counts`` are the relationships and nodes
     stored for the run; ``seconds`` the time of each stage ("prepare", "nodes", "FLOWS_TO", "roll-ups", ...).
     """
 
@@ -51,7 +51,7 @@ class LoadReport:
         return self.counts.get("FLOWS_TO", 0) / taken if taken else 0.0
 
 
-class State(Protocol):
+class StoreView(Protocol):
     """A store at one moment: all statements see what was there then."""
 
     @property
@@ -104,7 +104,7 @@ class Store(ABC):
         """The rows that ``text``, a trusted read-only query, returns. Raises QueryFailed."""
 
     @abstractmethod
-    def read(self, work: Callable[[State], Answer], *, timeout: float | None = None) -> Answer:
+    def read(self, work: Callable[[StoreView], Answer], *, timeout: float | None = None) -> Answer:
         """What ``work`` returns, all of whose statements see one state of the store.
 
         It may be done again, from its beginning, where it did not fit in memory or the runs changed in
@@ -209,8 +209,8 @@ class Store(ABC):
     def query(self, name: str, *, timeout: object = TIMEOUT, **parameters: object) -> pd.DataFrame:
         """The answer of the named query ``name``; see :mod:`graphpath.queries`.
 
-        ``attrs["limit_reached"]`` says whether a limit of the query held something back; ``limit="all"``
-        lifts it. ``timeout`` is in seconds, 600 unless told otherwise; None: as long as it takes.
+        ``attrs["limit_reached"]`` says whether a limit of the query cut something off; ``limit="all"``
+        lifts it. ``timeout`` is in seconds, by default 600; None: as long as it takes.
         """
         from graphpath.queries import runner
 
@@ -237,7 +237,7 @@ class Store(ABC):
         self.close()
 
 
-def admitted(
+def admit_text(
     store: Store, text: str, parameters: Mapping[str, object], *, write: bool
 ) -> tuple[str, dict[str, object]]:
     """The user's ``text`` as it goes to the engine of ``store``, and its parameters as plain values.
@@ -245,6 +245,6 @@ def admitted(
     Raises: QueryFailed and QueryParameterError as :meth:`Store.cypher`.
     """
     from graphpath.queries.admission import admit
-    from graphpath.stores.given import plain
+    from graphpath.stores.values import to_plain
 
-    return admit(text, store.dialect, parameters, write=write), plain(parameters)
+    return admit(text, store.dialect, parameters, write=write), to_plain(parameters)

@@ -18,7 +18,7 @@ from graphpath.addresses import read_limit
 from graphpath.errors import QueryFailed, StoreError, StoreUnavailable
 from graphpath.schema import LATER, NODE, NODES, RELATIONSHIP, RELATIONSHIPS, SCHEMA_VERSION
 from graphpath.stores.session import RECORDED
-from graphpath.stores.slices import slices
+from graphpath.stores.slices import slice_files
 
 VERSION = str(ladybug.__version__)
 BUFFER = 512 << 20
@@ -52,19 +52,19 @@ class TimedOutError(QueryFailed):
     """A query ran into its time limit."""
 
 
-def room(size: int, *, read_only: bool) -> int:
+def reserve(size: int, *, read_only: bool) -> int:
     """Bytes of addresses for a file of ``size`` bytes: a power of two, as the engine wants it."""
     needed = max(2 * size, ROOM_TO_READ) if read_only else max(GROWTH * size, ROOM_TO_WRITE)
     return 1 << (needed - 1).bit_length()
 
 
-def room_to_change(size: int, rows: int) -> int:
+def reserve_for_change(size: int, rows: int) -> int:
     """Bytes of addresses for a store of ``size`` bytes that gets ``rows`` more nodes and relationships."""
-    usual = room(size + rows * ROOM_PER_ROW // GROWTH, read_only=False)
+    usual = reserve(size + rows * ROOM_PER_ROW // GROWTH, read_only=False)
     return usual if read_limit() is not None else max(usual, ROOM_TO_CHANGE)
 
 
-def ddl() -> dict[str, str]:
+def create_statements() -> dict[str, str]:
     """The statements that create the graph's tables, by the tables' names."""
     statements = {}
     for node in NODES:
@@ -88,10 +88,10 @@ def _no_room() -> StoreUnavailable:
     )
 
 
-class Session:
+class LadybugSession:
     """A connection to the database file ``path``, for one thread at a time.
 
-    ``max_bytes``, a power of two, is what the file may become; by default what ``room`` says.
+    ``max_bytes``, a power of two, is what the file may become; by default what ``reserve`` says.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Session:
         timeout: float | None = None,
     ) -> None:
         self.buffer_bytes = buffer_bytes
-        self.max_bytes = max_bytes or room(_size(path), read_only=read_only)
+        self.max_bytes = max_bytes or reserve(_read_size(path), read_only=read_only)
         self._before: dict[str, int] = {}
         self._owned = True
         try:
@@ -116,17 +116,17 @@ class Session:
             )
             self._connection = ladybug.Connection(self._database)
         except (RuntimeError, OSError, MemoryError) as error:
-            raise _unopened(path, error, self.max_bytes + buffer_bytes) from error
-        self.limit(timeout)
+            raise _explain_unopened(path, error, self.max_bytes + buffer_bytes) from error
+        self.limit_seconds(timeout)
 
-    def another(self) -> Session:
+    def connect_again(self) -> LadybugSession:
         """Another connection to the file as it is opened here; to be closed before this one."""
         made = copy.copy(self)
         made._before, made._owned = {}, False
         made._connection = ladybug.Connection(self._database)
         return made
 
-    def limit(self, seconds: float | None) -> None:
+    def limit_seconds(self, seconds: float | None) -> None:
         """Let every statement from now on take so many seconds at most; None: as long as it will."""
         self._seconds = seconds
         self._connection.set_query_timeout(0 if seconds is None else max(1, int(seconds * 1000)))
@@ -139,11 +139,11 @@ class Session:
             {"schema": SCHEMA_VERSION, "engine": f"ladybug {VERSION}"},
         )
 
-    def missing(self) -> list[str]:
+    def find_missing_tables(self) -> list[str]:
         """The tables and columns ("Run.name") that came to the schema after the file was made."""
-        held = set(self.column("CALL show_tables() RETURN name"))
+        present = set(self.read_column("CALL show_tables() RETURN name"))
         columns = [f"{table}.{name}" for table in LATER if table in held for name in self._lacking(table)]
-        return [name for name in ddl() if name not in held] + columns
+        return [name for name in create_statements() if name not in present] + columns
 
     def _lacking(self, table: str) -> list[str]:
         held = set(self.column(f"CALL table_info('{table}') RETURN name"))
@@ -151,8 +151,8 @@ class Session:
 
     def migrate(self) -> None:
         """Make the tables and columns that the file has not."""
-        statements = ddl()
-        for missing in self.missing():
+        statements = create_statements()
+        for missing in self.find_missing_tables():
             table, _, name = missing.partition(".")
             kind = NODE[table].properties[name] if name else ""
             self.execute(f"ALTER TABLE {table} ADD {name} {kind}" if name else statements[table])
@@ -163,11 +163,11 @@ class Session:
             result = self._connection.execute(text, dict(parameters or {}))
             if isinstance(result, list):
                 raise QueryFailed("One statement at a time, please: the text holds several.")
-            return _plain(result.get_as_arrow(1 << 16))
+            return _to_plain(result.get_as_arrow(1 << 16))
         except (RuntimeError, MemoryError, TypeError, ValueError) as error:
-            raise self._refused(error) from error
+            raise self._explain_error(error) from error
 
-    def _refused(self, error: BaseException) -> StoreError:
+    def _explain_error(self, error: BaseException) -> StoreError:
         text = _first_line(error)
         if "buffer pool is full" in text:
             return BufferFullError(text)
@@ -179,7 +179,7 @@ class Session:
             return TimedOutError(f"The query took longer than {self._seconds:g} seconds and was stopped.")
         return QueryFailed(f"The engine refused the query: {text}")
 
-    def column(self, text: str, parameters: Mapping[str, object] | None = None) -> list[Any]:
+    def read_column(self, text: str, parameters: Mapping[str, object] | None = None) -> list[Any]:
         """The first column of the rows of ``text``."""
         table = self.execute(text, parameters)
         return list(table.column(0).to_pylist())
@@ -187,7 +187,7 @@ class Session:
     def export(self, text: str, batches: Iterable[Mapping[str, object]], path: Path) -> Path:
         """Write the rows of ``text`` for each of ``batches`` (its parameters) to the Parquet file ``path``.
 
-        One batch is held at a time. (The engine's own ``COPY (...) TO`` writes files that are corrupt where
+        Only one batch is in memory. (The engine's own ``COPY (...) TO`` writes files that are corrupt where
         a query repeats one node's value.)
         """
         tables = (self.execute(text, parameters) for parameters in batches)
@@ -204,8 +204,8 @@ class Session:
         The engine holds what one ``COPY`` brings in its buffer pool, so a load goes in slices that fit.
         """
         limit = self.buffer_bytes // BYTES_PER_ROW
-        for group, rows in slices(files, limit, scratch):
-            names = ", ".join(f"'{_pattern(file)}'" for file in group)
+        for group, rows in slice_files(files, limit, scratch):
+            names = ", ".join(f"'{_escape_pattern(file)}'" for file in group)
             try:
                 self.execute(f"COPY {name} FROM [{names}]")
             except QueryFailed as error:
@@ -224,29 +224,29 @@ class Session:
         node = re.search(rf"\({variable}:(\w+)", pattern)
         self.execute(f"{pattern} {'DETACH ' if node else ''}DELETE {variable}", parameters)
 
-    def resumes(self, run: str, plan: str) -> bool:
+    def can_resume(self, run: str, plan: str) -> bool:
         """Never: an interrupted load leaves nothing behind."""
         return False
 
     def start(self, run: str, plan: str) -> None:
-        """Remember what there was before the load."""
-        self._before = self._recorded()
+        """Remember the counts from before the load."""
+        self._before = self._count_recorded()
 
     def tally(self, run: str) -> dict[str, int]:
         """How many relationships of each recorded type came since ``start``: nobody else writes."""
-        return {name: count - self._before[name] for name, count in self._recorded().items()}
+        return {name: count - self._before[name] for name, count in self._count_recorded().items()}
 
     def finish(self, run: str) -> None:
         """Mark ``run`` complete."""
         self.execute("MATCH (r:Run) WHERE r.id = $id SET r.complete = true", {"id": run})
 
-    def _recorded(self) -> dict[str, int]:
+    def _count_recorded(self) -> dict[str, int]:
         # Of a property: count(*) and count(r) are read from statistics, which a removal does not change.
         texts = {
             name: f"MATCH ()-[r:{name}]->() RETURN count(r.{next(iter(RELATIONSHIP[name].properties))})"
             for name in RECORDED
         }
-        return {name: int(self.column(text)[0]) for name, text in texts.items()}
+        return {name: int(self.read_column(text)[0]) for name, text in texts.items()}
 
     def checkpoint(self) -> None:
         """Bring the file itself up to date, so that it stands without a log beside it."""
@@ -264,13 +264,13 @@ class Session:
         self.close()
 
 
-def total_memory() -> int:
+def measure_memory() -> int:
     """Bytes of memory that this machine has, or of addresses that this process may have."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return min(memory, read_limit() or memory)
 
 
-def _plain(table: pa.Table) -> pa.Table:
+def _to_plain(table: pa.Table) -> pa.Table:
     """``table`` with the engine's 128-bit integer sums as int64: what every other engine returns."""
     fields = [
         field.with_type(pa.int64()) if pa.types.is_decimal(field.type) and field.type.scale == 0 else field
@@ -279,16 +279,16 @@ def _plain(table: pa.Table) -> pa.Table:
     return table.cast(pa.schema(fields))
 
 
-def _pattern(path: Path) -> str:
+def _escape_pattern(path: Path) -> str:
     """``path`` as ``COPY`` takes it, which reads ``*``, ``?`` and ``[`` as a pattern of several files."""
     return glob.escape(str(path.resolve())).replace("\\", "\\\\").replace("'", "\\'")
 
 
-def _size(path: Path) -> int:
+def _read_size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _unopened(path: Path, error: BaseException, wanted: int) -> StoreUnavailable:
+def _explain_unopened(path: Path, error: BaseException, wanted: int) -> StoreUnavailable:
     """Why the engine could not open a file, and what mends it."""
     text = _first_line(error)
     if "Mmap" in text or isinstance(error, MemoryError):

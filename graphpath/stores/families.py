@@ -1,4 +1,4 @@
-"""Which samples derive from one original: a class that an image is compared with must hold none of them.
+"""Which samples derive from one original: an image is compared with classes from which they are left out.
 
 A sample's *family* is the id of its oldest ancestor: of the original that it was made from, by one attack or
 several in turn, and so of the original itself. Of an ancestor that nobody knows, its id is known.
@@ -7,7 +7,7 @@ several in turn, and so of the original itself. Of an ancestor that nobody knows
 from __future__ import annotations
 
 
-def families(everyone: str) -> str:
+def select_families(everyone: str) -> str:
     """SQL for the columns sample and family of the samples in ``everyone`` (SQL: sample, parent).
 
     A circle of parents is a family too.

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from graphpath.errors import StoreUnavailable
-from graphpath.stores.engine import Session
-from graphpath.stores.place import Generation, generation
+from graphpath.stores.engine import LadybugSession
+from graphpath.stores.location import Generation, read_generation
 from graphpath.stores.vetting import check_content, check_file
 
 
-class Key(NamedTuple):
+class HandleKey(NamedTuple):
     """What a handle is of."""
 
     path: Path
@@ -29,7 +29,7 @@ class Key(NamedTuple):
 
 
 class Lease:
-    """A handle that stays open until ``release``; made by :func:`lease`."""
+    """A handle that stays open until ``release``; made by :func:`take_lease`."""
 
     def __init__(self, handle: _Handle) -> None:
         self._handle: _Handle | None = handle
@@ -37,7 +37,7 @@ class Lease:
         self.key = handle.key
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
+    def session(self) -> Iterator[LadybugSession]:
         """A connection for one thread."""
         assert self._handle is not None, "released"
         with self._handle.session() as session:
@@ -60,18 +60,18 @@ class Lease:
             _pool.release(handle)
 
 
-def lease(path: Path, buffer_bytes: int) -> Lease:
+def take_lease(path: Path, buffer_bytes: int) -> Lease:
     """A lease of the engine on the store ``path`` as it is now, with a buffer pool of ``buffer_bytes``.
 
     Raises:
         StoreUnavailable: there is no store, it cannot be opened, or another version made it.
     """
     while True:
-        key = Key(path, _present(path), buffer_bytes)
+        key = HandleKey(path, _read_present(path), buffer_bytes)
         handle = _pool.take(key)
         try:
             handle.open()
-            if _present(path) == key.generation:
+            if _read_present(path) == key.generation:
                 return Lease(handle)
         except BaseException:
             _pool.release(handle)
@@ -79,28 +79,28 @@ def lease(path: Path, buffer_bytes: int) -> Lease:
         _pool.release(handle)  # replaced while it was opened: nobody knows which of the two it is
 
 
-def _present(path: Path) -> Generation:
-    if (found := generation(path)) is None:
+def _read_present(path: Path) -> Generation:
+    if (found := read_generation(path)) is None:
         raise StoreUnavailable(
             f"There is no store at {path}: `graphpath load DIR --store {path}` makes it."
         ) from FileNotFoundError(path)
     return found
 
 
-class Kept:
+class KeptLease:
     """The lease that one store keeps between its queries, so that the next need not open the file again."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._lease: Lease | None = None
 
-    def lease(self, path: Path, buffer_bytes: int) -> Lease:
-        """A lease of the store ``path`` as it is now; raises as :func:`lease`."""
+    def take_lease(self, path: Path, buffer_bytes: int) -> Lease:
+        """A lease of the store ``path`` as it is now; raises as :func:`take_lease`."""
         with self._lock:
-            wanted = Key(path, _present(path), buffer_bytes)
+            wanted = HandleKey(path, _read_present(path), buffer_bytes)
             if self._lease is None or self._lease.key != wanted or self._lease.is_inherited:
                 self._swap(None)  # the old one first: there may be no room for both
-                self._swap(lease(path, buffer_bytes))
+                self._swap(take_lease(path, buffer_bytes))
             assert self._lease is not None
             return self._lease.share()
 
@@ -118,24 +118,24 @@ class Kept:
 class _Handle:
     """A database file, opened once to be read, and connections to it that wait to be used again."""
 
-    def __init__(self, key: Key) -> None:
+    def __init__(self, key: HandleKey) -> None:
         self.key = key
         self.leases = 0
         self._lock = threading.Lock()
-        self._session: Session | None = None
-        self._idle: list[Session] = []
+        self._session: LadybugSession | None = None
+        self._idle: list[LadybugSession] = []
 
     def open(self) -> None:
         """Open the file, unless that is done. Whoever else wants it waits."""
         with self._lock:
             if self._session is None:
-                self._session = _opened(self.key)
+                self._session = _open_session(self.key)
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
+    def session(self) -> Iterator[LadybugSession]:
         with self._lock:
             assert self._session is not None, "not open"
-            session = self._idle.pop() if self._idle else self._session.another()
+            session = self._idle.pop() if self._idle else self._session.connect_again()
         try:
             yield session
         finally:
@@ -148,9 +148,9 @@ class _Handle:
                 session.close()
 
 
-def _opened(key: Key) -> Session:
+def _open_session(key: HandleKey) -> LadybugSession:
     check_file(key.path)
-    session = Session(key.path, read_only=True, buffer_bytes=key.buffer_bytes)
+    session = LadybugSession(key.path, read_only=True, buffer_bytes=key.buffer_bytes)
     try:
         check_content(session, key.path)
     except BaseException:
@@ -164,9 +164,9 @@ class _Pool:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._handles: dict[Key, _Handle] = {}
+        self._handles: dict[HandleKey, _Handle] = {}
 
-    def take(self, key: Key) -> _Handle:
+    def take(self, key: HandleKey) -> _Handle:
         with self._lock:
             handle = self._handles.setdefault(key, _Handle(key))
             handle.leases += 1
@@ -194,16 +194,16 @@ _pool = _Pool()
 _inherited: list[_Pool] = []
 
 
-def open_handles() -> int:
+def count_open_handles() -> int:
     """How many files this process has open."""
     return len(_pool)
 
 
-def _start_anew() -> None:
+def _forget_inherited() -> None:
     """In a child that was forked: an engine's threads are not there, so its handles are left alone."""
     global _pool
     _inherited.append(_pool)
     _pool = _Pool()
 
 
-os.register_at_fork(after_in_child=_start_anew)
+os.register_at_fork(after_in_child=_forget_inherited)

@@ -20,27 +20,27 @@ from graphpath.errors import QueryFailed, StoreError, StoreUnavailable
 from graphpath.progress import AnyProgress
 from graphpath.record import Trace
 from graphpath.stores import verdicts
-from graphpath.stores.base import Answer, LoadReport, State, Store, admitted
+from graphpath.stores.base import Answer, LoadReport, Store, StoreView, admit_text
 from graphpath.stores.engine import (
     BUFFER,
     BYTES_PER_ROW,
     BYTES_PER_STORED_ROW,
     GROWTH,
     BufferFullError,
+    LadybugSession,
     RoomFullError,
-    Session,
-    room_to_change,
-    total_memory,
+    measure_memory,
+    reserve_for_change,
 )
-from graphpath.stores.handles import Kept, Lease
+from graphpath.stores.handles import KeptLease, Lease
 from graphpath.stores.load import is_loaded, load_run
-from graphpath.stores.place import check_alone, generation, settled
+from graphpath.stores.location import check_no_log, read_generation, resolve_path
 from graphpath.stores.prepare import MEMORY
 from graphpath.stores.remove import remove_run
-from graphpath.stores.runs import traces_of
-from graphpath.stores.sandbox import Limits, run_apart
+from graphpath.stores.runs import open_traces
+from graphpath.stores.sandbox import Limits, run_in_child
 from graphpath.stores.snapshot import Snapshot
-from graphpath.stores.staging import check_room, staged
+from graphpath.stores.staging import check_room, stage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +79,7 @@ class LadybugStore(Store):
         self.uri = str(path)
         self.buffer_bytes, self.memory_bytes = buffer_bytes or BUFFER, memory_bytes
         self._fixed = buffer_bytes is not None
-        self._kept = Kept()
+        self._kept = KeptLease()
         weakref.finalize(self, self._kept.release)  # nobody has to close it
 
     def load(
@@ -95,7 +95,7 @@ class LadybugStore(Store):
             raise StoreError(f"min_support counts samples and is at least 1, not {min_support}.")
         if self.exists() and self.read(lambda state: is_loaded(state, trace, min_support)):
             return LoadReport(trace.id, False)
-        buffer = self._wanted(trace, stored=self._stored_edges())
+        buffer = self._choose_buffer(trace, stored=self._count_stored_edges())
 
         def load(more: int) -> LoadReport:
             with self._changed(buffer_bytes=buffer, rows=_rows(trace), more=more) as (session, work):
@@ -115,15 +115,15 @@ class LadybugStore(Store):
                     ) from error
                 buffer *= 2
 
-    def _wanted(self, *traces: Trace, stored: int = 0) -> int:
+    def _choose_buffer(self, *traces: Trace, stored: int = 0) -> int:
         """Bytes of buffer pool that take all edges of ``traces`` at once, within half of the memory."""
         if self._fixed:
             return self.buffer_bytes
         rows = sum(max(trace.counts["edges"], trace.counts["visits"]) for trace in traces)
         wanted = rows * BYTES_PER_ROW + stored * BYTES_PER_STORED_ROW
-        return max(self.buffer_bytes, min(wanted, total_memory() // 2))
+        return max(self.buffer_bytes, min(wanted, measure_memory() // 2))
 
-    def _stored_edges(self) -> int:
+    def _count_stored_edges(self) -> int:
         if not self.exists():
             return 0
         return int(self.execute("MATCH (p:Pathway) RETURN sum(p.edges) AS n")["n"][0].as_py() or 0)
@@ -132,12 +132,12 @@ class LadybugStore(Store):
         """See :meth:`Store.execute`."""
         return self.read(lambda state: state.execute(text, parameters))
 
-    def read(self, work: Callable[[State], Answer], *, timeout: float | None = None) -> Answer:
+    def read(self, work: Callable[[StoreView], Answer], *, timeout: float | None = None) -> Answer:
         """See :meth:`Store.read`."""
         while True:
             buffer = self.buffer_bytes
             try:
-                with self._leased(buffer) as lease, lease.session() as session:
+                with self._take_lease(buffer) as lease, lease.session() as session:
                     return work(Snapshot(session, self.dialect, timeout))
             except BufferFullError as error:
                 if not self._can_grow(buffer):
@@ -149,7 +149,7 @@ class LadybugStore(Store):
 
     def _can_grow(self, buffer: int) -> bool:
         """Whether a pool of twice ``buffer`` bytes is allowed."""
-        return not self._fixed and 2 * buffer <= total_memory() // 2
+        return not self._fixed and 2 * buffer <= measure_memory() // 2
 
     def cypher(
         self,
@@ -162,14 +162,14 @@ class LadybugStore(Store):
         **parameters: object,
     ) -> pd.DataFrame:
         """See :meth:`Store.cypher`. Runs in a process of its own, since some queries crash the engine."""
-        text, parameters = admitted(self, text, {**(given or {}), **parameters}, write=write)
+        text, parameters = admit_text(self, text, {**(given or {}), **parameters}, write=write)
         limits = Limits(timeout, self.buffer_bytes)
         if not write:
-            with self._leased() as lease:  # says what is wrong with the file, if anything
-                rows = run_apart(lease.key.path, text, parameters, limits, write=False)
+            with self._take_lease() as lease:  # says what is wrong with the file, if anything
+                rows = run_in_child(lease.key.path, text, parameters, limits, write=False)
         else:
-            with self._staged() as work:
-                rows = run_apart(work / "store.lbdb", text, parameters, limits, write=True)
+            with self._stage() as work:
+                rows = run_in_child(work / "store.lbdb", text, parameters, limits, write=True)
         frame: pd.DataFrame = rows.to_pandas()
         return frame
 
@@ -180,10 +180,10 @@ class LadybugStore(Store):
             lambda state: (state.execute(SIZES, {"run": run}).to_pylist(), state.execute(RUNS).to_pylist())
         )
         large = (sizes["gone"] or 0) > REBUILD_ABOVE * (sizes["edges"] or 0)
-        if large and (traces := traces_of([row for row in runs if row["run"] != run])) is not None:
+        if large and (traces := open_traces([row for row in runs if row["run"] != run])) is not None:
             self._rebuild(traces, runs)
             return
-        with self._changed() as (session, _):
+        with self._change() as (session, _):
             remove_run(session, run)
 
     def rebuild(self) -> None:
@@ -192,9 +192,9 @@ class LadybugStore(Store):
         Raises:
             StoreError: a trace is no longer there.
         """
-        with self._as_it_is() as session:
+        with self._open_unchecked() as session:
             runs = session.execute(RUNS).to_pylist()
-        traces = traces_of(runs)
+        traces = open_traces(runs)
         if traces is None:
             missing = ", ".join(row["path"] for row in runs)
             raise StoreError(f"{self.path} cannot be rebuilt: not all of its traces are there ({missing}).")
@@ -202,7 +202,7 @@ class LadybugStore(Store):
 
     def record_verdict(self, verdict: Mapping[str, object], runs: Sequence[str]) -> None:
         """See :meth:`Store.record_verdict`."""
-        with self._changed() as (session, _):
+        with self._change() as (session, _):
             verdicts.record(session, verdict, runs)
 
     def check(self) -> None:
@@ -212,10 +212,10 @@ class LadybugStore(Store):
         """
         if not self.exists():
             return
-        with self._leased() as lease, lease.session() as session:
-            missing = session.missing()
+        with self._take_lease() as lease, lease.session() as session:
+            missing = session.find_missing_tables()
         if missing:
-            with suppress(StoreUnavailable), self._changed():
+            with suppress(StoreUnavailable), self._change():
                 pass
 
     def close(self) -> None:
@@ -224,42 +224,42 @@ class LadybugStore(Store):
 
     def exists(self) -> bool:
         """Whether there is a file. Raises StoreUnavailable where it is something else."""
-        return generation(settled(self.path)) is not None
+        return read_generation(resolve_path(self.path)) is not None
 
     @contextmanager
-    def _leased(self, buffer_bytes: int | None = None) -> Iterator[Lease]:
+    def _take_lease(self, buffer_bytes: int | None = None) -> Iterator[Lease]:
         """A lease of the file as it is now."""
-        lease = self._kept.lease(settled(self.path), buffer_bytes or self.buffer_bytes)
+        lease = self._kept.take_lease(resolve_path(self.path), buffer_bytes or self.buffer_bytes)
         try:
             yield lease
         finally:
             lease.release()
 
     @contextmanager
-    def _staged(self, *, empty: bool = False) -> Iterator[Path]:
+    def _stage(self, *, empty: bool = False) -> Iterator[Path]:
         """A directory with a copy of the file, which replaces it when the block succeeds."""
         if self.exists() and not empty:
-            with self._leased():  # says what is wrong with the file, if anything
+            with self._take_lease():  # says what is wrong with the file, if anything
                 pass
             self.close()
-        with staged(settled(self.path), empty=empty) as work:
+        with stage(resolve_path(self.path), empty=empty) as work:
             yield work
 
     @contextmanager
-    def _changed(
+    def _change(
         self, *, empty: bool = False, buffer_bytes: int | None = None, rows: int = 0, more: int = 1
-    ) -> Iterator[tuple[Session, Path]]:
+    ) -> Iterator[tuple[LadybugSession, Path]]:
         """A session on a copy of the file, and a directory for intermediate files.
 
         ``more`` times the usual room is reserved for what the file becomes with ``rows`` of a load.
         """
-        with self._staged(empty=empty) as work:
+        with self._stage(empty=empty) as work:
             check_room(self.path, work, rows)
             file = work / "store.lbdb"
             new = not file.exists()
-            found = generation(settled(self.path))
-            size = more * room_to_change(found.size if found else 0, rows)
-            with Session(
+            found = read_generation(resolve_path(self.path))
+            size = more * reserve_for_change(found.size if found else 0, rows)
+            with LadybugSession(
                 file, read_only=False, buffer_bytes=buffer_bytes or self.buffer_bytes, max_bytes=size
             ) as session:
                 session.create() if new else session.migrate()
@@ -267,28 +267,28 @@ class LadybugStore(Store):
                 session.checkpoint()
 
     @contextmanager
-    def _as_it_is(self) -> Iterator[Session]:
+    def _open_unchecked(self) -> Iterator[LadybugSession]:
         """A session to read the file, whichever version made it."""
-        path = settled(self.path)
-        generation(path)
-        check_alone(path)
-        with Session(path, read_only=True, buffer_bytes=self.buffer_bytes) as session:
+        path = resolve_path(self.path)
+        read_generation(path)
+        check_no_log(path)
+        with LadybugSession(path, read_only=True, buffer_bytes=self.buffer_bytes) as session:
             yield session
 
     def _rebuild(self, traces: list[tuple[Trace, int]], runs: list[dict[str, Any]]) -> None:
         """Make the file anew from ``traces``, if it still holds ``runs``; its verdicts stay."""
-        _with_room(lambda more: self._made_anew(traces, runs, more))
+        _with_room(lambda more: self._build_anew(traces, runs, more))
 
-    def _made_anew(self, traces: list[tuple[Trace, int]], runs: list[dict[str, Any]], more: int) -> None:
-        buffer = self._wanted(*(trace for trace, _ in traces))
-        rows = sum(map(_rows, (trace for trace, _ in traces)))
-        with self._changed(empty=True, buffer_bytes=buffer, rows=rows, more=more) as (session, work):
-            with self._as_it_is() as old:
+    def _build_anew(self, traces: list[tuple[Trace, int]], runs: list[dict[str, Any]], more: int) -> None:
+        buffer = self._choose_buffer(*(trace for trace, _ in traces))
+        rows = sum(map(_count_rows, (trace for trace, _ in traces)))
+        with self._change(empty=True, buffer_bytes=buffer, rows=rows, more=more) as (session, work):
+            with self._open_unchecked() as old:
                 if old.execute(RUNS).to_pylist() != runs:
                     raise StoreUnavailable(
                         f"{self.path} was changed by another process meanwhile: try again."
                     )
-                kept = _verdicts(old)
+                kept = _read_verdicts(old)
                 loaded = {one.run: one.loaded for one in naming.held(Snapshot(old, self.dialect))}
             for number, (trace, support) in enumerate(traces):
                 directory = work / f"load-{number}"
@@ -296,7 +296,7 @@ class LadybugStore(Store):
                 load_run(session, trace, directory, min_support=support or None, memory=self.memory_bytes)
                 session.execute(LOADED, {"run": trace.id, "loaded": loaded[trace.id] or ""})
                 shutil.rmtree(directory)
-            verdicts.put_back(session, kept)
+            verdicts.restore_verdicts(session, kept)
 
 
 def _with_room(change: Callable[[int], Answer]) -> Answer:
@@ -309,11 +309,11 @@ def _with_room(change: Callable[[int], Answer]) -> Answer:
             more *= GROWTH
 
 
-def _rows(trace: Trace) -> int:
+def _count_rows(trace: Trace) -> int:
     """What ``trace`` brings, of the tables that are large."""
     return sum(trace.counts.get(name, 0) for name in ("edges", "channels", "visits", "routes", "steps"))
 
 
-def _verdicts(session: Session) -> list[dict[str, Any]]:
+def _read_verdicts(session: LadybugSession) -> list[dict[str, Any]]:
     """The verdicts of a file, which may be older than they are."""
-    return [] if "Verdict" in session.missing() else verdicts.recorded(session)
+    return [] if "Verdict" in session.find_missing_tables() else verdicts.read_verdicts(session)

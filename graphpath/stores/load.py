@@ -17,16 +17,16 @@ from graphpath.progress import AnyProgress, Progress, watched
 from graphpath.record import Trace
 from graphpath.schema import NODES, RELATIONSHIPS
 from graphpath.stores.base import LoadReport
-from graphpath.stores.models import Asked
-from graphpath.stores.predicted import disputed, settle
-from graphpath.stores.prepare import MEMORY, Workshop, prepare
+from graphpath.stores.checks import check_values
+from graphpath.stores.existing import COMPARABLE, add_known_views, check_keys, check_model, export_stored
+from graphpath.stores.models import Executor
+from graphpath.stores.predictions import find_disputed, update_samples
+from graphpath.stores.prepare import MEMORY, LoadBuilder, prepare
 from graphpath.stores.remove import remove_run
 from graphpath.stores.resembles import compare
 from graphpath.stores.rollups import roll_up
-from graphpath.stores.runs import comparable, run_row
+from graphpath.stores.runs import build_run_row, comparison_key
 from graphpath.stores.session import RECORDED, Session
-from graphpath.stores.sound import check_values
-from graphpath.stores.stored import COMPARABLE, check_keys, check_model, export, know
 
 ROLLUPS = ("CLASS_FLOWS_TO", "MAP_FLOWS_TO", "RESEMBLES")
 STAGES = ("prepare", "roll-ups", "nodes", "relationships", "FLOWS_TO", "check")
@@ -34,20 +34,20 @@ STAGES = ("prepare", "roll-ups", "nodes", "relationships", "FLOWS_TO", "check")
 
 @dataclass
 class _Clock:
-    """Seconds per stage, told to ``progress`` as stages begin."""
+    """Seconds per stage, reported to ``progress`` as stages begin."""
 
     progress: Progress
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def time_stage(self, name: str) -> Iterator[None]:
         self.progress(name, len(self.seconds), len(STAGES))
         began = time.perf_counter()
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
 
 
-def is_loaded(store: Asked, trace: Trace, min_support: int | None) -> bool:
+def is_loaded(store: Executor, trace: Trace, min_support: int | None) -> bool:
     """Whether the store holds ``trace`` as it would be loaded now.
 
     Raises:
@@ -60,7 +60,7 @@ def is_loaded(store: Asked, trace: Trace, min_support: int | None) -> bool:
     ).to_pylist()
     if not rows or not rows[0]["complete"]:
         return False
-    found, wanted = rows[0], run_row(trace, 0, min_support)
+    found, wanted = rows[0], build_run_row(trace, 0, min_support)
     if any(found[key] != wanted[key] for key in ("counts", "parameters")):
         raise StoreConflict(
             f"The store holds another trace of run {trace.id!r} (from {found['path']}): delete that run "
@@ -84,17 +84,21 @@ def load_run(
     """
     clock = _Clock(watched(progress))
     model = int(trace.layers().to_table(columns=["offset"])["offset"][0].as_py())
-    with clock.stage("prepare"):
-        plan = _plan(session, trace, model, min_support)
-        resumed = session.resumes(trace.id, plan)
-        if not resumed and session.column("MATCH (r:Run) WHERE r.id = $id RETURN r.id", {"id": trace.id}):
+    with clock.time_stage("prepare"):
+        plan = _digest_plan(session, trace, model, min_support)
+        resumed = session.can_resume(trace.id, plan)
+        if not resumed and session.read_column(
+            "MATCH (r:Run) WHERE r.id = $id RETURN r.id", {"id": trace.id}
+        ):
             remove_run(session, trace.id)
-        files, asked_again = _files(session, trace, model, work, min_support, memory, clock, resumed=resumed)
+        files, asked_again = _build_files(
+            session, trace, model, work, min_support, memory, clock, resumed=resumed
+        )
         session.start(trace.id, plan)
     counts: dict[str, int] = {}
 
     def append(stage: str, names: list[str]) -> None:
-        with clock.stage(stage):
+        with clock.time_stage(stage):
             for name in names:
                 counts[name] = sum(session.copy(name, files.get(name, []), work))
 
@@ -103,15 +107,15 @@ def load_run(
     append("relationships", [name for name in relations if name not in (*ROLLUPS, "FLOWS_TO")])
     append("FLOWS_TO", ["FLOWS_TO"])
     append("roll-ups", list(ROLLUPS))
-    with clock.stage("check"):
+    with clock.time_stage("check"):
         _check(session, trace)
-        settle(session, asked_again)
+        update_samples(session, asked_again)
         session.finish(trace.id)
     clock.seconds["prepare"] -= clock.seconds.pop("computed")
     return LoadReport(trace.id, True, {name: n for name, n in counts.items() if n}, clock.seconds)
 
 
-def _files(
+def _build_files(
     session: Session,
     trace: Trace,
     model: int,
@@ -127,31 +131,31 @@ def _files(
     And the samples that are there and of which this trace says something else.
     """
     new_model = check_model(session, trace, model) or resumed
-    run = run_row(trace, model, min_support)
-    kind = comparable(trace.run, model)
-    shop = Workshop(trace, model, work, memory)
+    run = build_run_row(trace, model, min_support)
+    kind = comparison_key(trace.run, model)
+    builder = LoadBuilder(trace, model, work, memory)
     try:
-        check_values(shop)
-        export(session, shop, kind)
-        check_keys(session, shop)
-        know(shop, nothing=resumed)
-        write_row(shop, "Run", run)
+        check_values(builder)
+        export_stored(session, builder, kind)
+        check_keys(session, builder)
+        add_known_views(builder, nothing=resumed)
+        write_row(builder, "Run", run)
         if new_model:
             described = trace.run.get("model") or {}
             row = {"id": model, "name": described.get("name"), "sha256": described.get("sha256")}
-            write_row(shop, "Model", {**row, "layers": trace.counts["layers"]})
-        prepare(shop, run, new_model=new_model)
-        _timed(clock, lambda: roll_up(shop, trace.id, min_support))
-        _timed(clock, lambda: compare(shop, trace.id, kind))
-        return shop.files, disputed(shop)
+            write_row(builder, "Model", {**row, "layers": trace.counts["layers"]})
+        prepare(builder, run, new_model=new_model)
+        _time_rollups(clock, lambda: roll_up(builder, trace.id, min_support))
+        _time_rollups(clock, lambda: compare(builder, trace.id, kind))
+        return builder.files, find_disputed(builder)
     finally:
-        shop.close()
+        builder.close()
 
 
-def _timed(clock: _Clock, compute: Callable[[], None]) -> None:
+def _time_rollups(clock: _Clock, compute: Callable[[], None]) -> None:
     """Roll-ups are computed within "prepare" and reported with "roll-ups"."""
     before = clock.seconds.get("roll-ups", 0.0)
-    with clock.stage("roll-ups"):
+    with clock.time_stage("roll-ups"):
         compute()
     spent = clock.seconds["roll-ups"] - before
     clock.seconds["computed"] = clock.seconds.get("computed", 0.0) + spent
@@ -167,27 +171,27 @@ ARROW = {
 }
 
 
-def write_row(shop: Workshop, label: str, row: dict[str, object]) -> None:
+def write_row(builder: LoadBuilder, label: str, row: dict[str, object]) -> None:
     """One node as a file of its own."""
     properties = next(node.properties for node in NODES if node.label == label)
     schema = pa.schema([(name, ARROW[kind]) for name, kind in properties.items()])
-    path = shop.directory / f"{label}.parquet"
-    values = {name: [_property(row, name, kind)] for name, kind in properties.items()}
+    path = builder.directory / f"{label}.parquet"
+    values = {name: [_get_property(row, name, kind)] for name, kind in properties.items()}
     pq.write_table(pa.table(values, schema=schema), path)
-    shop.use(label, [path])
+    builder.use(label, [path])
 
 
-def _property(row: Mapping[str, object], name: str, kind: str) -> object:
+def _get_property(row: Mapping[str, object], name: str, kind: str) -> object:
     """A property of ``row``; null where it has none of that name."""
     if name not in row or kind != "STRING":
         return row.get(name)
     return str(row[name] or "")
 
 
-def _plan(session: Session, trace: Trace, model: int, min_support: int | None) -> str:
+def _digest_plan(session: Session, trace: Trace, model: int, min_support: int | None) -> str:
     """Equal for loads that store the same rows in the same order."""
-    kind = comparable(trace.run, model)
-    others = session.column(COMPARABLE, {"comparable": kind, "run": trace.id})
+    kind = comparison_key(trace.run, model)
+    others = session.read_column(COMPARABLE, {"comparable": kind, "run": trace.id})
     return digest(trace.counts, trace.run.get("parameters"), min_support, kind, others)
 
 

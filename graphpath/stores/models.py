@@ -1,4 +1,4 @@
-"""What a store holds of models: their layers, runs and samples, for those who run the network again."""
+"""The models in a store: their layers, runs and samples, for those who run the network again."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ RETURN p.id AS pathway, p.run AS run, p.sample AS sample ORDER BY pathway
 """
 
 
-class Asked(Protocol):
-    """What is needed of a store."""
+class Executor(Protocol):
+    """The part of a store that these functions need."""
 
     def execute(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table: ...
 
 
-def models(store: Asked) -> list[dict[str, Any]]:
+def read_models(store: Executor) -> list[dict[str, Any]]:
     """The models that the store holds: id (of the first neuron), name, sha256 of the weights."""
     return list(store.execute(MODELS).to_pylist())
 
 
-def layers(store: Asked, model: int) -> list[tuple[str, tuple[int, int, int]]]:
+def read_layers(store: Executor, model: int) -> list[tuple[str, tuple[int, int, int]]]:
     """The layers of a model: name, and (channels, height, width)."""
     rows = store.execute(LAYERS, {"model": model}).to_pylist()
     return [(row["name"], (row["channels"], row["height"], row["width"])) for row in rows]
 
 
-def runs(store: Asked, model: int) -> list[str]:
+def read_runs(store: Executor, model: int) -> list[str]:
     """The complete runs of a model."""
     return list(store.execute(RUNS, {"model": model})["run"].to_pylist())
 
 
-def pathways(store: Asked, runs: list[str]) -> pd.DataFrame:
+def read_pathways(store: Executor, runs: list[str]) -> pd.DataFrame:
     """The pathways of runs: pathway, run, sample."""
     frame: pd.DataFrame = store.execute(PATHWAYS, {"runs": runs}).to_pandas()
     return frame

@@ -34,7 +34,7 @@ def _first_line(error: Exception) -> str:
 
 
 @dataclass
-class Workshop:
+class LoadBuilder:
     """A DuckDB connection with the trace's tables as views, and the files made so far."""
 
     trace: Trace
@@ -54,13 +54,13 @@ class Workshop:
         )
         for name in self.trace.counts:
             if files := self.trace.files(name):
-                self.view(name, files)
+                self.add_view(name, files)
 
-    def view(self, name: str, files: Sequence[Path]) -> None:
+    def add_view(self, name: str, files: Sequence[Path]) -> None:
         """Let SQL read Parquet ``files`` as ``name``."""
         self.run(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM {read_parquet(files)}")
 
-    def table(self, name: str, sql: str) -> None:
+    def add_table(self, name: str, sql: str) -> None:
         """Keep the rows of ``sql`` as table ``name``."""
         self.run(f"CREATE OR REPLACE TABLE {name} AS {sql}")
 
@@ -84,7 +84,7 @@ class Workshop:
             raise RecordError(f"{self.trace.path} cannot be loaded: {_first_line(error)}") from error
         return rows
 
-    def columns(self, sql: str) -> dict[str, npt.NDArray[np.generic]]:
+    def read_columns(self, sql: str) -> dict[str, npt.NDArray[np.generic]]:
         """The rows of ``sql``, which has no nulls, as columns."""
         try:
             found: dict[str, npt.NDArray[np.generic]] = self._connection.execute(sql).fetchnumpy()
@@ -108,28 +108,28 @@ class Workshop:
         self._connection.close()
 
 
-def prepare(shop: Workshop, run: dict[str, object], *, new_model: bool) -> None:
-    """Make every file that is no roll-up. Views ``known_*`` hold the ids that it need not."""
-    facts(shop, str(run["id"]))
-    _structure(shop, new_model)
-    for name, sql in _nodes(str(run["id"])).items():
-        shop.write(name, sql)
-    for name, sql in _relationships(str(run["id"]), shop.model).items():
-        shop.write(name, sql)
-    shop.use("FLOWS_TO", shop.trace.files("edges"))
-    shop.use("VISITS", shop.trace.files("visits"))
-    shop.use("STEP", shop.trace.files("steps"))
+def prepare(builder: LoadBuilder, run: dict[str, object], *, new_model: bool) -> None:
+    """Make every file that is no roll-up. Views ``known_*`` have the ids that are stored already."""
+    build_facts(builder, str(run["id"]))
+    _write_network(builder, new_model)
+    for name, sql in _select_nodes(str(run["id"])).items():
+        builder.write(name, sql)
+    for name, sql in _select_relationships(str(run["id"]), builder.model).items():
+        builder.write(name, sql)
+    builder.use("FLOWS_TO", builder.trace.files("edges"))
+    builder.use("VISITS", builder.trace.files("visits"))
+    builder.use("STEP", builder.trace.files("steps"))
 
 
-def facts(shop: Workshop, run: str) -> None:
-    """What is asked again and again: pathways' samples and categories, neurons' maps, maps' names."""
-    shop.table("labels", "SELECT label, min(category) AS category FROM categories GROUP BY label")
-    shop.table(
+def build_facts(builder: LoadBuilder, run: str) -> None:
+    """Tables that many statements need: pathways' samples and categories, neurons' maps, maps' names."""
+    builder.add_table("labels", "SELECT label, min(category) AS category FROM categories GROUP BY label")
+    builder.add_table(
         "first",
         """SELECT sample, category, c.name AS predicted, confidence
         FROM predictions JOIN categories c USING (category) WHERE rank = 1""",
     )
-    shop.table(
+    builder.add_table(
         "facts",
         f"""SELECT p.*, {quote(run)} AS run, t.category, s.label, s.variant, q.predicted, q.confidence,
             coalesce(q.category = l.category, false) AS correct,
@@ -139,15 +139,15 @@ def facts(shop: Workshop, run: str) -> None:
         LEFT JOIN labels l ON l.label = s.label
         LEFT JOIN first q ON q.sample = p.sample""",
     )
-    shop.table(
+    builder.add_table(
         "neurons",
         """SELECT v.neuron, v.layer, v.neuron - (v.neuron - l."offset") % (l.height * l.width) AS map
         FROM (SELECT neuron, min(layer) AS layer FROM visits GROUP BY neuron) v
         JOIN layers l USING (layer)""",
     )
-    named = shop.trace.files("maps")
+    named = builder.trace.files("maps")
     own = "SELECT map, name FROM maps" if named else "SELECT 0::BIGINT AS map, '' AS name WHERE false"
-    shop.table(
+    builder.add_table(
         "called",
         f"""WITH every AS (
             SELECT "offset" + c * height * width AS map, name || ' [' || c || ']' AS name
@@ -156,32 +156,32 @@ def facts(shop: Workshop, run: str) -> None:
     )
 
 
-def _structure(shop: Workshop, new_model: bool) -> None:
+def _write_network(builder: LoadBuilder, new_model: bool) -> None:
     """The network itself, which the runs of a model share."""
     if not new_model:
         return
-    shop.write(
+    builder.write(
         "Layer",
-        f"""SELECT "offset", {shop.model}::BIGINT, layer, name, kind, channels, height, width, possible
-        FROM layers LEFT JOIN ({_possible(shop)}) USING (layer)""",
+        f"""SELECT "offset", {builder.model}::BIGINT, layer, name, kind, channels, height, width, possible
+        FROM layers LEFT JOIN ({_count_possible(builder)}) USING (layer)""",
     )
-    shop.write(
+    builder.write(
         "FeatureMap",
-        f"""SELECT map, {shop.model}::BIGINT, layer, c::INTEGER, k.name
+        f"""SELECT map, {builder.model}::BIGINT, layer, c::INTEGER, k.name
         FROM layers, LATERAL (SELECT unnest(range(channels)) AS c), called k
         WHERE k.map = "offset" + c * height * width""",
     )
-    shop.write("PART_OF", f"""SELECT "offset", {shop.model}::BIGINT FROM layers""")
-    shop.write(
+    builder.write("PART_OF", f"""SELECT "offset", {builder.model}::BIGINT FROM layers""")
+    builder.write(
         "IN_LAYER",
         """SELECT "offset" + c * height * width, "offset"
         FROM layers, LATERAL (SELECT unnest(range(channels)) AS c)""",
     )
 
 
-def _possible(shop: Workshop) -> str:
+def _count_possible(builder: LoadBuilder) -> str:
     """How many edges the network can have into each layer; nothing where the trace does not say."""
-    if not shop.trace.files("reach"):
+    if not builder.trace.files("reach"):
         return "SELECT NULL::INTEGER AS layer, NULL::BIGINT AS possible WHERE false"
     return """WITH axes AS (
             SELECT layer, source_layer, term, axis, sum(to_count::BIGINT * from_count) AS cells
@@ -194,7 +194,7 @@ def _possible(shop: Workshop) -> str:
         FROM layers LEFT JOIN terms USING (layer) GROUP BY layer"""
 
 
-def _nodes(run: str) -> dict[str, str]:
+def _select_nodes(run: str) -> dict[str, str]:
     return {
         "Neuron": """SELECT neuron, (SELECT min("offset") FROM layers), layer, channel::INTEGER, y::INTEGER,
                 x::INTEGER, name || CASE WHEN plane = 1 THEN '' ELSE ' ' || y || ',' || x END
@@ -221,7 +221,7 @@ def _nodes(run: str) -> dict[str, str]:
     }
 
 
-def _relationships(run: str, model: int) -> dict[str, str]:
+def _select_relationships(run: str, model: int) -> dict[str, str]:
     new = "samples s ANTI JOIN known_samples k ON k.id = s.sample"
     return {
         "IN_MAP": "SELECT neuron, map FROM neurons ANTI JOIN known_neurons k ON k.id = neuron",

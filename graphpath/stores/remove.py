@@ -5,7 +5,7 @@ Slower by far than a load, so the embedded store does so only for small runs; se
 
 from __future__ import annotations
 
-from graphpath.stores import predicted, verdicts
+from graphpath.stores import predictions, verdicts
 from graphpath.stores.session import Session
 
 BATCH = 20
@@ -18,9 +18,9 @@ def remove_run(session: Session, run: str) -> None:
 
     Categories stay: they are a vocabulary that runs share.
     """
-    model = session.column("MATCH (r:Run) WHERE r.id = $run RETURN r.model", {"run": run})[0]
+    model = session.read_column("MATCH (r:Run) WHERE r.id = $run RETURN r.model", {"run": run})[0]
     session.execute("MATCH (r:Run) WHERE r.id = $run SET r.complete = false", {"run": run})
-    samples = [int(sample) for sample in session.column(predicted.OF_RUN, {"run": run})]
+    samples = [int(sample) for sample in session.read_column(predictions.OF_RUN, {"run": run})]
     session.remove(verdicts.REMOVE, "v", {"run": run})
     _remove_classes(session, run)
     _remove_pathways(session, run)
@@ -28,19 +28,19 @@ def remove_run(session: Session, run: str) -> None:
     session.remove("MATCH (:Sample)-[q:PREDICTED]->(:Category) WHERE q.run = $run", "q", parameters)
     session.remove("MATCH (r:Run) WHERE r.id = $run", "r", parameters)
     session.remove("MATCH (s:Sample) WHERE NOT EXISTS { MATCH (s)<-[:OF_SAMPLE]-(:Pathway) }", "s")
-    predicted.settle(session, samples)
+    predictions.update_samples(session, samples)
     session.remove(
         "MATCH (n:Neuron) WHERE n.model = $model AND NOT EXISTS { MATCH (n)<-[:VISITS]-(:Pathway) }",
         "n",
         {"model": model},
     )
-    if not session.column("MATCH (r:Run) WHERE r.model = $model RETURN r.id LIMIT 1", {"model": model}):
+    if not session.read_column("MATCH (r:Run) WHERE r.model = $model RETURN r.id LIMIT 1", {"model": model}):
         for label, key in (("FeatureMap", "model"), ("Layer", "model"), ("Model", "id")):
             session.remove(f"MATCH (n:{label}) WHERE n.{key} = $model", "n", {"model": model})
 
 
 def _remove_classes(session: Session, run: str) -> None:
-    classes = session.column("MATCH (c:ClassPathway) WHERE c.run = $run RETURN c.id", {"run": run})
+    classes = session.read_column("MATCH (c:ClassPathway) WHERE c.run = $run RETURN c.id", {"run": run})
     for key in classes:
         for label, kind in (("Neuron", "CLASS_FLOWS_TO"), ("FeatureMap", "MAP_FLOWS_TO")):
             pattern = f"MATCH (:{label})-[r:{kind}]->(:{label}) WHERE r.class_pathway = $key"
@@ -50,7 +50,7 @@ def _remove_classes(session: Session, run: str) -> None:
 
 def _remove_pathways(session: Session, run: str) -> None:
     session.remove("MATCH (q:Route) WHERE q.run = $run", "q", {"run": run}, rows=1000)
-    pathways = session.column("MATCH (p:Pathway) WHERE p.run = $run RETURN p.id", {"run": run})
+    pathways = session.read_column("MATCH (p:Pathway) WHERE p.run = $run RETURN p.id", {"run": run})
     for start in range(0, len(pathways), BATCH):
         some = {"some": pathways[start : start + BATCH]}
         session.remove("MATCH (:Neuron)-[r:FLOWS_TO]->(:Neuron) WHERE r.pathway IN $some", "r", some)

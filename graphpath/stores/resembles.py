@@ -14,8 +14,8 @@ from collections.abc import Iterator
 
 from graphpath.sql import quote
 from graphpath.stores.comparing import compared, own_edges
-from graphpath.stores.families import families
-from graphpath.stores.prepare import Workshop
+from graphpath.stores.families import select_families
+from graphpath.stores.prepare import LoadBuilder
 
 BATCH = 1_000_000
 """Edges compared at a time: what bounds the memory of it."""
@@ -23,10 +23,10 @@ BATCH = 1_000_000
 PREDICTIONS = 2
 
 
-def compare(shop: Workshop, run: str, comparable: str) -> None:
+def compare(builder: LoadBuilder, run: str, comparable: str) -> None:
     """Make the files of RESEMBLES: this run's pathways against every comparable run's classes, and back."""
-    _gather(shop, run, comparable)
-    shop.table(
+    _gather(builder, run, comparable)
+    builder.add_table(
         "pairs",
         f"""SELECT p.pathway, f.family, p.edges, c.class_pathway, q.rank AS prediction
         FROM all_facts p JOIN families f USING (sample)
@@ -34,63 +34,63 @@ def compare(shop: Workshop, run: str, comparable: str) -> None:
         JOIN all_classes c ON c.category = q.category AND c.variant = 'original'
         WHERE p.run = {quote(run)} OR c.run = {quote(run)}""",
     )
-    shop.table(
+    builder.add_table(
         "class_layers",
         """SELECT class_pathway, layer, count(*) AS edges, sum(weight) AS weight
         FROM all_class_edges GROUP BY ALL""",
     )
-    for first, last in _batches(shop):
-        _batch(shop, first, last)
-        shop.write("RESEMBLES", RESEMBLES)
+    for first, last in _list_batches(builder):
+        _compare_batch(builder, first, last)
+        builder.write("RESEMBLES", RESEMBLES)
 
 
-def _gather(shop: Workshop, run: str, comparable: str) -> None:
+def _gather(builder: LoadBuilder, run: str, comparable: str) -> None:
     """This run's rows and the stored ones of comparable runs (``stored_*`` views) in one place each."""
     everyone = "SELECT sample, parent FROM samples UNION SELECT id, parent FROM stored_samples"
-    shop.table("families", families(everyone))
+    builder.add_table("families", select_families(everyone))
     mine = f"SELECT {quote(run)} AS run, sample, category, rank FROM predictions"
-    shop.table("all_predictions", f"{mine} UNION ALL SELECT * FROM stored_predictions")
-    shop.table(
+    builder.add_table("all_predictions", f"{mine} UNION ALL SELECT * FROM stored_predictions")
+    builder.add_table(
         "all_facts",
         """SELECT pathway, run, sample, edges, category, variant, member FROM facts
         UNION ALL SELECT * FROM stored_facts""",
     )
-    shop.table(
+    builder.add_table(
         "all_classes",
         """SELECT class_pathway, run, category, variant, min_support FROM classes
         UNION ALL SELECT * FROM stored_classes""",
     )
-    shop.table(
+    builder.add_table(
         "all_members",
         """SELECT class_pathway, pathway, sample, family
         FROM all_facts JOIN all_classes USING (run, category, variant) JOIN families USING (sample)
         WHERE member""",
     )
     columns = "class_pathway, source, target, layer, support, weight"
-    shop.table(
+    builder.add_table(
         "all_class_edges",
         f"SELECT {columns} FROM class_edges UNION ALL SELECT {columns} FROM stored_class_edges",
     )
-    shop.run(
+    builder.run(
         """CREATE OR REPLACE VIEW all_edges AS SELECT pathway, source, target, layer, score FROM edges
         UNION ALL SELECT pathway, source, target, layer, score FROM stored_edges"""
     )
 
 
-def _batches(shop: Workshop) -> Iterator[tuple[int, int]]:
+def _list_batches(builder: LoadBuilder) -> Iterator[tuple[int, int]]:
     """The first and last pathway of each batch of about ``BATCH`` edges."""
-    pathways = shop.run("SELECT DISTINCT pathway, edges FROM pairs ORDER BY pathway")
-    start, held = 0, 0
+    pathways = builder.run("SELECT DISTINCT pathway, edges FROM pairs ORDER BY pathway")
+    start, batch_edges = 0, 0
     for position, (_, edges) in enumerate(pathways):
-        held += edges
-        if held >= BATCH or position == len(pathways) - 1:
+        batch_edges += edges
+        if batch_edges >= BATCH or position == len(pathways) - 1:
             yield pathways[start][0], pathways[position][0]
-            start, held = position + 1, 0
+            start, batch_edges = position + 1, 0
 
 
-def _batch(shop: Workshop, first: int, last: int) -> None:
-    shop.table("now", f"SELECT * FROM pairs WHERE pathway BETWEEN {first} AND {last}")
-    shop.table(
+def _compare_batch(builder: LoadBuilder, first: int, last: int) -> None:
+    builder.add_table("now", f"SELECT * FROM pairs WHERE pathway BETWEEN {first} AND {last}")
+    builder.add_table(
         "theirs",
         f"""SELECT pathway, source, target, layer, abs(score::DOUBLE) AS weight
         FROM all_edges WHERE pathway BETWEEN {first} AND {last}""",
@@ -98,7 +98,7 @@ def _batch(shop: Workshop, first: int, last: int) -> None:
     members = """(SELECT m.* FROM all_members m
         SEMI JOIN now n ON n.class_pathway = m.class_pathway AND n.family = m.family)"""
     classes = "(SELECT * FROM all_class_edges JOIN all_classes USING (class_pathway))"
-    shop.table("own", own_edges("class_pathway", members, "all_edges", classes))
+    shop.add_table("own", own_edges("class_pathway", members, "all_edges", classes))
 
 
 RESEMBLES = f"""

@@ -12,47 +12,47 @@ are of the edges between neurons, or of those that a run found between feature m
 from __future__ import annotations
 
 from graphpath import ids
-from graphpath.stores.prepare import Workshop
+from graphpath.stores.prepare import LoadBuilder
 
 BY = "target"
 
 
-def roll_up(shop: Workshop, run: str, min_support: int | None) -> None:
+def roll_up(builder: LoadBuilder, run: str, min_support: int | None) -> None:
     """Make the files of ClassPathway, OF_CATEGORY, CLASS_FLOWS_TO, MAP_FLOWS_TO and CROSSES.
 
-    Leaves the tables ``classes``, ``members`` and ``class_edges`` (the kept ones) for comparisons.
+    Leaves the tables ``classes``, ``members`` and ``build_class_edges`` (the kept ones) for comparisons.
     """
-    class_edges(shop, run, min_support)
-    _neuron_edges(shop)
-    _map_edges(shop)
-    _crosses(shop)
+    build_class_edges(builder, run, min_support)
+    _sum_neuron_edges(builder)
+    _sum_map_edges(builder)
+    _count_crosses(builder)
 
 
-def class_edges(shop: Workshop, run: str, min_support: int | None) -> None:
-    """Make the tables ``classes``, ``members``, ``class_sums`` and ``class_edges`` (the kept ones).
+def build_class_edges(builder: LoadBuilder, run: str, min_support: int | None) -> None:
+    """Make the tables ``classes``, ``members``, ``class_sums`` and ``build_class_edges`` (the kept ones).
 
     They need the table ``facts``.
     """
-    _members(shop, run, min_support)
-    [[repeated]] = shop.run("SELECT count(*) > count(DISTINCT sample) FROM members")
+    _build_members(builder, run, min_support)
+    [[repeated]] = builder.run("SELECT count(*) > count(DISTINCT sample) FROM members")
     support = "count(DISTINCT sample)" if repeated else "count(*)"
-    shop.table(
+    builder.add_table(
         "class_sums",
         f"""SELECT class_pathway, source, target, min(layer) AS layer, {support} AS support,
             sum(flow::DOUBLE) AS flow, sum(score::DOUBLE) AS score, sum(abs(score::DOUBLE)) AS weight
         FROM edges JOIN members USING (pathway) GROUP BY class_pathway, source, target""",
     )
-    shop.table(
+    builder.add_table(
         "class_edges",
         """SELECT s.*, c.category FROM class_sums s JOIN classes c USING (class_pathway)
         WHERE s.support >= c.min_support""",
     )
 
 
-def _members(shop: Workshop, run: str, min_support: int | None) -> None:
-    least = min_support or shop.trace.run.get("min_support")
+def _build_members(builder: LoadBuilder, run: str, min_support: int | None) -> None:
+    least = min_support or builder.trace.run.get("min_support")
     asked = f"{int(least)}::BIGINT" if least else "greatest(2, ceil(0.05 * samples))::BIGINT"
-    shop.table(
+    builder.add_table(
         "classes",
         f"""SELECT ({ids.block(run)} + row_number() OVER (ORDER BY category, variant) - 1)::BIGINT
                 AS class_pathway,
@@ -60,15 +60,15 @@ def _members(shop: Workshop, run: str, min_support: int | None) -> None:
         FROM (SELECT run, category, variant, count(DISTINCT sample) AS samples
             FROM facts WHERE member GROUP BY ALL)""",
     )
-    shop.table(
+    builder.add_table(
         "members",
         """SELECT class_pathway, pathway, sample
         FROM facts JOIN classes USING (run, category, variant) WHERE member""",
     )
 
 
-def _neuron_edges(shop: Workshop) -> None:
-    shop.write(
+def _sum_neuron_edges(builder: LoadBuilder) -> None:
+    builder.write(
         "ClassPathway",
         f"""SELECT c.class_pathway, c.run, c.category, c.variant, '{BY}', c.samples,
             coalesce(k.edges, 0), c.min_support,
@@ -79,21 +79,21 @@ def _neuron_edges(shop: Workshop) -> None:
         LEFT JOIN (SELECT class_pathway, sum(weight) AS weight, count(*) AS edges
             FROM class_edges GROUP BY ALL) k USING (class_pathway)""",
     )
-    shop.write("OF_CATEGORY", "SELECT class_pathway, category FROM classes")
-    shop.write(
+    builder.write("OF_CATEGORY", "SELECT class_pathway, category FROM classes")
+    builder.write(
         "CLASS_FLOWS_TO",
         """SELECT source, target, class_pathway, layer, category, support, flow, score, weight
         FROM class_edges""",
     )
-    shop.run("DROP TABLE class_sums")
+    builder.run("DROP TABLE class_sums")
 
 
-def _map_edges(shop: Workshop) -> None:
+def _sum_map_edges(builder: LoadBuilder) -> None:
     between = """SELECT e.pathway, a.map AS source, b.map AS target, e.layer, e.flow, e.score
         FROM edges e JOIN neurons a ON a.neuron = e.source JOIN neurons b ON b.neuron = e.target"""
-    if shop.trace.files("channels"):  # edges that are between maps already
+    if builder.trace.files("channels"):  # edges that are between maps already
         between += " UNION ALL SELECT pathway, source, target, layer, flow, score FROM channels"
-    shop.write(
+    builder.write(
         "MAP_FLOWS_TO",
         f"""WITH by_sample AS (
             SELECT m.class_pathway, m.sample, e.source, e.target, min(e.layer) AS layer,
@@ -107,13 +107,13 @@ def _map_edges(shop: Workshop) -> None:
     )
 
 
-def _crosses(shop: Workshop) -> None:
-    if not shop.trace.files("crosses"):
+def _count_crosses(builder: LoadBuilder) -> None:
+    if not builder.trace.files("crosses"):
         return
     # A trace may record every map of a pixel; only its largest, which come first, are its pathway.
-    top = shop.trace.run.get("parameters", {}).get("top")
+    top = builder.trace.run.get("parameters", {}).get("top")
     large = "true" if top is None else f"c.rank <= {int(top)}"
-    shop.write(
+    builder.write(
         "CROSSES",
         f"""SELECT c.pathway, l."offset" + c.channel * l.height * l.width, count(DISTINCT c.pixel),
             sum(c.size::DOUBLE)

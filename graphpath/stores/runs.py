@@ -52,7 +52,7 @@ def _columns(rows: Iterable[dict[str, Any]]) -> dict[str, list[Any]]:
     return columns
 
 
-def run_row(trace: Trace, model: int, min_support: int | None) -> dict[str, object]:
+def build_run_row(trace: Trace, model: int, min_support: int | None) -> dict[str, object]:
     """The properties of the Run node of ``trace``, not yet complete."""
     run = trace.run
     return {
@@ -60,31 +60,31 @@ def run_row(trace: Trace, model: int, min_support: int | None) -> dict[str, obje
         "method": str(run.get("method", "")),
         "parameters": json.dumps(run.get("parameters", {}), sort_keys=True),
         "model": model,
-        "dataset": _text(run.get("dataset", "")),
+        "dataset": _to_text(run.get("dataset", "")),
         "path": str(trace.path.resolve()),
         "counts": json.dumps(trace.counts, sort_keys=True),
         "min_support": min_support or 0,
-        "comparable": comparable(run, model),
+        "comparable": comparison_key(run, model),
         "complete": False,
         "loaded": datetime.now(UTC).isoformat(timespec="microseconds"),
         **({"name": name} if (name := run.get("name")) else {}),
-        **_options(run.get("parameters") or {}),
+        **_select_options(run.get("parameters") or {}),
     }
 
 
-def _options(parameters: Mapping[str, Any]) -> dict[str, object]:
+def _select_options(parameters: Mapping[str, Any]) -> dict[str, object]:
     """The options that are properties of a run, those that were given."""
     return {
         name: made
         for name, kind in OPTIONS.items()
-        if (made := _as_kind(kind, parameters.get(name))) is not None
+        if (made := _to_kind(kind, parameters.get(name))) is not None
     }
 
 
-def _as_kind(kind: str, value: object) -> object:
+def _to_kind(kind: str, value: object) -> object:
     """``value`` as a property of ``kind``; None where it is nothing of the kind."""
     if value is None or kind == "STRING":
-        return None if value is None else _text(value)
+        return None if value is None else _to_text(value)
     if isinstance(value, bool) or kind == "BOOL":
         return value if isinstance(value, bool) and kind == "BOOL" else None
     if not isinstance(value, int | float) or not math.isfinite(value):
@@ -92,7 +92,7 @@ def _as_kind(kind: str, value: object) -> object:
     return float(value) if kind == "DOUBLE" else int(value)
 
 
-def comparable(run: dict[str, Any], model: int) -> str:
+def comparison_key(run: dict[str, Any], model: int) -> str:
     """Equal for runs whose pathways may be compared: one model, one method, one budget, one kind of f."""
     parameters = run.get("parameters") or {}
     deciding = {key: value for key, value in parameters.items() if key not in INCIDENTAL}
@@ -103,11 +103,11 @@ def comparable(run: dict[str, Any], model: int) -> str:
     return digest(model, run.get("method"), deciding)[:16]
 
 
-def _text(value: object) -> str:
+def _to_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
-def traces_of(rows: list[dict[str, Any]]) -> list[tuple[Trace, int]] | None:
+def open_traces(rows: list[dict[str, Any]]) -> list[tuple[Trace, int]] | None:
     """The traces of runs with their min_support; None unless each is where its run says."""
     from graphpath.record import Trace
 

@@ -1,9 +1,9 @@
 """The user's own Cypher, in a process of its own with limits on time and memory.
 
 Some queries crash the embedded engine; then a child is lost, and the caller gets a QueryFailed. The child is
-a fresh interpreter that imports the engine and Arrow, nothing else. What it is told comes as JSON, what it
-answers as an Arrow stream. Where it only reads, it opens the file read-only under a name in a directory of
-its own, where whatever the engine would leave beside it stays, and the system lets it write no file at all.
+a fresh interpreter that imports the engine and Arrow, nothing else. Its job comes as JSON, its answer goes as
+an Arrow stream. Where it only reads, it opens the file read-only under a name in a directory of its own.
+Whatever the engine would leave beside the file stays there, and the system lets it write no file at all.
 It ends with its parent, however that ends.
 """
 
@@ -23,7 +23,7 @@ from typing import Any
 import pyarrow as pa
 
 from graphpath.errors import GraphpathError, QueryFailed
-from graphpath.stores.given import decoded, encoded, plain
+from graphpath.stores.values import decode, encode, to_plain
 
 GRACE = 10.0
 """Seconds beyond the time limit for starting up and giving up; then the child is killed."""
@@ -50,7 +50,7 @@ class Limits:
     headroom: int = 2 << 30
 
 
-def run_apart(
+def run_in_child(
     path: Path, text: str, parameters: Mapping[str, object], limits: Limits, *, write: bool
 ) -> pa.Table:
     """The rows that ``text`` returns from the database file ``path``, run in a child process.
@@ -61,7 +61,7 @@ def run_apart(
     """
     job = {
         "text": text,
-        "parameters": encoded(plain(parameters)),
+        "parameters": encode(to_plain(parameters)),
         "limits": asdict(limits),
         "write": write,
         "parent": os.getpid(),
@@ -71,12 +71,12 @@ def run_apart(
         if not write:
             file = Path(directory) / "store.lbdb"
             file.symlink_to(path.resolve())
-        return _ask(job | {"path": str(file)}, limits)
+        return _run_child(job | {"path": str(file)}, limits)
 
 
-def _ask(job: Mapping[str, object], limits: Limits) -> pa.Table:
+def _run_child(job: Mapping[str, object], limits: Limits) -> pa.Table:
     paths = json.dumps([entry for entry in sys.path if isinstance(entry, str)])
-    watched, held = os.pipe()  # the child sees its end close when this process ends
+    watched, writing_end = os.pipe()  # the child sees its end close when this process ends
     try:
         with subprocess.Popen(  # noqa: S603 - our own interpreter and text
             [sys.executable, "-c", BOOT, paths],
@@ -85,40 +85,44 @@ def _ask(job: Mapping[str, object], limits: Limits) -> pa.Table:
             stderr=subprocess.PIPE,
             env={**os.environ, **ENVIRONMENT},
             pass_fds=[watched],
-            start_new_session=True,  # an interruption is this process's to tell
+            start_new_session=True,  # this process reports an interruption
         ) as child:
             try:
                 limit = None if limits.seconds is None else limits.seconds + GRACE
-                asked = json.dumps({**job, "watched": watched}).encode()
-                answer, told = child.communicate(asked, timeout=limit)
+                request = json.dumps({**job, "watched": watched}).encode()
+                answer, diagnosis = child.communicate(request, timeout=limit)
             except subprocess.TimeoutExpired as error:
                 child.kill()
-                raise _late(limits) from error
+                raise _explain_timeout(limits) from error
             except BaseException:
                 child.kill()
                 raise
-        return _answer(child.returncode, answer, told.decode(errors="replace").strip(), limits)
+        return _read_answer(child.returncode, answer, diagnosis.decode(errors="replace").strip(), limits)
     finally:
         os.close(watched)
-        os.close(held)
+        os.close(writing_end)
 
 
-def _answer(status: int, answer: bytes, told: str, limits: Limits) -> pa.Table:
+def _read_answer(status: int, answer: bytes, diagnosis: str, limits: Limits) -> pa.Table:
     if status == 0:
         with pa.ipc.open_stream(answer) as stream:
             return stream.read_all()
     if status == REFUSED:
-        raise _late(limits) if "Interrupted" in told and limits.seconds is not None else QueryFailed(told)
+        raise (
+            _explain_timeout(limits)
+            if "Interrupted" in diagnosis and limits.seconds is not None
+            else QueryFailed(diagnosis)
+        )
     if status < 0:
         name = signal.Signals(-status).name
         raise QueryFailed(
             f"The query crashed the engine ({name}); the store is unharmed. Phrase it otherwise."
         )
-    last = told.splitlines()[-1] if told else f"exit status {status}"
+    last = diagnosis.splitlines()[-1] if diagnosis else f"exit status {status}"
     raise QueryFailed(f"The query's process failed: {last}")
 
 
-def _late(limits: Limits) -> QueryFailed:
+def _explain_timeout(limits: Limits) -> QueryFailed:
     return QueryFailed(f"The query took longer than {limits.seconds:g} seconds and was stopped.")
 
 
@@ -134,7 +138,7 @@ def main() -> None:
     rows = os.dup(1)
     os.dup2(2, 1)  # what a library prints is no row
     try:
-        table = _run(job)
+        table = _run_job(job)
     except GraphpathError as error:
         sys.stderr.write(str(error))
         sys.exit(REFUSED)
@@ -145,13 +149,13 @@ def main() -> None:
         writer.write_table(table)
 
 
-def _run(job: dict[str, Any]) -> pa.Table:
-    from graphpath.stores.engine import Session
+def _run_job(job: dict[str, Any]) -> pa.Table:
+    from graphpath.stores.engine import LadybugSession
 
     path, write, limits = Path(job["path"]), bool(job["write"]), Limits(**job["limits"])
-    space, buffer = _sizes(path, limits, write=write)
-    _limit(space + buffer + limits.headroom, write=write)
-    session = Session(
+    space, buffer = _choose_sizes(path, limits, write=write)
+    _limit_process(space + buffer + limits.headroom, write=write)
+    session = LadybugSession(
         path,
         read_only=not write,
         buffer_bytes=buffer,
@@ -159,13 +163,13 @@ def _run(job: dict[str, Any]) -> pa.Table:
         timeout=limits.seconds,
     )
     with session:
-        table = session.execute(job["text"], decoded(job["parameters"]))
+        table = session.execute(job["text"], decode(job["parameters"]))
         if write:
             session.checkpoint()
     return table
 
 
-def _sizes(path: Path, limits: Limits, *, write: bool) -> tuple[int, int]:
+def _choose_sizes(path: Path, limits: Limits, *, write: bool) -> tuple[int, int]:
     """Bytes that the engine may map for the file, a power of two, and for its buffer pool.
 
     A file that is written gets room to grow. Where this process may have few addresses (``ulimit -v``), both
@@ -173,7 +177,7 @@ def _sizes(path: Path, limits: Limits, *, write: bool) -> tuple[int, int]:
     """
     size = max(path.stat().st_size * (8 if write else 1), 1 << 30)
     space, buffer = 1 << (size - 1).bit_length(), limits.buffer_bytes
-    if (most := _most()) is not None:
+    if (most := _read_address_limit()) is not None:
         buffer = max(SMALLEST, min(buffer, most - space - OWN))
     return space, buffer
 
@@ -183,7 +187,7 @@ OWN = 768 << 20
 SMALLEST = 64 << 20
 
 
-def _most() -> int | None:
+def _read_address_limit() -> int | None:
     """Bytes of addresses that this process was given; None: no limit."""
     import resource
 
@@ -191,12 +195,12 @@ def _most() -> int | None:
     return None if soft == resource.RLIM_INFINITY else soft
 
 
-def _limit(size: int, *, write: bool) -> None:
+def _limit_process(size: int, *, write: bool) -> None:
     """Let the system refuse this process more than ``size`` bytes of addresses, and, unless it is to
     ``write``, any byte of a file."""
     import resource
 
-    size = min(size, _most() or size)
+    size = min(size, _read_address_limit() or size)
     if sys.platform != "darwin":  # which has no such limit
         resource.setrlimit(resource.RLIMIT_AS, (size, size))
     if not write:

@@ -31,7 +31,7 @@ def seal(file: Path) -> None:
     """Append the page with the digest of ``file``. Raises OSError."""
     with file.open("rb+") as handle:
         size = handle.seek(0, os.SEEK_END)
-        page = _page(handle, size)
+        page = _build_page(handle, size)
         handle.seek(size)
         handle.write(page)
 
@@ -39,7 +39,7 @@ def seal(file: Path) -> None:
 def unseal(file: Path) -> None:
     """Take that page off again, if it is there, so that the engine can write. Raises OSError."""
     with file.open("rb+") as handle:
-        if (size := _sealed(handle)) is not None:
+        if (size := _find_seal(handle)) is not None:
             handle.truncate(size)
 
 
@@ -49,24 +49,24 @@ def check(path: Path, *, whole: bool = False) -> bool:
     A large file that this user has read before, and that is unchanged since, is read again only if ``whole``.
     """
     with path.open("rb") as handle:
-        if (size := _sealed(handle)) is None:
+        if (size := _find_seal(handle)) is None:
             return False
         handle.seek(size)
-        told = handle.read(PAGE)
-        large, key = size > SMALL and not whole, _identity(handle, path)
-        if large and _known(path) == key:
+        page = handle.read(PAGE)
+        large, key = size > SMALL and not whole, _identify(handle, path)
+        if large and _read_note(path) == key:
             return True
-        if told != _page(handle, size):
+        if page != _build_page(handle, size):
             raise StoreUnavailable(
                 f"{path} is damaged: its bytes are not those that were written (SHA-256). Rebuild it from "
                 f"its traces (graphpath.open({str(path)!r}, rebuild=True)), or load them into a new file."
             )
     if large:
-        _know(path, key)
+        _write_note(path, key)
     return True
 
 
-def _sealed(handle: BinaryIO) -> int | None:
+def _find_seal(handle: BinaryIO) -> int | None:
     """The bytes before the page with the digest; None where there is no such page."""
     size = handle.seek(0, os.SEEK_END) - PAGE
     if size < 0:
@@ -75,7 +75,7 @@ def _sealed(handle: BinaryIO) -> int | None:
     return size if handle.read(len(MARK)) == MARK else None
 
 
-def _page(handle: BinaryIO, size: int) -> bytes:
+def _build_page(handle: BinaryIO, size: int) -> bytes:
     """The page that says the digest of the first ``size`` bytes."""
     found, rest = hashlib.sha256(), size
     handle.seek(0)
@@ -85,24 +85,24 @@ def _page(handle: BinaryIO, size: int) -> bytes:
     return (MARK + found.hexdigest().encode()).ljust(PAGE, b"\n")
 
 
-def _identity(handle: BinaryIO, path: Path) -> str:
+def _identify(handle: BinaryIO, path: Path) -> str:
     facts = os.fstat(handle.fileno())
     return digest(str(path.resolve()), facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
 
 
-def _note(path: Path) -> Path:
+def _note_path(path: Path) -> Path:
     from graphpath.server.paths import default_cache
 
     return default_cache() / "stores" / f"{digest(str(path.resolve()))[:32]}.json"
 
 
-def _known(path: Path) -> str | None:
+def _read_note(path: Path) -> str | None:
     with suppress(OSError, ValueError, AttributeError):
-        return str(json.loads(_note(path).read_text(encoding="utf-8")).get("read"))
+        return str(json.loads(_note_path(path).read_text(encoding="utf-8")).get("read"))
     return None
 
 
-def _know(path: Path, key: str) -> None:
+def _write_note(path: Path, key: str) -> None:
     with suppress(OSError, GraphpathError):  # without a cache the file is read again
-        _note(path).parent.mkdir(parents=True, exist_ok=True)
-        write_json(_note(path), {"read": key})
+        _note_path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_json(_note_path(path), {"read": key})

@@ -20,7 +20,7 @@ class Session(Protocol):
         """Run one statement and return its rows. Raises QueryFailed."""
         ...
 
-    def column(self, text: str, parameters: Mapping[str, object] | None = None) -> list[Any]:
+    def read_column(self, text: str, parameters: Mapping[str, object] | None = None) -> list[Any]:
         """The first column of the rows of ``text``."""
         ...
 
@@ -49,7 +49,7 @@ class Session(Protocol):
         """
         ...
 
-    def resumes(self, run: str, plan: str) -> bool:
+    def can_resume(self, run: str, plan: str) -> bool:
         """Whether an interrupted load of ``run`` by the same ``plan`` can be taken up."""
         ...
 

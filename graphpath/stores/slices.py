@@ -12,25 +12,25 @@ PIECE = 1 << 16
 """Rows of a file that is cut are read so many at a time."""
 
 
-def slices(files: Iterable[Path], limit: int, scratch: Path) -> Iterator[tuple[list[Path], int]]:
+def slice_files(files: Iterable[Path], limit: int, scratch: Path) -> Iterator[tuple[list[Path], int]]:
     """``files`` in groups of at most ``limit`` rows; a larger file is cut into ``scratch`` first."""
     group: list[Path] = []
-    held = 0
-    for file, rows, temporary in _pieces(files, limit, scratch):
-        if group and held + rows > limit:
-            yield group, held
-            group, held = [], 0
+    rows_so_far = 0
+    for file, rows, temporary in _cut_files(files, limit, scratch):
+        if group and rows_so_far + rows > limit:
+            yield group, rows_so_far
+            group, rows_so_far = [], 0
         group.append(file)
-        held += rows
+        rows_so_far += rows
         if temporary:  # only one piece at a time lies on disk
-            yield group, held
+            yield group, rows_so_far
             file.unlink()
-            group, held = [], 0
+            group, rows_so_far = [], 0
     if group:
-        yield group, held
+        yield group, rows_so_far
 
 
-def _pieces(files: Iterable[Path], limit: int, scratch: Path) -> Iterator[tuple[Path, int, bool]]:
+def _cut_files(files: Iterable[Path], limit: int, scratch: Path) -> Iterator[tuple[Path, int, bool]]:
     for file in files:
         rows = int(pq.read_metadata(file).num_rows)
         if rows <= limit:
@@ -44,14 +44,14 @@ def _cut(file: Path, limit: int, piece: Path) -> Iterator[tuple[Path, int, bool]
     with pq.ParquetFile(file) as source:
         batches = source.iter_batches(batch_size=PIECE)
         rest: list[pa.RecordBatch] = []
-        while rest := _some(batches, limit):
+        while rest := _take_some(batches, limit):
             with pq.ParquetWriter(piece, source.schema_arrow, compression="snappy") as writer:
                 for batch in rest:
                     writer.write_batch(batch)
             yield piece, sum(batch.num_rows for batch in rest), True
 
 
-def _some(batches: Iterator[pa.RecordBatch], limit: int) -> list[pa.RecordBatch]:
+def _take_some(batches: Iterator[pa.RecordBatch], limit: int) -> list[pa.RecordBatch]:
     taken: list[pa.RecordBatch] = []
     rows = 0
     while rows + PIECE <= max(limit, PIECE):

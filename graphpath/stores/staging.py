@@ -14,7 +14,7 @@ from pathlib import Path
 
 from graphpath.errors import StoreUnavailable
 from graphpath.locks import hold_file_lock
-from graphpath.stores.place import check_alone
+from graphpath.stores.location import check_no_log
 from graphpath.stores.seal import seal, unseal
 from graphpath.whole import rename
 
@@ -26,7 +26,7 @@ ROOM_PER_ROW = 100
 
 
 @contextmanager
-def staged(path: Path, *, empty: bool = False) -> Iterator[Path]:
+def stage(path: Path, *, empty: bool = False) -> Iterator[Path]:
     """A directory beside ``path`` with its copy, ``store.lbdb`` (none when ``empty`` or there is no file).
 
     When the block ends without an error the copy replaces ``path``. One writer at a time.
@@ -36,17 +36,17 @@ def staged(path: Path, *, empty: bool = False) -> Iterator[Path]:
             store is as it was.
     """
 
-    def taken(holder: str) -> StoreUnavailable:
+    def explain_busy(holder: str) -> StoreUnavailable:
         return StoreUnavailable(
             f"{path} is being changed by {holder}; wait until it has finished and try again."
         )
 
-    def refused(error: OSError) -> StoreUnavailable:
+    def explain_error(error: OSError) -> StoreUnavailable:
         reason = os.strerror(error.errno).lower() if error.errno else str(error).rstrip(".")
         return StoreUnavailable(f"{path} cannot be changed, and is as it was: {reason}.")
 
-    with hold_file_lock(path.with_name(f".{path.name}.lock"), taken, refused):
-        check_alone(path)
+    with hold_file_lock(path.with_name(f".{path.name}.lock"), explain_busy, explain_error):
+        check_no_log(path)
         work = path.with_name(f".{path.name}.staging")
         shutil.rmtree(work, ignore_errors=True)
         try:
@@ -57,7 +57,7 @@ def staged(path: Path, *, empty: bool = False) -> Iterator[Path]:
             yield work
             _install(work / "store.lbdb", path)
         except OSError as error:
-            raise refused(error) from error
+            raise explain_error(error) from error
         finally:
             shutil.rmtree(work, ignore_errors=True)
 

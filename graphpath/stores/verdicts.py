@@ -36,8 +36,8 @@ def record(session: Session, verdict: Row, runs: Sequence[str]) -> None:
 
     Raises RunNotFound where the store lacks one of them.
     """
-    held = session.column(FOUND, {"runs": list(runs)})
-    missing = [run for run in runs if run not in held]
+    found = session.read_column(FOUND, {"runs": list(runs)})
+    missing = [run for run in runs if run not in found]
     if missing or not runs:
         raise RunNotFound(
             f"A verdict is kept beside the runs that it is of; the store holds no complete run "
@@ -46,14 +46,14 @@ def record(session: Session, verdict: Row, runs: Sequence[str]) -> None:
     session.execute(WRITE, {**{name: verdict[name] for name in _PROPERTIES}, "runs": list(runs)})
 
 
-def recorded(session: Session) -> list[dict[str, Any]]:
+def read_verdicts(session: Session) -> list[dict[str, Any]]:
     """All verdicts: their properties, and ``runs``."""
     return list(session.execute(READ).to_pylist())
 
 
-def put_back(session: Session, rows: Iterable[dict[str, Any]]) -> None:
-    """Keep again the verdicts that ``recorded`` gave, but those of runs that are no longer there."""
+def restore_verdicts(session: Session, rows: Iterable[dict[str, Any]]) -> None:
+    """Keep again the verdicts that ``read_verdicts`` gave, but those of runs that are no longer there."""
     for row in rows:
         runs = row["runs"]
-        if len(session.column(FOUND, {"runs": runs})) == len(runs):
+        if len(session.read_column(FOUND, {"runs": runs})) == len(runs):
             record(session, row, runs)

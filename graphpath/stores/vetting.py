@@ -7,22 +7,22 @@ from pathlib import Path
 from graphpath.errors import StoreError, StoreUnavailable
 from graphpath.schema import SCHEMA_VERSION, SINCE
 from graphpath.stores import seal
-from graphpath.stores.engine import VERSION, Session
-from graphpath.stores.place import check_alone
+from graphpath.stores.engine import VERSION, LadybugSession
+from graphpath.stores.location import check_no_log
 
 META = "MATCH (m:GraphpathMeta) RETURN m.schema AS schema, m.engine AS engine"
 
 
 def check_file(path: Path) -> None:
     """Refuse a damaged file, and one that another program has begun to change. Raises StoreUnavailable."""
-    check_alone(path)
+    check_no_log(path)
     try:
         seal.check(path)
     except OSError as error:
         raise StoreUnavailable(f"{path} cannot be opened as an embedded store: {error.strerror}.") from error
 
 
-def check_content(session: Session, path: Path) -> None:
+def check_content(session: LadybugSession, path: Path) -> None:
     """Refuse what another version of the schema or the engine made. Raises StoreUnavailable."""
     try:
         rows = session.execute(META).to_pylist()

@@ -15,7 +15,7 @@ from graphpath.network import Network
 from graphpath.queries import find, limits, runner
 from graphpath.queries.text import blank_out, find_parameters
 from graphpath.stores import models
-from graphpath.stores.given import plain
+from graphpath.stores.values import to_plain
 from graphpath.verifying.answer import OWNERS, Ints, find_kind, read_integers
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ def ask_store(store: Store, query: AnswerQuery, model: int, samples: Ints) -> St
         raise QueryParameterError(
             "Verify takes either a named query or Cypher: give one of query= and cypher=."
         )
-    runs = models.runs(store, model)
-    known = models.pathways(store, runs)
+    runs = models.read_runs(store, model)
+    known = models.read_pathways(store, runs)
     own = next(
         (name for name in OWNERS if name in query.list_parameters(store) - set(query.parameters)), None
     )
@@ -94,7 +94,7 @@ def ask_store(store: Store, query: AnswerQuery, model: int, samples: Ints) -> St
             "by='sample' needs rows that say whose they are (a column sample or pathway), or a query that "
             "takes a parameter sample or pathway."
         )
-    named = {int(row["id"]): str(row["name"]) for row in models.models(store) if row["id"] != model}
+    named = {int(row["id"]): str(row["name"]) for row in models.read_models(store) if row["id"] != model}
     samples_of = known.set_index("pathway")["sample"]
     return StoreAnswer(
         frame,
@@ -116,7 +116,7 @@ def _ask_once(
         frame = store.query(query.name, **arguments)
         return frame, dict(runner.bind_parameters(store, query.name, **arguments))
     assert query.cypher is not None
-    named: dict[str, Any] = plain(given)
+    named: dict[str, Any] = to_plain(given)
     return store.cypher(query.cypher, **named), named
 
 
@@ -162,9 +162,9 @@ def _find_runs(
 
 def check_model(store: Store, network: Network, model: int, name: str) -> None:
     """Refuse a store that holds no trace of this network. Raises AnswerError naming those that it holds."""
-    known = models.models(store)
+    known = models.read_models(store)
     if model in [row["id"] for row in known]:
-        found = models.layers(store, model)
+        found = models.read_layers(store, model)
         if found == [(site.name, site.shape) for site in network.sites]:
             return
     others = ", ".join(f"{row['name']} ({row['sha256'][:8]})" for row in known) or "none"

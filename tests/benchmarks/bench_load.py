@@ -152,13 +152,13 @@ def bare(trace: Path, store: Path) -> dict[str, float]:
     import ladybug
     import pyarrow.parquet as pq
 
-    from graphpath.stores.engine import ddl
+    from graphpath.stores.engine import create_statements
 
     opened = Trace(trace)
     neurons = np.unique(opened.visits().to_table(columns=["neuron"])["neuron"].to_numpy())
     pq.write_table(pa.table({"id": neurons}), store.with_suffix(".parquet"))
     connection = ladybug.Connection(ladybug.Database(store))
-    for statement in ddl():
+    for statement in create_statements():
         connection.execute(statement)
     connection.execute(
         f"COPY Neuron FROM (LOAD FROM '{store.with_suffix('.parquet')}' RETURN id, 0, 0, 0, 0, 0, '')"

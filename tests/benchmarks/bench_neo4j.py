@@ -94,7 +94,7 @@ def write(store: Neo4jStore, server: Server, work: Path, edges: int, rounds: int
     taken: dict[str, list[list[float]]] = {name: [] for name in ways}
     for number in range(rounds + 2):
         for name, way in ways.items():
-            session.alone(CLEAR_EDGES)
+            session.run_alone(CLEAR_EDGES)
             before = [time.perf_counter(), time.process_time(), _processor(pid)]
             way()
             after = [time.perf_counter(), time.process_time(), _processor(pid)]
@@ -115,7 +115,7 @@ def write(store: Neo4jStore, server: Server, work: Path, edges: int, rounds: int
         f"write: ratio {statistics.median(ratios):.2f}, best of each {min(one[0]) / min(two[0]):.2f}, of "
         f"processor time {both[0] / both[1]:.2f} (target 1.6)"
     )
-    session.alone(CLEAR)
+    session.run_alone(CLEAR)
 
 
 def _processor(pid: int) -> float:
@@ -134,7 +134,7 @@ def _in_rust() -> bool:
 def plain(session: BoltSession, rows: pa.Table) -> None:
     """What the driver's manual shows: a list of maps, 1,000 at a time."""
     for start in range(0, rows.num_rows, 1000):
-        session.columns(PLAIN, {"rows": rows.slice(start, 1000).to_pylist()})
+        session.read_columns(PLAIN, {"rows": rows.slice(start, 1000).to_pylist()})
 
 
 def batches(session: BoltSession, trace: Trace, work: Path) -> None:
@@ -204,7 +204,7 @@ def bulk(store: Neo4jStore, server: Server, work: Path, edges: int, rounds: int,
         files = convert(made.files, work / "import", store.memory_bytes)
         converted, apart = time.perf_counter(), time.process_time()
         children = _of_children()
-        exchange.make(files.write_arguments(relative=False), HEAP)
+        exchange.import_new(files.write_arguments(relative=False), HEAP)
         imported = time.perf_counter()
         taken.append((converted - began, imported - converted, apart - computed, _of_children() - children))
         said = "convert {:.1f} s, import {:.1f} s; processor {:.1f} s and {:.1f} s".format(*taken[-1])

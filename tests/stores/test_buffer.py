@@ -6,7 +6,7 @@ import pytest
 
 from graphpath.errors import QueryFailed
 from graphpath.stores import engine, ladybug, open_store
-from graphpath.stores.engine import BufferFullError, Session
+from graphpath.stores.engine import BufferFullError, LadybugSession
 from tests.synthetic import write_trace
 
 COUNT = "MATCH (p:Pathway) RETURN count(p) AS n"
@@ -15,7 +15,7 @@ COUNT = "MATCH (p:Pathway) RETURN count(p) AS n"
 @pytest.fixture
 def tight(monkeypatch):
     """Makes queries need four times the usual pool; the sizes that were tried."""
-    tried, original = [], Session.execute
+    tried, original = [], LadybugSession.execute
 
     def execute(session, text, parameters=None):
         if text != COUNT:
@@ -25,7 +25,7 @@ def tight(monkeypatch):
             raise BufferFullError("full")
         return original(session, text, parameters)
 
-    monkeypatch.setattr(Session, "execute", execute)
+    monkeypatch.setattr(LadybugSession, "execute", execute)
     return tried
 
 

@@ -17,7 +17,7 @@ import ladybug
 import pytest
 
 from graphpath.errors import QueryFailed
-from graphpath.stores.sandbox import Limits, run_apart
+from graphpath.stores.sandbox import Limits, run_in_child
 
 PIN = "0.18.3"
 
@@ -117,7 +117,7 @@ def graph(tmp_path_factory) -> Path:
 def answer(graph: Path, case: Case) -> list[tuple[Any, ...]] | str:
     """The rows, or what went wrong (the engine may crash: it runs in a child)."""
     try:
-        table = run_apart(graph, case.text, case.parameters, Limits(30.0, 64 << 20), write=False)
+        table = run_in_child(graph, case.text, case.parameters, Limits(30.0, 64 << 20), write=False)
     except QueryFailed as error:
         return str(error)
     return [tuple(row.values()) for row in table.to_pylist()]

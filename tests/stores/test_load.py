@@ -13,8 +13,8 @@ import pytest
 from graphpath.errors import QueryFailed, RecordError, StoreConflict, StoreError, StoreUnavailable
 from graphpath.record import Trace
 from graphpath.stores import engine, ladybug, open_store, slices
-from graphpath.stores.engine import BufferFullError, Session
-from graphpath.stores.staging import staged
+from graphpath.stores.engine import BufferFullError, LadybugSession
+from graphpath.stores.staging import stage
 from tests.stores.contents import assert_same, contents, frame
 from tests.synthetic import describe_anew, write_named_trace, write_trace
 
@@ -104,7 +104,7 @@ def test_the_order_of_loads_does_not_matter(empty, small, undisturbed):
 def test_an_error_at_any_step_leaves_the_store_as_it_was(empty, small, undisturbed, monkeypatch):
     empty.load(small[0])
     before = contents(empty)
-    original, steps = Session.execute, []
+    original, steps = LadybugSession.execute, []
 
     def counting(self, text, parameters=None):
         steps.append(text)
@@ -112,7 +112,7 @@ def test_an_error_at_any_step_leaves_the_store_as_it_was(empty, small, undisturb
 
     with monkeypatch.context() as patch, open_store(empty.path.with_name("count.lbdb")) as other:
         other.load(small[0])
-        patch.setattr(Session, "execute", counting)
+        patch.setattr(LadybugSession, "execute", counting)
         other.load(small[1])
     for victim in range(2, len(steps), 9):
         seen = iter(range(10**6))
@@ -123,7 +123,7 @@ def test_an_error_at_any_step_leaves_the_store_as_it_was(empty, small, undisturb
             return original(self, text, parameters)
 
         with monkeypatch.context() as patch:
-            patch.setattr(Session, "execute", failing)
+            patch.setattr(LadybugSession, "execute", failing)
             with pytest.raises(KeyboardInterrupt):
                 empty.load(small[1])
         assert_same(contents(empty), before, exact=True)
@@ -280,7 +280,7 @@ def test_a_load_that_does_not_fit_is_tried_with_a_larger_buffer(empty, small, un
 
 
 def test_one_writer_at_a_time(empty, small):
-    with staged(empty.path) as work, open_store(empty.path) as second:
+    with stage(empty.path) as work, open_store(empty.path) as second:
         with pytest.raises(StoreUnavailable, match="is being changed by process"):
             second.load(small[0])
         shutil.copyfile(small[0].path / "run.json", work / "store.lbdb")
@@ -291,7 +291,7 @@ def test_readers_go_on_while_another_loads(empty, small):
     empty.load(small[0])
     with open_store(empty.path) as reader:
         assert len(reader.runs()) == 1
-        with staged(empty.path) as work:
+        with stage(empty.path) as work:
             assert len(reader.runs()) == 1
             assert (work / "store.lbdb").exists()
         empty.load(small[1])

@@ -198,7 +198,7 @@ def test_three_gigabytes_of_addresses_are_enough(made, traces, tmp_path) -> None
 
 
 def test_too_few_addresses_are_said(made) -> None:
-    before = handles.open_handles()
+    before = handles.count_open_handles()
     code = (
         "import resource, sys\n"
         "from graphpath.stores.ladybug import LadybugStore\n"
@@ -213,4 +213,4 @@ def test_too_few_addresses_are_said(made) -> None:
         [sys.executable, "-c", code, str(made)], capture_output=True, text=True, check=False
     )
     assert "MiB of addresses" in done.stdout and "ulimit -v" in done.stdout, done.stderr
-    assert handles.open_handles() == before
+    assert handles.count_open_handles() == before

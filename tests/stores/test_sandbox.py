@@ -16,9 +16,9 @@ import pytest
 
 from graphpath.errors import QueryFailed, QueryParameterError
 from graphpath.queries.admission import admit
-from graphpath.stores import given, sandbox
-from graphpath.stores.engine import Session
-from graphpath.stores.sandbox import Limits, run_apart
+from graphpath.stores import sandbox, values
+from graphpath.stores.engine import LadybugSession
+from graphpath.stores.sandbox import Limits, run_in_child
 from tests.queries.admitted import BENIGN, FORBIDDEN, WRITING
 from tests.stores.contents import assert_same, contents
 from tests.synthetic import write_trace
@@ -86,7 +86,7 @@ def test_a_long_query_is_stopped(store):
 def test_memory_is_bounded(store):
     """The child may map the database and so much besides; here that is nothing."""
     with pytest.raises(QueryFailed):
-        run_apart(
+        run_in_child(
             store.path, "MATCH (n:Neuron) RETURN n.id", {}, Limits(20.0, 64 << 20, -(64 << 20)), write=False
         )
 
@@ -124,14 +124,14 @@ def test_the_child_imports_no_torch():
 
 
 def test_what_is_let_through_runs_on_the_engine(store):
-    with Session(store.path, read_only=True, buffer_bytes=128 << 20) as session:
+    with LadybugSession(store.path, read_only=True, buffer_bytes=128 << 20) as session:
         for engine, text in BENIGN:
             if engine != "neo4j":
                 session.execute(admit(text, "ladybug"))
 
 
 def test_changes_that_are_let_through_run_on_the_engine(tmp_path):
-    with Session(tmp_path / "s.lbdb", read_only=False, buffer_bytes=128 << 20) as session:
+    with LadybugSession(tmp_path / "s.lbdb", read_only=False, buffer_bytes=128 << 20) as session:
         session.create()
         for engine, text in WRITING:
             if engine != "neo4j":
@@ -139,7 +139,7 @@ def test_changes_that_are_let_through_run_on_the_engine(tmp_path):
 
 
 def test_nothing_is_started_for_what_is_refused(store, empty, monkeypatch):
-    monkeypatch.setattr(sandbox, "_ask", None)
+    monkeypatch.setattr(sandbox, "_run_child", None)
     for text in FORBIDDEN:
         for write in (False, True):
             with pytest.raises(QueryFailed, match="not run"):
@@ -164,7 +164,7 @@ def test_the_system_lets_a_reading_child_write_nothing(store, tmp_path, text):
     """Were such a text ever let through, the file stays as it is, and no other gets a byte."""
     before = snapshot(store.path.parent)
     with pytest.raises(QueryFailed, match=r"File too large|read-only"):
-        run_apart(store.path, text.format(tmp_path / "out"), {}, Limits(), write=False)
+        run_in_child(store.path, text.format(tmp_path / "out"), {}, Limits(), write=False)
     assert snapshot(store.path.parent) == before
     assert all(not path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
 
@@ -174,7 +174,7 @@ def test_what_lies_beside_the_file_is_not_read(empty, tmp_path):
     empty.load(write_trace(tmp_path / "trace", samples=3))
     for suffix in (".wal", ".shadow"):
         empty.path.with_name(empty.path.name + suffix).write_bytes(b"not a log" * 1000)
-    table = run_apart(empty.path, "MATCH (r:Run) RETURN count(*) AS n", {}, Limits(), write=False)
+    table = run_in_child(empty.path, "MATCH (r:Run) RETURN count(*) AS n", {}, Limits(), write=False)
     assert table.to_pylist() == [{"n": 1}]
 
 
@@ -208,9 +208,9 @@ VALUES = {
 
 
 def test_values_come_through_as_they_are():
-    assert given.decoded(given.encoded(VALUES)) == VALUES
-    assert np.isnan(given.decoded(given.encoded(float("nan"))))
-    made = given.plain(
+    assert values.decode(values.encode(VALUES)) == VALUES
+    assert np.isnan(values.decode(values.encode(float("nan"))))
+    made = values.to_plain(
         {"a": np.arange(3), "b": np.float32(0.5), "c": {2}, "d": (1, np.int64(2)), "e": np.bool_(True)}
         | {"f": np.datetime64("2020-01-02T03:04:05.000000006")}
     )
@@ -219,11 +219,11 @@ def test_values_come_through_as_they_are():
     assert type(made["d"][1]) is int
     for bad in (object(), {1: 2}, [object()], 1j):
         with pytest.raises(QueryParameterError, match="no value that Cypher knows"):
-            given.plain({"bad": bad})
+            values.to_plain({"bad": bad})
 
 
 def test_nothing_is_unpickled():
-    for module in (sandbox, given):
+    for module in (sandbox, values):
         assert "pickle" not in vars(module)
 
 
@@ -234,7 +234,7 @@ from graphpath.stores import sandbox
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests may ignore it
 {patch}
 print("ready", flush=True)
-sandbox.run_apart(Path(sys.argv[1]), sys.argv[2], {{}}, sandbox.Limits(60.0), write=False)
+sandbox.run_in_child(Path(sys.argv[1]), sys.argv[2], {{}}, sandbox.Limits(60.0), write=False)
 """
 NO_SIGNAL = """
 boot = sandbox.BOOT.replace("main()", "import graphpath.stores.orphans as o; o._PDEATHSIG = 9999; main()")

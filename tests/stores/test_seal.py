@@ -66,8 +66,8 @@ def test_a_file_without_a_digest_is_opened_as_it_is(file, tmp_path):
 def test_a_large_file_is_read_once_and_again_when_it_changed(file, tmp_path, monkeypatch):
     monkeypatch.setattr(seal, "SMALL", 0)
     path, read = shutil.copy(file, tmp_path / "large.lbdb"), []
-    page = seal._page
-    monkeypatch.setattr(seal, "_page", lambda *given: read.append(1) or page(*given))
+    page = seal._build_page
+    monkeypatch.setattr(seal, "_build_page", lambda *given: read.append(1) or page(*given))
     assert seal.check(path)
     assert seal.check(path)
     assert len(read) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from graphpath.stores import stored
+from graphpath.stores import existing
 
 
 @pytest.mark.parametrize(
@@ -22,8 +22,8 @@ def test_ranges_hold_every_pathway_with_edges(
     edges: list[int], found: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where none of a run's pathways has an edge, as one of a black image has not."""
-    monkeypatch.setattr(stored, "EDGES", 2)
+    monkeypatch.setattr(existing, "EDGES", 2)
     facts = pa.table(
         {"pathway": pa.array(range(5, 5 + len(edges)), pa.int64()), "edges": pa.array(edges, pa.int64())}
     )
-    assert [(one["first"], one["last"]) for one in stored.ranges(facts)] == found
+    assert [(one["first"], one["last"]) for one in existing.split_ranges(facts)] == found

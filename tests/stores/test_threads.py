@@ -13,7 +13,7 @@ import pytest
 
 from graphpath.errors import QueryFailed, QueryParameterError, RunNotFound
 from graphpath.stores import handles, ladybug, open_store
-from graphpath.stores.engine import BufferFullError, Session
+from graphpath.stores.engine import BufferFullError, LadybugSession
 from tests.synthetic import write_trace
 
 SLOW = f"MATCH (a:Neuron){'-[:FLOWS_TO]-(:Neuron)' * 12}-[:FLOWS_TO]-(z:Neuron) RETURN sum(a.x * z.y) AS n"
@@ -35,8 +35,8 @@ def two(tmp_path_factory):
 @pytest.fixture
 def opened() -> Callable[[], int]:
     """How many files are open that were not before the test."""
-    before = handles.open_handles()
-    return lambda: handles.open_handles() - before
+    before = handles.count_open_handles()
+    return lambda: handles.count_open_handles() - before
 
 
 def replace(path, by) -> None:
@@ -115,14 +115,14 @@ def test_threads_ask_while_their_own_store_loads_and_closes(opened, two, tmp_pat
 
 def test_the_buffer_grows_under_others(opened, two, monkeypatch) -> None:
     root, _, _ = two
-    original = Session.execute
+    original = LadybugSession.execute
 
     def tight(session, text, parameters=None):
         if "FLOWS_TO" in text and session.buffer_bytes < 1 << 30:
             raise BufferFullError("full")
         return original(session, text, parameters)
 
-    monkeypatch.setattr(Session, "execute", tight)
+    monkeypatch.setattr(LadybugSession, "execute", tight)
     monkeypatch.setattr(ladybug, "total_memory", lambda: 8 << 30)
     with open_store(root / "one.lbdb", buffer_bytes=None) as store, ThreadPoolExecutor(8) as pool:
         counted = pool.map(
@@ -174,7 +174,7 @@ def test_a_forked_process_opens_its_own(opened, two) -> None:
         if (child := os.fork()) == 0:
             held = 1
             try:
-                held = int(len(store.runs()) != 1 or handles.open_handles() != 1)
+                held = int(len(store.runs()) != 1 or handles.count_open_handles() != 1)
             finally:
                 os._exit(held)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import graphpath as gp
 from graphpath.errors import MethodError
-from graphpath.stores.runs import comparable
+from graphpath.stores.runs import comparison_key
 from graphpath.tracing.batch import Batch
 from graphpath.tracing.batches import Batches
 from graphpath.tracing.fitting import Means, mark_right
@@ -234,7 +234,7 @@ def test_other_images_are_held_against_what_was_learned(tmp_path: Path) -> None:
     assert held.run["fitted"] == first.run["fitted"] != alone.run["fitted"]
     assert held.run["fitted_on"] == first.id
     assert len({first.id, held.id, alone.id}) == 3
-    alike = [comparable(trace.run, 1) for trace in (first, held, alone)]
+    alike = [comparison_key(trace.run, 1) for trace in (first, held, alone)]
     assert alike[0] == alike[1] != alike[2]
     with pytest.raises(MethodError, match=r"fitted_on=.*the option sparsity is 0\.5 there and 0\.9 here"):
         gp.trace(model, other, out=tmp_path / "x", fitted_on=first, method="distilled")

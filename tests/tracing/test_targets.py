@@ -19,7 +19,7 @@ from torch import nn
 
 import graphpath as gp
 from graphpath.errors import MethodError
-from graphpath.stores.runs import comparable
+from graphpath.stores.runs import comparison_key
 from graphpath.tracing.batch import Batch
 from graphpath.tracing.methods import controls, effective_path, neuron_mct
 from graphpath.tracing.neurons import mark_thresholded
@@ -253,7 +253,7 @@ def test_no_class_pathway_is_made_of_other_targets(tmp_path: Path) -> None:
     assert pd.isna(found.target_name[runs["map"].id])
     assert found.target_name[runs["class"].id] == str(labels[0])
     store.close()
-    described = [comparable(trace.run, 0) for trace in runs.values()]
+    described = [comparison_key(trace.run, 0) for trace in runs.values()]
     assert len(set(described)) == 3
 
 

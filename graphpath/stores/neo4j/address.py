@@ -51,7 +51,7 @@ class Address:
         known = password if password is not None else find_password(bare)
         return cls(bare, user or parts.username or USER, database or DATABASE, known)
 
-    def with_password(self, password: str) -> Address:
+    def set_password(self, password: str) -> Address:
         return replace(self, password=password)
 
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from graphpath.schema import NODE, RELATIONSHIP
 from graphpath.sql import connect, quote, read_parquet
-from graphpath.stores.neo4j.statements import columns
+from graphpath.stores.neo4j.statements import list_columns
 from graphpath.stores.session import RECORDED
 
 BYTES: Final = 1 << 18
@@ -23,7 +23,7 @@ MEMORY: Final = "512MiB"
 EXACT: Final = ("INT64", "INT32", "STRING")
 
 
-def batches(
+def cut_batches(
     name: str, files: list[Path], scratch: Path, skip: int = 0, size: int = BYTES
 ) -> Iterator[pa.Table]:
     """The rows of ``files`` from row ``skip`` on, in tables of about ``size`` bytes, columns renamed.
@@ -32,40 +32,40 @@ def batches(
     """
     if not files:
         return
-    pieces = _recorded(files) if name in RECORDED else _sorted(name, files, scratch)
-    for table in _cut(_skipped(pieces, skip), size):
-        yield table.rename_columns(columns(name))
+    pieces = _read_recorded(files) if name in RECORDED else _read_sorted(name, files, scratch)
+    for table in _cut(_skip(pieces, skip), size):
+        yield table.rename_columns(list_columns(name))
 
 
-def _recorded(files: Iterable[Path]) -> Iterator[pa.Table]:
+def _read_recorded(files: Iterable[Path]) -> Iterator[pa.Table]:
     for path in files:
         with pq.ParquetFile(path) as file:
             yield from (pa.Table.from_batches([batch]) for batch in file.iter_batches(batch_size=PIECE))
 
 
-def _sorted(name: str, files: Iterable[Path], scratch: Path) -> Iterator[pa.Table]:
-    given = ", ".join(f'"{column}"' for column in columns(name))
+def _read_sorted(name: str, files: Iterable[Path], scratch: Path) -> Iterator[pa.Table]:
+    given = ", ".join(f'"{column}"' for column in list_columns(name))
     rows = " UNION ALL ".join(f"SELECT * FROM {read_parquet([path])}" for path in files)
     source = f"({rows}) AS t({given})"
     with connect({"memory_limit": MEMORY}, spill=scratch / "sorted") as connection:
-        order = ", ".join(f'"{column}"' for column in _exact(name))
+        order = ", ".join(f'"{column}"' for column in _exact_columns(name))
         target = scratch / f"{name}-sorted.parquet"
         ordered = f"SELECT * FROM {source} ORDER BY {order}"
         connection.execute(f"COPY ({ordered}) TO {quote(target)} (FORMAT parquet)")
     try:
-        yield from _recorded([target])
+        yield from _read_recorded([target])
     finally:
         target.unlink()
 
 
-def _exact(name: str) -> list[str]:
-    """The columns that tell rows apart: sums of floats may differ in their last digit between two runs."""
+def _exact_columns(name: str) -> list[str]:
+    """The columns that distinguish rows: sums of floats may differ in their last digit between two runs."""
     item = NODE.get(name) or RELATIONSHIP[name]
     kept = [key for key, kind in item.properties.items() if kind in EXACT]
     return kept if name in NODE else ["start", "stop", *kept]
 
 
-def _skipped(pieces: Iterable[pa.Table], skip: int) -> Iterator[pa.Table]:
+def _skip(pieces: Iterable[pa.Table], skip: int) -> Iterator[pa.Table]:
     for table in pieces:
         if skip < table.num_rows:
             yield table.slice(skip)
@@ -73,15 +73,15 @@ def _skipped(pieces: Iterable[pa.Table], skip: int) -> Iterator[pa.Table]:
 
 
 def _cut(pieces: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
-    held: list[pa.Table] = []
+    pending: list[pa.Table] = []
     for table in pieces:
         while table.num_rows:
             each = table.nbytes / table.num_rows
-            rows = min(LARGEST, max(1, int(size / max(each, 1)))) - sum(part.num_rows for part in held)
-            held.append(table.slice(0, max(rows, 0)))
+            rows = min(LARGEST, max(1, int(size / max(each, 1)))) - sum(part.num_rows for part in pending)
+            pending.append(table.slice(0, max(rows, 0)))
             if table.num_rows < rows:
                 break
-            yield pa.concat_tables(held)
-            held, table = [], table.slice(max(rows, 0))
-    if rest := [part for part in held if part.num_rows]:
+            yield pa.concat_tables(pending)
+            pending, table = [], table.slice(max(rows, 0))
+    if rest := [part for part in pending if part.num_rows]:
         yield pa.concat_tables(rest)

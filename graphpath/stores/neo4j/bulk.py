@@ -37,7 +37,7 @@ HEAP: Final = 1024
 """MiB for the importer's heap; its tables of ids lie outside of it."""
 
 
-class Rebuilt(Protocol):
+class RebuildableStore(Protocol):
     """The store whose database is rebuilt."""
 
     uri: str
@@ -71,7 +71,7 @@ class BulkReport:
 
 
 def bulk_load(
-    store: Rebuilt,
+    store: RebuildableStore,
     traces: Sequence[Trace],
     *,
     min_support: int | None,
@@ -82,34 +82,34 @@ def bulk_load(
     """See :meth:`graphpath.stores.neo4j.store.Neo4jStore.bulk_load`."""
     if not traces:
         raise StoreError("A bulk load rebuilds the database from traces: name at least one.")
-    managed = _where_it_is(server) if server else managed_server(store.uri)
+    managed = _copy_server(server) if server else find_managed_server(store.uri)
     if managed is None and directory is None:
         directory = Path(f"import-{traces[0].id}")
     seconds: dict[str, float] = {}
-    with _workplace(managed, directory) as work:
-        with _timed(seconds, "prepare"):
+    with _choose_directory(managed, directory) as work:
+        with _time_stage(seconds, "prepare"):
             made = gather(traces, work / "prepared", store.memory_bytes, min_support, progress)
-            made.files["GraphpathMeta"] = [_meta(work / "prepared")]
-        with _timed(seconds, "convert"):
-            _tell(progress, "convert", 0)
+            made.files["GraphpathMeta"] = [_write_meta(work / "prepared")]
+        with _time_stage(seconds, "convert"):
+            _report_stage(progress, "convert", 0)
             files = convert(made.files, work / "import" if managed else work, store.memory_bytes)
         runs = tuple(made.runs)
         if managed is None:
             shutil.rmtree(work / "prepared")
-            return _written(files, runs, seconds, store.address.database)
+            return _report_files(files, runs, seconds, store.address.database)
         _install(store, managed, files, seconds, progress)
         return BulkReport(runs, True, files.counts, seconds)
 
 
-def managed_server(uri: str) -> Server | None:
+def find_managed_server(uri: str) -> Server | None:
     """The server that graphpath runs, if ``uri`` is its address."""
     from graphpath.server import Server, read_stored_password
 
     server = Server()
-    return None if read_stored_password(uri, server) is None else _where_it_is(server)
+    return None if read_stored_password(uri, server) is None else _copy_server(server)
 
 
-def _where_it_is(server: Server) -> Server:
+def _copy_server(server: Server) -> Server:
     """``server`` with the ports and the library that it has now, to be started with again."""
     from graphpath.server import Server
 
@@ -121,7 +121,7 @@ def _where_it_is(server: Server) -> Server:
 
 
 def _install(
-    store: Rebuilt,
+    store: RebuildableStore,
     server: Server,
     files: ImportFiles,
     seconds: dict[str, float],
@@ -129,28 +129,28 @@ def _install(
 ) -> None:
     exchange = Exchange(server, store.address.database)
     exchange.recover()
-    with _timed(seconds, "import"):
-        _tell(progress, "import", 1)
+    with _time_stage(seconds, "import"):
+        _report_stage(progress, "import", 1)
         arguments = files.write_arguments(relative=False)
-        with _told(server):
-            exchange.make(arguments, HEAP)
-    _tell(progress, "exchange", 2)
+        with _map_server_errors(server):
+            exchange.import_new(arguments, HEAP)
+    _report_stage(progress, "exchange", 2)
     began = time.perf_counter()
     store.close()
-    with _told(server), exchange.swapped():
+    with _map_server_errors(server), exchange.swap():
         seconds["exchange"] = time.perf_counter() - began
-        with _timed(seconds, "check"):
-            _tell(progress, "check", 3)
+        with _time_stage(seconds, "check"):
+            _report_stage(progress, "check", 3)
             _verify(store, files.counts)
 
 
-def _verify(store: Rebuilt, counts: dict[str, int]) -> None:
+def _verify(store: RebuildableStore, counts: dict[str, int]) -> None:
     """Make constraints and indexes, and count."""
     session = store.session(write=True)
     session.define()
     for name, expected in counts.items():
         pattern = f"(x:{name})" if name in NODE else f"()-[x:{name}]->()"
-        found = session.column(f"MATCH {pattern} RETURN count(x) AS n")[0]
+        found = session.read_column(f"MATCH {pattern} RETURN count(x) AS n")[0]
         if found != expected:
             raise StoreUnavailable(
                 f"The importer made {found} {name} where the traces hold {expected}; the old "
@@ -158,7 +158,7 @@ def _verify(store: Rebuilt, counts: dict[str, int]) -> None:
             )
 
 
-def _written(
+def _report_files(
     files: ImportFiles, runs: tuple[str, ...], seconds: dict[str, float], database: str
 ) -> BulkReport:
     files.write_arguments(relative=True)
@@ -171,14 +171,14 @@ def _written(
     return BulkReport(runs, False, files.counts, seconds, files.directory, command)
 
 
-def _meta(directory: Path) -> Path:
+def _write_meta(directory: Path) -> Path:
     path = directory / "GraphpathMeta.parquet"
     pq.write_table(pa.table({"id": [1], "schema": [SCHEMA_VERSION], "engine": ["neo4j"]}), path)
     return path
 
 
 @contextmanager
-def _workplace(managed: Server | None, directory: Path | None) -> Iterator[Path]:
+def _choose_directory(managed: Server | None, directory: Path | None) -> Iterator[Path]:
     """Where files go: kept in ``directory`` for a server that is not ours, else deleted in the end."""
     if managed is None and directory is not None:
         if directory.exists() and any(directory.iterdir()):
@@ -195,31 +195,31 @@ def _workplace(managed: Server | None, directory: Path | None) -> Iterator[Path]
 
 
 @contextmanager
-def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+def _time_stage(seconds: dict[str, float], stage: str) -> Iterator[None]:
     began = time.perf_counter()
     yield
     seconds[stage] = time.perf_counter() - began
 
 
 @contextmanager
-def _told(server: Server) -> Iterator[None]:
+def _map_server_errors(server: Server) -> Iterator[None]:
     try:
         yield
     except ServerError as error:
-        detail = _complaint(getattr(error, "log", "") or "")
+        detail = _find_diagnostic(getattr(error, "log", "") or "")
         raise StoreUnavailable(
             f"The bulk load did not succeed and the old database is kept: {error} {detail}".strip()
         ) from error
 
 
-def _complaint(log: str) -> str:
+def _find_diagnostic(log: str) -> str:
     """The line of the importer's output that says what is wrong."""
     lines = [line.strip() for line in log.splitlines() if "rror" in line or "xception" in line]
     return lines[0][:300] if lines else ""
 
 
-def _tell(progress: AnyProgress | None, stage: str, done: int) -> None:
+def _report_stage(progress: AnyProgress | None, stage: str, done: int) -> None:
     watched(progress)(stage, done, 4)
 
 
-__all__ = ["BulkReport", "Files", "bulk_load", "managed_server"]
+__all__ = ["BulkReport", "Files", "bulk_load", "find_managed_server"]

@@ -7,7 +7,7 @@ from typing import Final
 from graphpath.schema import NODE_INDEXES, NODES, RELATIONSHIP_INDEXES, RELATIONSHIPS
 
 
-def constraints() -> list[str]:
+def constraint_statements() -> list[str]:
     """One uniqueness constraint per label, on its key; each brings an index."""
     return [
         f"CREATE CONSTRAINT graphpath_{node.label} IF NOT EXISTS FOR (n:{node.label}) "
@@ -16,7 +16,7 @@ def constraints() -> list[str]:
     ]
 
 
-def indexes() -> list[str]:
+def index_statements() -> list[str]:
     """The other indexes, of relationships and nodes.
 
     None has the layer as a second property: queries take all layers or some by one expression
@@ -33,11 +33,11 @@ def indexes() -> list[str]:
     return [*relations, *nodes]
 
 
-def names() -> tuple[list[str], list[str], list[str]]:
+def list_names() -> tuple[list[str], list[str], list[str]]:
     """Every label, relationship type and property.
 
-    The server is told all of them at once: a query on a part of the graph that no trace has filled yet
-    would otherwise be warned about as a misspelling.
+    All of them are sent to the server at once. Otherwise it warns of a misspelling where a query is about a
+    part of the graph that no trace has filled yet.
     """
     properties = {name for node in NODES for name in node.properties}
     properties |= {name for relation in RELATIONSHIPS for name in relation.properties}

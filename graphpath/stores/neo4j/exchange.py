@@ -29,53 +29,55 @@ class Exchange:
         return self.server.home / "data"
 
     @property
-    def kept(self) -> Path:
+    def old_data(self) -> Path:
         """Where the old database lies while the new one is tried."""
         return self.data / KEPT
 
-    def make(self, arguments: Path, heap: int) -> None:
+    def import_new(self, arguments: Path, heap: int) -> None:
         """Import into ``NEW``; the server may go on running. Raises ServerError."""
         self._discard_new()
         self.server.run_admin("database", "import", "full", NEW, f"@{arguments}", heap=heap)
 
     @contextmanager
-    def swapped(self) -> Iterator[None]:
+    def swap(self) -> Iterator[None]:
         """The server runs on the new database; for good if the block succeeds, else on the old one again."""
         self.server.stop()
         try:
-            self._keep()
+            self._keep_old()
             self._move(NEW, self.database)
             self.server.start()
             yield
         except BaseException:
             self.recover()
             raise
-        shutil.rmtree(self.kept)
+        shutil.rmtree(self.old_data)
 
     def recover(self) -> None:
         """Put the old database back if an exchange was cut short, and clear away what it left."""
-        if (self.kept / "complete").exists():
+        if (self.old_data / "complete").exists():
             self.server.stop()
             for place in PLACES:
-                if (old := self.kept / place).exists():
+                if (old := self.old_data / place).exists():
                     shutil.rmtree(self.data / place / self.database, ignore_errors=True)
                     old.rename(self.data / place / self.database)
-        elif self.kept.exists():  # cut short while moving the old one away: take back what was moved
+        elif self.old_data.exists():  # cut short while moving the old one away: take back what was moved
             self.server.stop()
             for place in PLACES:
-                if (old := self.kept / place).exists() and not (self.data / place / self.database).exists():
+                if (old := self.old_data / place).exists() and not (
+                    self.data / place / self.database
+                ).exists():
                     old.rename(self.data / place / self.database)
-        shutil.rmtree(self.kept, ignore_errors=True)
+        shutil.rmtree(self.old_data, ignore_errors=True)
         self._discard_new()
         if not self.server.status().running:
             self.server.start()
 
-    def _keep(self) -> None:
-        self.kept.mkdir()
+    def _keep_old(self) -> None:
+        self.old_data.mkdir()
         for place in PLACES:
             if (old := self.data / place / self.database).exists():
-                old.rename(self.kept / place)
-        (self.kept / "complete").touch()
+                old.rename(self.old_data / place)
+        (self.old_data / "complete").touch()
 
     def _move(self, old: str, new: str) -> None:
         for place in PLACES:

@@ -32,39 +32,39 @@ class UnreachableError(StoreUnavailable):
 
 
 @contextmanager
-def going_on(address: Address, doing: str) -> Iterator[None]:
+def explain_resumption(address: Address, doing: str) -> Iterator[None]:
     """Say of a server that stops answering within the block that ``doing`` goes on when it is back."""
     try:
         yield
     except UnreachableError as error:
         cause = error.__cause__ or error
         raise StoreUnavailable(
-            f"The server at {address.uri} went away while {doing} ({_reason(cause)}). What it had stored by "
-            "then is kept: start it again and give the same command, which goes on from there."
+            f"The server at {address.uri} went away while {doing} ({_find_reason(cause)}). What it stored "
+            "until then is kept: start it again and give the same command, which goes on from there."
         ) from error
 
 
 @contextmanager
-def told(address: Address, timeout: float | None = None) -> Iterator[None]:
+def map_errors(address: Address, timeout: float | None = None) -> Iterator[None]:
     """Raise what the driver raises within the block as one of graphpath's errors."""
     try:
         yield
     except GraphpathError:
         raise
     except bolt.Neo4jError as error:
-        raise _of_server(error, address, timeout) from error
+        raise _map_server_error(error, address, timeout) from error
     except (bolt.DriverError, OSError) as error:
-        raise _of_driver(error, address) from error
+        raise _map_driver_error(error, address) from error
     except (TypeError, ValueError, OverflowError) as error:
         raise QueryFailed(f"A parameter cannot be sent to the server: {first_line(error)}") from error
 
 
-def is_memory(error: bolt.Neo4jError) -> bool:
+def is_memory_error(error: bolt.Neo4jError) -> bool:
     """Whether a transaction was larger than the server's memory for it."""
     return any(word in (error.code or "") for word in MEMORY)
 
 
-def too_large(address: Address) -> TooLargeError:
+def build_too_large(address: Address) -> TooLargeError:
     """The error to raise then."""
     return TooLargeError(
         f"The server at {address.uri} ran out of memory for a transaction: ask for less, or give it more "
@@ -72,24 +72,24 @@ def too_large(address: Address) -> TooLargeError:
     )
 
 
-def _of_server(error: bolt.Neo4jError, address: Address, timeout: float | None) -> StoreError:
+def _map_server_error(error: bolt.Neo4jError, address: Address, timeout: float | None) -> StoreError:
     code, text = error.code or "", first_line(error)
     if any(word in text.lower() for word in FULL):
         return StoreUnavailable(
             f"The disk of the server at {address.uri} is full: make room, start the server again, and "
             "repeat what you did; what was stored before is as it was."
         )
-    if is_memory(error):
-        return too_large(address)
+    if is_memory_error(error):
+        return build_too_large(address)
     if "TransactionTimedOut" in code or "LockClientStopped" in code:
         limit = f" of {timeout:.3g} s" if timeout and timeout < 1000 else ""
         return QueryFailed(f"The query ran into the time limit{limit}: ask for less, or raise timeout=.")
     if "AccessMode" in code or "read access mode" in text:
         return QueryFailed("The query would change the graph, which is only allowed with write=True.")
-    return _refusal(code, text, address) or QueryFailed(f"The server refused the query: {text}")
+    return _explain_refusal(code, text, address) or QueryFailed(f"The server refused the query: {text}")
 
 
-def _refusal(code: str, text: str, address: Address) -> StoreError | None:
+def _explain_refusal(code: str, text: str, address: Address) -> StoreError | None:
     """What is wrong with the server or with whom it takes for whom, rather than with a query."""
     if "Security.Unauthorized" in code or "Security.TokenExpired" in code:
         tried = "no password was given" if address.password is None else "the password is not theirs"
@@ -122,18 +122,18 @@ def _refusal(code: str, text: str, address: Address) -> StoreError | None:
     return None
 
 
-def _of_driver(error: BaseException, address: Address) -> StoreError:
+def _map_driver_error(error: BaseException, address: Address) -> StoreError:
     if isinstance(error, bolt.ConfigurationError):
         return StoreUnavailable(f"{address.uri} cannot be used: {first_line(error)}")
     if isinstance(error, bolt.ResultError | bolt.TransactionError):
         return QueryFailed(f"The query did not end as it should: {first_line(error)}")
     return UnreachableError(
-        f"No answer from a Neo4j server at {address.uri} ({_reason(error)}): is it running, is the "
+        f"No answer from a Neo4j server at {address.uri} ({_find_reason(error)}): is it running, is the "
         "address right? `graphpath neo4j start` runs one on this machine."
     )
 
 
-def _reason(error: BaseException) -> str:
+def _find_reason(error: BaseException) -> str:
     """The innermost cause in a few words."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause

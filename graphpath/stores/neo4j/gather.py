@@ -16,16 +16,16 @@ from graphpath.progress import AnyProgress, watched
 from graphpath.record import Trace
 from graphpath.schema import NODE, RELATIONSHIP
 from graphpath.sql import connect, quote, read_parquet
+from graphpath.stores.checks import check_values
+from graphpath.stores.existing import add_known_views, check_rows
 from graphpath.stores.load import write_row
-from graphpath.stores.neo4j.statements import columns
-from graphpath.stores.predicted import disputed
-from graphpath.stores.prepare import Workshop, prepare
+from graphpath.stores.neo4j.statements import list_columns
+from graphpath.stores.predictions import find_disputed
+from graphpath.stores.prepare import LoadBuilder, prepare
 from graphpath.stores.resembles import compare
 from graphpath.stores.rollups import roll_up
-from graphpath.stores.runs import comparable, run_row
+from graphpath.stores.runs import build_run_row, comparison_key
 from graphpath.stores.session import RECORDED
-from graphpath.stores.sound import check_values
-from graphpath.stores.stored import check_rows, know
 
 PREDICTED: Final = ("predicted", "confidence", "correct")
 """What a sample says of its first prediction: its last columns."""
@@ -63,7 +63,7 @@ STORED: Final = {
 
 
 @dataclass
-class Gathering:
+class GatheredGraph:
     """The graph of the traces added so far, as Parquet files by label and relationship type."""
 
     directory: Path
@@ -79,52 +79,52 @@ class Gathering:
         model = int(trace.layers().to_table(columns=["offset"])["offset"][0].as_py())
         work = self.directory / f"trace-{len(self.runs)}"
         work.mkdir(parents=True)
-        run = {**run_row(trace, model, min_support), "complete": True}
-        kind = comparable(trace.run, model)
+        run = {**build_run_row(trace, model, min_support), "complete": True}
+        kind = comparison_key(trace.run, model)
         new_model = self._is_new(trace, model)
-        shop = Workshop(trace, model, work, self.memory)
+        builder = LoadBuilder(trace, model, work, self.memory)
         try:
-            check_values(shop)
-            self._view(shop, [other for other, of in self.runs.items() if of == kind])
-            self._check(shop)
-            know(shop)
-            write_row(shop, "Run", run)
+            check_values(builder)
+            self._add_views(builder, [other for other, of in self.runs.items() if of == kind])
+            self._check(builder)
+            add_known_views(builder)
+            write_row(builder, "Run", run)
             if new_model:
                 described = trace.run.get("model") or {}
                 row = {"id": model, "name": described.get("name"), "sha256": described.get("sha256")}
-                write_row(shop, "Model", {**row, "layers": trace.counts["layers"]})
-            prepare(shop, run, new_model=new_model)
-            roll_up(shop, trace.id, min_support)
-            compare(shop, trace.id, kind)
-            self.disputed = self.disputed or bool(disputed(shop))
+                write_row(builder, "Model", {**row, "layers": trace.counts["layers"]})
+            prepare(builder, run, new_model=new_model)
+            roll_up(builder, trace.id, min_support)
+            compare(builder, trace.id, kind)
+            self.disputed = self.disputed or bool(find_disputed(builder))
         finally:
-            shop.close()
+            builder.close()
         for leftover in (work / "prepare.duckdb", work / "spill"):
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
-        for name, files in shop.files.items():
+        for name, files in builder.files.items():
             self.files.setdefault(name, []).extend(files)
         self.runs[trace.id] = kind
         self.models.setdefault(model, trace)
 
-    def settle(self) -> None:
-        """Let samples say what all traces say of them, as :func:`graphpath.stores.predicted.settle` does."""
+    def update_samples(self) -> None:
+        """Give samples what all traces say of them; see :mod:`graphpath.stores.predictions`."""
         if not self.disputed:
             return
         path = self.directory / "Sample.parquet"
-        chosen = ", ".join(f's."{name}"' for name in columns("Sample") if name not in PREDICTED)
+        chosen = ", ".join(f's."{name}"' for name in list_columns("Sample") if name not in PREDICTED)
         labels = self.files.get("LABELLED")
-        labelled = select("LABELLED", labels) if labels else _nothing("LABELLED")
+        labelled = select_rows("LABELLED", labels) if labels else _select_nothing("LABELLED")
         with connect({"temp_directory": str(self.directory / "spill")}) as connection:
             connection.execute(
                 f"""COPY (
                     WITH said AS (
                         SELECT q.start AS id, min(c.id) AS category, min(c.name) AS predicted,
                             max(q.confidence) AS confidence
-                        FROM {select("PREDICTED", self.files["PREDICTED"])} q
-                        JOIN {select("Category", self.files["Category"])} c ON c.id = q.stop
+                        FROM {select_rows("PREDICTED", self.files["PREDICTED"])} q
+                        JOIN {select_rows("Category", self.files["Category"])} c ON c.id = q.stop
                         WHERE q.rank = 1 GROUP BY q.start HAVING count(DISTINCT c.id) = 1)
                     SELECT {chosen}, a.predicted, a.confidence, a.category = l.stop AS correct
-                    FROM {select("Sample", self.files["Sample"])} s LEFT JOIN said a ON a.id = s.id
+                    FROM {select_rows("Sample", self.files["Sample"])} s LEFT JOIN said a ON a.id = s.id
                     LEFT JOIN {labelled} l ON l.start = s.id
                 ) TO {quote(path)} (FORMAT parquet)"""
             )
@@ -142,26 +142,26 @@ class Gathering:
             )
         return False
 
-    def _view(self, shop: Workshop, runs: Iterable[str]) -> None:
+    def _add_views(self, builder: LoadBuilder, runs: Iterable[str]) -> None:
         some = ", ".join(map(quote, runs)) or "NULL"
         for view, (name, wanted, rows) in STORED.items():
             condition = f"WHERE {rows.format(runs=some)}" if rows else ""
             files = self.files.get(name)
-            source = select(name, files) if files else _nothing(name)
-            shop.run(f"CREATE OR REPLACE VIEW stored_{view} AS SELECT {wanted} FROM {source} {condition}")
+            source = select_rows(name, files) if files else _select_nothing(name)
+            builder.run(f"CREATE OR REPLACE VIEW stored_{view} AS SELECT {wanted} FROM {source} {condition}")
 
-    def _check(self, shop: Workshop) -> None:
+    def _check(self, builder: LoadBuilder) -> None:
         if files := self.files.get("Pathway"):
-            taken = shop.run(
-                f"SELECT run FROM {select('Pathway', files)} "
+            taken = builder.run(
+                f"SELECT run FROM {select_rows('Pathway', files)} "
                 "WHERE id >= (SELECT min(pathway) FROM pathways) "
                 "AND id <= (SELECT max(pathway) FROM pathways) LIMIT 1"
             )
             for (other,) in taken:
                 raise StoreConflict(
-                    f"Runs {shop.trace.id!r} and {other!r} use the same pathway ids: load one."
+                    f"Runs {builder.trace.id!r} and {other!r} use the same pathway ids: load one."
                 )
-        check_rows(shop)
+        check_rows(builder)
 
 
 def gather(
@@ -170,13 +170,13 @@ def gather(
     memory: int,
     min_support: int | None,
     progress: AnyProgress | None,
-) -> Gathering:
+) -> GatheredGraph:
     """The graph of ``traces``, each once.
 
     Raises:
         StoreConflict: two traces of one run id differ, or use one key for two things.
     """
-    made, told = Gathering(directory, memory), watched(progress)
+    made, told = GatheredGraph(directory, memory), watched(progress)
     seen: dict[str, Trace] = {}
     for number, trace in enumerate(traces):
         other = seen.setdefault(trace.id, trace)
@@ -185,21 +185,21 @@ def gather(
         if trace.id not in made.runs:
             told(f"prepare {trace.id}", number, len(traces))
             made.add(trace, min_support)
-    made.settle()
+    made.update_samples()
     return made
 
 
-def select(name: str, files: Iterable[Path]) -> str:
+def select_rows(name: str, files: Iterable[Path]) -> str:
     """The rows of ``files`` as a source in SQL: the schema's columns, ends ``start`` and ``stop``."""
     paths = list(files)
     # Only the record's own files call their columns alike.
     groups = [paths] if name in RECORDED else [[path] for path in paths]
     rows = " UNION ALL ".join(f"SELECT * FROM {read_parquet(group)}" for group in groups)
-    named = ", ".join(f'"{column}"' for column in columns(name))
+    named = ", ".join(f'"{column}"' for column in list_columns(name))
     return f"({rows}) AS t({named})"
 
 
-def _nothing(name: str) -> str:
+def _select_nothing(name: str) -> str:
     item = NODE.get(name) or RELATIONSHIP[name]
     ends = {} if name in NODE else {"start": "INT64", "stop": "INT64"}
     kinds = {"STRING": "VARCHAR", "INT64": "BIGINT", "INT32": "INTEGER", "BOOL": "BOOLEAN"}

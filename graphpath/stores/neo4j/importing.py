@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from graphpath.schema import NODE, NODES, RELATIONSHIP, RELATIONSHIPS
 from graphpath.sql import connect, quote
 from graphpath.stores.neo4j import definitions
-from graphpath.stores.neo4j.gather import Files, select
-from graphpath.stores.neo4j.statements import in_layers
+from graphpath.stores.neo4j.gather import Files, select_rows
+from graphpath.stores.neo4j.statements import is_in_layers
 
 TYPES: Final = {
     "INT64": "long",
@@ -40,7 +40,7 @@ class ImportFiles:
     parts: dict[str, list[Path]]
     multiline: bool
 
-    def arguments(self, *, relative: bool) -> list[str]:
+    def list_arguments(self, *, relative: bool) -> list[str]:
         """The importer's options; ``relative`` to the directory."""
 
         def path(file: Path) -> str:
@@ -63,7 +63,9 @@ class ImportFiles:
     def write_arguments(self, *, relative: bool) -> Path:
         """The options as a file for ``@``: there may be more of them than a command line takes."""
         file = self.directory / ARGUMENTS
-        words = (word.replace("\\", "\\\\").replace('"', '\\"') for word in self.arguments(relative=relative))
+        words = (
+            word.replace("\\", "\\\\").replace('"', '\\"') for word in self.list_arguments(relative=relative)
+        )
         file.write_text("".join(f'"{word}"\n' for word in words), encoding="utf-8")
         return file
 
@@ -71,7 +73,10 @@ class ImportFiles:
         """The constraints and indexes as a file for ``cypher-shell``."""
         file = self.directory / SCHEMA
         file.write_text(
-            "".join(f"{text};\n" for text in (*definitions.constraints(), *definitions.indexes())),
+            "".join(
+                f"{text};\n"
+                for text in (*definitions.constraint_statements(), *definitions.index_statements())
+            ),
             encoding="utf-8",
         )
         return file
@@ -93,53 +98,53 @@ def convert(files: Files, directory: Path, memory: int) -> ImportFiles:
             found = files.get(name, [])
             rows = sum(int(pq.read_metadata(file).num_rows) for file in found)
             if rows:  # the importer refuses a relationship between labels of which there are no nodes
-                source = select(name, found)
+                source = select_rows(name, found)
                 multiline = multiline or _has_newlines(connection, name, source)
                 if name in NODE:
-                    numbers[name] = _number(connection, name, source)
+                    numbers[name] = _number_expression(connection, name, source)
                 parts[name] = [
-                    _header(name, directory),
-                    *_parts(connection, name, source, numbers, directory),
+                    _write_header(name, directory),
+                    *_write_parts(connection, name, source, numbers, directory),
                 ]
                 counts[name] = rows
     return ImportFiles(directory, counts, parts, multiline)
 
 
-def _header(name: str, directory: Path) -> Path:
+def _write_header(name: str, directory: Path) -> Path:
     file = directory / f"{name}-header.csv"
-    file.write_text(",".join(_fields(name)) + "\n", encoding="utf-8")
+    file.write_text(",".join(_list_fields(name)) + "\n", encoding="utf-8")
     return file
 
 
-def _fields(name: str) -> Iterator[str]:
+def _list_fields(name: str) -> Iterator[str]:
     if name in NODE:
         yield f":ID({name})"
-        yield from _properties(NODE[name].properties)
-        if in_layers(name):
+        yield from _list_properties(NODE[name].properties)
+        if is_in_layers(name):
             yield ":LABEL"
         return
     relation = RELATIONSHIP[name]
     yield f":START_ID({relation.source})"
     yield f":END_ID({relation.target})"
-    yield from _properties(relation.properties)
+    yield from _list_properties(relation.properties)
 
 
-def _properties(kinds: Mapping[str, str]) -> list[str]:
+def _list_properties(kinds: Mapping[str, str]) -> list[str]:
     return [f"{column}:{TYPES[kind]}" for column, kind in kinds.items()]
 
 
-def _parts(
+def _write_parts(
     connection: duckdb.DuckDBPyConnection, name: str, source: str, numbers: Numbers, directory: Path
 ) -> list[Path]:
     folder = directory / name
     connection.execute(
-        f"COPY (SELECT {', '.join(_expressions(connection, name, source, numbers))} FROM {source}) "
+        f"COPY (SELECT {', '.join(_list_expressions(connection, name, source, numbers))} FROM {source}) "
         f"TO {quote(folder)} (FORMAT csv, HEADER false, PER_THREAD_OUTPUT true)"
     )
     return sorted(folder.glob("*.csv"))
 
 
-def _expressions(
+def _list_expressions(
     connection: duckdb.DuckDBPyConnection, name: str, source: str, numbers: Numbers
 ) -> list[str]:
     """A column each: floats as the doubles that the driver would send, infinities by Java's names.
@@ -155,17 +160,21 @@ def _expressions(
         row = connection.execute(f"SELECT {asked} FROM {source}").fetchone() or ()
         odd = {column for column, found in zip(floats, row, strict=True) if found}
     values = [
-        _java(column) if column in odd else f'"{column}"::DOUBLE' if column in floats else f'"{column}"'
+        _java_expression(column)
+        if column in odd
+        else f'"{column}"::DOUBLE'
+        if column in floats
+        else f'"{column}"'
         for column in kinds
     ]
     if name in NODE:
-        label = ["'L' || \"layer\""] if in_layers(name) else []
+        label = ["'L' || \"layer\""] if is_in_layers(name) else []
         return [numbers[name].format(NODE[name].key), *values, *label]
     ends = {"start": RELATIONSHIP[name].source, "stop": RELATIONSHIP[name].target}
     return [*(numbers[label].format(end) for end, label in ends.items()), *values]
 
 
-def _number(connection: duckdb.DuckDBPyConnection, label: str, source: str) -> str:
+def _number_expression(connection: duckdb.DuckDBPyConnection, label: str, source: str) -> str:
     """The importer's own number of a node, by its key: counted from the smallest, which makes files short.
 
     Of a text it is 52 bits of a hash: two nodes of one number are refused by the importer.
@@ -177,7 +186,7 @@ def _number(connection: duckdb.DuckDBPyConnection, label: str, source: str) -> s
     return f'"{{}}" - {row[0] if row else 0}'
 
 
-def _java(column: str) -> str:
+def _java_expression(column: str) -> str:
     return (
         f"""CASE WHEN isnan("{column}") THEN 'NaN' WHEN isinf("{column}") """
         f"""THEN CASE WHEN "{column}" > 0 THEN 'Infinity' ELSE '-Infinity' END """
@@ -186,7 +195,7 @@ def _java(column: str) -> str:
 
 
 def _has_newlines(connection: duckdb.DuckDBPyConnection, name: str, source: str) -> bool:
-    """Whether a text of ``name`` spans lines: the importer reads faster when told that none does."""
+    """Whether a text of ``name`` spans lines: the importer reads faster where none does."""
     kinds = NODE[name].properties if name in NODE else RELATIONSHIP[name].properties
     texts = [column for column, kind in kinds.items() if kind == "STRING"]
     if not texts:

@@ -32,14 +32,14 @@ TALLY: Final = {
 }
 
 
-def stored(name: str) -> str:
+def stored_statement(name: str) -> str:
     """How many rows of the relationship type ``name`` are stored."""
-    return f"MATCH (l:GraphpathLoad {{id: $run}}) RETURN coalesce(l.{_known(name)}, 0) AS stored"
+    return f"MATCH (l:GraphpathLoad {{id: $run}}) RETURN coalesce(l.{_check_known(name)}, 0) AS stored"
 
 
-def advance(name: str) -> str:
+def advance_statement(name: str) -> str:
     """From ``$before`` to ``$after`` rows of ``name`` where it stands there; returns where it stood."""
-    key = _known(name)
+    key = _check_known(name)
     return (
         "MATCH (l:GraphpathLoad {id: $run}) WHERE l.holder = $holder SET l.touched = timestamp() "
         f"WITH l, coalesce(l.{key}, 0) AS stored "
@@ -47,5 +47,5 @@ def advance(name: str) -> str:
     )
 
 
-def _known(name: str) -> str:
+def _check_known(name: str) -> str:
     return RELATIONSHIP[name].name

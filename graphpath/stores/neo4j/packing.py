@@ -8,38 +8,38 @@ import numpy as np
 import pyarrow as pa
 
 from graphpath.schema import NODE
-from graphpath.stores.neo4j.statements import REPEATED, columns, ends
+from graphpath.stores.neo4j.statements import REPEATED, group_ends, list_columns
 
 Parameters = dict[str, Any]
 
 
-def parameters(name: str, table: pa.Table) -> Parameters:
+def pack_parameters(name: str, table: pa.Table) -> Parameters:
     """``table``, whose columns are called as ``columns(name)``, as parameters of ``statement(name)``.
 
     Relationships are sorted by their ends within what they repeat: locks are taken in one order, and
     neighbours are met together.
     """
     if name in NODE:
-        return {"rows": table.num_rows, **_lists(table, columns(name))}
+        return {"rows": table.num_rows, **_to_lists(table, list_columns(name))}
     repeated = REPEATED.get(name, ())
     keys = dict.fromkeys((*repeated, "stop", "start"))
-    table, known = _numbered(name, table.sort_by([(key, "ascending") for key in keys]))
-    rest = [column for column in columns(name) if column not in repeated]
+    table, known = _number_ends(name, table.sort_by([(key, "ascending") for key in keys]))
+    rest = [column for column in list_columns(name) if column not in repeated]
     if not repeated:
-        return {"rows": table.num_rows, **known, **_lists(table, rest)}
-    first = _first(table.select(list(repeated)))
-    once = _lists(table.select(list(repeated)).take(first), list(repeated))
-    return {"first": [*first.tolist(), table.num_rows], **known, **once, **_lists(table, rest)}
+        return {"rows": table.num_rows, **known, **_to_lists(table, rest)}
+    first = _find_first(table.select(list(repeated)))
+    once = _to_lists(table.select(list(repeated)).take(first), list(repeated))
+    return {"first": [*first.tolist(), table.num_rows], **known, **once, **_to_lists(table, rest)}
 
 
-def _lists(table: pa.Table, names: list[str]) -> Parameters:
+def _to_lists(table: pa.Table, names: list[str]) -> Parameters:
     return {name: table[name].to_pylist() for name in names}
 
 
-def _numbered(name: str, table: pa.Table) -> tuple[pa.Table, Parameters]:
+def _number_ends(name: str, table: pa.Table) -> tuple[pa.Table, Parameters]:
     """``table`` with numbers of keys for its ends, and the keys, each once."""
     known: Parameters = {}
-    for given, served in ends(name).items():
+    for given, served in group_ends(name).items():
         both = pa.chunked_array([chunk for end in served for chunk in table[end].chunks])
         coded = both.combine_chunks().dictionary_encode()
         known[given] = coded.dictionary.to_pylist()
@@ -49,7 +49,7 @@ def _numbered(name: str, table: pa.Table) -> tuple[pa.Table, Parameters]:
     return table, known
 
 
-def _first(table: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _find_first(table: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
     """The rows that differ from the one above in any column."""
     changed = np.zeros(table.num_rows, bool)
     changed[:1] = True

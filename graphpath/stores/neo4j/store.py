@@ -18,14 +18,14 @@ from graphpath.progress import AnyProgress
 from graphpath.record import Trace
 from graphpath.schema import NODES, SCHEMA_VERSION, SINCE
 from graphpath.stores import verdicts
-from graphpath.stores.base import Answer, LoadReport, State, Store, admitted
+from graphpath.stores.base import Answer, LoadReport, Store, StoreView, admit_text
 from graphpath.stores.load import is_loaded, load_run
 from graphpath.stores.neo4j.address import Address
 from graphpath.stores.neo4j.batches import BYTES
 from graphpath.stores.neo4j.bulk import BulkReport, bulk_load
-from graphpath.stores.neo4j.failures import TooLargeError, going_on, told
-from graphpath.stores.neo4j.moment import Moment
+from graphpath.stores.neo4j.failures import TooLargeError, explain_resumption, map_errors
 from graphpath.stores.neo4j.session import BoltSession
+from graphpath.stores.neo4j.snapshot import BoltSnapshot
 from graphpath.stores.neo4j.values import to_table
 from graphpath.stores.prepare import MEMORY
 from graphpath.stores.remove import remove_run
@@ -88,8 +88,8 @@ class Neo4jStore(Store):
 
     def check(self) -> None:
         """Connect, and refuse a server or a graph of another version. Raises StoreUnavailable."""
-        driver = self._connected()
-        with told(self.address):
+        driver = self._get_driver()
+        with map_errors(self.address):
             agent = driver.get_server_info().agent
         _check_server(agent, self.uri)
         _check_schema(self.session(), self.address)
@@ -106,7 +106,7 @@ class Neo4jStore(Store):
         if min_support is not None and min_support < 1:
             raise StoreError(f"min_support counts samples and is at least 1, not {min_support}.")
         session = self.session(write=True)
-        with going_on(self.address, f"{trace.path} was loaded"):
+        with explain_resumption(self.address, f"{trace.path} was loaded"):
             self._prepare(session)
             if is_loaded(session, trace, min_support):
                 return LoadReport(trace.id, False)
@@ -133,7 +133,7 @@ class Neo4jStore(Store):
         progress: AnyProgress | None = None,
         directory: str | Path | None = None,
     ) -> BulkReport:
-        """Rebuild the database from ``traces`` with Neo4j's bulk importer; what it held before goes.
+        """Rebuild the database from ``traces`` with Neo4j's bulk importer; what it had before goes.
 
         The server that ``graphpath neo4j start`` runs is stopped and started for it, and keeps its old
         database until the new one answers with the right counts. For any other server the import files are
@@ -149,17 +149,17 @@ class Neo4jStore(Store):
 
     def execute(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
         """See :meth:`Store.execute`. Runs in a read transaction, so that the server refuses any change."""
-        return self._asked(text, parameters or {})
+        return self._execute_columns(text, parameters or {})
 
-    def read(self, work: Callable[[State], Answer], *, timeout: float | None = None) -> Answer:
+    def read(self, work: Callable[[StoreView], Answer], *, timeout: float | None = None) -> Answer:
         """See :meth:`Store.read`. A server shows each statement what is there then: where a run has come or
         gone in between, the work is done again.
         """
         for _ in range(ATTEMPTS):
-            moment = Moment(self.session(), timeout)
-            before = moment.runs()
+            moment = BoltSnapshot(self.session(), timeout)
+            before = moment.read_runs()
             answer = work(moment)
-            if moment.runs() == before:
+            if moment.read_runs() == before:
                 return answer
         raise QueryFailed(
             f"Runs at {self.uri} came or went each of {ATTEMPTS} times that this was asked: ask again."
@@ -178,10 +178,10 @@ class Neo4jStore(Store):
         """See :meth:`Store.cypher`. Read-only text runs in a read transaction: the server refuses changes."""
         import pandas as pd
 
-        text, parameters = admitted(self, text, {**(given or {}), **parameters}, write=write)
+        text, parameters = admit_text(self, text, {**(given or {}), **parameters}, write=write)
         session = self.session(write=write)
         by_itself = write and IN_TRANSACTIONS.search(text)
-        ask = session.alone if by_itself else session.columns
+        ask = session.run_alone if by_itself else session.read_columns
         try:
             columns = ask(text, parameters, timeout=timeout)
         except TooLargeError as error:
@@ -194,13 +194,13 @@ class Neo4jStore(Store):
 
     def offers(self, library: str) -> bool:
         """See :meth:`Store.offers`."""
-        return bool(self.session().column(FUNCTIONS, {"prefix": f"{library}."})[0])
+        return bool(self.session().read_column(FUNCTIONS, {"prefix": f"{library}."})[0])
 
     def delete(self, run: str) -> None:
         """See :meth:`Store.delete`. In batches; named queries refuse the run from the first moment on."""
         run = self.chosen_run(run, unfinished=True).run
         session = self.session(write=True)
-        with going_on(self.address, f"run {run!r} was deleted"):
+        with explain_resumption(self.address, f"run {run!r} was deleted"):
             session.forget(run)
             remove_run(session, run)
 
@@ -217,7 +217,7 @@ class Neo4jStore(Store):
         if driver:
             driver.close()
 
-    def _asked(self, text: str, parameters: Mapping[str, object]) -> pa.Table:
+    def _execute_columns(self, text: str, parameters: Mapping[str, object]) -> pa.Table:
         try:
             return self.session().execute(text, parameters)
         except TooLargeError as error:
@@ -225,24 +225,24 @@ class Neo4jStore(Store):
 
     def _prepare(self, session: BoltSession) -> None:
         """Make an empty database a store. Raises StoreConflict when it holds somebody's own graph."""
-        if not session.column(META):
+        if not session.read_column(META):
             for node in NODES:
-                if session.column(f"MATCH (n:{node.label}) RETURN count(n) AS n")[0]:
+                if session.read_column(f"MATCH (n:{node.label}) RETURN count(n) AS n")[0]:
                     raise StoreConflict(
                         f"Database {self.address.database!r} at {self.uri} holds {node.label} nodes that "
                         "graphpath did not make: load into another database or server."
                     )
         session.define()
-        session.columns(
+        session.read_columns(
             "MERGE (m:GraphpathMeta {id: 1}) ON CREATE SET m.schema = $schema, m.engine = $engine",
             {"schema": SCHEMA_VERSION, "engine": "neo4j"},
         )
 
     def session(self, *, write: bool = False) -> BoltSession:
         """The store's connection for one piece of work. Raises StoreUnavailable."""
-        return BoltSession(self._connected(), self.address, write=write, batch_bytes=self.batch_bytes)
+        return BoltSession(self._get_driver(), self.address, write=write, batch_bytes=self.batch_bytes)
 
-    def _connected(self) -> neo4j.Driver:
+    def _get_driver(self) -> neo4j.Driver:
         with self._lock:  # the driver itself is for all threads
             if self._driver is None:
                 self._driver = self._connect()
@@ -251,7 +251,7 @@ class Neo4jStore(Store):
     def _connect(self) -> neo4j.Driver:
         password = self.address.password
         auth = None if password is None else (self.address.user, password)
-        with told(self.address):
+        with map_errors(self.address):
             driver = neo4j.GraphDatabase.driver(self.uri, auth=auth, **self._settings)
             try:
                 driver.verify_connectivity()
@@ -269,7 +269,7 @@ def _check_server(agent: str, uri: str) -> None:
 
 
 def _check_schema(session: BoltSession, address: Address) -> None:
-    for schema in session.column(META):
+    for schema in session.read_column(META):
         if schema != SCHEMA_VERSION:
             raise StoreUnavailable(
                 f"Database {address.database!r} at {address.uri} was made with schema {schema!r}; this is "

@@ -38,15 +38,15 @@ def to_table(columns: Mapping[str, Sequence[object]]) -> pa.Table:
     Raises:
         QueryFailed: one holds values of several types.
     """
-    return pa.table({name: _array(name, values) for name, values in columns.items()})
+    return pa.table({name: _to_array(name, values) for name, values in columns.items()})
 
 
-def typed_table(columns: Mapping[str, Sequence[object]]) -> pa.Table:
+def to_typed_table(columns: Mapping[str, Sequence[object]]) -> pa.Table:
     """``columns`` with the types of ``COLUMNS``, also where there are no rows."""
     return pa.table({name: pa.array(values, COLUMNS.get(name)) for name, values in columns.items()})
 
 
-def _array(name: str, values: Sequence[object]) -> pa.Array:
+def _to_array(name: str, values: Sequence[object]) -> pa.Array:
     try:
         return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
@@ -55,27 +55,27 @@ def _array(name: str, values: Sequence[object]) -> pa.Array:
         raise QueryFailed(f"The column {name} of the answer holds values of several types.") from error
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """``value`` as Python's own types; nodes and relationships as in :mod:`graphpath.queries.graph`."""
     if value is None or isinstance(value, int | float | str | bytes):
         return value
     if isinstance(value, Node):
         known = sorted(value.labels, key=lambda label: (label not in NODE, label))
         label = next(iter(known), "")
-        return {"_ID": value.element_id, "_LABEL": label, **_items(value)}
+        return {"_ID": value.element_id, "_LABEL": label, **_list_items(value)}
     if isinstance(value, Relationship):
         ends = [node.element_id if node is not None else None for node in value.nodes]
-        return {"_SRC": ends[0], "_DST": ends[1], "_LABEL": value.type, **_items(value)}
+        return {"_SRC": ends[0], "_DST": ends[1], "_LABEL": value.type, **_list_items(value)}
     if isinstance(value, Path):
-        return {"_NODES": plain(list(value.nodes)), "_RELS": plain(list(value.relationships))}
+        return {"_NODES": to_plain(list(value.nodes)), "_RELS": to_plain(list(value.relationships))}
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, Date | DateTime | Time):
         return value.to_native()
     if isinstance(value, Duration | Point):
         return str(value)
-    return [plain(item) for item in value]
+    return [to_plain(item) for item in value]
 
 
-def _items(entity: Node | Relationship) -> dict[str, Any]:
-    return {name: plain(value) for name, value in entity.items()}
+def _list_items(entity: Node | Relationship) -> dict[str, Any]:
+    return {name: to_plain(value) for name, value in entity.items()}

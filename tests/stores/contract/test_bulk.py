@@ -19,7 +19,7 @@ from graphpath.stores import Store
 from graphpath.stores.neo4j import bulk
 from graphpath.stores.neo4j.exchange import NEW, PLACES, Exchange
 from graphpath.stores.neo4j.importing import convert
-from graphpath.stores.neo4j.statements import columns
+from graphpath.stores.neo4j.statements import list_columns
 from tests.stores.contents import assert_same, contents
 from tests.stores.contract.conftest import clear, connect
 from tests.synthetic import write_map_trace, write_trace
@@ -32,7 +32,9 @@ pytestmark = pytest.mark.slow
 def managed(neo4j_server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
     """The server that graphpath takes for its own."""
     monkeypatch.setenv("GRAPHPATH_NEO4J_HOME", str(neo4j_server.home))
-    monkeypatch.setattr(bulk, "managed_server", lambda uri: neo4j_server if uri == neo4j_server.uri else None)
+    monkeypatch.setattr(
+        bulk, "find_managed_server", lambda uri: neo4j_server if uri == neo4j_server.uri else None
+    )
     return neo4j_server
 
 
@@ -125,11 +127,11 @@ def test_an_exchange_that_was_cut_short_is_undone(managed: Server, traces: Simpl
     for moved in (0, 1, 2):
         exchange = Exchange(Stopped(managed.home), "neo4j")
         if moved < 2:
-            exchange.kept.mkdir()
+            exchange.old_data.mkdir()
             for place in PLACES[: moved + 1]:
-                (exchange.data / place / "neo4j").rename(exchange.kept / place)
+                (exchange.data / place / "neo4j").rename(exchange.old_data / place)
         else:
-            exchange._keep()
+            exchange._keep_old()
             for place in PLACES:
                 (exchange.data / place / "neo4j").mkdir()
                 (exchange.data / place / "neo4j" / "new").touch()
@@ -137,7 +139,7 @@ def test_an_exchange_that_was_cut_short_is_undone(managed: Server, traces: Simpl
         exchange.recover()
         assert stored(managed) == files
         assert exchange.server.started == 1
-        assert not exchange.kept.exists() and not (exchange.data / "databases" / NEW).exists()
+        assert not exchange.old_data.exists() and not (exchange.data / "databases" / NEW).exists()
     managed.start()
     with connect(managed) as store:
         assert_same(contents(store), before, exact=True)
@@ -218,13 +220,13 @@ def test_texts_and_numbers_that_csv_makes_difficult(managed: Server, tmp_path: P
             "correct": right,
         }
     )
-    assert table.column_names == columns("Sample")
+    assert table.column_names == list_columns("Sample")
     pq.write_table(table, tmp_path / "Sample.parquet")
     files = convert({"Sample": [tmp_path / "Sample.parquet"]}, tmp_path / "csv", 1 << 28)
     assert files.multiline
-    exchange = bulk.Exchange(bulk.managed_server(managed.uri), "neo4j")
-    exchange.make(files.write_arguments(relative=False), 256)
-    with exchange.swapped(), connect(managed) as store:
+    exchange = bulk.Exchange(bulk.find_managed_server(managed.uri), "neo4j")
+    exchange.import_new(files.write_arguments(relative=False), 256)
+    with exchange.swap(), connect(managed) as store:
         rows = store.cypher("MATCH (s:Sample) RETURN s ORDER BY s.id").s.tolist()
     for number, row in enumerate(rows):
         assert row["id"] == number and row["position"] == 2**53 - 1

@@ -73,7 +73,12 @@ def test_cypher_binds_values_and_never_writes_unasked(store: Store) -> None:
 
 @pytest.mark.parametrize("attempt", ATTEMPTS)
 def test_labels_and_types_come_from_the_schema_alone(attempt: str) -> None:
-    for generated in (statements.statement, statements.columns, loads.stored, loads.advance):
+    for generated in (
+        statements.write_statement,
+        statements.list_columns,
+        loads.stored_statement,
+        loads.advance_statement,
+    ):
         with pytest.raises(KeyError):
             generated(attempt)
 

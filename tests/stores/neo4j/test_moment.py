@@ -16,8 +16,8 @@ import neo4j
 
 from graphpath.errors import QueryFailed, StoreUnavailable
 from graphpath.stores.neo4j import Neo4jStore, store
-from graphpath.stores.neo4j.failures import told
-from graphpath.stores.neo4j.moment import RUNS
+from graphpath.stores.neo4j.failures import map_errors
+from graphpath.stores.neo4j.snapshot import RUNS
 from tests.synthetic import write_trace
 
 URI = "neo4j://localhost:7687"
@@ -88,7 +88,7 @@ def test_a_server_that_goes_during_a_load_is_said_to_have_gone(monkeypatch, tmp_
     opened = Neo4jStore(URI, password="none")
 
     def stops(*_: object, **__: object) -> None:
-        with told(opened.address):
+        with map_errors(opened.address):
             raise neo4j.exceptions.ServiceUnavailable("gone") from ConnectionRefusedError(
                 111, "Connection refused"
             )

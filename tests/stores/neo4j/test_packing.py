@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from graphpath.schema import NODE, NODES, RELATIONSHIP, RELATIONSHIPS
 from graphpath.stores.load import ARROW
-from graphpath.stores.neo4j.packing import parameters
-from graphpath.stores.neo4j.statements import REPEATED, columns, ends, statement
+from graphpath.stores.neo4j.packing import pack_parameters
+from graphpath.stores.neo4j.statements import REPEATED, group_ends, list_columns, write_statement
 
 NAMES = [relation.name for relation in RELATIONSHIPS]
 
@@ -42,12 +42,12 @@ def rows_of(name: str, sent: dict[str, Any]) -> list[tuple[Any, ...]]:
     """What the statement makes of the parameters, row by row."""
     repeated = REPEATED.get(name, ())
     first = sent["first"] if repeated else [0, sent["rows"]]
-    keys = {end: sent[given] for given, served in ends(name).items() for end in served}
+    keys = {end: sent[given] for given, served in group_ends(name).items() for end in served}
     made = []
     for g, (low, high) in enumerate(pairwise(first)):
         for i in range(low, high):
-            row = {column: sent[column][g if column in repeated else i] for column in columns(name)}
-            made.append(tuple(keys[c][row[c]] if c in keys else row[c] for c in columns(name)))
+            row = {column: sent[column][g if column in repeated else i] for column in list_columns(name)}
+            made.append(tuple(keys[c][row[c]] if c in keys else row[c] for c in list_columns(name)))
     return made
 
 
@@ -56,13 +56,13 @@ def rows_of(name: str, sent: dict[str, Any]) -> list[tuple[Any, ...]]:
 @given(data=st.data())
 def test_rows_survive(name: str, data: st.DataObject) -> None:
     table = drawn(data, name)
-    sent = parameters(name, table)
-    expected = [tuple(row[column] for column in columns(name)) for row in table.to_pylist()]
+    sent = pack_parameters(name, table)
+    expected = [tuple(row[column] for column in list_columns(name)) for row in table.to_pylist()]
     assert sorted(rows_of(name, sent), key=repr) == sorted(expected, key=repr)
-    for given_keys in ends(name):
+    for given_keys in group_ends(name):
         assert len(sent[given_keys]) == len(set(sent[given_keys]))
     if repeated := REPEATED.get(name):
-        distinct = {tuple(row[columns(name).index(column)] for column in repeated) for row in expected}
+        distinct = {tuple(row[list_columns(name).index(column)] for column in repeated) for row in expected}
         assert len(sent["first"]) == len(distinct) + 1
     assert all(type(value) is list for key, value in sent.items() if key != "rows")
 
@@ -71,5 +71,5 @@ def test_rows_survive(name: str, data: st.DataObject) -> None:
 @settings(max_examples=25)
 @given(data=st.data())
 def test_a_statement_names_what_is_sent(name: str, data: st.DataObject) -> None:
-    sent = parameters(name, drawn(data, name))
-    assert set(re.findall(r"\$(\w+)", statement(name))) == set(sent)
+    sent = pack_parameters(name, drawn(data, name))
+    assert set(re.findall(r"\$(\w+)", write_statement(name))) == set(sent)

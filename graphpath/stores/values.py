@@ -17,13 +17,13 @@ _READ: Final[dict[str, Callable[[Any], object]]] = {
     "decimal": Decimal,
     "uuid": UUID,
     "bytes": bytes.fromhex,
-    "map": lambda value: {name: decoded(item) for name, item in value.items()},
+    "map": lambda value: {name: decode(item) for name, item in value.items()},
 }
 
 _SCALARS: Final = (bool, int, float, str, bytes, date, timedelta, Decimal, UUID)
 
 
-def plain(parameters: Mapping[str, object]) -> dict[str, object]:
+def to_plain(parameters: Mapping[str, object]) -> dict[str, object]:
     """``parameters`` with numpy's scalars and arrays, sets and tuples as plain Python values and lists.
 
     Raises:
@@ -32,7 +32,7 @@ def plain(parameters: Mapping[str, object]) -> dict[str, object]:
     found = {}
     for name, value in parameters.items():
         try:
-            found[name] = _plain(value)
+            found[name] = _to_plain_value(value)
         except TypeError as error:
             raise QueryParameterError(
                 f"Parameter {name!r} is no value that Cypher knows: {value!r}."
@@ -40,12 +40,12 @@ def plain(parameters: Mapping[str, object]) -> dict[str, object]:
     return found
 
 
-def encoded(value: Any) -> Any:
+def encode(value: Any) -> Any:
     """A plain value as JSON knows it; maps, and what JSON has no form of, as ``{"type", "value"}``."""
     if isinstance(value, list):
-        return [encoded(item) for item in value]
+        return [encode(item) for item in value]
     if isinstance(value, dict):
-        return {"type": "map", "value": {name: encoded(item) for name, item in value.items()}}
+        return {"type": "map", "value": {name: encode(item) for name, item in value.items()}}
     if isinstance(value, datetime | date):
         name = "datetime" if isinstance(value, datetime) else "date"
         return {"type": name, "value": value.isoformat()}
@@ -58,14 +58,14 @@ def encoded(value: Any) -> Any:
     return value
 
 
-def decoded(value: Any) -> Any:
-    """What :func:`encoded` made of a value, as it was."""
+def decode(value: Any) -> Any:
+    """What :func:`encode` made of a value, as it was."""
     if isinstance(value, list):
-        return [decoded(item) for item in value]
+        return [decode(item) for item in value]
     return _READ[value["type"]](value["value"]) if isinstance(value, dict) else value
 
 
-def _plain(value: Any) -> object:
+def _to_plain_value(value: Any) -> object:
     if hasattr(value, "tolist"):
         kind = getattr(getattr(value, "dtype", None), "kind", "")
         value = (value.astype(f"{kind}8[us]") if kind in ("m", "M") else value).tolist()
@@ -74,7 +74,7 @@ def _plain(value: Any) -> object:
     if isinstance(value, Mapping):
         if not all(isinstance(name, str) for name in value):
             raise TypeError("a map's keys are strings")
-        return {name: _plain(item) for name, item in value.items()}
+        return {name: _to_plain_value(item) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset | range):
-        return [_plain(item) for item in value]
+        return [_to_plain_value(item) for item in value]
     raise TypeError(type(value).__name__)

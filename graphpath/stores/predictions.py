@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from graphpath.stores.prepare import Workshop
+from graphpath.stores.prepare import LoadBuilder
 from graphpath.stores.session import Session
 
 SOME: Final = 1000
@@ -36,21 +36,21 @@ SAY: Final = (
 Row = Mapping[str, Any]
 
 
-def disputed(shop: Workshop) -> list[int]:
-    """The samples of the trace of which the store says something else than it does."""
-    return [int(sample) for (sample,) in shop.run(DISPUTED)]
+def find_disputed(builder: LoadBuilder) -> list[int]:
+    """The samples of the trace whose prediction differs in the store."""
+    return [int(sample) for (sample,) in builder.run(DISPUTED)]
 
 
-def settle(session: Session, samples: Sequence[int]) -> None:
-    """Let ``samples`` say what all runs of the store say of them."""
+def update_samples(session: Session, samples: Sequence[int]) -> None:
+    """Give ``samples`` the prediction on which all runs of the store agree."""
     for start in range(0, len(samples), SOME):
         some = {"ids": list(samples[start : start + SOME])}
         session.execute(FORGET, some)
-        for row in agreed(session.execute(SAID, some).to_pylist()):
+        for row in merge_predictions(session.execute(SAID, some).to_pylist()):
             session.execute(SAY, row)
 
 
-def agreed(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
+def merge_predictions(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
     """What the rows of ``SAID`` agree on: id, predicted, confidence (the largest), correct (or None)."""
     said: dict[int, list[Row]] = {}
     for row in rows:

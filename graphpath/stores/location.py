@@ -1,4 +1,4 @@
-"""The file that a store's path means, and what can be wrong with it before an engine opens it."""
+"""The file of a store's path, and what can be wrong with it before an engine opens it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOGS: Final = (".wal", ".wal.checkpoint", ".shadow")
 
 
 class Generation(NamedTuple):
-    """What tells two states of a file apart, as long as somebody keeps the first one open.
+    """What distinguishes two states of a file, as long as somebody keeps the first one open.
 
     A number of an inode is given to another file only when the first is closed; the rest tells a file that
     was overwritten where it stands. (The time of its last change of names is left out: a link changes it.)
@@ -33,7 +33,7 @@ class Generation(NamedTuple):
     modified: int
 
 
-def settled(path: Path) -> Path:
+def resolve_path(path: Path) -> Path:
     """The file that ``path`` leads to, through symbolic links: one store has one name, and so one lock.
 
     Raises:
@@ -42,10 +42,10 @@ def settled(path: Path) -> Path:
     try:
         return path.resolve()
     except (OSError, RuntimeError, ValueError) as error:
-        raise _unusable(path, error) from error
+        raise _explain_unusable(path, error) from error
 
 
-def generation(path: Path) -> Generation | None:
+def read_generation(path: Path) -> Generation | None:
     """The state of the file ``path``; None where there is none.
 
     Raises:
@@ -56,13 +56,13 @@ def generation(path: Path) -> Generation | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise _unusable(path, error) from error
+        raise _explain_unusable(path, error) from error
     if kind := KINDS.get(stat.S_IFMT(found.st_mode)):
         raise StoreUnavailable(f"{path} cannot be opened as an embedded store: it is {kind}.")
     return Generation(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
-def check_alone(path: Path) -> None:
+def check_no_log(path: Path) -> None:
     """Refuse a file with the log of another program's changes beside it: the engine would mix them in.
 
     Raises:
@@ -73,17 +73,17 @@ def check_alone(path: Path) -> None:
             raise StoreUnavailable(
                 f"Beside {path} lies {log.name}, left by a program that wrote to the store itself and did "
                 "not finish (graphpath never does). The store is as graphpath wrote it once that file is "
-                f"moved away: mv {_shell(log)} {_shell(log.with_name(log.name + '.aside'))}"
+                f"moved away: mv {_quote_shell(log)} {_quote_shell(log.with_name(log.name + '.aside'))}"
             )
 
 
-def _shell(path: Path) -> str:
+def _quote_shell(path: Path) -> str:
     import shlex
 
     return shlex.quote(str(path))
 
 
-def _unusable(path: Path, error: Exception) -> StoreUnavailable:
+def _explain_unusable(path: Path, error: Exception) -> StoreUnavailable:
     number = getattr(error, "errno", None)
     reason = os.strerror(number).lower() if number else str(error).rstrip(".")
     return StoreUnavailable(f"{path} cannot be opened as an embedded store: {reason}.")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 RUNS: Final = "MATCH (r:Run) RETURN r.id AS run, r.complete AS complete ORDER BY run"
 
 
-class Moment:
+class BoltSnapshot:
     """Statements through ``session``, which together may take ``timeout`` seconds."""
 
     dialect = "neo4j"
@@ -26,18 +26,18 @@ class Moment:
         self._end = None if timeout is None else time.monotonic() + timeout
 
     def execute(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
-        """See :meth:`graphpath.stores.base.State.execute`."""
+        """See :meth:`graphpath.stores.base.StoreView.execute`."""
         try:
-            return self._session.execute(text, parameters, timeout=self._left())
+            return self._session.execute(text, parameters, timeout=self._remaining_seconds())
         except TooLargeError as error:
             raise QueryFailed(str(error)) from error
 
-    def runs(self) -> list[tuple[str, bool]]:
+    def read_runs(self) -> list[tuple[str, bool]]:
         """Which runs there are, and whether they are complete."""
-        rows = self._session.columns(RUNS)
+        rows = self._session.read_columns(RUNS)
         return list(zip(rows["run"], rows["complete"], strict=True))
 
-    def _left(self) -> float:
+    def _remaining_seconds(self) -> float:
         """Seconds for the next statement."""
         if self._end is None:
             return PATIENCE

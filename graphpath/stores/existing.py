@@ -1,4 +1,4 @@
-"""What a store already holds of a trace's model, samples and comparable runs, for the load to read.
+"""What a store already has of a trace's model, samples and comparable runs, for the load to read.
 
 Also where a trace is refused because the store uses one of its keys for something else.
 """
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from graphpath.errors import StoreConflict
 from graphpath.record import Trace
-from graphpath.stores.prepare import Workshop
+from graphpath.stores.prepare import LoadBuilder
 from graphpath.stores.session import Session
 
 CATEGORY = """MATCH (n:Category) RETURN n.id AS id, n.scheme AS scheme, n.label AS label, n.name AS name"""
@@ -59,38 +59,40 @@ EDGES = 1_000_000
 """Edges read from the store at a time."""
 
 
-def export(session: Session, shop: Workshop, comparable: str) -> None:
-    """Make the ``stored_*`` views of ``shop``: what is there already, and the comparable runs."""
+def export_stored(session: Session, builder: LoadBuilder, comparable: str) -> None:
+    """Make the ``stored_*`` views of ``builder``: what is there already, and the comparable runs."""
 
-    def view(name: str, text: str, batches: Iterable[Mapping[str, object]]) -> Path:
-        file = session.export(text, batches, shop.directory / f"{name}.parquet")
-        shop.view(name, [file])
+    def add_view(name: str, text: str, batches: Iterable[Mapping[str, object]]) -> Path:
+        file = session.export(text, batches, builder.directory / f"{name}.parquet")
+        builder.add_view(name, [file])
         return file
 
-    view("stored_categories", CATEGORY, [{}])
-    view("stored_samples", SAMPLE, [{}])
-    view("stored_derived", DERIVED, [{}])
-    view("stored_neurons", NEURON, _blocks(shop.trace))
-    runs = session.column(COMPARABLE, {"comparable": comparable, "run": shop.trace.id})
+    add_view("stored_categories", CATEGORY, [{}])
+    add_view("stored_samples", SAMPLE, [{}])
+    add_view("stored_derived", DERIVED, [{}])
+    add_view("stored_neurons", NEURON, _list_blocks(builder.trace))
+    runs = session.read_column(COMPARABLE, {"comparable": comparable, "run": builder.trace.id})
     of_runs = [{"run": run} for run in runs or [NO_RUN]]
-    classes = pq.read_table(view("stored_classes", CLASS, of_runs), columns=["class_pathway"])
-    facts = pq.read_table(view("stored_facts", FACT, of_runs), columns=["pathway", "edges"])
-    view("stored_predictions", PREDICTION, of_runs)
+    classes = pq.read_table(add_view("stored_classes", CLASS, of_runs), columns=["class_pathway"])
+    facts = pq.read_table(add_view("stored_facts", FACT, of_runs), columns=["pathway", "edges"])
+    add_view("stored_predictions", PREDICTION, of_runs)
     keys = classes["class_pathway"].to_pylist() or [NO_KEY]
-    view("stored_class_edges", CLASS_EDGE, [{"key": key} for key in keys])
-    view("stored_edges", EDGE, ranges(facts))
-    know(shop)
+    add_view("stored_class_edges", CLASS_EDGE, [{"key": key} for key in keys])
+    add_view("stored_edges", EDGE, split_ranges(facts))
+    add_known_views(builder)
 
 
-def know(shop: Workshop, *, nothing: bool = False) -> None:
+def add_known_views(builder: LoadBuilder, *, nothing: bool = False) -> None:
     """Make the ``known_*`` views: what need not be stored again. ``nothing`` when a load is taken up, since
     any of it may lack its relationships.
     """
     for name in ("neurons", "samples", "derived", "categories"):
-        shop.run(f"CREATE OR REPLACE VIEW known_{name} AS SELECT id FROM stored_{name} WHERE {not nothing}")
+        builder.run(
+            f"CREATE OR REPLACE VIEW known_{name} AS SELECT id FROM stored_{name} WHERE {not nothing}"
+        )
 
 
-def _blocks(trace: Trace) -> list[dict[str, object]]:
+def _list_blocks(trace: Trace) -> list[dict[str, object]]:
     """The ids of each layer's neurons: keys, by which an engine finds them without reading the others."""
     rows = trace.layers().to_table(columns=["offset", "channels", "height", "width"]).to_pylist()
     sizes = [row["channels"] * row["height"] * row["width"] for row in rows]
@@ -100,7 +102,7 @@ def _blocks(trace: Trace) -> list[dict[str, object]]:
     ]
 
 
-def ranges(facts: pa.Table) -> Iterator[dict[str, object]]:
+def split_ranges(facts: pa.Table) -> Iterator[dict[str, object]]:
     """Ranges of ids of ``facts`` (columns pathway, edges) with about ``EDGES`` edges each, for ``EDGE``; one
     that holds nothing when there are none.
     """
@@ -134,25 +136,25 @@ def check_model(session: Session, trace: Trace, model: int) -> bool:
     return False
 
 
-def check_keys(session: Session, shop: Workshop) -> None:
+def check_keys(session: Session, builder: LoadBuilder) -> None:
     """Refuse a trace whose pathways, samples or categories have ids that the store uses otherwise."""
-    [[first, last]] = shop.run("SELECT min(pathway), max(pathway) FROM pathways")
-    taken = session.column(
+    [[first, last]] = builder.run("SELECT min(pathway), max(pathway) FROM pathways")
+    taken = session.read_column(
         "MATCH (p:Pathway) WHERE p.id >= $first AND p.id <= $last AND p.run <> $run RETURN DISTINCT p.run",
-        {"first": first or 0, "last": last or 0, "run": shop.trace.id},
+        {"first": first or 0, "last": last or 0, "run": builder.trace.id},
     )
     if taken and first is not None:
         raise StoreConflict(
-            f"Run {shop.trace.id!r} has pathway ids that run {taken[0]!r} of the store already uses: delete "
-            "one of the two, or load it into another store."
+            f"Run {builder.trace.id!r} has pathway ids that run {taken[0]!r} of the store already uses: "
+            "delete one of the two, or load it into another store."
         )
-    check_rows(shop)
+    check_rows(builder)
 
 
-def check_rows(shop: Workshop) -> None:
+def check_rows(builder: LoadBuilder) -> None:
     """Refuse samples and categories whose ids the store (the ``stored_*`` views) uses otherwise."""
-    _check_same(shop, "category", CATEGORIES)
-    _check_same(shop, "sample", SAMPLES)
+    _check_same(builder, "category", CATEGORIES)
+    _check_same(builder, "sample", SAMPLES)
 
 
 CATEGORIES = """
@@ -168,9 +170,9 @@ WHERE (s.dataset, s.split, s."index", s.variant) <> (k.dataset, k.split, k.posit
 """
 
 
-def _check_same(shop: Workshop, what: str, sql: str) -> None:
-    for key, new, old in shop.run(sql):
+def _check_same(builder: LoadBuilder, what: str, sql: str) -> None:
+    for key, new, old in builder.run(sql):
         raise StoreConflict(
-            f"{shop.trace.path} has the {what} {key} for {new!r}; the store holds it for {old!r}: load the "
-            "trace into another store."
+            f"{builder.trace.path} has the {what} {key} for {new!r}; the store holds it for {old!r}: load "
+            "the trace into another store."
         )
