@@ -24,6 +24,8 @@ __all__ = [
     "TrainedModel",
     "as_loaded",
     "class_called",
+    "digest_weights",
+    "eval_mode",
     "evaluate",
     "load_checkpoint",
     "load_model",

@@ -124,7 +124,7 @@ def explain(store: Queryable, name: str, /, **parameters: object) -> str:
     given = {one: value for one, value in parameters.items() if one in found.parameters and one in RUNS}
     if given:
         known = coerce(found.name, found.parameters, given)
-        meant, _ = store.read(lambda state: _meant(state, known, _answer(state, "runs/all", {})))
+        meant, _ = store.read(lambda state: _meant(state, known, _run_inner(state, "runs/all", {})))
         parameters = {**parameters, **meant}
     return cypher(name, store.dialect, store.queries, **parameters)
 
@@ -191,11 +191,11 @@ def _bind_with_runs(
 
 
 def _meant(
-    state: State, bound: Mapping[str, Value], runs: pd.DataFrame
+    state: Snapshot, bound: Mapping[str, Value], runs: pd.DataFrame
 ) -> tuple[dict[str, Value], list[str]]:
     """``bound`` with the ids of the runs that it means, and what is to be said of these."""
     known = set(runs.run)
-    asked = [run for run in _named_runs(bound) if run not in known]
+    asked = [run for run in _list_named_runs(bound) if run not in known]
     if not asked:
         return dict(bound), []
     held = naming.held(state)

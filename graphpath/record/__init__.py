@@ -1,7 +1,7 @@
 """The record: a trace as a directory of Parquet files (``graphpath/README.md``, "The record")."""
 
 from graphpath.record.alone import lock_directory
-from graphpath.record.directory import holds_finished_run, check_same_name, holds_run
+from graphpath.record.directory import check_same_name, holds_finished_run, holds_run
 from graphpath.record.imageset import ImagePart, ImageSet, is_image_set, write_image_set
 from graphpath.record.schema import PARTED, SCHEMA_VERSION, TABLES
 from graphpath.record.table import Table
@@ -17,8 +17,6 @@ __all__ = [
     "Table",
     "Trace",
     "TraceWriter",
-    "lock_directory",
-    "holds_run",
     "check_same_name",
     "holds_finished_run",
     "holds_run",

@@ -41,7 +41,7 @@ def holds_run(path: str | Path, run: str) -> bool:
 
 def check_same_name(path: str | Path, name: str) -> None:
     """Refuse another ``name`` than that of the run begun in ``path``. Raises RecordError."""
-    found = run_of(Path(path))
+    found = read_begun_run(Path(path))
     if found.get("name") != name:
         called = f"called {found['name']!r}" if "name" in found else "without a name"
         raise RecordError(

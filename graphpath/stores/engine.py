@@ -142,12 +142,12 @@ class LadybugSession:
     def find_missing_tables(self) -> list[str]:
         """The tables and columns ("Run.name") that came to the schema after the file was made."""
         present = set(self.read_column("CALL show_tables() RETURN name"))
-        columns = [f"{table}.{name}" for table in LATER if table in held for name in self._lacking(table)]
+        columns = [f"{table}.{name}" for table in LATER if table in present for name in self._lacking(table)]
         return [name for name in create_statements() if name not in present] + columns
 
     def _lacking(self, table: str) -> list[str]:
-        held = set(self.column(f"CALL table_info('{table}') RETURN name"))
-        return [name for name in LATER[table] if name not in held]
+        present = set(self.read_column(f"CALL table_info('{table}') RETURN name"))
+        return [name for name in LATER[table] if name not in present]
 
     def migrate(self) -> None:
         """Make the tables and columns that the file has not."""

@@ -21,7 +21,14 @@ from graphpath.models import BY_NAME, LoadedModel, as_loaded, match_classes
 from graphpath.naming import check_name
 from graphpath.network.reach import Reach
 from graphpath.progress import AnyProgress, Progress, watched
-from graphpath.record import Trace, TraceWriter, holds_finished_run, holds_run, check_same_name, lock_directory
+from graphpath.record import (
+    Trace,
+    TraceWriter,
+    check_same_name,
+    holds_finished_run,
+    holds_run,
+    lock_directory,
+)
 from graphpath.tracing.batches import Batches, resolve_target
 from graphpath.tracing.evaluation import in_eval_mode
 from graphpath.tracing.fitting import Fitted
@@ -111,7 +118,7 @@ def trace(
     rank, out = Rank.here(), Path(out)
     if name is not None:
         run["name"] = name
-        if begun(out, run["id"]):
+        if holds_run(out, run["id"]):
             check_same_name(out, name)
     if holds_finished_run(out, run["id"]):
         return Trace(out)
