@@ -32,25 +32,25 @@ from graphpath.cli import (
     train,
     verify,
 )
-from graphpath.cli.failures import debugging, ended, guarded
+from graphpath.cli.failures import debugging, guard, guard_ending
 from graphpath.cli.say import say
 from graphpath.printable import printable
 
 
 class _Verbs(TyperGroup):
-    """The verbs; what is wrong with a command line is told without what a terminal obeys."""
+    """The verbs; errors in a command line are printed without escape sequences."""
 
     def make_context(self, *args: Any, **extra: Any) -> Any:
-        with _plainly():
+        with _print_plainly():
             return super().make_context(*args, **extra)
 
     def invoke(self, ctx: Any) -> Any:
-        with _plainly():
+        with _print_plainly():
             return super().invoke(ctx)
 
 
 @contextmanager
-def _plainly() -> Iterator[None]:
+def _print_plainly() -> Iterator[None]:
     try:
         yield
     except typer.Exit:
@@ -89,7 +89,7 @@ for verb in (
     command = verb.command
     settings = getattr(verb, "SETTINGS", None)
     kind = getattr(verb, "Command", None)
-    app.command(verb.__name__.rpartition(".")[2], cls=kind, context_settings=settings)(guarded(command))
+    app.command(verb.__name__.rpartition(".")[2], cls=kind, context_settings=settings)(guard(command))
 
 app.add_typer(detect.app)
 app.add_typer(imports.app)
@@ -97,19 +97,19 @@ app.add_typer(export.app)
 app.add_typer(neo4j.app)
 
 
-def _version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         say(f"graphpath {__version__}")
         raise typer.Exit()
 
 
 @app.callback()
-def _common(
+def _read_common(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")
     ] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     debugging.set(debug)
@@ -118,7 +118,7 @@ def _common(
 def main() -> None:
     """The entry point of the ``graphpath`` command."""
     _open_streams()
-    with ended():
+    with guard_ending():
         app()
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from graphpath.cli.notes import heed
+from graphpath.cli.notes import keep_notes
 from graphpath.cli.say import say
 from graphpath.errors import DataError, QueryParameterError
 
@@ -24,7 +24,7 @@ LARGEST_SIDE = 1 << 14
 """Pixels: more than any network takes."""
 
 
-def finite(value: float | None) -> float | None:
+def check_finite(value: float | None) -> float | None:
     """The value of an option, if it is a number: callback of those that take one."""
     if value is not None and not math.isfinite(value):
         raise typer.BadParameter(f"{value} is no finite number.")
@@ -143,11 +143,11 @@ def open_store(
         raise StoreUnavailable(f"There is no store at {uri}; graphpath load DIR --store {uri} makes one.")
     if embedded:
         return open_store(uri, queries=queries)
-    return open_store(uri, database=database, password=_password(uri), queries=queries)
+    return open_store(uri, database=database, password=_ask_password(uri), queries=queries)
 
 
-def _password(uri: str) -> str | None:
-    """What is asked for where no password is known and somebody is there to type it; empty is none."""
+def _ask_password(uri: str) -> str | None:
+    """The password that a person at the terminal types; None where nobody is there, or nothing is typed."""
     from graphpath.stores.neo4j import find_password
 
     if find_password(uri) is not None or not sys.stdin.isatty():
@@ -168,7 +168,7 @@ def open_images(
     exif: bool = False,
     download: bool = False,
 ) -> BaseImages:
-    """The images that ``--data`` names, at the size that the model was made for unless told otherwise.
+    """The images that ``--data`` names, by default at the size that the model was made for.
 
     When the verb ends, what should be known of those that it read is said on stderr.
     """
@@ -188,10 +188,10 @@ def open_images(
         exif=exif,
         download=download,
     )
-    return heed(images)
+    return keep_notes(images)
 
 
-def named_values(pairs: list[str], option: str) -> dict[str, str]:
+def parse_pairs(pairs: list[str], option: str) -> dict[str, str]:
     """``["theta=0.5"]`` as ``{"theta": "0.5"}``. Raises QueryParameterError for a text without ``=``."""
     found: dict[str, str] = {}
     for pair in pairs:
@@ -202,20 +202,20 @@ def named_values(pairs: list[str], option: str) -> dict[str, str]:
     return found
 
 
-def typed(text: str) -> Any:
+def parse_value(text: str) -> Any:
     """``text`` as the JSON value that it is (0.5, 3, true, null), else as it stands."""
     try:
-        return json.loads(text, parse_constant=_no_number)
+        return json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return text
 
 
-def _no_number(text: str) -> None:
+def _refuse_constant(text: str) -> None:
     """NaN and Infinity, which Python reads as JSON, are none."""
     raise ValueError(text)
 
 
-def fresh(out: Path, resume: bool) -> None:
+def check_fresh(out: Path, resume: bool) -> None:
     """Refuses a directory that holds anything, unless resuming is allowed."""
     if not resume and out.is_dir() and any(out.iterdir()):
         raise DataError(f"{out} is not empty: leave out --no-resume, choose another --out, or delete it.")

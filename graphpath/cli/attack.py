@@ -8,30 +8,30 @@ from typing import Annotated
 import typer
 
 from graphpath.cli import arguments as a
-from graphpath.cli.progress import bar
+from graphpath.cli.progress import show_bar
 from graphpath.cli.say import say
 from graphpath.cli.target import NUMBER
-from graphpath.cli.work import Work, said, work_options
+from graphpath.cli.work import TracingInput, describe_input, work_options
 
 INTERRUPTED = "the finished batches are kept, and the same command goes on from there"
 
 
 @work_options
 def command(
-    work: Work,
+    work: TracingInput,
     out: Annotated[Path, typer.Option("--out", help="The image set to write.")],
     attack: Annotated[str, typer.Option("--attack", help="fgsm, bim, pgd, deepfool or cw.")] = "pgd",
     epsilon: Annotated[
         float | None,
         typer.Option(
             "--epsilon",
-            callback=a.finite,
+            callback=a.check_finite,
             help="The largest change of a pixel, in (0, 1]; deepfool and cw have none.  [default: 0.1]",
         ),
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Gradient steps.")] = None,
     step_size: Annotated[
-        float | None, typer.Option("--step-size", callback=a.finite, help="Change per step.")
+        float | None, typer.Option("--step-size", callback=a.check_finite, help="Change per step.")
     ] = None,
     option: Annotated[
         list[str] | None,
@@ -52,7 +52,7 @@ def command(
 
     loaded, images = work.open()
     aim = int(targeted) if targeted is not None and NUMBER.fullmatch(targeted) else targeted
-    with bar("attacking", words=said(loaded, images)) as shown:
+    with show_bar("attacking", words=describe_input(loaded, images)) as shown:
         made = perturb(
             loaded,
             images,
@@ -65,8 +65,8 @@ def command(
             seed=work.seed,
             batch=work.batch,
             progress=shown,
-            **{name: a.typed(text) for name, text in a.named_values(option or [], "--option").items()},
+            **{name: a.parse_value(text) for name, text in a.parse_pairs(option or [], "--option").items()},
         )
     bound = made.provenance.get("epsilon")
-    told = f"{attack} at epsilon {bound:g}" if isinstance(bound, int | float) else attack
-    say(f"{out}: {len(made):,} images, {told}, {success_rate(made):.1%} succeed")
+    described = f"{attack} at epsilon {bound:g}" if isinstance(bound, int | float) else attack
+    say(f"{out}: {len(made):,} images, {described}, {success_rate(made):.1%} succeed")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from graphpath.cli import arguments as a
-from graphpath.cli.progress import bar
-from graphpath.cli.shared import in_place_of
+from graphpath.cli.progress import show_bar
+from graphpath.cli.shared import replace_parameter
 from graphpath.errors import QueryParameterError
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Chance:
-    """Against which null the answer is held, if any, and how."""
+class NullOptions:
+    """The null distribution to compare the answer with, if any, and how."""
 
     null: str | None
     draws: int
@@ -29,7 +29,9 @@ class Chance:
     hub_share: float
     correction: str
 
-    def table(self, store: Store, name: str, parameters: Mapping[str, str], **limit: float) -> pd.DataFrame:
+    def ask_table(
+        self, store: Store, name: str, parameters: Mapping[str, str], **limit: float
+    ) -> pd.DataFrame:
         """The answer of the query ``name``, with what chance gives where that was asked.
 
         ``limit`` is the ``timeout`` of a query that is asked once, if one was given.
@@ -40,7 +42,7 @@ class Chance:
             from graphpath.chance import significance
 
             options: dict[str, Any] = {**parameters, **asdict(self)}
-            with bar("drawing", "draws") as shown:
+            with show_bar("drawing", "draws") as shown:
                 return significance(store, name, progress=shown, **options)
         if self.hubs is not None:
             raise QueryParameterError("--hubs goes with --null degree or --null independent: say which.")
@@ -67,7 +69,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
         Annotated[
             float,
             typer.Option(
-                "--hub-share", callback=a.finite, help="The share of the categories that makes a hub."
+                "--hub-share", callback=a.check_finite, help="The share of the categories that makes a hub."
             ),
         ],
         0.9,
@@ -78,5 +80,5 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     ),
 }
 
-chance_options = in_place_of("chance", _OPTIONS, Chance)
+chance_options = replace_parameter("chance", _OPTIONS, NullOptions)
 """Gives a verb that takes ``chance: Chance`` the options of this module in its place."""

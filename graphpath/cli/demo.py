@@ -1,4 +1,4 @@
-"""``graphpath demo``: the whole way on real digits, in one directory."""
+"""``graphpath demo``: the whole course on real digits, in one directory."""
 
 from __future__ import annotations
 

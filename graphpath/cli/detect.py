@@ -1,4 +1,4 @@
-"""``graphpath detect``: attacked images, told by the way that they take."""
+"""``graphpath detect``: attacked images, recognised by their pathways."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from graphpath.cli import arguments as a
-from graphpath.cli.failures import guarded
+from graphpath.cli.failures import guard
 from graphpath.cli.output import Output, output_options
-from graphpath.cli.progress import bar
+from graphpath.cli.progress import show_bar
 from graphpath.cli.say import say
-from graphpath.cli.work import Work, said, work_options
+from graphpath.cli.work import TracingInput, describe_input, work_options
 
 if TYPE_CHECKING:
     from graphpath.detect import Detector, Explanation
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 INTERRUPTED = "nothing was changed"
 app = typer.Typer(
     name="detect",
-    help="Tell attacked images by the way that they take: fit a detector on a store, score new images.",
+    help="Recognise attacked images by their pathways: fit a detector on a store, score new images.",
     no_args_is_help=True,
 )
 
@@ -53,12 +53,14 @@ def fit(
         list[str] | None, typer.Option("--attack", help="Fit on this one only, such as bim or 'bim 0.3'.")
     ] = None,
     share: Annotated[
-        float, typer.Option("--share", callback=a.finite, help="Of the originals, to fit on.")
+        float, typer.Option("--share", callback=a.check_finite, help="Of the originals, to fit on.")
     ] = 0.5,
     false_alarms: Annotated[
         float,
         typer.Option(
-            "--false-alarms", callback=a.finite, help="Clean images that may be taken for attacked, a share."
+            "--false-alarms",
+            callback=a.check_finite,
+            help="Clean images that may be taken for attacked, a share.",
         ),
     ] = 0.05,
     seed: a.Seed = 0,
@@ -80,10 +82,10 @@ def fit(
         )
     detector.save(out)
     output.show(detector.report, columns=REPORT)
-    say(_told(out, detector), err=output.machine)
+    say(_describe_worth(out, detector), err=output.machine)
 
 
-def _told(out: Path, detector: Detector) -> str:
+def _describe_worth(out: Path, detector: Detector) -> str:
     """What the detector is worth, in words: also where it is not worth more than the baseline."""
     own = detector.report[detector.report.caught.notna()]
     said = {
@@ -93,7 +95,7 @@ def _told(out: Path, detector: Detector) -> str:
     words = {
         "better": "beats max-softmax on",
         "worse": "does worse than max-softmax on",
-        "undecided": "cannot be told from max-softmax on",
+        "undecided": "cannot be distinguished from max-softmax on",
     }
     verdicts = "; ".join(f"{words[name]} {attacks}" for name, attacks in said.items() if attacks)
     alarms = detector.notes["false_alarms"]["tested"]
@@ -109,7 +111,7 @@ def _told(out: Path, detector: Detector) -> str:
 @output_options
 @work_options
 def score(
-    work: Work,
+    work: TracingInput,
     detector: Annotated[Path, typer.Option("--detector", help="What graphpath detect fit wrote.")],
     store: a.StoreUri,
     database: a.Database = None,
@@ -127,8 +129,8 @@ def score(
     from graphpath.detect import Detector
 
     known = Detector.load(detector)
-    with a.open_store(store, database) as kept, _place(out) as place:
-        trace, words = _traced(work, known, kept, place)
+    with a.open_store(store, database) as kept, _choose_directory(out) as place:
+        trace, words = _trace_images(work, known, kept, place)
         if explain is not None:
             _show(known.explain(kept, trace, explain), output)
             return
@@ -144,7 +146,7 @@ def score(
 
 
 @contextmanager
-def _place(out: Path | None) -> Iterator[Path]:
+def _choose_directory(out: Path | None) -> Iterator[Path]:
     """``out``, or a directory that goes when the block ends."""
     if out is not None:
         yield out
@@ -153,7 +155,9 @@ def _place(out: Path | None) -> Iterator[Path]:
         yield Path(folder) / "trace"
 
 
-def _traced(work: Work, detector: Detector, store: Store, out: Path) -> tuple[Trace, tuple[str, ...]]:
+def _trace_images(
+    work: TracingInput, detector: Detector, store: Store, out: Path
+) -> tuple[Trace, tuple[str, ...]]:
     """DATA's images traced as those that the detector was fitted on, each for its own prediction."""
     from graphpath.tracing import trace
 
@@ -162,7 +166,7 @@ def _traced(work: Work, detector: Detector, store: Store, out: Path) -> tuple[Tr
     options: dict[str, Any] = {
         name: value for name, value in asked.parameters.items() if name not in ("target", "routes")
     }
-    with bar("tracing") as shown:
+    with show_bar("tracing") as shown:
         made = trace(
             loaded,
             images,
@@ -173,13 +177,13 @@ def _traced(work: Work, detector: Detector, store: Store, out: Path) -> tuple[Tr
             out=out,
             batch=work.batch,
             progress=shown,
-            fitted_on=_fitted_on(detector, store),
+            fitted_on=_find_fitted_trace(detector, store),
             **options,
         )
-    return made, said(loaded, images)
+    return made, describe_input(loaded, images)
 
 
-def _fitted_on(detector: Detector, store: Store) -> str | None:
+def _find_fitted_trace(detector: Detector, store: Store) -> str | None:
     """The trace whose images the method learned from, if it is one that learns."""
     from graphpath.record import Trace
 
@@ -204,4 +208,4 @@ def _show(found: Explanation, output: Output) -> None:
 
 
 for verb in (fit, score):
-    app.command(verb.__name__)(guarded(verb))
+    app.command(verb.__name__)(guard(verb))

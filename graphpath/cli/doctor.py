@@ -34,28 +34,34 @@ def command(
     """Check the installation and, with --store, a store; exit status 1 when something is wrong."""
     import pandas as pd
 
-    found = [*installation(), *checked("queries", _queries), *checked("methods", _methods)]
+    found = [
+        *check_installation(),
+        *check_part("queries", _check_queries),
+        *check_part("methods", _check_methods),
+    ]
     if store is not None:
-        found += checked("store", lambda: _store(store, database))
+        found += check_part("store", lambda: _check_store(store, database))
     output.show(pd.DataFrame(found, columns=["checked", "state", "detail"]))
     if any(state == "wrong" for _, state, _ in found):
         raise typer.Exit(1)
 
 
-def installation() -> Iterator[Finding]:
+def check_installation() -> Iterator[Finding]:
     """Python, the required packages, and the optional ones."""
     yield "python", "ok", platform.python_version()
-    yield "graphpath", "ok", _version("graphpath")
+    yield "graphpath", "ok", _read_version("graphpath")
     for name in REQUIRED:
-        yield (name, "ok", _version(name)) if _importable(name) else (name, "wrong", "does not import")
+        yield (
+            (name, "ok", _read_version(name)) if _is_importable(name) else (name, "wrong", "does not import")
+        )
     for name, extra in EXTRAS.items():
-        if _importable(name):
-            yield name, "ok", _version(name) + _devices(name)
+        if _is_importable(name):
+            yield name, "ok", _read_version(name) + _list_devices(name)
         else:
             yield name, "absent", f"pip install 'graphpath[{extra}]'"
 
 
-def checked(name: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
+def check_part(name: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
     """What ``look`` finds; an error of graphpath's is a finding too."""
     try:
         return list(look())
@@ -63,15 +69,15 @@ def checked(name: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
         return [(name, "wrong", str(error))]
 
 
-def _queries() -> Iterator[Finding]:
+def _check_queries() -> Iterator[Finding]:
     from graphpath.queries import catalogue, find_root
 
     yield "queries", "ok", f"{len(catalogue())} in {find_root()}"
 
 
-def _methods() -> Iterator[Finding]:
+def _check_methods() -> Iterator[Finding]:
     """The tracing methods of other packages."""
-    if not registered(METHODS) or not _importable("torch"):
+    if not registered(METHODS) or not _is_importable("torch"):
         return
     from graphpath.tracing.registry import METHODS as KNOWN
 
@@ -82,12 +88,12 @@ def _methods() -> Iterator[Finding]:
         yield f"method {name}", "wrong", why
 
 
-def _store(uri: str, database: str | None) -> Iterator[Finding]:
+def _check_store(uri: str, database: str | None) -> Iterator[Finding]:
     with a.open_store(uri, database) as kept:
         runs, gds = kept.runs(), kept.offers("gds")
     yield "store", "ok", f"{uri}: {len(runs)} runs"
     if "://" not in uri:
-        yield "digest", *_digest(Path(uri))
+        yield "digest", *_check_digest(Path(uri))
     else:
         yield "graph data science", *(("ok", "for gds/*") if gds else ("absent", "gds/* need it"))
     for row in runs.itertuples():
@@ -100,7 +106,7 @@ def _store(uri: str, database: str | None) -> Iterator[Finding]:
             yield name, "ok", f"{row.pathways:,} pathways, {row.edges:,} edges"
 
 
-def _digest(path: Path) -> tuple[str, str]:
+def _check_digest(path: Path) -> tuple[str, str]:
     """Whether the file is as it was written; every byte is read."""
     from graphpath.stores import seal
 
@@ -108,7 +114,7 @@ def _digest(path: Path) -> tuple[str, str]:
     return "ok" if kept else "absent", "every byte as written" if kept else "kept from the next change on"
 
 
-def _importable(name: str) -> bool:
+def _is_importable(name: str) -> bool:
     try:
         importlib.import_module(name)
     except ImportError:
@@ -116,14 +122,14 @@ def _importable(name: str) -> bool:
     return True
 
 
-def _version(name: str) -> str:
+def _read_version(name: str) -> str:
     try:
         return version(PACKAGES.get(name, name))
     except PackageNotFoundError:
         return "not installed as a package"
 
 
-def _devices(name: str) -> str:
+def _list_devices(name: str) -> str:
     if name != "torch":
         return ""
     torch = importlib.import_module(name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from graphpath.cli.failures import guarded
+from graphpath.cli.failures import guard
 from graphpath.cli.say import say
 from graphpath.errors import QueryParameterError
 
@@ -39,12 +39,12 @@ def graphml(directory: Directory, out: Out, pathway: PathwayId = None, limit: Li
     from graphpath.record import Trace
 
     trace = Trace(directory)
-    chosen = _pathway(trace, pathway)
+    chosen = _choose_pathway(trace, pathway)
     graph = to_networkx(trace, chosen, limit=limit)
     to_graphml(graph, out)
     say(
         f"{out}: pathway {chosen} of {trace.id}, {len(graph):,} nodes, {graph.number_of_edges():,} edges"
-        + _cut(trace, chosen, limit)
+        + _describe_cut(trace, chosen, limit)
     )
 
 
@@ -54,12 +54,12 @@ def neuronpedia(directory: Directory, out: Out, pathway: PathwayId = None, limit
     from graphpath.record import Trace
 
     trace = Trace(directory)
-    chosen = _pathway(trace, pathway)
+    chosen = _choose_pathway(trace, pathway)
     to_neuronpedia(trace, chosen, out, limit=limit)
-    say(f"{out}: pathway {chosen} of {trace.id}{_cut(trace, chosen, limit)}")
+    say(f"{out}: pathway {chosen} of {trace.id}{_describe_cut(trace, chosen, limit)}")
 
 
-def _cut(trace: Trace, pathway: int, limit: int | None) -> str:
+def _describe_cut(trace: Trace, pathway: int, limit: int | None) -> str:
     """What ``limit`` left out of a pathway."""
     import pyarrow.compute as pc
 
@@ -68,7 +68,7 @@ def _cut(trace: Trace, pathway: int, limit: int | None) -> str:
     return f" (the {limit:,} strongest of {whole:,} edges)" if limit is not None and limit < whole else ""
 
 
-def _pathway(trace: Trace, asked: int | None) -> int:
+def _choose_pathway(trace: Trace, asked: int | None) -> int:
     """The one that was asked for, else the trace's only one. Raises QueryParameterError."""
     if asked is not None:
         return asked
@@ -82,4 +82,4 @@ def _pathway(trace: Trace, asked: int | None) -> int:
 
 
 for verb in (graphml, neuronpedia):
-    app.command(verb.__name__)(guarded(verb))
+    app.command(verb.__name__)(guard(verb))

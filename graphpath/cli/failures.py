@@ -1,7 +1,7 @@
 """What a person sees when something goes wrong: one sentence on stderr and an exit status.
 
 1 for a ``GraphpathError``, a full disk or anything unexpected, 2 for a command line that cannot be parsed
-(typer's own), 130 for an interruption, 141 (as a shell tells it of other programs) where the reader of a pipe
+(typer's own), 130 for an interruption, 141 (as a shell reports other programs) where the reader of a pipe
 has gone. A traceback appears only with ``--debug``.
 """
 
@@ -19,8 +19,8 @@ from typing import Any, Final
 
 import typer
 
-from graphpath.cli.notes import noting
-from graphpath.cli.say import console, styled
+from graphpath.cli.notes import report_notes
+from graphpath.cli.say import join_styled, make_console
 from graphpath.errors import GraphpathError
 from graphpath.extras import explain_missing
 from graphpath.spoken import on_command_line
@@ -31,36 +31,36 @@ FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 REFUSED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-def guarded(verb: Callable[..., None]) -> Callable[..., None]:
-    """``verb`` with its failures told in one sentence each."""
+def guard(verb: Callable[..., None]) -> Callable[..., None]:
+    """``verb`` with its failures reported in one sentence each."""
 
     @functools.wraps(verb)
     def run(*args: Any, **options: Any) -> None:
         try:
-            with noting(), on_command_line():
+            with report_notes(), on_command_line():
                 verb(*args, **options)
             flush()
         except GraphpathError as error:
             _stop(str(error), 1, error)
         except KeyboardInterrupt as error:
-            _stop(_interrupted(verb), 130, error)
+            _stop(_describe_interruption(verb), 130, error)
         except BrokenPipeError:
             _drop_stdout()
             raise typer.Exit(CLOSED_PIPE) from None
         except ModuleNotFoundError as error:
-            _stop(str(explain_missing(error, "This") or _unexpected(error)), 1, error)
+            _stop(str(explain_missing(error, "This") or _describe_unexpected(error)), 1, error)
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except OSError as error:
-            _stop(_of_system(error), 1, error)
+            _stop(_describe_system_error(error), 1, error)
         except Exception as error:
-            _stop(_unexpected(error), 1, error)
+            _stop(_describe_unexpected(error), 1, error)
 
     return run
 
 
 @contextmanager
-def ended() -> Iterator[None]:
+def guard_ending() -> Iterator[None]:
     """What no verb is to blame for: help and version on a full disk, or to a reader that has gone."""
     try:
         yield
@@ -71,7 +71,7 @@ def ended() -> Iterator[None]:
         raise
     except OSError as error:
         _drop_stdout()
-        _say(_of_system(error))
+        _say(_describe_system_error(error))
         raise SystemExit(1) from None
 
 
@@ -97,25 +97,25 @@ def _stop(sentence: str, status: int, error: BaseException) -> None:
 
 
 def _say(sentence: str) -> None:
-    console(stderr=True).print(styled(("graphpath:", "bold red"), f" {' '.join(sentence.split())}"))
+    make_console(stderr=True).print(join_styled(("graphpath:", "bold red"), f" {' '.join(sentence.split())}"))
 
 
-def _interrupted(verb: Callable[..., None]) -> str:
+def _describe_interruption(verb: Callable[..., None]) -> str:
     resuming = sys.modules[verb.__module__].__dict__.get("INTERRUPTED", "nothing was changed")
     return f"Interrupted; {resuming}."
 
 
-def _of_system(error: OSError) -> str:
+def _describe_system_error(error: OSError) -> str:
     """What the system refused, where the user can mend it."""
     where = f" for {error.filename}" if error.filename else ""
     if error.errno in FULL:
         return f"There is no room{where} ({error.strerror}): make some and run the same command again."
     if error.errno in REFUSED and error.filename:
         return f"{error.filename}: {error.strerror}; may this user read it, and write where it writes?"
-    return _unexpected(error)
+    return _describe_unexpected(error)
 
 
-def _unexpected(error: BaseException) -> str:
+def _describe_unexpected(error: BaseException) -> str:
     return (
         f"An error that should not happen: {type(error).__name__}: {error}. Please report it with the "
         "command that you ran and the output of graphpath --debug VERB ...; your data are as they were."

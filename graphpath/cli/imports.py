@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graphpath.cli import arguments as a
-from graphpath.cli.failures import guarded
+from graphpath.cli.failures import guard
 from graphpath.cli.load import load_into
 from graphpath.cli.say import say
 
@@ -54,7 +54,7 @@ def summit(
     """Summit's class attribution graphs: a class each, of feature maps."""
     from graphpath.imports import import_summit
 
-    _told(import_summit(files, out=out, names=names), store, database)
+    _report_trace(import_summit(files, out=out, names=names), store, database)
 
 
 def neuronpedia(
@@ -68,7 +68,7 @@ def neuronpedia(
     """Attribution graphs of Neuronpedia or circuit-tracer: a prompt each, of features at positions."""
     from graphpath.imports import import_neuronpedia
 
-    _told(import_neuronpedia(files, out=out), store, database)
+    _report_trace(import_neuronpedia(files, out=out), store, database)
 
 
 def edges(
@@ -90,10 +90,10 @@ def edges(
     """A plain edge list: one row an edge, from a layer's channel to a later layer's."""
     from graphpath.imports import import_edges
 
-    _told(import_edges(files, mapping, out=out), store, database)
+    _report_trace(import_edges(files, mapping, out=out), store, database)
 
 
-def _told(trace: Trace, store: str | None, database: str | None) -> None:
+def _report_trace(trace: Trace, store: str | None, database: str | None) -> None:
     """Say what was recorded where, and load it into the store, if there is one."""
     graphs, nodes, edges = (trace.counts[name] for name in ("pathways", "visits", "edges"))
     say(
@@ -112,4 +112,4 @@ def _told(trace: Trace, store: str | None, database: str | None) -> None:
 
 
 for verb in (summit, neuronpedia, edges):
-    app.command(verb.__name__)(guarded(verb))
+    app.command(verb.__name__)(guard(verb))

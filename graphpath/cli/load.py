@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graphpath.cli import arguments as a
-from graphpath.cli.progress import bar
+from graphpath.cli.progress import show_bar
 from graphpath.cli.say import say
 from graphpath.errors import StoreError
 
@@ -45,7 +45,7 @@ def command(
     opened = [Trace(path) for path in traces]
     with a.open_store(store, database, existing=False) as kept:
         if bulk:
-            _in_bulk(kept, opened, min_support)
+            _load_in_bulk(kept, opened, min_support)
             return
         for trace in opened:
             load_into(kept, trace, min_support)
@@ -55,16 +55,16 @@ def load_into(store: Store, trace: Trace, min_support: int | None = None) -> Non
     """Load ``trace`` and say so."""
     if not trace.verified:
         say(f"{trace.path} is of an older graphpath: it has no digests, damage is not noticed.", err=True)
-    with bar("loading", unit="steps") as shown:
+    with show_bar("loading", unit="steps") as shown:
         done = store.load(trace, min_support=min_support, progress=shown)
-    say(_told(trace.path, done.loaded, trace.counts, done.total_seconds, done.run))
+    say(_describe_load(trace.path, done.loaded, trace.counts, done.total_seconds, done.run))
 
 
-def _in_bulk(store: Store, traces: list[Trace], min_support: int | None) -> None:
+def _load_in_bulk(store: Store, traces: list[Trace], min_support: int | None) -> None:
     from graphpath.stores.neo4j import Neo4jStore
 
     assert isinstance(store, Neo4jStore)
-    with bar("importing", unit="steps") as shown:
+    with show_bar("importing", unit="steps") as shown:
         done = store.bulk_load(traces, min_support=min_support, progress=shown)
     runs = ", ".join(done.runs)
     if done.loaded:
@@ -76,7 +76,7 @@ def _in_bulk(store: Store, traces: list[Trace], min_support: int | None) -> None
     say(f"  {done.command}")
 
 
-def _told(path: Path, loaded: bool, counts: dict[str, int], seconds: float, run: str) -> str:
+def _describe_load(path: Path, loaded: bool, counts: dict[str, int], seconds: float, run: str) -> str:
     if not loaded:
         return f"{path}: run {run} was loaded already"
     return f"{path}: {counts['pathways']:,} pathways, {counts['edges']:,} edges in {seconds:.1f} s, run {run}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graphpath.cli import arguments as a
-from graphpath.cli.failures import guarded
+from graphpath.cli.failures import guard
 from graphpath.cli.say import say
 from graphpath.errors import QueryParameterError, ServerError
 
@@ -47,7 +47,7 @@ def start(
         bool, typer.Option("--gds", help="With OpenGDS (about 30 MB more), for the queries gds/*.")
     ] = False,
     timeout: Annotated[
-        float, typer.Option("--timeout", min=1, callback=a.finite, help="Seconds that it may take.")
+        float, typer.Option("--timeout", min=1, callback=a.check_finite, help="Seconds that it may take.")
     ] = 180,
 ) -> None:
     """Start the server, fetching it the first time, and wait until it answers."""
@@ -73,7 +73,7 @@ def start(
 def stop(
     home: Home = None,
     timeout: Annotated[
-        float, typer.Option("--timeout", min=0, callback=a.finite, help="Seconds before it is killed.")
+        float, typer.Option("--timeout", min=0, callback=a.check_finite, help="Seconds before it is killed.")
     ] = 60,
 ) -> None:
     """Stop the server; its data stay."""
@@ -133,19 +133,19 @@ def browser(
         raise QueryParameterError(
             "--param belongs to a named query: graphpath neo4j browser NAME --param ..."
         )
-    text = None if name is None else query_text(name, with_folder(queries), **_values(param))
-    uri, page = _where(home, store, web)
+    text = None if name is None else query_text(name, with_folder(queries), **_parse_values(param))
+    uri, page = _find_addresses(home, store, web)
     url = build_address(uri, page, text, database=database or "neo4j")
     say(url)
     if show and not webbrowser.open(url):
         say("No web browser could be opened here: open the address above yourself.", err=True)
 
 
-def _values(pairs: list[str] | None) -> dict[str, str]:
-    return a.named_values(pairs or [], "--param")
+def _parse_values(pairs: list[str] | None) -> dict[str, str]:
+    return a.parse_pairs(pairs or [], "--param")
 
 
-def _where(home: Path | None, store: str | None, web: str | None) -> tuple[str, str]:
+def _find_addresses(home: Path | None, store: str | None, web: str | None) -> tuple[str, str]:
     if store is not None:
         if web is None:
             raise ServerError("With --store also say where its Neo4j Browser is, as --web http://HOST:7474.")
@@ -175,4 +175,4 @@ def _show(server: Server, found: Status) -> None:
 
 
 for verb in (start, stop, status, browser):
-    app.command(verb.__name__)(guarded(verb))
+    app.command(verb.__name__)(guard(verb))

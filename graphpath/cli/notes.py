@@ -21,15 +21,15 @@ Read = TypeVar("Read", bound=Noted)
 _opened: ContextVar[tuple[Noted, ...]] = ContextVar("opened", default=())
 
 
-def heed(images: Read) -> Read:
-    """``images``, whose notes are told at the end."""
+def keep_notes(images: Read) -> Read:
+    """``images``, whose notes are printed at the end."""
     _opened.set((*_opened.get(), images))
     return images
 
 
 @contextmanager
-def noting() -> Iterator[None]:
-    """Tells the notes of all images heeded within, each sentence once."""
+def report_notes() -> Iterator[None]:
+    """Prints the notes of all images read within, each sentence once."""
     before = _opened.set(())
     try:
         yield

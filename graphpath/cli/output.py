@@ -15,8 +15,8 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from graphpath.cli.say import console, say
-from graphpath.cli.shared import in_place_of
+from graphpath.cli.say import make_console, say
+from graphpath.cli.shared import replace_parameter
 from graphpath.errors import GraphpathError
 from graphpath.printable import printable
 from graphpath.record.files import write_atomically
@@ -53,9 +53,9 @@ class Output:
         if self.parquet is not None:
             _write_parquet(frame, self.parquet)
         elif self.csv:
-            _write_csv(harmless(frame) if self.spreadsheet else frame)
+            _write_csv(escape_formulas(frame) if self.spreadsheet else frame)
         elif self.json:
-            say(_json(frame))
+            say(_to_json(frame))
         else:
             show_table(frame if columns is None else frame[columns])
 
@@ -68,7 +68,7 @@ class Output:
 
         if self.json:
             reached = json.dumps(bool(frame.attrs.get(limits.REACHED)))
-            say(f'{{"query": {json.dumps(query)}, "limit_reached": {reached}, "rows": {_json(frame)}}}')
+            say(f'{{"query": {json.dumps(query)}, "limit_reached": {reached}, "rows": {_to_json(frame)}}}')
         else:
             self.show(frame)
         for said in [*frame.attrs.get(NOTES, []), limits.describe_cut(frame.attrs)]:
@@ -94,7 +94,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def _chosen(*, table: bool, csv: bool, json: bool, parquet: Path | None, spreadsheet: bool) -> Output:
+def _choose_output(*, table: bool, csv: bool, json: bool, parquet: Path | None, spreadsheet: bool) -> Output:
     if table + csv + json + (parquet is not None) > 1:
         raise typer.BadParameter("choose one of --table, --csv, --json and --parquet.")
     if spreadsheet and not csv:
@@ -102,7 +102,7 @@ def _chosen(*, table: bool, csv: bool, json: bool, parquet: Path | None, spreads
     return Output(csv, json, parquet, spreadsheet)
 
 
-output_options = in_place_of("output", _OPTIONS, _chosen)
+output_options = replace_parameter("output", _OPTIONS, _choose_output)
 """Gives a verb that takes ``output: Output`` the options of this module in its place."""
 
 
@@ -111,12 +111,12 @@ def _write_csv(frame: pd.DataFrame) -> None:
     if sys.stdout.isatty():
         say(frame.to_csv(index=False).removesuffix("\n"))
         return
-    with _told("standard output"):
+    with _map_write_errors("standard output"):
         frame.to_csv(sys.stdout, index=False)
 
 
 @contextmanager
-def _told(name: object) -> Iterator[None]:
+def _map_write_errors(name: object) -> Iterator[None]:
     """Raise what the system refuses to write as a GraphpathError; a closed pipe is none."""
     try:
         yield
@@ -127,7 +127,7 @@ def _told(name: object) -> Iterator[None]:
         raise GraphpathError(f"{name} cannot be written: {said}.") from error
 
 
-def _json(frame: pd.DataFrame) -> str:
+def _to_json(frame: pd.DataFrame) -> str:
     return frame.to_json(orient="records", indent=2, double_precision=15).replace("\x7f", "\\u007f")
 
 
@@ -137,12 +137,12 @@ def show_table(frame: pd.DataFrame, limit: int = SHOWN) -> None:
     from rich.table import Table
 
     # Piped, a table is as wide as it needs to be; on a terminal, as the terminal.
-    shown = console(width=None if sys.stdout.isatty() else PIPED, soft_wrap=False)
+    shown = make_console(width=None if sys.stdout.isatty() else PIPED, soft_wrap=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in frame.columns:
         table.add_column(printable(name), justify="right" if frame[name].dtype.kind in "iuf" else "left")
     for row in frame.head(limit).itertuples(index=False):
-        table.add_row(*map(cell, row))
+        table.add_row(*map(format_cell, row))
     shown.print(table)
     if len(frame) > limit:
         rest = f"{len(frame) - limit:,} more rows of {len(frame):,}"
@@ -151,18 +151,18 @@ def show_table(frame: pd.DataFrame, limit: int = SHOWN) -> None:
         shown.print("(no rows)")
 
 
-def cell(value: object) -> str:
+def format_cell(value: object) -> str:
     """One value as text in a table."""
     if value is None or str(value) == "<NA>" or value != value:  # pandas.NA != pandas.NA is no bool
         return "-"
     if isinstance(value, float):
-        return _number(value)
+        return _format_number(value)
     if isinstance(value, list | tuple):
         return printable(", ".join(map(str, value)))
     return printable(value)
 
 
-def _number(value: float) -> str:
+def _format_number(value: float) -> str:
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     return f"{value:.3f}" if 1e-3 <= abs(value) < 1e5 else f"{value:.2e}"
@@ -172,18 +172,18 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "
 """What the text of a formula begins with in a spreadsheet, full-width signs included."""
 
 
-def harmless(frame: pd.DataFrame) -> pd.DataFrame:
+def escape_formulas(frame: pd.DataFrame) -> pd.DataFrame:
     """``frame`` with an apostrophe before each text that a spreadsheet would run; numbers stay numbers."""
-    return frame.rename(columns=_harmless).map(_harmless)
+    return frame.rename(columns=_escape_formula).map(_escape_formula)
 
 
-def _harmless(value: object) -> object:
+def _escape_formula(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.lstrip(" ").startswith(FORMULA) else value
 
 
 def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
     """Write the file whole or not at all: a full disk leaves what was there before."""
-    with _told(path):
+    with _map_write_errors(path):
         if path.exists() and not path.is_file():  # a pipe or a device
             made = io.BytesIO()
             _fill(frame, made, path)

@@ -49,11 +49,13 @@ class Bar:
             text = printable(line, lines=True)
             self.shown.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
         self.words = ()
-        self.shown.update(self.task, completed=done, total=total, description=printable(stage))
+        self.shown.update(self.task, completed=done, total=total, description=printable(move_stage))
 
 
 @contextmanager
-def bar(title: str, unit: str = "images", silent: bool = False, words: Sequence[str] = ()) -> Iterator[Bar]:
+def show_bar(
+    title: str, unit: str = "images", silent: bool = False, words: Sequence[str] = ()
+) -> Iterator[Bar]:
     """A bar that is removed when the block ends; none if ``silent``.
 
     ``words`` are said on stderr when the work has begun, not where it is refused.

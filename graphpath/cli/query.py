@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from graphpath.cli import arguments as a
-from graphpath.cli.chance import Chance, chance_options
+from graphpath.cli.chance import NullOptions, chance_options
 from graphpath.cli.output import Output, output_options
 from graphpath.cli.say import say
 from graphpath.errors import QueryFileError, QueryParameterError
@@ -45,18 +45,18 @@ def command(
         typer.Option("--timeout", metavar="SECONDS", help="How long it may take (600 unless given)."),
     ] = None,
     *,
-    chance: Chance,
+    chance: NullOptions,
     output: Output,
 ) -> None:
     """Ask a named query of a store. Lists are comma-separated: --layers 2,3."""
     if listed:
-        output.show(_listing(name, queries))
+        output.show(_list_queries(name, queries))
         return
     if name is None:
         raise QueryFileError("Which query? graphpath query --list shows them all.")
-    parameters = a.named_values(param or [], "--param") | extra_parameters(context.args)
+    parameters = a.parse_pairs(param or [], "--param") | parse_extra(context.args)
     if explain:
-        say(_cypher(name, parameters, store, database, queries))
+        say(_format_cypher(name, parameters, store, database, queries))
         return
     if store is None:
         raise QueryParameterError(f"Of which store is {name} asked? Add --store URI.")
@@ -72,11 +72,11 @@ def command(
             answer = to_frame(graph)
             answer.attrs.update(graph.graph)
         else:
-            answer = chance.table(kept, found.name, parameters, **limit)
+            answer = chance.ask_table(kept, found.name, parameters, **limit)
     output.show_answer(found.name, answer)
 
 
-def extra_parameters(words: list[str]) -> dict[str, str]:
+def parse_extra(words: list[str]) -> dict[str, str]:
     """``--min-categories 3 --with-ends --k=5`` as named texts; a flag without a value is true."""
     found: dict[str, str] = {}
     waiting: str | None = None
@@ -95,7 +95,7 @@ def extra_parameters(words: list[str]) -> dict[str, str]:
     return found
 
 
-def _listing(topic: str | None, queries: Path | None) -> pd.DataFrame:
+def _list_queries(topic: str | None, queries: Path | None) -> pd.DataFrame:
     import pandas as pd
 
     from graphpath.queries import with_folder
@@ -112,7 +112,7 @@ def _listing(topic: str | None, queries: Path | None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["query", "answers", "parameters"])
 
 
-def _cypher(
+def _format_cypher(
     name: str, parameters: dict[str, str], store: str | None, database: str | None, queries: Path | None
 ) -> str:
     """For the engine of ``store``, or for the embedded one."""

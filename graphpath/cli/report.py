@@ -41,13 +41,13 @@ def command(
     """Write one self-contained HTML report about a store."""
     from graphpath.report import write_report
 
-    pixels = [_pixels(spec, root, split, size, exif) for spec in data or []]
+    pixels = [_open_pixels(spec, root, split, size, exif) for spec in data or []]
     with a.open_store(store, database) as kept:
         page = write_report(kept, out, run=a.find_run(kept, run), images=pixels, samples=samples, pairs=pairs)
     say(f"{page}: {page.stat().st_size / 1e6:.1f} MB")
 
 
-def _pixels(spec: str, root: Path | None, split: str, size: int | None, exif: bool) -> Pixels:
+def _open_pixels(spec: str, root: Path | None, split: str, size: int | None, exif: bool) -> Pixels:
     """The pixels of an image set, read without torch, or of anything else that --data names."""
     from graphpath.record.imageset import ImageSet, is_image_set
     from graphpath.report import ImageSetPixels

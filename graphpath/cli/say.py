@@ -19,24 +19,24 @@ def say(text: object = "", *, err: bool = False) -> None:
 
 
 class _Plain(Console):
-    """A console that tells when the reader of a pipe has gone, as a file does."""
+    """A console that raises when the reader of a pipe has gone, as a file does."""
 
     def on_broken_pipe(self) -> None:
         """Called while the error is handled: rich's own ends the process with status 1."""
         raise
 
 
-def console(*, stderr: bool = False, width: int | None = None, soft_wrap: bool = True) -> Console:
-    """A terminal that takes no text for markup or an emoji; styles come with :func:`styled`."""
+def make_console(*, stderr: bool = False, width: int | None = None, soft_wrap: bool = True) -> Console:
+    """A terminal that takes no text for markup or an emoji; styles come with :func:`join_styled`."""
     return _Plain(stderr=stderr, width=width, soft_wrap=soft_wrap, highlight=False, markup=False, emoji=False)
 
 
-def styled(*parts: str | tuple[str, str]) -> Text:
+def join_styled(*parts: str | tuple[str, str]) -> Text:
     """Pieces of text in a row, some as (text, style)."""
-    return Text.assemble(*(_safe(part) for part in parts))
+    return Text.assemble(*(_escape(part) for part in parts))
 
 
-def _safe(part: str | tuple[str, str]) -> str | tuple[str, str]:
+def _escape(part: str | tuple[str, str]) -> str | tuple[str, str]:
     if isinstance(part, str):
         return printable(part, lines=True)
     return printable(part[0], lines=True), part[1]

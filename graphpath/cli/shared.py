@@ -13,7 +13,7 @@ Options = Mapping[str, tuple[Any, Any]]
 """Name to (the type that typer reads, the default)."""
 
 
-def in_place_of(name: str, options: Options, make: Callable[..., Any]) -> Callable[[Verb], Verb]:
+def replace_parameter(name: str, options: Options, make: Callable[..., Any]) -> Callable[[Verb], Verb]:
     """A decorator: the verb's parameter ``name`` becomes ``options`` on the command line.
 
     The verb is called with ``name=make(**values)``, the values being those of the options.
@@ -25,7 +25,7 @@ def in_place_of(name: str, options: Options, make: Callable[..., Any]) -> Callab
             values = {option: given.pop(option) for option in options}
             verb(**{name: make(**values)}, **given)
 
-        signature = inspect.Signature(list(_parameters(verb, name, options)))
+        signature = inspect.Signature(list(_merge_parameters(verb, name, options)))
         run.__signature__ = signature  # type: ignore[attr-defined]
         run.__annotations__ = {one.name: one.annotation for one in signature.parameters.values()}
         return run
@@ -33,7 +33,7 @@ def in_place_of(name: str, options: Options, make: Callable[..., Any]) -> Callab
     return decorate
 
 
-def _parameters(verb: Verb, name: str, options: Options) -> list[inspect.Parameter]:
+def _merge_parameters(verb: Verb, name: str, options: Options) -> list[inspect.Parameter]:
     """Those of ``verb``; the required options stand where ``name`` stood, the others at the end.
 
     All are by keyword, as typer calls.

@@ -10,7 +10,7 @@ import typer
 from graphpath.cli import arguments as a
 from graphpath.cli.notes import heed
 from graphpath.cli.output import show_table
-from graphpath.cli.progress import bar
+from graphpath.cli.progress import show_bar
 from graphpath.cli.say import say
 from graphpath.errors import StudyError
 
@@ -47,7 +47,7 @@ def command(
     from graphpath.studies import STUDIES, Setting, find
 
     if listed:
-        show_table(_listing(STUDIES.values()))
+        show_table(_list_studies(STUDIES.values()))
         return
     chosen = list(STUDIES.values()) if every else [find(name) for name in names or []]
     if not chosen:
@@ -58,7 +58,7 @@ def command(
     _run(
         chosen,
         setting,
-        {name: a.typed(text) for name, text in a.named_values(option or [], "--option").items()},
+        {name: a.parse_value(text) for name, text in a.parse_pairs(option or [], "--option").items()},
     )
 
 
@@ -70,7 +70,7 @@ def _run(chosen: list[Study], setting: Setting, options: dict[str, Any]) -> None
     for study in chosen:
         # Of several studies, each takes the options that it has.
         own = options if len(chosen) == 1 else {n: v for n, v in options.items() if n in study.options}
-        with bar(study.name) as shown:
+        with show_bar(study.name) as shown:
             result = run_study(study, setting, own, progress=shown)
         say(f"\n{study.name}: {study.title}")
         for one in iterate_rows(result.verdicts):
@@ -88,7 +88,7 @@ def _check(chosen: list[Study], options: dict[str, Any]) -> None:
             raise StudyError(f"--option {name}: none of these {len(chosen)} studies has it; see --list.")
 
 
-def _listing(studies: Any) -> pd.DataFrame:
+def _list_studies(studies: Any) -> pd.DataFrame:
     import pandas as pd
 
     rows = [

@@ -23,27 +23,27 @@ PLACE = re.compile(
 )
 
 
-def parsed(text: str) -> Target:
+def parse_target(text: str) -> Target:
     """The target that ``text`` names.
 
     Raises MethodError where it has a bracket or comma and yet is no place and no pair of classes; whether
     there are such classes and layers is for the trace to say.
     """
     if "[" in text:
-        return _place(text)
+        return _parse_place(text)
     if "," not in text:
-        return _class(text)
-    first, *others = (_class(part.strip()) for part in text.split(","))
+        return _parse_class(text)
+    first, *others = (_parse_class(part.strip()) for part in text.split(","))
     if len(others) != 1:
         raise MethodError(f"--target {text!r}: a contrast is of two classes, such as 3,5.")
     return first, others[0]
 
 
-def _class(text: str) -> str | int:
+def _parse_class(text: str) -> str | int:
     return int(text) if NUMBER.fullmatch(text.removeprefix("-")) else text
 
 
-def _place(text: str) -> Target:
+def _parse_place(text: str) -> Target:
     from graphpath.tracing import at
 
     found = PLACE.fullmatch(text.strip())

@@ -10,11 +10,11 @@ from typer.core import TyperCommand
 
 from graphpath.cli import arguments as a
 from graphpath.cli import target as asked
-from graphpath.cli.failures import guarded
-from graphpath.cli.progress import bar
+from graphpath.cli.failures import guard
+from graphpath.cli.progress import show_bar
 from graphpath.cli.say import say
-from graphpath.cli.work import Work, work_options
-from graphpath.cli.work import said as known
+from graphpath.cli.work import TracingInput, work_options
+from graphpath.cli.work import describe_input as known
 from graphpath.errors import MethodError
 from graphpath.plugins import METHODS, owner, registered, said
 
@@ -39,11 +39,11 @@ class Command(TyperCommand):
     """The verb, whose help ends with the names of the methods, those of other packages too."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        self.epilog = _names()
+        self.epilog = _list_names()
         super().format_help(ctx, formatter)
 
 
-def _names() -> str:
+def _list_names() -> str:
     found = registered(METHODS)
     others = [
         f"{name} ({' and '.join(said(owner(point)) for point in points)})" for name, points in found.items()
@@ -51,9 +51,9 @@ def _names() -> str:
     return f"Methods: {', '.join(OWN)}" + (f"; of other packages: {', '.join(others)}" if others else "")
 
 
-def _listed(wanted: bool) -> None:
+def _print_listing(wanted: bool) -> None:
     if wanted:
-        guarded(_list)()
+        guard(_list)()
         raise typer.Exit()
 
 
@@ -79,18 +79,18 @@ def _list() -> None:
 
 @work_options
 def command(
-    work: Work,
+    work: TracingInput,
     out: Annotated[Path, typer.Option("--out", help="The directory to write.")],
     method: Annotated[
         str, typer.Option("--method", help="How pathways are chosen; --methods lists them.")
     ] = "effective_path",
     theta: Annotated[
         float | None,
-        typer.Option("--theta", callback=a.finite, help="Of effective_path: the share to reach."),
+        typer.Option("--theta", callback=a.check_finite, help="Of effective_path: the share to reach."),
     ] = None,
     sparsity: Annotated[
         float | None,
-        typer.Option("--sparsity", callback=a.finite, help="Of neuron methods: the share left out."),
+        typer.Option("--sparsity", callback=a.check_finite, help="Of neuron methods: the share left out."),
     ] = None,
     option: Annotated[
         list[str] | None,
@@ -118,7 +118,10 @@ def command(
     methods: Annotated[
         bool,
         typer.Option(
-            "--methods", is_eager=True, callback=_listed, help="List the methods with their options, and end."
+            "--methods",
+            is_eager=True,
+            callback=_print_listing,
+            help="List the methods with their options, and end.",
         ),
     ] = False,
 ) -> None:
@@ -130,23 +133,23 @@ def command(
 
     speaks = Rank.here().first
     if speaks:
-        a.fresh(out, resume)
+        a.check_fresh(out, resume)
     loaded, images = work.open()
-    with bar("tracing", silent=not speaks, words=known(loaded, images)) as shown:
+    with show_bar("tracing", silent=not speaks, words=known(loaded, images)) as shown:
         traced = trace(
             loaded,
             images,
             method=method,
-            target=asked.parsed(target),
+            target=asked.parse_target(target),
             routes=routes,
             seed=work.seed,
-            max_edges=_budget(max_edges),
+            max_edges=_parse_budget(max_edges),
             out=out,
             batch=work.batch,
             progress=shown,
             fitted_on=fitted_on,
             name=name,
-            **_options(theta, sparsity, option or []),
+            **_collect_options(theta, sparsity, option or []),
         )
     if not speaks:
         return
@@ -158,14 +161,14 @@ def command(
     )
 
 
-def _options(theta: float | None, sparsity: float | None, pairs: list[str]) -> dict[str, Any]:
+def _collect_options(theta: float | None, sparsity: float | None, pairs: list[str]) -> dict[str, Any]:
     """The method's options that were given, by name."""
     given = {"theta": theta, "sparsity": sparsity}
-    named = {name: a.typed(text) for name, text in a.named_values(pairs, "--option").items()}
+    named = {name: a.parse_value(text) for name, text in a.parse_pairs(pairs, "--option").items()}
     return {name: value for name, value in given.items() if value is not None} | named
 
 
-def _budget(text: str) -> int | None:
+def _parse_budget(text: str) -> int | None:
     if text.lower() in ("all", "none"):
         return None
     if not asked.NUMBER.fullmatch(text):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from graphpath.cli import arguments as a
-from graphpath.cli.progress import bar
+from graphpath.cli.progress import show_bar
 from graphpath.cli.say import say
 
 INTERRUPTED = "no checkpoint was written, and the same command begins again"
@@ -25,7 +25,7 @@ def command(
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the images.")] = None,
     batch: a.Batch = None,
     rate: Annotated[
-        float | None, typer.Option("--rate", callback=a.finite, help="The largest learning rate.")
+        float | None, typer.Option("--rate", callback=a.check_finite, help="The largest learning rate.")
     ] = None,
     device: a.Device = "cpu",
     seed: a.Seed = 0,
@@ -37,7 +37,7 @@ def command(
         data, None, root=root, split="train", limit=limit, seed=seed, size=size, exif=exif
     )
     testing = a.open_images(data, None, root=root, split="test", limit=None, seed=seed, size=size, exif=exif)
-    with bar("training") as shown:
+    with show_bar("training") as shown:
         trained = train(
             model,
             training,

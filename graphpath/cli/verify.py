@@ -1,4 +1,4 @@
-"""``graphpath verify``: what a query found, ablated in the network and held against chance."""
+"""``graphpath verify``: what a query found, ablated in the network and compared with chance."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import typer
 
 from graphpath.cli import arguments as a
 from graphpath.cli import target as asked
-from graphpath.cli.output import Output, cell, output_options
-from graphpath.cli.progress import bar
+from graphpath.cli.output import Output, format_cell, output_options
+from graphpath.cli.progress import show_bar
 from graphpath.cli.say import say
-from graphpath.cli.work import Work, said, work_options
+from graphpath.cli.work import TracingInput, describe_input, work_options
 from graphpath.errors import QueryParameterError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ Layers = Annotated[str | None, typer.Option("--layers", help="Only these layers,
 @work_options
 @output_options
 def command(
-    work: Work,
+    work: TracingInput,
     store: a.StoreUri,
     name: Annotated[
         str | None, typer.Argument(help="A named query; graphpath query --list shows them.")
@@ -71,10 +71,10 @@ def command(
     """
     from graphpath.verifying import verify
 
-    parameters = _parameters(param or [], name)
+    parameters = _parse_parameters(param or [], name)
     with a.open_store(store, database, queries=queries) as kept:
         loaded, images = work.open()
-        with bar("verifying", unit="passes", words=said(loaded, images)) as shown:
+        with show_bar("verifying", unit="passes", words=describe_input(loaded, images)) as shown:
             verdict = verify(
                 loaded,
                 images,
@@ -86,7 +86,7 @@ def command(
                 layers=None if layers is None else [layer.strip() for layer in layers.split(",")],
                 mode=mode,
                 baseline=baseline,
-                target=_class(target),
+                target=_parse_class(target),
                 measure=measure,
                 draws=draws,
                 seed=work.seed,
@@ -105,17 +105,17 @@ def _show(verdict: Verdict, output: Output) -> None:
         if cut := describe_cut(verdict.table.attrs):
             say(f"{verdict.query}: {cut}", err=True)
         return
-    output.show(_readable(verdict.table))
+    output.show(_join_intervals(verdict.table))
     say(verdict.words)
 
 
-def _readable(table: pd.DataFrame) -> pd.DataFrame:
+def _join_intervals(table: pd.DataFrame) -> pd.DataFrame:
     """The table with each interval in one column."""
     import pandas as pd
 
     def interval(low: str, high: str) -> list[str]:
         pairs = zip(table[low], table[high], strict=True)
-        return [f"{cell(a)} to {cell(b)}" if a == a else "-" for a, b in pairs]
+        return [f"{format_cell(a)} to {format_cell(b)}" if a == a else "-" for a, b in pairs]
 
     return pd.DataFrame(
         {
@@ -131,14 +131,14 @@ def _readable(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _parameters(pairs: list[str], name: str | None) -> dict[str, Any]:
+def _parse_parameters(pairs: list[str], name: str | None) -> dict[str, Any]:
     """Texts for a named query, which knows its types; JSON values for Cypher."""
-    named = a.named_values(pairs, "--param")
-    return dict(named) if name is not None else {key: a.typed(text) for key, text in named.items()}
+    named = a.parse_pairs(pairs, "--param")
+    return dict(named) if name is not None else {key: a.parse_value(text) for key, text in named.items()}
 
 
-def _class(text: str) -> str | int:
-    found = asked.parsed(text)
+def _parse_class(text: str) -> str | int:
+    found = asked.parse_target(text)
     if not isinstance(found, str | int):
         raise QueryParameterError(
             f"--target {text!r}: verify watches a class; expected predicted, label, 3 ..."

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphpath.cli import arguments as a
-from graphpath.cli.shared import REQUIRED, in_place_of
+from graphpath.cli.shared import REQUIRED, replace_parameter
 
 if TYPE_CHECKING:
     from graphpath.data import MatchedImages
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Work:
+class TracingInput:
     """What was asked for; nothing is opened yet."""
 
     model: str
@@ -69,7 +69,7 @@ class Work:
         return loaded, match_classes(loaded, images, self.labels)
 
 
-def said(model: LoadedModel, images: MatchedImages) -> tuple[str, ...]:
+def describe_input(model: LoadedModel, images: MatchedImages) -> tuple[str, ...]:
     """What a user should know: the model's preprocessing and classes, and how labels became its."""
     return model.to_sentence(), images.numbered.words
 
@@ -92,5 +92,5 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "download": (a.Download, False),
 }
 
-work_options = in_place_of("work", _OPTIONS, Work)
+work_options = replace_parameter("work", _OPTIONS, TracingInput)
 """Gives a verb that takes ``work: Work`` these options in its place."""

@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from graphpath.cli import failures
-from graphpath.cli.failures import guarded
+from graphpath.cli.failures import guard
 from graphpath.errors import DataError
 
 
@@ -20,7 +20,7 @@ def fails_with(error: BaseException):
         raise error
 
     app = typer.Typer()
-    app.command()(guarded(verb))
+    app.command()(guard(verb))
     return CliRunner().invoke(app, [])
 
 

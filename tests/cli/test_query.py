@@ -10,7 +10,7 @@ import pytest
 
 from graphpath import queries
 from graphpath.cli.output import show_table
-from graphpath.cli.query import extra_parameters
+from graphpath.cli.query import parse_extra
 from graphpath.errors import QueryParameterError
 from graphpath.stores import open_store
 
@@ -134,14 +134,14 @@ def test_two_formats_at_once_are_a_usage_error(call, store) -> None:
 
 
 def test_extra_words_become_parameters() -> None:
-    assert extra_parameters(["--min-share", "0.5", "--with-ends", "--k=3"]) == {
+    assert parse_extra(["--min-share", "0.5", "--with-ends", "--k=3"]) == {
         "min_share": "0.5",
         "with_ends": "true",
         "k": "3",
     }
-    assert extra_parameters(["--low", "-1"]) == {"low": "-1"}
+    assert parse_extra(["--low", "-1"]) == {"low": "-1"}
     with pytest.raises(QueryParameterError):
-        extra_parameters(["loose"])
+        parse_extra(["loose"])
 
 
 def test_a_table_shows_what_is_missing_as_a_dash(call, store) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from graphpath.cli.output import Output, harmless, show_table
-from graphpath.cli.say import console, say, styled
+from graphpath.cli.output import Output, escape_formulas, show_table
+from graphpath.cli.say import join_styled, make_console, say
 from graphpath.printable import printable
 
 MAIN = "from graphpath.cli import main; main()"
@@ -50,7 +50,7 @@ def test_lines_and_tabs_stay_where_a_text_may_have_several() -> None:
 def test_names_are_no_markup_no_emoji_and_no_escape_sequence(capsys) -> None:
     name = f"mynet:fire: [red]x[/] {HOSTILE}"
     say(name)
-    console().print(styled((name, "bold"), " ", name))
+    make_console().print(join_styled((name, "bold"), " ", name))
     show_table(pd.DataFrame({name: [name], "list": [[name]]}))
     shown = capsys.readouterr().out
     assert shown.count("mynet:fire: [red]x[/] a\\x1b[31mred\\x07\\x9b2J\\u202egnp.exe\\r\\x00") == 6
@@ -92,7 +92,7 @@ def test_json_holds_no_control_character(capsys) -> None:
 def test_a_spreadsheet_gets_no_formula(capsys) -> None:
     texts = ["=cmd|' /C calc'!A0", "+1", "-1+1", "@SUM(1)", "\t=1", "\r=1", " =1", "plain", "a=b", "\uff1d1"]
     frame = pd.DataFrame({"=name": texts, "score": [-1.5] * len(texts)})
-    safe = harmless(frame)
+    safe = escape_formulas(frame)
     assert safe.columns.tolist() == ["'=name", "score"]
     assert [text[0] == "'" for text in safe["'=name"]] == [True] * 7 + [False, False, True]
     assert safe.score.tolist() == frame.score.tolist()

@@ -15,7 +15,7 @@ from graphpath.errors import DataError
 
 
 class Recorder:
-    """Remembers what the demo tells."""
+    """Remembers what the demo reports."""
 
     def __init__(self) -> None:
         self.steps: list[str] = []
@@ -24,17 +24,17 @@ class Recorder:
         self.tables: list[tuple[pd.DataFrame, str]] = []
 
     @contextmanager
-    def step(self, title: str, unit: str):
+    def begin_step(self, title: str, unit: str):
         self.steps.append(title)
         yield lambda done, total: None
 
-    def done(self, words: str) -> None:
+    def end_step(self, words: str) -> None:
         self.words.append(words)
 
-    def question(self, number: int, question: str, answer: str) -> None:
+    def show_answer(self, number: int, question: str, answer: str) -> None:
         self.answers.append((number, question, answer))
 
-    def table(self, frame: pd.DataFrame, command: str) -> None:
+    def show_table(self, frame: pd.DataFrame, command: str) -> None:
         self.tables.append((frame, command))
 
 

@@ -89,4 +89,7 @@ def test_trace_verify_and_attack_take_names(tmp_path: Path) -> None:
 
 
 def test_the_command_line_passes_a_name_on() -> None:
-    assert target.parsed("zebra") == "zebra" and target.parsed("zebra, crane") == ("zebra", "crane")
+    assert target.parse_target("zebra") == "zebra" and target.parse_target("zebra, crane") == (
+        "zebra",
+        "crane",
+    )

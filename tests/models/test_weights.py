@@ -76,7 +76,7 @@ def test_a_digest_tells_weights_that_were_renamed(hub: Path, tmp_path: Path, mon
     import graphpath.models.vision as vision
 
     path = kept(hub, "squeezenet1_1").rename(tmp_path / "mine.pth")
-    monkeypatch.setattr(vision, "_sha256", lambda file: "b8a52dc0" + 56 * "0")
+    monkeypatch.setattr(vision, "_digest_file", lambda file: "b8a52dc0" + 56 * "0")
     assert load_model("squeezenet1_1", weights=path).name == "squeezenet1_1-IMAGENET1K_V1"
 
 

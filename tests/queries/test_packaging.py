@@ -12,7 +12,7 @@ from pathlib import Path
 from graphpath import queries
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-LIST = "from graphpath import queries; print(queries.root()); print(*queries.catalogue())"
+LIST = "from graphpath import queries; print(queries.find_root()); print(*queries.catalogue())"
 
 
 def listed(path: Path) -> tuple[Path, list[str]]:

@@ -30,7 +30,7 @@ def tight(monkeypatch):
 
 
 def test_a_larger_pool_is_tried_and_kept(tight, tmp_path, monkeypatch):
-    monkeypatch.setattr(ladybug, "total_memory", lambda: 64 * engine.BUFFER)
+    monkeypatch.setattr(ladybug, "measure_memory", lambda: 64 * engine.BUFFER)
     trace = write_trace(tmp_path / "trace", samples=4)
     with open_store(tmp_path / "a.lbdb") as store:
         store.load(trace)
@@ -40,7 +40,7 @@ def test_a_larger_pool_is_tried_and_kept(tight, tmp_path, monkeypatch):
 
 
 def test_half_of_the_memory_is_the_bound(tight, tmp_path, monkeypatch):
-    monkeypatch.setattr(ladybug, "total_memory", lambda: 5 * engine.BUFFER)
+    monkeypatch.setattr(ladybug, "measure_memory", lambda: 5 * engine.BUFFER)
     trace = write_trace(tmp_path / "trace", samples=4)
     with open_store(tmp_path / "a.lbdb") as store:
         store.load(trace)

@@ -270,7 +270,7 @@ def test_a_load_that_does_not_fit_is_tried_with_a_larger_buffer(empty, small, un
         load_all(store, small)
         assert tried[:3] == [engine.BUFFER, 2 * engine.BUFFER, 4 * engine.BUFFER]
         assert_same(contents(store), undisturbed)
-        monkeypatch.setattr(ladybug, "total_memory", lambda: 3 * engine.BUFFER)
+        monkeypatch.setattr(ladybug, "measure_memory", lambda: 3 * engine.BUFFER)
         tried.clear()
         with pytest.raises(StoreUnavailable, match="buffer pool of more than 512 MiB"):
             store.load(small[0], min_support=1)

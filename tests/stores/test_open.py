@@ -104,7 +104,7 @@ OLDER = ("ALTER TABLE Run DROP name", "ALTER TABLE Run DROP loaded")
 
 def older(store):
     """``store`` as a graphpath made it that knew neither names of runs nor when they were loaded."""
-    with store._changed() as (session, _):
+    with store._change() as (session, _):
         for text in OLDER:
             session.execute(text)
 

@@ -123,7 +123,7 @@ def test_the_buffer_grows_under_others(opened, two, monkeypatch) -> None:
         return original(session, text, parameters)
 
     monkeypatch.setattr(LadybugSession, "execute", tight)
-    monkeypatch.setattr(ladybug, "total_memory", lambda: 8 << 30)
+    monkeypatch.setattr(ladybug, "measure_memory", lambda: 8 << 30)
     with open_store(root / "one.lbdb", buffer_bytes=None) as store, ThreadPoolExecutor(8) as pool:
         counted = pool.map(
             lambda _: store.execute("MATCH ()-[r:FLOWS_TO]->() RETURN count(r.rank) AS n")["n"][0].as_py(),

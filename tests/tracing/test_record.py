@@ -530,6 +530,6 @@ def test_finish_refuses_a_trace_that_lacks_a_part(tmp_path: Path, monkeypatch: p
     from graphpath.record import TraceWriter
 
     model, images = single("plain")
-    monkeypatch.setattr(TraceWriter, "look_again", lambda self: self._marks.pop(1, None))
+    monkeypatch.setattr(TraceWriter, "refresh", lambda self: self._marks.pop(1, None))
     with pytest.raises(RecordError, match=r"lacks 1 of 2 parts \(1\)"):
         gp.trace(model, images, batch=2, out=tmp_path / "t")

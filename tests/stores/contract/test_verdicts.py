@@ -110,7 +110,7 @@ def test_an_older_file_that_cannot_be_changed_is_opened_all_the_same(
     def refused(*_: object, **__: object) -> None:
         raise StoreUnavailable("read-only")
 
-    monkeypatch.setattr(ladybug, "staged", refused)
+    monkeypatch.setattr(ladybug, "stage", refused)
     with open_store(older.uri) as store:
         assert store.runs().run.tolist() == ["clean"]
 
