@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from graphpath.errors import QueryParameterError
-from graphpath.queries.variants import choose_variant
+from graphpath.queries import variants
 from graphpath.record import Trace
 from graphpath.sql import connect, quote, read_parquet
 
@@ -51,7 +51,7 @@ def choose_variant(connection: Any, variant: str | None, analysis: str) -> str:
     if variant is not None:
         return variant
     found = connection.execute("SELECT DISTINCT variant FROM samples ORDER BY variant").fetchall()
-    return choose_variant(analysis, "the trace", [name for (name,) in found])[0]
+    return variants.choose_variant(analysis, "the trace", [name for (name,) in found])[0]
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> str:

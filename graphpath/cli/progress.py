@@ -49,7 +49,7 @@ class Bar:
             text = printable(line, lines=True)
             self.shown.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
         self.words = ()
-        self.shown.update(self.task, completed=done, total=total, description=printable(move_stage))
+        self.shown.update(self.task, completed=done, total=total, description=printable(stage))
 
 
 @contextmanager

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from graphpath.progress import Progress, watched
+
 if TYPE_CHECKING:
     import pandas as pd
-
-Count = Callable[[int, int], None]
-"""Called with (done, total)."""
 
 
 class DemoOutput(Protocol):
     """What the demo calls as it goes."""
 
-    def begin_step(self, title: str, unit: str) -> AbstractContextManager[Count]:
-        """A step of the work begins; the callable moves its bar."""
+    def begin_step(self, title: str, unit: str) -> AbstractContextManager[Progress]:
+        """A step of the work begins; what moves its bar."""
         ...
 
     def end_step(self, words: str) -> None:
@@ -37,8 +36,8 @@ class NoOutput:
     """Reports nothing."""
 
     @contextmanager
-    def begin_step(self, title: str, unit: str) -> Iterator[Count]:
-        yield lambda done, total: None
+    def begin_step(self, title: str, unit: str) -> Iterator[Progress]:
+        yield watched(None)
 
     def end_step(self, words: str) -> None:
         pass

@@ -13,7 +13,7 @@ from torch import nn
 
 from graphpath.errors import ModelError
 from graphpath.models.architectures import build
-from graphpath.models.loaded import LoadedModel, state_digest, digest_weights
+from graphpath.models.loaded import LoadedModel, digest_weights, state_digest
 from graphpath.models.tensors import DIGEST, MARK, check_digest, check_sums, load_state, load_tensors
 from graphpath.record.files import write_atomically
 
