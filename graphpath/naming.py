@@ -1,4 +1,4 @@
-"""Which run is meant: an id, a name, "latest", or the beginning of one id; and ids shown short."""
+"""The choice of a run: an id, a name, "latest", or the beginning of one id; and ids shown short."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ORDER BY run
 UNNAMED: Final = "MATCH (r:Run) RETURN r.id AS run, coalesce(r.complete, false) AS complete ORDER BY run"
 
 
-class State(Protocol):
+class RunSource(Protocol):
     """What is asked: a store, or one at a moment."""
 
     @property
@@ -37,7 +37,7 @@ class State(Protocol):
 
 
 @dataclass(frozen=True)
-class Held:
+class StoredRun:
     """A run that a store holds. ``loaded`` is when, UTC; None for one that an older graphpath loaded."""
 
     run: str
@@ -47,74 +47,74 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenRun:
     """A run's id, and a sentence that says which it is where it was not named whole."""
 
     run: str
     note: str = ""
 
 
-def is_named(state: State) -> bool:
+def has_names(state: RunSource) -> bool:
     """Whether runs have a name and the time of their load there: a file of before they had has neither."""
     return state.dialect != "ladybug" or "name" in state.execute(COLUMNS, {}).to_pydict().get("name", [])
 
 
-def held(state: State) -> list[Held]:
+def read_stored_runs(state: RunSource) -> list[StoredRun]:
     """The runs that are there, by id."""
-    return [Held(**row) for row in state.execute(NAMED if is_named(state) else UNNAMED, {}).to_pylist()]
+    return [StoredRun(**row) for row in state.execute(NAMED if has_names(state) else UNNAMED, {}).to_pylist()]
 
 
-def choose(asked: str, runs: Sequence[Held], *, unfinished: bool = False) -> Chosen | None:
+def choose_run(asked: str, runs: Sequence[StoredRun], *, unfinished: bool = False) -> ChosenRun | None:
     """The run that ``asked`` means: one's id, else its name, else "latest", else how one id begins.
 
     "latest" is the complete run that was loaded last; with ``unfinished``, of all runs. None where there is
     no such run. Raises QueryParameterError where several are meant.
     """
     if asked in {one.run for one in runs}:
-        return Chosen(asked)
+        return ChosenRun(asked)
     if named := [one.run for one in runs if asked and one.name == asked]:
-        return Chosen(_only(named, runs, f"are named {asked!r}", "say which by its id"))
+        return ChosenRun(_require_one(named, runs, f"are named {asked!r}", "say which by its id"))
     if asked == LATEST:
-        return _latest([one for one in runs if one.complete or unfinished])
-    if begun := [one.run for one in runs if asked and one.run.startswith(asked)]:
-        run = _only(begun, runs, f"begin with {asked!r}", "give more of the id")
-        return Chosen(run, f"{asked!r} is run {run}.")
+        return _choose_latest([one for one in runs if one.complete or unfinished])
+    if beginning := [one.run for one in runs if asked and one.run.startswith(asked)]:
+        run = _require_one(beginning, runs, f"begin with {asked!r}", "give more of the id")
+        return ChosenRun(run, f"{asked!r} is run {run}.")
     return None
 
 
-def _only(found: list[str], runs: Sequence[Held], said: str, remedy: str) -> str:
+def _require_one(found: list[str], runs: Sequence[StoredRun], said: str, remedy: str) -> str:
     if len(found) > 1:
-        shown = shortened(one.run for one in runs)
+        shown = shorten_ids(one.run for one in runs)
         raise QueryParameterError(f"Several runs {said}: {', '.join(shown[run] for run in found)}; {remedy}.")
     return found[0]
 
 
-def _latest(runs: Sequence[Held]) -> Chosen:
+def _choose_latest(runs: Sequence[StoredRun]) -> ChosenRun:
     if not runs:
         raise RunNotFound("The store holds no complete run; load a trace first (graphpath load).")
     timed = [one for one in runs if one.loaded]
     if not timed and len(runs) > 1:
         raise QueryParameterError(
             "The store does not say which run was loaded last, for an older graphpath loaded them: name one "
-            f"of {listed(one.run for one in runs)}."
+            f"of {join_ids(one.run for one in runs)}."
         )
     last = max(timed or runs, key=lambda one: (one.loaded or "", one.run))
     when = f", loaded at {last.loaded[:19].replace('T', ' ')} UTC" if last.loaded else ""
-    return Chosen(last.run, f"The latest run is {last.run}{when}.")
+    return ChosenRun(last.run, f"The latest run is {last.run}{when}.")
 
 
-def shortened(runs: Iterable[str]) -> dict[str, str]:
-    """Each id as it is shown: as much of it as tells it from the others."""
+def shorten_ids(runs: Iterable[str]) -> dict[str, str]:
+    """Each id as it is shown: as much of it as distinguishes it from the others."""
     every = list(runs)
-    return {run: _short(run, every) for run in every}
+    return {run: _shorten(run, every) for run in every}
 
 
-def listed(runs: Iterable[str]) -> str:
+def join_ids(runs: Iterable[str]) -> str:
     """The ids, short, in one line."""
-    return ", ".join(shortened(runs).values())
+    return ", ".join(shorten_ids(runs).values())
 
 
-def _short(run: str, every: Sequence[str]) -> str:
+def _shorten(run: str, every: Sequence[str]) -> str:
     digest = _DIGEST.search(run)
     for length in range(digest.start() + 1 + _SHOWN, len(run)) if digest else ():
         if sum(other.startswith(run[:length]) for other in every) == 1:

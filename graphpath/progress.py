@@ -19,17 +19,17 @@ AnyProgress = Progress | Callable[[int, int], object]
 """What callers give: a :class:`Progress`, or what takes (done, total) alone."""
 
 
-def watched(given: AnyProgress | None) -> Progress:
+def as_progress(given: AnyProgress | None) -> Progress:
     """``given`` as a :class:`Progress`; without one, what does nothing."""
     if given is None:
         return _nothing
-    if positional(given) != 2:
+    if count_positional(given) != 2:
         return cast("Progress", given)
     counted = cast("Callable[[int, int], object]", given)
     return lambda stage, done, total: counted(done, total)
 
 
-def positional(call: Callable[..., object]) -> int | None:
+def count_positional(call: Callable[..., object]) -> int | None:
     """How many arguments ``call`` needs by position; None where it takes any number, or does not say."""
     try:
         parameters = inspect.signature(call).parameters.values()

@@ -19,7 +19,7 @@ def on_command_line() -> Iterator[None]:
         _command_line.reset(before)
 
 
-def argument(name: str, value: str = "") -> str:
+def format_argument(name: str, value: str = "") -> str:
     """The argument ``name``, with a value where one is to be shown."""
     if not _command_line.get():
         return f"{name}={value}"

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from graphpath.errors import MethodError, QueryParameterError, RunNotFound
-from graphpath.naming import Held, check_name, choose, listed, shortened
+from graphpath.naming import StoredRun, check_name, choose_run, join_ids, shorten_ids
 
 RUNS = [
-    Held("dgr-digits-0123456789", True, "first", "2026-01-01T00:00:00.000000+00:00"),
-    Held("dgr-digits-0123ffffff", True, None, "2026-03-01T00:00:00.000000+00:00"),
-    Held("dgr-mnist-aaaaaaaaaa", False, "dgr-digits-0123456789", "2026-04-01T00:00:00.000000+00:00"),
-    Held("lrp-digits-9999999999", True, "lrp-", "2026-02-01T00:00:00.000000+00:00"),
-    Held("lrp-mnist-8888888888", True, "twice"),
-    Held("own", True, "twice"),
-    Held("own-too", True),
+    StoredRun("dgr-digits-0123456789", True, "first", "2026-01-01T00:00:00.000000+00:00"),
+    StoredRun("dgr-digits-0123ffffff", True, None, "2026-03-01T00:00:00.000000+00:00"),
+    StoredRun("dgr-mnist-aaaaaaaaaa", False, "dgr-digits-0123456789", "2026-04-01T00:00:00.000000+00:00"),
+    StoredRun("lrp-digits-9999999999", True, "lrp-", "2026-02-01T00:00:00.000000+00:00"),
+    StoredRun("lrp-mnist-8888888888", True, "twice"),
+    StoredRun("own", True, "twice"),
+    StoredRun("own-too", True),
 ]
 
 
@@ -35,14 +35,14 @@ RUNS = [
     ],
 )
 def test_one_run_is_meant(asked: str, run: str, said: str) -> None:
-    chosen = choose(asked, RUNS)
+    chosen = choose_run(asked, RUNS)
     assert chosen is not None
     assert (chosen.run, chosen.note) == (run, said)
 
 
 @pytest.mark.parametrize("asked", ["", "nobody", "dgr-digits-01234567890", "DGR-m"])
 def test_no_run_is_meant(asked: str) -> None:
-    assert choose(asked, RUNS) is None
+    assert choose_run(asked, RUNS) is None
 
 
 @pytest.mark.parametrize(
@@ -54,30 +54,33 @@ def test_no_run_is_meant(asked: str) -> None:
 )
 def test_several_runs_are_refused(asked: str, sentence: str) -> None:
     with pytest.raises(QueryParameterError) as refusal:
-        choose(asked, RUNS)
+        choose_run(asked, RUNS)
     assert sentence in str(refusal.value)
 
 
 def test_an_unfinished_run_is_the_latest_only_where_one_is_asked_for() -> None:
-    chosen = choose("latest", RUNS, unfinished=True)
+    chosen = choose_run("latest", RUNS, unfinished=True)
     assert chosen is not None
     assert chosen.run == "dgr-mnist-aaaaaaaaaa"
     with pytest.raises(RunNotFound, match="no complete run"):
-        choose("latest", [Held("half", False, loaded="2026")])
+        choose_run("latest", [StoredRun("half", False, loaded="2026")])
 
 
 def test_runs_of_an_older_graphpath_come_before_others_and_not_one_after_the_other() -> None:
-    old = [Held("a", True), Held("b", True)]
+    old = [StoredRun("a", True), StoredRun("b", True)]
     with pytest.raises(QueryParameterError, match=r"does not say which run was loaded last.*a, b"):
-        choose("latest", old)
-    one, newer = choose("latest", old[:1]), choose("latest", [*old, Held("c", True, loaded="2026")])
+        choose_run("latest", old)
+    one, newer = (
+        choose_run("latest", old[:1]),
+        choose_run("latest", [*old, StoredRun("c", True, loaded="2026")]),
+    )
     assert one is not None
     assert newer is not None
     assert (one.run, newer.run) == ("a", "c")
 
 
 def test_an_id_is_shown_as_short_as_it_is_understood() -> None:
-    short = shortened(run.run for run in RUNS)
+    short = shorten_ids(run.run for run in RUNS)
     assert list(short.values()) == [
         "dgr-digits-01234",
         "dgr-digits-0123f",
@@ -88,10 +91,10 @@ def test_an_id_is_shown_as_short_as_it_is_understood() -> None:
         "own-too",
     ]
     for run, shown in short.items():
-        chosen = choose(shown, RUNS)
+        chosen = choose_run(shown, RUNS)
         assert chosen is not None
         assert chosen.run == run
-    assert listed(["dgr-digits-0123456789", "own"]) == "dgr-digits-0123, own"
+    assert join_ids(["dgr-digits-0123456789", "own"]) == "dgr-digits-0123, own"
 
 
 @pytest.mark.parametrize("name", ["latest", "", " a", "a b", "a,b", "-a", "a" * 65, "a\n"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from graphpath.progress import watched
+from graphpath.progress import as_progress
 
 
 class Method:
@@ -35,16 +35,16 @@ class Method:
 )
 def test_what_a_callback_is_told(name: str, seen: tuple[object, ...]) -> None:
     method = Method()
-    watched(getattr(method, name))("tracing", 1, 2)
+    as_progress(getattr(method, name))("tracing", 1, 2)
     assert method.seen == [seen]
 
 
 def test_nobody_watches() -> None:
-    watched(None)("tracing", 1, 2)
-    watched(print)  # written in C
+    as_progress(None)("tracing", 1, 2)
+    as_progress(print)  # written in C
 
 
 def test_what_is_watched_may_be_watched_again() -> None:
     method = Method()
-    watched(watched(method.two))("tracing", 1, 2)
+    as_progress(as_progress(method.two))("tracing", 1, 2)
     assert method.seen == [(1, 2)]

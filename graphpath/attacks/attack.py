@@ -29,8 +29,8 @@ from graphpath.data import Given, Images, Labels, as_images
 from graphpath.data.rows import build_categories, build_sample_rows
 from graphpath.errors import DataError, MethodError, ModelError, RecordError
 from graphpath.ids import digest
-from graphpath.models import BY_NAME, LoadedModel, as_loaded, class_called, eval_mode, match_classes
-from graphpath.progress import AnyProgress, watched
+from graphpath.models import BY_NAME, LoadedModel, as_loaded, eval_mode, find_class, match_classes
+from graphpath.progress import AnyProgress, as_progress
 from graphpath.record.alone import lock_beside
 from graphpath.record.imageset import ImagePart, ImageSet, is_image_set, write_image_set
 
@@ -78,7 +78,7 @@ def attack(
         targeted = int(targeted)  # of numpy's, too
     _check_target(name, targeted)
     if isinstance(targeted, str) and targeted != LEAST_LIKELY:
-        targeted = class_called(targeted, loaded, source, "targeted", f"{LEAST_LIKELY}, a class by number")
+        targeted = find_class(targeted, loaded, source, "targeted", f"{LEAST_LIKELY}, a class by number")
     run = _Run(loaded, source, name, strength, targeted, seed)
     path, key = Path(out), digest(run.describe_provenance())
     if path.exists():
@@ -86,7 +86,7 @@ def attack(
     with lock_beside(path, "attack"), eval_mode(loaded.module):
         if path.exists():  # another process has just finished it
             return _open_finished(path, key)
-        staging, report = Staging(path, key), watched(progress)
+        staging, report = Staging(path, key), as_progress(progress)
         while staging.done < len(source):
             staging.append(
                 run.attack_batch(staging.done, staging.done + (batch or _choose_batch_size(source)))

@@ -24,7 +24,7 @@ from graphpath.chance.rows import (
 from graphpath.chance.sets import SETS, EdgeSets, RunTraces, count_passing
 from graphpath.chance.shuffles import SWEEPS
 from graphpath.errors import QueryParameterError
-from graphpath.progress import AnyProgress, watched
+from graphpath.progress import AnyProgress, as_progress
 from graphpath.queries import bind_parameters, find, query_all
 from graphpath.record import Trace
 
@@ -85,7 +85,7 @@ def significance(
     """
     chosen = find(name, None if isinstance(source, Trace) else source.queries).name
     _check_options(chosen, null, draws, sweeps, hubs, hub_share, correction)
-    distribution = NullDistribution(null, draws, sweeps, seed, watched(progress))
+    distribution = NullDistribution(null, draws, sweeps, seed, as_progress(progress))
     with _open_store(source) as store:
         table = query_all(store, chosen, **parameters)
         if table.empty:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from graphpath.chance.possible import Ints, PossibleEdges
 from graphpath.chance.sets import EdgeSets
 from graphpath.chance.shuffles import CHUNK
-from graphpath.progress import Progress, watched
+from graphpath.progress import Progress, as_progress
 
 Floats = npt.NDArray[np.float64]
 
@@ -24,7 +24,7 @@ class NullDistribution:
     draws: int
     sweeps: int
     seed: int
-    progress: Progress = field(default_factory=lambda: watched(None))
+    progress: Progress = field(default_factory=lambda: as_progress(None))
     """Counts the draws of all layers."""
 
     def draw(self, sets: EdgeSets, layer: int) -> Iterator[Ints]:

@@ -15,7 +15,7 @@ from graphpath.cli import arguments as a
 from graphpath.cli.output import Output, output_options
 from graphpath.errors import GraphpathError
 from graphpath.extras import EXTRAS
-from graphpath.plugins import METHODS, registered, said
+from graphpath.plugins import METHODS, find_registered, format_owner
 
 Finding = tuple[str, str, str]
 """(what was looked at, "ok" | "absent" | "wrong", detail)."""
@@ -77,13 +77,13 @@ def _check_queries() -> Iterator[Finding]:
 
 def _check_methods() -> Iterator[Finding]:
     """The tracing methods of other packages."""
-    if not registered(METHODS) or not _is_importable("torch"):
+    if not find_registered(METHODS) or not _is_importable("torch"):
         return
     from graphpath.tracing.registry import METHODS as KNOWN
 
     for name, method in KNOWN.items():
         if method.distribution is not None:
-            yield f"method {name}", "ok", f"of {said(method.distribution)}"
+            yield f"method {name}", "ok", f"of {format_owner(method.distribution)}"
     for name, why in KNOWN.refused.items():
         yield f"method {name}", "wrong", why
 

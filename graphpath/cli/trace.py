@@ -16,7 +16,7 @@ from graphpath.cli.say import say
 from graphpath.cli.work import TracingInput, work_options
 from graphpath.cli.work import describe_input as known
 from graphpath.errors import MethodError
-from graphpath.plugins import METHODS, owner, registered, said
+from graphpath.plugins import METHODS, find_owner, find_registered, format_owner
 
 OWN = (
     "effective_path",
@@ -44,9 +44,10 @@ class Command(TyperCommand):
 
 
 def _list_names() -> str:
-    found = registered(METHODS)
+    found = find_registered(METHODS)
     others = [
-        f"{name} ({' and '.join(said(owner(point)) for point in points)})" for name, points in found.items()
+        f"{name} ({' and '.join(format_owner(find_owner(point)) for point in points)})"
+        for name, points in found.items()
     ]
     return f"Methods: {', '.join(OWN)}" + (f"; of other packages: {', '.join(others)}" if others else "")
 
@@ -68,7 +69,7 @@ def _list() -> None:
             "method": name,
             "options": ", ".join(f"{option}={value!r}" for option, value in method.options.items()),
             "after": method.source,
-            "package": "graphpath" if method.distribution is None else said(method.distribution),
+            "package": "graphpath" if method.distribution is None else format_owner(method.distribution),
         }
         for name, method in METHODS.items()
     ]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from graphpath.progress import Progress, watched
+from graphpath.progress import Progress, as_progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ class NoOutput:
 
     @contextmanager
     def begin_step(self, title: str, unit: str) -> Iterator[Progress]:
-        yield watched(None)
+        yield as_progress(None)
 
     def end_step(self, words: str) -> None:
         pass

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from graphpath.analysis.resemblance import read_members
 from graphpath.detect import features
 from graphpath.errors import RunNotFound, StoreError
-from graphpath.naming import listed
+from graphpath.naming import join_ids
 from graphpath.queries import query_all
-from graphpath.spoken import argument
+from graphpath.spoken import format_argument
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,7 +107,7 @@ def choose_runs(store: Store, reference: str | None, runs: Sequence[str] = ()) -
     if attacked.comparable.nunique() > 1:
         raise StoreError(
             f"{store.uri} holds attacked runs of several models, methods or options: say with "
-            f"{argument('reference')} whose class pathways to use; there are {listed(found.run)}."
+            f"{format_argument('reference')} whose class pathways to use; there are {join_ids(found.run)}."
         )
     alike = found[found.comparable == attacked.comparable.iloc[0]]
     sizes = {run: _count_samples(store, run, "original") for run in alike.run}
@@ -118,7 +118,7 @@ def _check_known(store: Store, found: pd.DataFrame, names: list[str]) -> None:
     for run in names:
         if run not in found.run.tolist():
             raise RunNotFound(
-                f"{store.uri} holds no complete run {run!r}; it holds: {listed(found.run) or 'none'}."
+                f"{store.uri} holds no complete run {run!r}; it holds: {join_ids(found.run) or 'none'}."
             )
 
 

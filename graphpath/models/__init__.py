@@ -4,14 +4,14 @@ from graphpath.extras import needs_extra
 
 with needs_extra("graphpath.models", "trace"):
     from graphpath.models.architectures import ARCHITECTURES
-    from graphpath.models.called import class_called
+    from graphpath.models.called import find_class
     from graphpath.models.checkpoint import load_checkpoint, read_checkpoint
     from graphpath.models.evaluating import eval_mode
     from graphpath.models.load import load_model
     from graphpath.models.loaded import LoadedModel, as_loaded, digest_weights
     from graphpath.models.meeting import BY_NAME, BY_POSITION, MATCHING, match_classes
     from graphpath.models.normalize import Normalize
-    from graphpath.models.training import Step, TrainedModel, evaluate, predict, train
+    from graphpath.models.training import TrainedModel, TrainingStep, evaluate, predict, train
 
 __all__ = [
     "ARCHITECTURES",
@@ -20,13 +20,13 @@ __all__ = [
     "MATCHING",
     "LoadedModel",
     "Normalize",
-    "Step",
     "TrainedModel",
+    "TrainingStep",
     "as_loaded",
-    "class_called",
     "digest_weights",
     "eval_mode",
     "evaluate",
+    "find_class",
     "load_checkpoint",
     "load_model",
     "match_classes",

@@ -13,7 +13,7 @@ SHOWN = 3
 """Classes named in a sentence."""
 
 
-def class_called(name: str, model: LoadedModel, images: MatchedImages, what: str, others: str) -> int:
+def find_class(name: str, model: LoadedModel, images: MatchedImages, what: str, others: str) -> int:
     """The number of the output that ``name`` means, found as the images' classes are found among the model's.
 
     ``what`` is the argument that has the name; ``others`` are the words that it may be instead. The names are

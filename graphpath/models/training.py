@@ -24,7 +24,7 @@ from graphpath.models.checkpoint import check_writable, save_checkpoint
 from graphpath.models.evaluating import check_seed
 from graphpath.models.loaded import LoadedModel, check_finite, digest_weights
 from graphpath.models.meeting import match_classes
-from graphpath.progress import AnyProgress, positional, watched
+from graphpath.progress import AnyProgress, as_progress, count_positional
 
 CHUNK = 1000
 """Images decoded at a time."""
@@ -62,7 +62,7 @@ RECIPES = {
 
 
 @dataclass(frozen=True)
-class Step:
+class TrainingStep:
     """What a batch of training came to."""
 
     done: int
@@ -103,7 +103,7 @@ def train(
     rate: float | None = None,
     device: str | torch.device = "cpu",
     progress: AnyProgress | None = None,
-    watch: Callable[[Step], object] | None = None,
+    watch: Callable[[TrainingStep], object] | None = None,
     **arguments: object,
 ) -> TrainedModel:
     """Train ``architecture`` ("cnn", "vgg" or "vgg16") and return it with its test accuracy.
@@ -127,7 +127,7 @@ def train(
     with _seeded(seed):
         module = build(architecture, made).to(device)
         testing = match_classes(_describe_model(architecture, module, train_images), test_images)
-        _fit(module, _read_all(train_images), recipe, rounds, _watched(progress, watch))
+        _fit(module, _read_all(train_images), recipe, rounds, _combine_watchers(progress, watch))
     module.to(memory_format=torch.contiguous_format).eval()
     check_finite(module, f"{architecture} after training")
     accuracy = evaluate(module, testing)
@@ -141,16 +141,16 @@ def train(
     return TrainedModel(model, accuracy, time.perf_counter() - started, path)
 
 
-def _watched(
-    progress: AnyProgress | None, watch: Callable[[Step], object] | None
-) -> Callable[[Step], object]:
-    """What tells both of each batch. A ``progress`` that takes one argument is such a ``watch``."""
-    if watch is None and progress is not None and positional(progress) == 1:
-        return cast("Callable[[Step], object]", progress)
-    told = watched(progress)
+def _combine_watchers(
+    progress: AnyProgress | None, watch: Callable[[TrainingStep], object] | None
+) -> Callable[[TrainingStep], object]:
+    """Reports each batch to both. A ``progress`` that takes one argument is such a ``watch``."""
+    if watch is None and progress is not None and count_positional(progress) == 1:
+        return cast("Callable[[TrainingStep], object]", progress)
+    report = as_progress(progress)
 
-    def see(step: Step) -> None:
-        told(f"epoch {step.epoch}, loss {step.loss:.3f}", step.done, step.total)
+    def see(step: TrainingStep) -> None:
+        report(f"epoch {step.epoch}, loss {step.loss:.3f}", step.done, step.total)
         if watch is not None:
             watch(step)
 
@@ -253,7 +253,7 @@ def _fit(
     data: _Data,
     recipe: TrainingDefaults,
     epochs: int,
-    watch: Callable[[Step], object],
+    watch: Callable[[TrainingStep], object],
 ) -> None:
     device = next(module.parameters()).device
     # Convolutions with few channels are about twice as fast in this order on a CPU.
@@ -274,7 +274,7 @@ def _fit(
             optimiser.step()
             schedule.step()
             seen += len(chosen)
-            watch(Step(seen, epochs * count, epoch, loss.item()))
+            watch(TrainingStep(seen, epochs * count, epoch, loss.item()))
     module.zero_grad(set_to_none=True)
 
 

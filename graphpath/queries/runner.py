@@ -12,14 +12,14 @@ import pyarrow as pa
 
 from graphpath import ids, naming
 from graphpath.errors import QueryFailed, QueryParameterError, RunNotFound
-from graphpath.naming import listed
+from graphpath.naming import join_ids
 from graphpath.queries.files import Query, find
 from graphpath.queries.frame import to_frame
 from graphpath.queries.graph import to_graph
 from graphpath.queries.limits import cut, lift_limits, raise_limits
 from graphpath.queries.parameters import Value, bind, coerce, format_params_line, make_placeholders
 from graphpath.queries.variants import NOTES, VARIANT, choose_variant, is_variant_open
-from graphpath.spoken import argument
+from graphpath.spoken import format_argument
 
 TIMEOUT: Final = 600.0
 """Seconds that a named query may take, all its statements together, when nobody says otherwise."""
@@ -28,7 +28,7 @@ RUNS: Final = ("run", "runs", "references")
 Answer = TypeVar("Answer")
 
 
-class Snapshot(Protocol):
+class ReadView(Protocol):
     """A store at one moment: all statements see what was there then."""
 
     @property
@@ -43,7 +43,7 @@ class Queryable(Protocol):
     @property
     def dialect(self) -> str: ...
 
-    def read(self, work: Callable[[Snapshot], Answer], *, timeout: float | None = None) -> Answer: ...
+    def read(self, work: Callable[[ReadView], Answer], *, timeout: float | None = None) -> Answer: ...
 
     def offers(self, library: str) -> bool: ...
 
@@ -124,7 +124,7 @@ def explain(store: Queryable, name: str, /, **parameters: object) -> str:
     given = {one: value for one, value in parameters.items() if one in found.parameters and one in RUNS}
     if given:
         known = coerce(found.name, found.parameters, given)
-        meant, _ = store.read(lambda state: _meant(state, known, _run_inner(state, "runs/all", {})))
+        meant, _ = store.read(lambda state: _resolve_runs(state, known, _run_inner(state, "runs/all", {})))
         parameters = {**parameters, **meant}
     return cypher(name, store.dialect, store.queries, **parameters)
 
@@ -147,7 +147,7 @@ def _read_answer(
     """The answer, after the checks of engine, runs and guards, all at one moment."""
     _check_engine(store, found)
 
-    def work(state: Snapshot) -> tuple[pa.Table, dict[str, Value], list[str]]:
+    def work(state: ReadView) -> tuple[pa.Table, dict[str, Value], list[str]]:
         bound, notes = _bind_with_runs(state, found, parameters)
         _check_guards(state, found, bound, store.queries)
         return state.execute(found.text_for(state.dialect), raise_limits(found, bound)), bound, notes
@@ -173,11 +173,11 @@ def _check_timeout(timeout: object) -> float | None:
 
 
 def _bind_with_runs(
-    state: Snapshot, found: Query, parameters: Mapping[str, object]
+    state: ReadView, found: Query, parameters: Mapping[str, object]
 ) -> tuple[dict[str, Value], list[str]]:
     """Every parameter's value, and notes on those that were not given."""
     runs = _run_inner(state, "runs/all", {})
-    bound, chosen = _meant(
+    bound, chosen = _resolve_runs(
         state, bind(found.name, found.parameters, _fill_runs(found, parameters, runs)), runs
     )
     _check_runs(found, bound, runs)
@@ -190,23 +190,23 @@ def _bind_with_runs(
     return {**bound, VARIANT: variant}, [*chosen, *notes]
 
 
-def _meant(
-    state: Snapshot, bound: Mapping[str, Value], runs: pd.DataFrame
+def _resolve_runs(
+    state: ReadView, bound: Mapping[str, Value], runs: pd.DataFrame
 ) -> tuple[dict[str, Value], list[str]]:
     """``bound`` with the ids of the runs that it means, and what is to be said of these."""
     known = set(runs.run)
     asked = [run for run in _list_named_runs(bound) if run not in known]
     if not asked:
         return dict(bound), []
-    held = naming.held(state)
-    found = {run: chosen for run in asked if (chosen := naming.choose(str(run), held))}
+    held = naming.read_stored_runs(state)
+    found = {run: chosen for run in asked if (chosen := naming.choose_run(str(run), held))}
 
-    def meant(value: Value) -> Value:
+    def resolve(value: Value) -> Value:
         if isinstance(value, list):
             return [found[run].run if run in found else run for run in value]
         return found[value].run if value in found else value
 
-    whole = {name: meant(value) if name in RUNS else value for name, value in bound.items()}
+    whole = {name: resolve(value) if name in RUNS else value for name, value in bound.items()}
     return whole, [chosen.note for chosen in found.values() if chosen.note]
 
 
@@ -221,7 +221,7 @@ def _check_engine(store: Queryable, found: Query) -> None:
 
 
 def _run_inner(
-    state: Snapshot, name: str, bound: Mapping[str, Value], known: Mapping[str, Query] | None = None
+    state: ReadView, name: str, bound: Mapping[str, Value], known: Mapping[str, Query] | None = None
 ) -> pd.DataFrame:
     """The answer of a query that the runner itself needs."""
     found = find(name, known)
@@ -256,7 +256,8 @@ def _select_complete(runs: pd.DataFrame) -> pd.DataFrame:
 def _choose_run(found: Query, complete: pd.DataFrame) -> str:
     if len(complete) > 1:
         raise QueryParameterError(
-            f"Query {found.name} needs {argument('run')}; the store holds several: {listed(complete.run)}."
+            f"Query {found.name} needs {format_argument('run')}; the store holds "
+            f"several: {join_ids(complete.run)}."
         )
     return str(complete.run.iloc[0])
 
@@ -264,8 +265,8 @@ def _choose_run(found: Query, complete: pd.DataFrame) -> str:
 def _choose_runs(found: Query, complete: pd.DataFrame) -> list[str]:
     if complete.comparable.nunique() > 1:
         raise QueryParameterError(
-            f"Query {found.name} needs {argument('runs', '[...]')}: the store holds runs of several models, "
-            f"methods or options, which are not compared with each other: {listed(complete.run)}."
+            f"Query {found.name} needs {format_argument('runs', '[...]')}: the store holds runs of several "
+            f"models, methods or options, which are not compared with each other: {join_ids(complete.run)}."
         )
     return [str(run) for run in complete.run]
 
@@ -275,7 +276,7 @@ def _check_runs(found: Query, bound: Mapping[str, Value], runs: pd.DataFrame) ->
     state = dict(zip(runs.run, runs.complete, strict=True))
     for run in [*_list_named_runs(bound), *_find_owners(bound, state)]:
         if run not in state:
-            known = listed(state) or "none"
+            known = join_ids(state) or "none"
             raise RunNotFound(f"Query {found.name}: there is no run {run!r} in the store; it holds: {known}.")
         if not state[run]:
             raise RunNotFound(
@@ -299,7 +300,7 @@ def _find_owners(bound: Mapping[str, Value], state: Mapping[str, bool]) -> list[
 
 
 def _check_guards(
-    state: Snapshot, found: Query, bound: Mapping[str, Value], known: Mapping[str, Query]
+    state: ReadView, found: Query, bound: Mapping[str, Value], known: Mapping[str, Query]
 ) -> None:
     for guard in found.guards:
         size = int(_run_inner(state, guard.query, bound, known)[guard.column].sum())

@@ -7,7 +7,7 @@ from typing import Final
 
 from graphpath.errors import QueryParameterError
 from graphpath.queries.files import Query
-from graphpath.spoken import argument
+from graphpath.spoken import format_argument
 
 ORIGINAL: Final = "original"
 VARIANT: Final = "variant"
@@ -29,11 +29,13 @@ def choose_variant(query: str, run: str, present: Sequence[str]) -> tuple[str, l
     """
     others = ", ".join(name for name in present if name != ORIGINAL)
     if ORIGINAL in present or not present:
-        left = f"Of {run} the originals were taken; it also holds {argument(VARIANT, others)}."
+        left = f"Of {run} the originals were taken; it also holds {format_argument(VARIANT, others)}."
         return ORIGINAL, [left] if others else []
     if len(present) == 1:
-        return present[0], [f"There are no originals in {run}: {argument(VARIANT, present[0])} was taken."]
+        return present[0], [
+            f"There are no originals in {run}: {format_argument(VARIANT, present[0])} was taken."
+        ]
     raise QueryParameterError(
-        f"{query} needs {argument(VARIANT)}: there are no originals in {run}, but samples of several "
+        f"{query} needs {format_argument(VARIANT)}: there are no originals in {run}, but samples of several "
         f"variants: {others}."
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # each is slow to import, and a load needs none of them
     import pandas as pd
     import pyarrow as pa
 
-    from graphpath.naming import Chosen
+    from graphpath.naming import ChosenRun
     from graphpath.queries import Query
     from graphpath.record import Trace
 
@@ -176,17 +176,17 @@ class Store(ABC):
         """
         return self.chosen_run(run).run
 
-    def chosen_run(self, run: str, *, unfinished: bool = False) -> Chosen:
+    def chosen_run(self, run: str, *, unfinished: bool = False) -> ChosenRun:
         """As :meth:`find_run`, with a sentence where the run was not named whole.
 
         "latest" may be a run whose load or deletion never ended only with ``unfinished``.
         """
         from graphpath import naming
 
-        runs = naming.held(self)
-        if found := naming.choose(run, runs, unfinished=unfinished):
+        runs = naming.read_stored_runs(self)
+        if found := naming.choose_run(run, runs, unfinished=unfinished):
             return found
-        known = naming.listed(one.run for one in runs) or "none"
+        known = naming.join_ids(one.run for one in runs) or "none"
         raise RunNotFound(f"{self.uri} holds no run {run!r}; it holds: {known}.")
 
     def schema(self) -> pd.DataFrame:

@@ -289,7 +289,7 @@ class LadybugStore(Store):
                         f"{self.path} was changed by another process meanwhile: try again."
                     )
                 kept = _read_verdicts(old)
-                loaded = {one.run: one.loaded for one in naming.held(Snapshot(old, self.dialect))}
+                loaded = {one.run: one.loaded for one in naming.read_stored_runs(Snapshot(old, self.dialect))}
             for number, (trace, support) in enumerate(traces):
                 directory = work / f"load-{number}"
                 directory.mkdir()

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from graphpath.errors import StoreConflict, StoreError
 from graphpath.ids import digest
-from graphpath.progress import AnyProgress, Progress, watched
+from graphpath.progress import AnyProgress, Progress, as_progress
 from graphpath.record import Trace
 from graphpath.schema import NODES, RELATIONSHIPS
 from graphpath.stores.base import LoadReport
@@ -82,7 +82,7 @@ def load_run(
 
     ``work`` is an empty directory for intermediate files.
     """
-    clock = _Clock(watched(progress))
+    clock = _Clock(as_progress(progress))
     model = int(trace.layers().to_table(columns=["offset"])["offset"][0].as_py())
     with clock.time_stage("prepare"):
         plan = _digest_plan(session, trace, model, min_support)

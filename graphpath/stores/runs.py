@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphpath.errors import RecordError
 from graphpath.ids import digest
-from graphpath.naming import State, is_named
+from graphpath.naming import RunSource, has_names
 from graphpath.schema import OPTIONS
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ RETURN r.id AS run, r.method AS method, r.parameters AS parameters, m.name AS mo
 ORDER BY run
 """
 LATER = ("name", "loaded")
-"""What else is known of runs, but not in every store: see :func:`graphpath.naming.is_named`."""
+"""What else is known of runs, but not in every store: see :func:`graphpath.naming.has_names`."""
 
 COUNTED = ("samples", "pathways", "edges", "visits", "routes")
 
@@ -31,9 +31,9 @@ INCIDENTAL = frozenset({"target", "routes", "seed", "seeds", "batch", "device", 
 """Parameters of a trace that do not decide which edges of a network a method selects."""
 
 
-def describe(state: State) -> dict[str, list[Any]]:
+def describe(state: RunSource) -> dict[str, list[Any]]:
     """The columns of :meth:`graphpath.stores.base.Store.runs`."""
-    more = "".join(f", r.{name} AS {name}" for name in LATER) if is_named(state) else ""
+    more = "".join(f", r.{name} AS {name}" for name in LATER) if has_names(state) else ""
     return _columns(state.execute(RUNS.format(more=more), {}).to_pylist())
 
 

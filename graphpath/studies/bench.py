@@ -20,7 +20,7 @@ from graphpath.errors import StudyError
 from graphpath.ids import digest
 from graphpath.models import LoadedModel, match_classes, predict
 from graphpath.network.lowering import evaluating
-from graphpath.progress import Progress, watched
+from graphpath.progress import Progress, as_progress
 from graphpath.queries import find
 from graphpath.queries.limits import lift_limits
 from graphpath.record import Trace
@@ -159,7 +159,7 @@ class Bench:
 
     def show_progress(self, what: str, done: int, total: int) -> None:
         """Show progress."""
-        watched(self.progress)(what, done, total)
+        as_progress(self.progress)(what, done, total)
 
     def make_once(
         self, name: str, images: BaseImages, layers: Sequence[int], make: Callable[[], pd.DataFrame]

@@ -12,7 +12,7 @@ from graphpath.errors import StudyError
 from graphpath.ids import digest
 from graphpath.locks import hold_file_lock
 from graphpath.models import LoadedModel
-from graphpath.progress import Progress, watched
+from graphpath.progress import Progress, as_progress
 from graphpath.record.files import write_json
 from graphpath.studies import verdicts
 from graphpath.studies.bench import Bench
@@ -141,7 +141,7 @@ def _measure_units(
     path.parent.mkdir(parents=True, exist_ok=True)
 
     def tell(what: str, done: int, total: int) -> None:
-        watched(progress)(f"{study.name}, {unit}: {what}", done, total)
+        as_progress(progress)(f"{study.name}, {unit}: {what}", done, total)
 
     def make() -> tuple[Measurement, list[str]]:
         tell("measuring", 0, 0)

@@ -24,7 +24,7 @@ from graphpath.models import (
     read_checkpoint,
     train,
 )
-from graphpath.progress import Progress, watched
+from graphpath.progress import Progress, as_progress
 from graphpath.record.files import read_number, write_json
 from graphpath.studies.conditions import TRAINED
 
@@ -161,7 +161,7 @@ class Setting:
                 seed=seed,
                 out=path,
                 device=self.device,
-                progress=lambda done, total: watched(progress)(
+                progress=lambda done, total: as_progress(progress)(
                     f"training the network of seed {seed}", done, total
                 ),
                 widths=self.widths,

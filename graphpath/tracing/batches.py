@@ -15,7 +15,7 @@ from torch import Tensor
 from graphpath.data import Images, MatchedImages
 from graphpath.errors import NetworkError
 from graphpath.ids import digest
-from graphpath.models import LoadedModel, class_called
+from graphpath.models import LoadedModel, find_class
 from graphpath.network import hold, take_apart
 from graphpath.tracing.batch import Batch, CompiledNetwork
 from graphpath.tracing.fitting import Fitted
@@ -134,7 +134,7 @@ def numbered(target: Target, model: LoadedModel, images: MatchedImages) -> Targe
 def _number(side: Class, model: LoadedModel, images: MatchedImages) -> Class:
     if not isinstance(side, str) or side in NAMES:
         return side
-    return class_called(side, model, images, "target", WORDS)
+    return find_class(side, model, images, "target", WORDS)
 
 
 def read_originals(rows: pa.Table, images: Images) -> np.ndarray:

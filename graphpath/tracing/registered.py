@@ -15,7 +15,7 @@ from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any, Literal, get_origin, get_type_hints
 
 from graphpath.errors import GraphpathError, MethodError
-from graphpath.plugins import METHODS, owner, registered, said
+from graphpath.plugins import METHODS, find_owner, find_registered, format_owner
 from graphpath.tracing.batch import Selection
 from graphpath.tracing.maps import MapSelection
 from graphpath.tracing.options import list_types
@@ -71,7 +71,7 @@ class Methods(Mapping[str, "TracingMethod"]):
 
     @cached_property
     def _points(self) -> dict[str, list[EntryPoint]]:
-        return registered(METHODS)
+        return find_registered(METHODS)
 
     def _find_other(self, name: str) -> TracingMethod | MethodError | None:
         """What other packages register under ``name``: a method, why it is refused, or nothing."""
@@ -84,7 +84,7 @@ class Methods(Mapping[str, "TracingMethod"]):
 
 
 def _load(name: str, points: list[EntryPoint], own: Mapping[str, object]) -> TracingMethod:
-    packages = " and ".join(said(owner(point)) for point in points)
+    packages = " and ".join(format_owner(find_owner(point)) for point in points)
     if name in own:
         raise MethodError(
             f"Method {name!r} is graphpath's own, and {packages} registers another of this name: uninstall "
@@ -92,7 +92,7 @@ def _load(name: str, points: list[EntryPoint], own: Mapping[str, object]) -> Tra
         )
     if len(points) > 1:
         raise MethodError(f"Method {name!r} is registered by {packages}: uninstall all of them but one.")
-    method: Method[Any] = replace(_make(name, points[0]), distribution=owner(points[0]))
+    method: Method[Any] = replace(_make(name, points[0]), distribution=find_owner(points[0]))
     _check(method, f"Method {name!r} of {packages}")
     return method if method.prepare is not None else replace(method, select=_guard(method))
 
@@ -101,7 +101,7 @@ def _make(name: str, point: EntryPoint) -> Method[Any]:
     """The method that an entry point names, itself or by what makes it."""
     from graphpath.tracing.registry import Method
 
-    whose = f"Method {name!r} of {said(owner(point))}"
+    whose = f"Method {name!r} of {format_owner(find_owner(point))}"
     try:
         found = point.load()
         found = found if isinstance(found, Method) or not callable(found) else found()
@@ -155,7 +155,7 @@ def _describe_fault(option: inspect.Parameter, types: Mapping[str, Any], method:
 def _guard(method: Method[Any]) -> Callable[..., Any]:
     """The method's ``select``, whose failures and wrong results name the package that they are of."""
     assert method.distribution is not None
-    whose = f"Method {method.name!r} of {said(method.distribution)}"
+    whose = f"Method {method.name!r} of {format_owner(method.distribution)}"
 
     @functools.wraps(method.select)
     def select(*given: Any, **options: Any) -> Selection | MapSelection:

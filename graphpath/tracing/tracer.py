@@ -20,7 +20,7 @@ from graphpath.ids import BLOCK, digest
 from graphpath.models import BY_NAME, LoadedModel, as_loaded, match_classes
 from graphpath.naming import check_name
 from graphpath.network.reach import Reach
-from graphpath.progress import AnyProgress, Progress, watched
+from graphpath.progress import AnyProgress, Progress, as_progress
 from graphpath.record import (
     Trace,
     TraceWriter,
@@ -142,7 +142,7 @@ def trace(
         with TraceWriter.open(out, described) as writer:
             if rank.first:
                 rank.wait_for_all()
-            return Trace(out) if writer.finished else tracer.record(writer, rank, watched(progress))
+            return Trace(out) if writer.finished else tracer.record(writer, rank, as_progress(progress))
 
 
 @dataclass(eq=False)

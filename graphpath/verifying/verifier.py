@@ -17,7 +17,7 @@ from graphpath.data import Given, Labels, MatchedImages, as_images
 from graphpath.errors import MethodError, QueryParameterError
 from graphpath.models import BY_NAME, LoadedModel, as_loaded, match_classes
 from graphpath.network import Network, take_apart
-from graphpath.progress import AnyProgress, watched
+from graphpath.progress import AnyProgress, as_progress
 from graphpath.stores import Store, open_store
 from graphpath.tracing.batches import numbered
 from graphpath.tracing.evaluation import in_eval_mode
@@ -109,7 +109,7 @@ def verify(
         case = _Case(take_apart(loaded.module, source.shape), loaded, source)
         given = case.get_answer(query_or_answer, store)
         found = case.read_sets(given, layers, shared=by == "answer")
-        outcomes = Ablation(case.network, source, found, plan, batch).run(watched(progress))
+        outcomes = Ablation(case.network, source, found, plan, batch).run(as_progress(progress))
     verdict = _make_verdict(case, given, found, plan, measure, outcomes)
     if given.runs and store is not None and record:
         with _open(store) as opened:

@@ -14,7 +14,7 @@ import graphpath as gp
 from graphpath.attacks import attack
 from graphpath.cli import target
 from graphpath.errors import MethodError
-from graphpath.models import class_called, meeting
+from graphpath.models import find_class, meeting
 from graphpath.tracing.batches import numbered
 from tests.models.test_meeting import images, model
 
@@ -24,7 +24,7 @@ NAMES = ("tench, Tinca tinca", "crane", "zebra", "Crane", "n02391049_sorrel_hors
 def called(name: str, names: tuple[str, ...] | None = NAMES) -> int:
     found = images((), [0, 1]) if names is None else images(names, [0, 1])
     known = model(names, outputs=5)
-    return class_called(name, known, meeting(known, found), "target", "predicted")
+    return find_class(name, known, meeting(known, found), "target", "predicted")
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_what_is_no_class_or_several_is_refused(
 
 def test_the_images_names_do_where_the_model_has_none() -> None:
     known = model(None, outputs=5)
-    assert class_called("zebra", known, meeting(known, images(NAMES, [0, 1])), "target", "own") == 2
+    assert find_class("zebra", known, meeting(known, images(NAMES, [0, 1])), "target", "own") == 2
 
 
 def test_trace_verify_and_attack_take_names(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from torch import nn
 
 from graphpath.data import TensorImages, open_images
 from graphpath.errors import DataError, ModelError
-from graphpath.models import LoadedModel, Step, evaluate, load_checkpoint, load_model, train
+from graphpath.models import LoadedModel, TrainingStep, evaluate, load_checkpoint, load_model, train
 from graphpath.models.architectures import build
 from graphpath.models.training import RECIPES, _augment, _shift
 
@@ -106,13 +106,13 @@ def test_vgg16_is_trained_in_halves_and_kept_whole() -> None:
 
 
 def test_progress_tells_how_far_it_is() -> None:
-    seen: list[Step] = []
+    seen: list[TrainingStep] = []
     data = open_images("digits", split="train", limit=70), open_images("digits", limit=10)
     told: list[tuple[str, int, int]] = []
     both = {"progress": lambda *step: told.append(step), "watch": seen.append}
     train("cnn", *data, batch=32, **both, **tiny(epochs=2))
     assert told == [(f"epoch {p.epoch}, loss {p.loss:.3f}", p.done, p.total) for p in seen]
-    again: list[Step] = []
+    again: list[TrainingStep] = []
     train("cnn", *data, progress=again.append, batch=32, **tiny(epochs=2))
     assert again == seen
     assert [p.done for p in seen] == [32, 64, 70, 102, 134, 140]
@@ -136,7 +136,7 @@ def test_where_no_checkpoint_can_be_is_said_before_training(tmp_path: Path) -> N
     data = open_images("digits", split="train", limit=70), open_images("digits", limit=10)
     (tmp_path / "file").write_text("")
     for out in (tmp_path, tmp_path / "file" / "net.pt"):
-        steps: list[Step] = []
+        steps: list[TrainingStep] = []
         with pytest.raises(ModelError, match="cannot be written"):
             train("cnn", *data, out=out, progress=steps.append, **tiny())
         assert steps == []

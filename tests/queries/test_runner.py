@@ -13,7 +13,7 @@ import pytest
 from graphpath import ids, naming, queries
 from graphpath.errors import QueryFailed, QueryFileError, QueryParameterError, RunNotFound
 from graphpath.queries.frame import to_frame
-from graphpath.queries.runner import Answer, Snapshot
+from graphpath.queries.runner import Answer, ReadView
 from graphpath.record import Trace
 from graphpath.stores import Store, open_store
 from tests.queries.facts import Facts
@@ -44,7 +44,7 @@ class Answering:
         self.asked.append(parameters)
         return self.answer if self.answer is not None else pa.table({})
 
-    def read(self, work: Callable[[Snapshot], Answer], *, timeout: float | None = None) -> Answer:
+    def read(self, work: Callable[[ReadView], Answer], *, timeout: float | None = None) -> Answer:
         return work(self)
 
     def query(self, name: str, **parameters: object) -> pd.DataFrame:

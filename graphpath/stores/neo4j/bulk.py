@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graphpath.errors import ServerError, StoreError, StoreUnavailable
-from graphpath.progress import AnyProgress, watched
+from graphpath.progress import AnyProgress, as_progress
 from graphpath.record import Trace
 from graphpath.schema import NODE, SCHEMA_VERSION
 from graphpath.stores.neo4j.address import Address
@@ -219,7 +219,7 @@ def _find_diagnostic(log: str) -> str:
 
 
 def _report_stage(progress: AnyProgress | None, stage: str, done: int) -> None:
-    watched(progress)(stage, done, 4)
+    as_progress(progress)(stage, done, 4)
 
 
 __all__ = ["BulkReport", "Files", "bulk_load", "find_managed_server"]

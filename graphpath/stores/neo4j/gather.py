@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from graphpath.errors import StoreConflict
-from graphpath.progress import AnyProgress, watched
+from graphpath.progress import AnyProgress, as_progress
 from graphpath.record import Trace
 from graphpath.schema import NODE, RELATIONSHIP
 from graphpath.sql import connect, quote, read_parquet
@@ -176,14 +176,14 @@ def gather(
     Raises:
         StoreConflict: two traces of one run id differ, or use one key for two things.
     """
-    made, told = GatheredGraph(directory, memory), watched(progress)
+    made, report = GatheredGraph(directory, memory), as_progress(progress)
     seen: dict[str, Trace] = {}
     for number, trace in enumerate(traces):
         other = seen.setdefault(trace.id, trace)
         if (other.counts, other.run.get("parameters")) != (trace.counts, trace.run.get("parameters")):
             raise StoreConflict(f"{other.path} and {trace.path} are different traces of run {trace.id!r}.")
         if trace.id not in made.runs:
-            told(f"prepare {trace.id}", number, len(traces))
+            report(f"prepare {trace.id}", number, len(traces))
             made.add(trace, min_support)
     made.update_samples()
     return made

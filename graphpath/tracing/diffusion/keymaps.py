@@ -21,7 +21,7 @@ from graphpath.errors import DataError, MethodError
 from graphpath.models import BY_NAME, LoadedModel, as_loaded, match_classes
 from graphpath.network import Network, Site, take_apart
 from graphpath.network.live import Pass
-from graphpath.progress import AnyProgress, Progress, watched
+from graphpath.progress import AnyProgress, Progress, as_progress
 from graphpath.tracing.evaluation import in_eval_mode
 from graphpath.tracing.targets import find_site
 
@@ -75,7 +75,7 @@ def key_maps(
     with in_eval_mode(loaded.module, device):
         network = take_apart(loaded.module, source.shape)
         sites = _choose_maps(network, layers)
-        tally = _AccuracyTally(network, sites, watched(progress))
+        tally = _AccuracyTally(network, sites, as_progress(progress))
         for start in range(0, len(source), batch):
             stop = min(start + batch, len(source))
             pixels = source.batch(start, stop).to(device=network.device, dtype=network.dtype)
