@@ -17,7 +17,8 @@ from graphpath.queries import query_all
 from graphpath.queries.limits import LIMITS, REACHED
 from graphpath.sql import read_parquet
 from graphpath.stores.comparing import compared, own_edges
-from graphpath.stores.select_families import select_families
+from graphpath.stores.existing import EDGE, split_ranges
+from graphpath.stores.families import select_families
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from graphpath.cli import arguments as a
-from graphpath.cli.notes import heed
+from graphpath.cli.notes import keep_notes
 from graphpath.cli.output import show_table
 from graphpath.cli.progress import show_bar
 from graphpath.cli.say import say
@@ -54,7 +54,7 @@ def command(
         raise StudyError("Which study? graphpath study --list shows them all, --all runs them.")
     given = tuple(model or ())
     count = len(given) or seeds
-    setting = heed(Setting(out, data, root, tuple(range(count)), given, device=device, exif=exif))
+    setting = keep_notes(Setting(out, data, root, tuple(range(count)), given, device=device, exif=exif))
     _run(
         chosen,
         setting,

@@ -98,7 +98,7 @@ def _compare_batch(builder: LoadBuilder, first: int, last: int) -> None:
     members = """(SELECT m.* FROM all_members m
         SEMI JOIN now n ON n.class_pathway = m.class_pathway AND n.family = m.family)"""
     classes = "(SELECT * FROM all_class_edges JOIN all_classes USING (class_pathway))"
-    shop.add_table("own", own_edges("class_pathway", members, "all_edges", classes))
+    builder.add_table("own", own_edges("class_pathway", members, "all_edges", classes))
 
 
 RESEMBLES = f"""
