@@ -15,14 +15,14 @@ from PIL import Image
 NETS = """
 import torch
 from torch import nn
-from graphpath.models import LoadedModel, weights_digest
+from graphpath.models import LoadedModel, digest_weights
 
 def fire():
     return nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3))
 
 def named():
     net = fire()
-    return LoadedModel(net, "named", weights_digest(net), ("ant", "bee", "zebra"), (3, 4, 4), "zoo")
+    return LoadedModel(net, "named", digest_weights(net), ("ant", "bee", "zebra"), (3, 4, 4), "zoo")
 """
 
 

@@ -96,10 +96,10 @@ def test_a_small_address_space_is_enough(store):
     program = f"""
 import resource
 from pathlib import Path
-from graphpath.stores.sandbox import Limits, run_apart
+from graphpath.stores.sandbox import Limits, run_in_child
 resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
 limits = Limits(30.0, 4 << 30)
-table = run_apart(Path({str(store.path)!r}), "MATCH (r:Run) RETURN r.id AS id", {{}}, limits, write=False)
+table = run_in_child(Path({str(store.path)!r}), "MATCH (r:Run) RETURN r.id AS id", {{}}, limits, write=False)
 print(table.num_rows)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
