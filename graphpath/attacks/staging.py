@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphpath.errors import RecordError
-from graphpath.record.files import remove_abandoned, write_atomically
+from graphpath.record.files import explain_unwritten, write_atomically
 from graphpath.whole import remove_abandoned
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from graphpath.errors import RecordError
 from graphpath.record.alone import lock_beside
-from graphpath.whole import explain_unwritten
+from graphpath.whole import rename
 
 MARK = ".building"
 _number = itertools.count()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphpath.errors import RecordError, StudyError
 from graphpath.record.building import build_directory
-from graphpath.record.files import read_json, unwritten, write_json
+from graphpath.record.files import explain_unwritten, read_json, write_json
 from graphpath.studies.study import Measurement
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _write(path: Path, measured: Measurement, asked: Sequence[str]) -> None:
                 table.to_parquet(building / TABLES / f"{name}.parquet", index=False)
             write_json(building / FACTS, {"asked": list(asked)})
     except OSError as error:
-        raise unwritten(path, error) from error
+        raise explain_unwritten(path, error) from error
 
 
 def _read(path: Path) -> FinishedUnit:
