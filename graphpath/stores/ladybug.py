@@ -98,7 +98,7 @@ class LadybugStore(Store):
         buffer = self._choose_buffer(trace, stored=self._count_stored_edges())
 
         def load(more: int) -> LoadReport:
-            with self._changed(buffer_bytes=buffer, rows=_rows(trace), more=more) as (session, work):
+            with self._change(buffer_bytes=buffer, rows=_count_rows(trace), more=more) as (session, work):
                 memory = self.memory_bytes
                 return load_run(
                     session, trace, work, min_support=min_support, memory=memory, progress=progress
