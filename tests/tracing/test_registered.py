@@ -41,7 +41,7 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_a_method_is_found_as_it_is_or_by_what_makes_it(found, value: str) -> None:
     methods = found({"loudest": value})
     assert list(methods) == ["random", "lrp", "loudest"] and len(methods) == 3
-    method = methods.named("loudest")
+    method = methods.find("loudest")
     assert method.distribution == ("loud-ways", "1.2") and methods.refused == {}
     assert method.options == {"sparsity": 0.5, "sign": "any"}
     assert repr(methods) == "Methods(random, lrp, loudest)"
@@ -49,13 +49,13 @@ def test_a_method_is_found_as_it_is_or_by_what_makes_it(found, value: str) -> No
 
 def test_its_options_are_typed_as_ours(found) -> None:
     method = found({"loudest": "method"})["loudest"]
-    assert method.settled({"sparsity": 0}) == {"sparsity": 0.0, "sign": "any"}
+    assert method.resolve_options({"sparsity": 0}) == {"sparsity": 0.0, "sign": "any"}
     with pytest.raises(
         MethodError, match=r"Option sign='both' of 'loudest' must be of type 'any', 'positive'"
     ):
-        method.settled({"sign": "both"})
+        method.resolve_options({"sign": "both"})
     with pytest.raises(MethodError, match="takes no option 'theta'; it takes sparsity, sign"):
-        method.settled({"theta": 1})
+        method.resolve_options({"theta": 1})
 
 
 @pytest.mark.parametrize(
@@ -89,21 +89,21 @@ def test_one_that_cannot_be_had_breaks_no_other(found, points, module, sentence)
     methods = found(points, module)
     [name] = points
     with pytest.raises(MethodError, match=sentence):
-        methods.named(name)
+        methods.find(name)
     assert methods.refused.keys() == {name} and list(methods) == ["random", "lrp"] and name not in methods
-    assert methods.named("random") is OWN["random"]
+    assert methods.find("random") is OWN["random"]
 
 
 def test_names_that_clash_are_refused_with_their_packages(found) -> None:
     found({"lrp": "METHOD", "loudest": "METHOD"})
     methods = found({"loudest": "METHOD"}, name="other-ways")
     with pytest.raises(MethodError, match=r"'lrp' is graphpath's own, and loud-ways 1\.2 registers another"):
-        methods.named("lrp")
+        methods.find("lrp")
     with pytest.raises(MethodError, match=r"registered by loud-ways 1\.2 and other-ways 1\.2: uninstall"):
-        methods.named("loudest")
+        methods.find("loudest")
     assert list(methods) == ["random", "lrp"] and methods["lrp"] is OWN["lrp"]
     with pytest.raises(MethodError, match="There is no method 'loud'; there are random, lrp"):
-        methods.named("loud")
+        methods.find("loud")
 
 
 @pytest.mark.parametrize(
