@@ -16,7 +16,8 @@ from graphpath.network.reach import Reach
 from tests.tracing import nets
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")
-DRAWS = 800
+DRAWS = (150, 800)
+"""How many are made first, and how many where some possible edge was not met among those."""
 
 
 def possible(network: Network) -> np.ndarray:
@@ -26,11 +27,12 @@ def possible(network: Network) -> np.ndarray:
     for site in network.sites:
         for term in reach.into(site):
             whole = np.kron(term.channel, np.kron(term.y, term.x)).astype(np.int64)
+            assert whole.shape == (site.size, network.sites[term.source].size)
             found[site.span, network.sites[term.source].span] += whole
     return found
 
 
-def brute(network: Network, seed: int = 0) -> np.ndarray:
+def brute(network: Network, draws: int, seed: int = 0) -> np.ndarray:
     """(target, source) bool: whether the Jacobian was other than 0 for some draw of the sites' outputs."""
     generator = torch.Generator().manual_seed(seed)
     leaves: dict[int, torch.Tensor] = {}
@@ -42,7 +44,7 @@ def brute(network: Network, seed: int = 0) -> np.ndarray:
             if site.before == number and value is not None:
                 before[site.number] = value.flatten(1)
             if site.after == number and site.kind != "logits":
-                drawn = torch.randn((DRAWS, *step.shape), generator=generator, dtype=torch.float64)
+                drawn = torch.randn((draws, *step.shape), generator=generator, dtype=torch.float64)
                 value = leaves[site.number] = drawn.requires_grad_(True)
         assert value is not None
         values[number] = value
@@ -66,7 +68,10 @@ def test_what_is_possible_is_what_some_image_could_have(name: str) -> None:
     network = take_apart(model, shape)
     said = possible(network)
     assert said.max() <= 1, "an edge is in two products"
-    assert np.array_equal(said == 1, brute(network))
+    first, all_of_them = DRAWS
+    met = brute(network, first)
+    assert not (met & (said == 0)).any(), "an edge was met that is said to be impossible"
+    assert np.array_equal(said == 1, met) or np.array_equal(said == 1, brute(network, all_of_them))
 
 
 shapes = st.tuples(*[st.integers(1, 3)] * 6)
