@@ -16,7 +16,7 @@ from graphpath.analysis.tables import open_views
 from graphpath.queries import query_all
 from graphpath.queries.limits import LIMITS, REACHED
 from graphpath.sql import read_parquet
-from graphpath.stores.comparing import compared, own_edges
+from graphpath.stores.comparing import own_edges, select_compared
 from graphpath.stores.existing import EDGE, split_ranges
 from graphpath.stores.families import select_families
 
@@ -43,7 +43,7 @@ WITH asked AS (
 ), compared AS (
     SELECT a.pathway, a.sample, a.prediction, a.name, unnest([c.layer, -1]) AS layer, c.edges, c.shared,
         c.least, c.most
-    FROM asked a JOIN ({compared("label", "asked", MINE, CLASSES, SUMS)}) c USING (pathway, label)
+    FROM asked a JOIN ({select_compared("label", "asked", MINE, CLASSES, SUMS)}) c USING (pathway, label)
 )
 SELECT pathway, sample, layer, coalesce(sum(edges) FILTER (prediction = 1),
         sum(edges) FILTER (prediction = 2))::BIGINT AS edges,

@@ -133,7 +133,7 @@ class _RawColumn:
 
 
 def _note_doubts(columns: Mapping[str, pa.ChunkedArray], place: Callable[[int], str]) -> list[str]:
-    """What is taken as it is, and was perhaps not meant."""
+    """Notes on values that were read as they are, and are perhaps mistakes."""
     said = []
     for key, column in columns.items():
         if key == WEIGHT:

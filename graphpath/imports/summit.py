@@ -192,30 +192,30 @@ def _build_tables(graphs: Sequence[_ClassGraph]) -> tuple[pd.DataFrame, pd.DataF
 
 
 def _edge_describer(where: Callable[[int], str], owner: Ints) -> Callable[[int], str]:
-    def place(number: int) -> str:
+    def describe_edge(number: int) -> str:
         within = number - int(np.searchsorted(owner, owner[number]))
         return f"{where(int(owner[number]))}: prev_channels[{within}]"
 
-    return place
+    return describe_edge
 
 
 def _check(graphs: Sequence[_ClassGraph], nodes: pd.DataFrame, edges: pd.DataFrame) -> None:
     """Refuse what is there twice, a negative channel, and an edge from a channel that is not there."""
 
-    def place(row: pd.Series[Any]) -> str:
+    def describe_row(row: pd.Series[Any]) -> str:
         graph = graphs[int(row["graph"])]
         return f"{graph.document.where}: {graph.layers[int(row['layer'])]}"
 
     if (below := nodes.channel < 0).any():
         row = nodes[below].iloc[0]
-        raise DataError(f"{place(row)} has 'channel': {int(row.channel)}; channels count from 0.")
+        raise DataError(f"{describe_row(row)} has 'channel': {int(row.channel)}; channels count from 0.")
     if (twice := nodes.duplicated(["graph", "layer", "channel"])).any():
         row = nodes[twice].iloc[0]
-        raise DataError(f"{place(row)} has channel {int(row.channel)} twice.")
+        raise DataError(f"{describe_row(row)} has channel {int(row.channel)} twice.")
     if (twice := edges.duplicated(["graph", "layer", "source", "target"])).any():
         row = edges[twice].iloc[0]
         raise DataError(
-            f"{place(row)}: channel {int(row.target)} has 'prev_channel': {int(row.source)} twice."
+            f"{describe_row(row)}: channel {int(row.target)} has 'prev_channel': {int(row.source)} twice."
         )
     keys = ["graph", "layer", "source"]
     known = nodes.assign(layer=nodes.layer + 1, source=nodes.channel)[keys]
@@ -223,8 +223,8 @@ def _check(graphs: Sequence[_ClassGraph], nodes: pd.DataFrame, edges: pd.DataFra
     if not there.all():
         row = edges[~there.to_numpy()].iloc[0]
         raise DataError(
-            f"{place(row)}: channel {int(row.target)} has 'prev_channel': {int(row.source)}, which the layer "
-            "before it does not have."
+            f"{describe_row(row)}: channel {int(row.target)} has 'prev_channel': {int(row.source)}, "
+            "which the layer before it does not have."
         )
 
 

@@ -112,7 +112,7 @@ def _move_to(module: nn.Module, device: str | torch.device) -> nn.Module:
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def _seed_torch(seed: int) -> Iterator[None]:
     """Random initialisation that is the same each time and leaves the caller's random state alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -125,7 +125,7 @@ def _seeded(seed: int) -> Iterator[None]:
 def _call_function(spec: str, weights: str | Path | None, seed: int) -> LoadedModel:
     function = _find_function(spec)
     try:
-        with _seeded(seed):
+        with _seed_torch(seed):
             made = function()
     except Exception as error:
         raise ModelError(f"{spec}: calling it failed with {type(error).__name__}: {error}") from error

@@ -19,7 +19,7 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A network in eval mode, its name, and what is known of its input and classes.
+    """A network in eval mode, its name, and the facts about its input and classes.
 
     Raises ModelError where ``module`` is no module, or one of its weights is not a finite number.
     """

@@ -124,7 +124,7 @@ def train(
     recipe = _choose_defaults(architecture, batch, rate)
     rounds = epochs or recipe.epochs_for(len(train_images))
     made: dict[str, object] = {"shape": train_images.shape, "classes": len(train_images.classes), **arguments}
-    with _seeded(seed):
+    with _seed_torch(seed):
         module = build(architecture, made).to(device)
         testing = match_classes(_describe_model(architecture, module, train_images), test_images)
         _fit(module, _read_all(train_images), recipe, rounds, _combine_watchers(progress, watch))
@@ -149,12 +149,12 @@ def _combine_watchers(
         return cast("Callable[[TrainingStep], object]", progress)
     report = as_progress(progress)
 
-    def see(step: TrainingStep) -> None:
+    def report_step(step: TrainingStep) -> None:
         report(f"epoch {step.epoch}, loss {step.loss:.3f}", step.done, step.total)
         if watch is not None:
             watch(step)
 
-    return see
+    return report_step
 
 
 def _describe_model(name: str, module: nn.Module, images: Images) -> LoadedModel:
@@ -224,7 +224,7 @@ def _check_positive(**given: float | None) -> None:
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def _seed_torch(seed: int) -> Iterator[None]:
     """A seeded random state for the block; the caller's own is put back."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)

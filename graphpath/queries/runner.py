@@ -124,8 +124,8 @@ def explain(store: Queryable, name: str, /, **parameters: object) -> str:
     given = {one: value for one, value in parameters.items() if one in found.parameters and one in RUNS}
     if given:
         known = coerce(found.name, found.parameters, given)
-        meant, _ = store.read(lambda state: _resolve_runs(state, known, _run_inner(state, "runs/all", {})))
-        parameters = {**parameters, **meant}
+        resolved, _ = store.read(lambda state: _resolve_runs(state, known, _run_inner(state, "runs/all", {})))
+        parameters = {**parameters, **resolved}
     return cypher(name, store.dialect, store.queries, **parameters)
 
 
@@ -272,7 +272,7 @@ def _choose_runs(found: Query, complete: pd.DataFrame) -> list[str]:
 
 
 def _check_runs(found: Query, bound: Mapping[str, Value], runs: pd.DataFrame) -> None:
-    """Refuses runs that are not there or half loaded, whether named or meant by a pathway's id."""
+    """Refuses runs that are not there or half loaded, whether by name or by a pathway's id."""
     state = dict(zip(runs.run, runs.complete, strict=True))
     for run in [*_list_named_runs(bound), *_find_owners(bound, state)]:
         if run not in state:

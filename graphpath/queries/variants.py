@@ -23,7 +23,7 @@ def is_variant_open(query: Query, given: Mapping[str, object]) -> bool:
 
 
 def choose_variant(query: str, run: str, present: Sequence[str]) -> tuple[str, list[str]]:
-    """The variant that is meant of those that ``run`` ("run 'a'") holds, and what is to be said of that.
+    """The variant of a query among those that ``run`` ("run 'a'") has, and notes on the choice.
 
     Raises QueryParameterError where it holds several, and no originals.
     """

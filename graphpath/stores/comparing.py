@@ -25,7 +25,7 @@ def own_edges(key: str, members: str, edges: str, classes: str) -> str:
         FROM given g JOIN {classes} c USING ({key}, source, target)"""
 
 
-def compared(key: str, pairs: str, edges: str, classes: str, sums: str) -> str:
+def select_compared(key: str, pairs: str, edges: str, classes: str, sums: str) -> str:
     """SQL for pathways beside classes, a row for each layer where either has edges.
 
     Its columns are pathway, key, layer, shared, edges (of the pathway), least and most (sums of minima and

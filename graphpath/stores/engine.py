@@ -142,10 +142,15 @@ class LadybugSession:
     def find_missing_tables(self) -> list[str]:
         """The tables and columns ("Run.name") that came to the schema after the file was made."""
         present = set(self.read_column("CALL show_tables() RETURN name"))
-        columns = [f"{table}.{name}" for table in LATER if table in present for name in self._lacking(table)]
+        columns = [
+            f"{table}.{name}"
+            for table in LATER
+            if table in present
+            for name in self._find_missing_columns(table)
+        ]
         return [name for name in create_statements() if name not in present] + columns
 
-    def _lacking(self, table: str) -> list[str]:
+    def _find_missing_columns(self, table: str) -> list[str]:
         present = set(self.read_column(f"CALL table_info('{table}') RETURN name"))
         return [name for name in LATER[table] if name not in present]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from graphpath.sql import quote
-from graphpath.stores.comparing import compared, own_edges
+from graphpath.stores.comparing import own_edges, select_compared
 from graphpath.stores.families import select_families
 from graphpath.stores.prepare import LoadBuilder
 
@@ -103,6 +103,6 @@ def _compare_batch(builder: LoadBuilder, first: int, last: int) -> None:
 
 RESEMBLES = f"""
 SELECT c.pathway, c.class_pathway, c.layer, n.prediction, c.shared, c.edges, c.least, c.most
-FROM ({compared("class_pathway", "now", "theirs", "all_class_edges", "class_layers")}) c
+FROM ({select_compared("class_pathway", "now", "theirs", "all_class_edges", "class_layers")}) c
 JOIN now n USING (pathway, class_pathway)
 """

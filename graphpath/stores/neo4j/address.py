@@ -56,7 +56,7 @@ class Address:
 
 
 def find_password(uri: str) -> str | None:
-    """The password meant for ``uri``: that of the environment, or of the server that graphpath runs."""
+    """The password for ``uri``: that of the environment, or of the server that graphpath runs."""
     for variable in VARIABLES:
         if value := os.environ.get(variable):
             return value

@@ -72,7 +72,7 @@ class BoltSession:
         """Do ``work`` in one transaction, again where the server asks for it: it must bear repetition."""
 
         @neo4j.unit_of_work(timeout=timeout)
-        def bounded(transaction: neo4j.ManagedTransaction) -> Answer:
+        def run_bounded(transaction: neo4j.ManagedTransaction) -> Answer:
             try:
                 return work(transaction)
             except neo4j.exceptions.TransientError as error:
@@ -81,7 +81,7 @@ class BoltSession:
                 raise
 
         with map_errors(self.address, timeout), self._open_session() as session:
-            return session.execute_write(bounded) if self.write else session.execute_read(bounded)
+            return session.execute_write(run_bounded) if self.write else session.execute_read(run_bounded)
 
     def run_alone(
         self, text: str, parameters: Mapping[str, object] | None = None, *, timeout: float | None = PATIENCE
