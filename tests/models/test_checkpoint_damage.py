@@ -16,7 +16,7 @@ from graphpath.models import load_checkpoint
 from graphpath.models.architectures import build
 from graphpath.models.checkpoint import save_checkpoint
 from graphpath.models.loaded import state_digest
-from graphpath.models.tensors import DIGEST, MARK, state_of
+from graphpath.models.tensors import DIGEST, MARK, read_state
 
 
 def checkpoint() -> dict[str, object]:
@@ -52,20 +52,20 @@ def test_flipped_bits_of_weights_alone_are_noticed_too(tmp_path: Path, ours: boo
     """A file for ``--weights``: a checkpoint of graphpath train, or a plain state dict."""
     path, contents = tmp_path / "letters.pt", checkpoint()
     save_checkpoint(path, contents) if ours else torch.save(contents["state_dict"], path)
-    right, whole, random = state_digest(state_of(path)), path.read_bytes(), np.random.default_rng(1)
+    right, whole, random = state_digest(read_state(path)), path.read_bytes(), np.random.default_rng(1)
     refused = 0
     for _ in range(100):
         at, bit = int(random.integers(len(whole))), int(random.integers(8))
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :])
         try:
-            assert state_digest(state_of(path)) == right
+            assert state_digest(read_state(path)) == right
         except ModelError as error:
             assert str(path) in str(error)
             refused += 1
     assert refused > 50
 
 
-@pytest.mark.parametrize("read", [load_checkpoint, state_of])
+@pytest.mark.parametrize("read", [load_checkpoint, read_state])
 def test_weights_are_held_against_their_digest(tmp_path: Path, read) -> None:
     """Where the checksums of the parts tell nothing."""
     path = save_checkpoint(tmp_path / "letters.pt", checkpoint())
@@ -80,10 +80,10 @@ def test_weights_are_held_against_their_digest(tmp_path: Path, read) -> None:
 def test_older_checkpoints_and_files_without_checksums_are_read(tmp_path: Path) -> None:
     old = tmp_path / "old.pt"
     torch.save({MARK: 1, **checkpoint()}, old)
-    assert load_checkpoint(old).sha256 == state_digest(state_of(old))
+    assert load_checkpoint(old).sha256 == state_digest(read_state(old))
     try:
         torch.serialization.set_crc32_options(False)
         torch.save({MARK: 1, **checkpoint()}, old)
     finally:
         torch.serialization.set_crc32_options(True)
-    assert load_checkpoint(old).sha256 == state_digest(state_of(old))
+    assert load_checkpoint(old).sha256 == state_digest(read_state(old))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from graphpath.cli.notes import heed, noting
+from graphpath.cli.notes import keep_notes, report_notes
 from graphpath.studies.setting import Setting
 
 
@@ -38,8 +38,8 @@ def test_exif_turns_a_studys_images(folder: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_met_is_said_once(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with noting():
-        setting = heed(Setting(tmp_path, str(folder), seeds=(0,)))
+    with report_notes():
+        setting = keep_notes(Setting(tmp_path, str(folder), seeds=(0,)))
         for _ in range(3):
             setting.images(limit=2).batch(0, 2)
             setting.images().batch(0, 4)
