@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow.compute as pc
 
-from graphpath.errors import GraphpathError, RecordError
+from graphpath.errors import GraphpathError
+from graphpath.export.selection import select_rows, select_strongest
 from graphpath.record.files import write_atomically
 
 if TYPE_CHECKING:
@@ -46,13 +47,11 @@ def to_neuronpedia(trace: Trace, pathway: int, path: str | Path, *, limit: int |
         RecordError: the trace has no such pathway.
         GraphpathError: the file cannot be written.
     """
-    chosen = pc.field("pathway") == pathway
+    chosen = select_rows(trace, pathway)
     rows = trace.pathways().to_table(filter=chosen).to_pylist()
-    if not rows:
-        raise RecordError(f"{trace.path} has no pathway {pathway}; Trace.pathways() lists them.")
     sample = trace.samples().to_table(filter=pc.field("sample") == rows[0]["sample"]).to_pylist()[0]
-    kept = chosen if limit is None else chosen & (pc.field("rank") <= limit)
-    edges = trace.edges().to_table(filter=kept).to_pandas().sort_values("rank")
+    strongest = select_strongest(chosen, limit)
+    edges = trace.edges().to_table(filter=strongest).to_pandas().sort_values("rank")
     visits = trace.visits().to_table(filter=chosen).to_pandas()
     if limit is not None:
         visits = visits[visits.neuron.isin([*edges.source, *edges.target])]

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.compute as pc
-
-from graphpath.errors import RecordError
+from graphpath.export.selection import select_rows, select_strongest
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -28,11 +26,8 @@ def to_networkx(trace: Trace, pathway: int, *, limit: int | None = None) -> nx.M
     """
     import networkx as nx
 
-    chosen = pc.field("pathway") == pathway
-    if not trace.pathways().count_rows(filter=chosen):
-        raise RecordError(f"{trace.path} has no pathway {pathway}; Trace.pathways() lists them.")
-    kept = chosen if limit is None else chosen & (pc.field("rank") <= limit)
-    edges = trace.edges().to_table(filter=kept).sort_by("rank")
+    chosen = select_rows(trace, pathway)
+    edges = trace.edges().to_table(filter=select_strongest(chosen, limit)).sort_by("rank")
     visits = trace.visits().to_table(filter=chosen).to_pandas()
     layers = trace.layers().to_table().to_pandas().set_index("layer")
     graph = nx.MultiDiGraph(run=trace.id, pathway=pathway)

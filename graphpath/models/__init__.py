@@ -4,12 +4,12 @@ from graphpath.extras import needs_extra
 
 with needs_extra("graphpath.models", "trace"):
     from graphpath.models.architectures import ARCHITECTURES
-    from graphpath.models.called import find_class
     from graphpath.models.checkpoint import load_checkpoint, read_checkpoint
     from graphpath.models.evaluating import eval_mode
     from graphpath.models.load import load_model
     from graphpath.models.loaded import LoadedModel, as_loaded, digest_weights
-    from graphpath.models.meeting import BY_NAME, BY_POSITION, MATCHING, match_classes
+    from graphpath.models.lookup import find_class
+    from graphpath.models.matching import BY_NAME, BY_POSITION, MATCHING, match_classes
     from graphpath.models.normalize import Normalize
     from graphpath.models.training import TrainedModel, TrainingStep, evaluate, predict, train
 

@@ -23,7 +23,7 @@ from graphpath.models.architectures import build
 from graphpath.models.checkpoint import check_writable, save_checkpoint
 from graphpath.models.evaluating import check_seed
 from graphpath.models.loaded import LoadedModel, check_finite, digest_weights
-from graphpath.models.meeting import match_classes
+from graphpath.models.matching import match_classes
 from graphpath.progress import AnyProgress, as_progress, count_positional
 
 CHUNK = 1000
@@ -264,7 +264,7 @@ def _fit(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, total_steps=max(steps, 2))
     seen = 0
     for epoch in range(1, epochs + 1):
-        for chosen in torch.split(torch.randperm(count), recipe.batch):
+        for chosen in torch.split(torch.randperm(count), min(recipe.batch, count)):
             images = _augment(_to_floats(data.pixels[chosen]), recipe).to(device)
             with torch.autocast(device.type, torch.bfloat16, enabled=recipe.half):
                 logits = module(images.contiguous(memory_format=torch.channels_last))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -210,7 +211,7 @@ def find_layer(layer: int | str, sites: Sequence[Site]) -> int:
     numbers = {site.name: site.number for site in sites}
     if isinstance(layer, str) and layer in numbers:
         return numbers[layer]
-    if str(layer).isdigit() and int(layer) < len(sites):
+    if re.fullmatch(r"[0-9]{1,9}", str(layer)) and int(layer) < len(sites):
         return int(layer)
     raise AnswerError(
         f"layers: there is no layer {layer!r}; there are 0 to {len(sites) - 1}, or by name {_list(numbers)}."

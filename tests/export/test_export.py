@@ -79,6 +79,12 @@ def test_whole_numbers_stay_whole_where_some_are_missing() -> None:
     assert frame.score[0] == 1.5 and pd.isna(frame.score[1])
 
 
-def test_a_pathway_that_is_not_there_is_named(trace) -> None:
-    with pytest.raises(RecordError, match="no pathway 7"):
-        to_networkx(trace, 7)
+@pytest.mark.parametrize("number", [7, 2**63, -(10**60)])
+def test_a_pathway_that_is_not_there_is_named(trace, number: int) -> None:
+    with pytest.raises(RecordError, match=f"no pathway {number}"):
+        to_networkx(trace, number)
+
+
+def test_a_limit_beyond_all_edges_leaves_nothing_out(trace) -> None:
+    pathway = trace.pathways().to_table()["pathway"][0].as_py()
+    assert to_networkx(trace, pathway, limit=10**60).edges == to_networkx(trace, pathway).edges

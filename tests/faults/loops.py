@@ -11,6 +11,7 @@ from tests.faults import (
     images,
     imagesets,
     kills,
+    options,
     parameters,
     races,
 )
@@ -20,6 +21,7 @@ LOOPS: dict[str, Loop] = {
     **headers.LOOPS,
     **cyphers.LOOPS,
     **parameters.LOOPS,
+    **options.LOOPS,
     **images.LOOPS,
     **archives.LOOPS,
     **imagesets.LOOPS,

@@ -58,6 +58,12 @@ def test_edges_are_of_their_targets_layer(network: Network) -> None:
         read(network, {"source": target, "target": source})
 
 
+@pytest.mark.parametrize("layer", ["²", "١٢", "9" * 5000, "-1", "1.0", "", 99])
+def test_what_is_no_layer_is_refused(network: Network, layer: int | str) -> None:
+    with pytest.raises(AnswerError, match="there is no layer"):
+        read(network, {"neuron": ids(network, (1, 0))}, layers=[layer])
+
+
 def test_a_map_is_all_its_neurons(network: Network) -> None:
     site = network.sites[2]
     plane = site.shape[1] * site.shape[2]

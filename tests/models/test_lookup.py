@@ -14,9 +14,9 @@ import graphpath as gp
 from graphpath.attacks import attack
 from graphpath.cli import target
 from graphpath.errors import MethodError
-from graphpath.models import find_class, meeting
+from graphpath.models import find_class, match_classes
 from graphpath.tracing.batches import numbered
-from tests.models.test_meeting import images, model
+from tests.models.test_matching import images, model
 
 NAMES = ("tench, Tinca tinca", "crane", "zebra", "Crane", "n02391049_sorrel_horse")
 
@@ -24,7 +24,7 @@ NAMES = ("tench, Tinca tinca", "crane", "zebra", "Crane", "n02391049_sorrel_hors
 def called(name: str, names: tuple[str, ...] | None = NAMES) -> int:
     found = images((), [0, 1]) if names is None else images(names, [0, 1])
     known = model(names, outputs=5)
-    return find_class(name, known, meeting(known, found), "target", "predicted")
+    return find_class(name, known, match_classes(known, found), "target", "predicted")
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_what_is_no_class_or_several_is_refused(
 
 def test_the_images_names_do_where_the_model_has_none() -> None:
     known = model(None, outputs=5)
-    assert find_class("zebra", known, meeting(known, images(NAMES, [0, 1])), "target", "own") == 2
+    assert find_class("zebra", known, match_classes(known, images(NAMES, [0, 1])), "target", "own") == 2
 
 
 def test_trace_verify_and_attack_take_names(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_trace_verify_and_attack_take_names(tmp_path: Path) -> None:
         store.load(one, min_support=1)
         with pytest.raises(MethodError, match="target='zebu' is unknown"):
             gp.verify(known, given, store=store, **asked)
-        assert numbered("zebra", known, meeting(known, given)) == 2  # as verify asks
+        assert numbered("zebra", known, match_classes(known, given)) == 2  # as verify asks
     made = attack(known, given, "fgsm", targeted="zebra", out=tmp_path / "set")
     assert made.provenance["targeted"] == 2
     with pytest.raises(MethodError, match="targeted='zebu' is unknown; expected one of least_likely"):
