@@ -216,7 +216,15 @@ def _choose_batch_size(images: Images) -> int:
 
 @torch.no_grad()
 def _compute_logits(module: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
-    logits = module(pixels)
+    try:
+        logits = module(pixels)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise ModelError(
+            f"{type(module).__name__} cannot take images of shape {tuple(pixels.shape[1:])}: {error}. "
+            "Give it images of the size that it is made for."
+        ) from error
     if not isinstance(logits, torch.Tensor) or logits.ndim != 2:
         raise ModelError(f"{type(module).__name__}: expected logits (N, classes), which an attack needs")
     return logits

@@ -33,7 +33,7 @@ from graphpath.stores.engine import (
     reserve_for_change,
 )
 from graphpath.stores.handles import KeptLease, Lease
-from graphpath.stores.load import is_loaded, load_run
+from graphpath.stores.load import check_min_support, is_loaded, load_run
 from graphpath.stores.location import check_no_log, read_generation, resolve_path
 from graphpath.stores.prepare import MEMORY
 from graphpath.stores.remove import remove_run
@@ -91,8 +91,7 @@ class LadybugStore(Store):
     ) -> LoadReport:
         """See :meth:`Store.load`."""
         trace = trace if isinstance(trace, Trace) else Trace(trace)
-        if min_support is not None and min_support < 1:
-            raise StoreError(f"min_support counts samples and is at least 1, not {min_support}.")
+        check_min_support(min_support)
         if self.exists() and self.read(lambda state: is_loaded(state, trace, min_support)):
             return LoadReport(trace.id, False)
         buffer = self._choose_buffer(trace, stored=self._count_stored_edges())

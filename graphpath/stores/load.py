@@ -47,6 +47,12 @@ class _Clock:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
 
 
+def check_min_support(min_support: int | None) -> None:
+    """Refuse what is no number of samples. Raises StoreError."""
+    if min_support is not None and not 1 <= min_support < 2**63:
+        raise StoreError(f"min_support counts samples: expected 1 to 2^63 - 1, not {min_support}.")
+
+
 def is_loaded(store: Executor, trace: Trace, min_support: int | None) -> bool:
     """Whether the store holds ``trace`` as it would be loaded now.
 

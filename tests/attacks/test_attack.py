@@ -20,7 +20,7 @@ from torch import nn
 from graphpath.attacks import ATTACKS, attack, success_rate
 from graphpath.attacks.methods import Attack, derive_start_seed, perturb, resolve_strength
 from graphpath.data import TensorImages, open_images
-from graphpath.errors import DataError, MethodError, RecordError
+from graphpath.errors import DataError, MethodError, ModelError, RecordError
 from graphpath.models import LoadedModel, as_loaded, eval_mode
 from graphpath.record.imageset import ImageSet
 
@@ -359,6 +359,12 @@ def test_images_outside_of_the_range_are_refused(digits_model: Digits, tmp_path:
     images = TensorImages(torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0)))
     with pytest.raises(DataError, match=r"expected \[0, 1\]; put normalisation into the model"):
         attack(digits_model(0), images, out=tmp_path / "set")
+
+
+def test_images_of_another_size_than_the_networks_are_refused(digits_model: Digits, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"images of shape \(1, 10, 10\).*Give it images of the size"):
+        attack(digits_model(0), torch.rand(2, 1, 10, 10), out=tmp_path / "set")
+    assert not (tmp_path / "set").exists()
 
 
 def test_success_rate_needs_a_set_of_an_attack(tmp_path: Path) -> None:

@@ -168,8 +168,9 @@ def test_another_min_support_loads_anew(empty, small, undisturbed):
     assert empty.runs().set_index("run").min_support.to_dict() == {"clean": 1, "attacked": 0}
     assert empty.load(small[0]).loaded
     assert_same(contents(empty), undisturbed)
-    with pytest.raises(StoreError, match="at least 1"):
-        empty.load(small[0], min_support=0)
+    for none in (0, -1, 2**63):
+        with pytest.raises(StoreError, match=r"expected 1 to 2\^63 - 1"):
+            empty.load(small[0], min_support=none)
 
 
 def test_several_models_live_side_by_side(empty, small, tmp_path):

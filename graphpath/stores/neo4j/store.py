@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import neo4j
 
-from graphpath.errors import QueryFailed, StoreConflict, StoreError, StoreUnavailable
+from graphpath.errors import QueryFailed, StoreConflict, StoreUnavailable
 from graphpath.progress import AnyProgress
 from graphpath.record import Trace
 from graphpath.schema import NODES, SCHEMA_VERSION, SINCE
 from graphpath.stores import verdicts
 from graphpath.stores.base import Answer, LoadReport, Store, StoreView, admit_text
-from graphpath.stores.load import is_loaded, load_run
+from graphpath.stores.load import check_min_support, is_loaded, load_run
 from graphpath.stores.neo4j.address import Address
 from graphpath.stores.neo4j.batches import BYTES
 from graphpath.stores.neo4j.bulk import BulkReport, bulk_load
@@ -103,8 +103,7 @@ class Neo4jStore(Store):
     ) -> LoadReport:
         """See :meth:`Store.load`. An interrupted load goes on where it was."""
         trace = trace if isinstance(trace, Trace) else Trace(trace)
-        if min_support is not None and min_support < 1:
-            raise StoreError(f"min_support counts samples and is at least 1, not {min_support}.")
+        check_min_support(min_support)
         session = self.session(write=True)
         with explain_resumption(self.address, f"{trace.path} was loaded"):
             self._prepare(session)
@@ -140,9 +139,10 @@ class Neo4jStore(Store):
         written to ``directory``, with the command that imports them (``BulkReport.command``).
 
         Raises:
-            RecordError, StoreConflict: as for ``load``.
+            RecordError, StoreConflict, StoreError: as for ``load``.
             StoreUnavailable: the import failed; the server has its old database.
         """
+        check_min_support(min_support)
         opened = [trace if isinstance(trace, Trace) else Trace(trace) for trace in traces]
         where = Path(directory) if directory is not None else None
         return bulk_load(self, opened, min_support=min_support, progress=progress, directory=where)
