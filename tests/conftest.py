@@ -20,13 +20,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers a file stays together, and so does all that asks the one Neo4j server."""
-    for item in items:
-        # The contract's fixtures ask for the server by name, when they are set up.
-        server = "neo4j_server" in getattr(item, "fixturenames", ()) or "contract" in item.path.parts
-        item.add_marker(pytest.mark.xdist_group("neo4j" if server else item.location[0]))
+def pytest_configure(config: pytest.Config) -> None:
+    if config.pluginmanager.hasplugin("xdist"):
+        from tests import workers
+
+        config.pluginmanager.register(workers)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,27 @@
+"""With several workers (pytest -n) a file stays together, and so do the folders that ask the one Neo4j server.
+
+What a file's tests share is then made once. xdist's own groups are lost with pytest 9: they are part of a
+test's id, which can no longer be changed.
+"""
+
+from __future__ import annotations
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+TOGETHER = ("tests/stores/contract/", "tests/server/")
+"""Their tests start a server, once a worker."""
+
+
+class Groups(LoadScopeScheduling):
+    """Sends whole groups of tests to workers, those with most tests first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        return "neo4j" if file.startswith(TOGETHER) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups | None:
+    """Ours, for ``--dist loadgroup``."""
+    return Groups(config, log) if config.getvalue("dist") == "loadgroup" else None
