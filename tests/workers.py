@@ -1,4 +1,4 @@
-"""With several workers (pytest -n) a file stays together, and so do the folders that ask the one Neo4j server.
+"""With several workers (pytest -n) a file stays together, and so do the folders that ask the Neo4j server.
 
 What a file's tests share is then made once. xdist's own groups are lost with pytest 9: they are part of a
 test's id, which can no longer be changed.
@@ -6,9 +6,13 @@ test's id, which can no longer be changed.
 
 from __future__ import annotations
 
-import pytest
-from xdist.remote import Producer
+from typing import TYPE_CHECKING
+
 from xdist.scheduler import LoadScopeScheduling
+
+if TYPE_CHECKING:
+    import pytest
+    from xdist.remote import Producer
 
 TOGETHER = ("tests/stores/contract/", "tests/server/")
 """Their tests start a server, once a worker."""
