@@ -124,8 +124,13 @@ def _shorten(run: str, every: Sequence[str]) -> str:
 
 def check_name(name: str | None) -> None:
     """Refuse what cannot name a run. Raises MethodError."""
-    if name is not None and (name == LATEST or not NAME.fullmatch(name)):
+    if name is None:
+        return
+    if name == LATEST or _DIGEST.search(name):
+        other = "the latest run" if name == LATEST else "an id"
+        raise MethodError(f"{name!r} cannot name a run: it would be taken for {other}.")
+    if not NAME.fullmatch(name):
         raise MethodError(
-            f"{name!r} cannot name a run: expected at most 64 letters, digits and . _ + -, and not "
-            f"{LATEST!r}."
+            f"{name!r} cannot name a run: expected a letter, a digit or _, then at most 63 letters, digits "
+            "and . _ + - more."
         )

@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import Protocol, cast
 
+from graphpath.errors import GraphpathError
+
 
 class Progress(Protocol):
     """Called as work goes on."""
@@ -20,9 +22,15 @@ AnyProgress = Progress | Callable[[int, int], object]
 
 
 def as_progress(given: AnyProgress | None) -> Progress:
-    """``given`` as a :class:`Progress`; without one, what does nothing."""
+    """``given`` as a :class:`Progress`; without one, what does nothing.
+
+    What needs two arguments is called with (done, total), everything else with all three.
+    Raises GraphpathError for what takes neither.
+    """
     if given is None:
         return _nothing
+    if not (_takes(given, 3) or _takes(given, 2)):
+        raise GraphpathError(f"progress={given!r}: expected a function of (stage, done, total).")
     if count_positional(given) != 2:
         return cast("Progress", given)
     counted = cast("Callable[[int, int], object]", given)
@@ -39,6 +47,19 @@ def count_positional(call: Callable[..., object]) -> int | None:
         return None
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return sum(one.kind in kinds and one.default is one.empty for one in parameters)
+
+
+def _takes(call: object, count: int) -> bool:
+    """Whether ``call`` can be called with so many arguments, as far as it says."""
+    if not callable(call):
+        return False
+    try:
+        inspect.signature(call).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # one written in C
+        return True
+    return True
 
 
 def _nothing(stage: str, done: int, total: int, /) -> None:

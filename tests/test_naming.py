@@ -97,7 +97,9 @@ def test_an_id_is_shown_as_short_as_it_is_understood() -> None:
     assert join_ids(["dgr-digits-0123456789", "own"]) == "dgr-digits-0123, own"
 
 
-@pytest.mark.parametrize("name", ["latest", "", " a", "a b", "a,b", "-a", "a" * 65, "a\n"])
+@pytest.mark.parametrize(
+    "name", ["latest", "", " a", "a b", "a,b", "-a", "+a", ".", "a" * 65, "a\n", "dgr-digits-0123456789"]
+)
 def test_what_names_no_run(name: str) -> None:
     with pytest.raises(MethodError, match="cannot name a run"):
         check_name(name)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from graphpath.errors import GraphpathError
 from graphpath.progress import as_progress
 
 
@@ -48,3 +51,9 @@ def test_what_is_watched_may_be_watched_again() -> None:
     method = Method()
     as_progress(as_progress(method.two))("tracing", 1, 2)
     assert method.seen == [(1, 2)]
+
+
+@pytest.mark.parametrize("given", [5, "bar", lambda: None, lambda done: None, lambda a, b, c, d: None])
+def test_what_takes_neither_two_nor_three_is_refused(given: Any) -> None:
+    with pytest.raises(GraphpathError, match=r"expected a function of \(stage, done, total\)"):
+        as_progress(given)

@@ -43,6 +43,7 @@ def command(
     param: Annotated[
         list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A parameter of the query.")
     ] = None,
+    run: a.RunName = None,
     by: By = None,
     layers: Layers = None,
     mode: Annotated[str, typer.Option("--mode", help="remove the answer, or keep it alone.")] = "remove",
@@ -72,7 +73,11 @@ def command(
     from graphpath.verifying import verify
 
     parameters = _parse_parameters(param or [], name)
+    if run is not None and "run" in parameters:
+        raise QueryParameterError("--run and --param run=... both give the run; give one.")
     with a.open_store(store, database, queries=queries) as kept:
+        if run is not None:
+            parameters["run"] = a.find_run(kept, run)
         loaded, images = work.open()
         with show_bar("verifying", unit="passes", words=describe_input(loaded, images)) as shown:
             verdict = verify(

@@ -90,7 +90,9 @@ def read_folder(folder: Path) -> dict[str, Query]:
     """
     twins: dict[str, dict[str, Path]] = {}
     mains: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*.cypher")):
+    # rglob enters no linked folder: the two depths at which queries lie are looked at besides.
+    found = {*folder.rglob("*.cypher"), *folder.glob("*/*.cypher"), *folder.glob("*/*/*.cypher")}
+    for path in sorted(found):
         parts = path.relative_to(folder).with_suffix("").parts
         name, dialect = _parse_name(parts, path)
         if dialect:
@@ -119,7 +121,7 @@ def read_file(name: str, path: Path, twins: Mapping[str, Path] | None = None) ->
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors put a mark first
     except OSError as error:
         raise QueryFileError(f"{path}: cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:

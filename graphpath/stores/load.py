@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 
 from graphpath.errors import StoreConflict, StoreError
 from graphpath.ids import digest
+from graphpath.naming import RunSource, read_stored_runs
 from graphpath.progress import AnyProgress, Progress, as_progress
 from graphpath.record import Trace
 from graphpath.schema import NODES, RELATIONSHIPS
 from graphpath.stores.base import LoadReport
 from graphpath.stores.checks import check_values
 from graphpath.stores.existing import COMPARABLE, add_known_views, check_keys, check_model, export_stored
-from graphpath.stores.models import Executor
 from graphpath.stores.predictions import find_disputed, update_samples
 from graphpath.stores.prepare import MEMORY, LoadBuilder, prepare
 from graphpath.stores.remove import remove_run
@@ -53,7 +53,7 @@ def check_min_support(min_support: int | None) -> None:
         raise StoreError(f"min_support counts samples: expected 1 to 2^63 - 1, not {min_support}.")
 
 
-def is_loaded(store: Executor, trace: Trace, min_support: int | None) -> bool:
+def is_loaded(store: RunSource, trace: Trace, min_support: int | None) -> bool:
     """Whether the store holds ``trace`` as it would be loaded now.
 
     Raises:
@@ -72,7 +72,14 @@ def is_loaded(store: Executor, trace: Trace, min_support: int | None) -> bool:
             f"The store holds another trace of run {trace.id!r} (from {found['path']}): delete that run "
             f"first (`graphpath delete {trace.id}`)."
         )
+    if trace.name is not None and (trace.id, trace.name) not in _read_names(store):
+        return False  # it is called otherwise now
     return bool(found["min_support"] == wanted["min_support"])
+
+
+def _read_names(store: RunSource) -> set[tuple[str, str | None]]:
+    """Each run with its name."""
+    return {(one.run, one.name) for one in read_stored_runs(store)}
 
 
 def load_run(

@@ -117,14 +117,14 @@ class Batches:
 
 def resolve_target(target: Target, model: LoadedModel, images: MatchedImages) -> Target:
     """The target, checked: classes by number, and what points into the network by the layer's name."""
-    target = numbered(normalise_target(target), model, images)
+    target = number_classes(normalise_target(target), model, images)
     check_target(target, len(images))
     if not isinstance(target, At):
         return target
     return replace(target, layer=find_goal(target, take_apart(model.module, images.shape)).name)
 
 
-def numbered(target: Target, model: LoadedModel, images: MatchedImages) -> Target:
+def number_classes(target: Target, model: LoadedModel, images: MatchedImages) -> Target:
     """``target`` with the numbers of the classes that it names. Raises MethodError where there is none."""
     if isinstance(target, tuple):
         return cast("tuple[Class, Class]", tuple(_number(side, model, images) for side in target))

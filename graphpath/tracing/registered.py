@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -94,7 +95,7 @@ def _load(name: str, points: list[EntryPoint], own: Mapping[str, object]) -> Tra
         raise MethodError(f"Method {name!r} is registered by {packages}: uninstall all of them but one.")
     method: Method[Any] = replace(_make(name, points[0]), distribution=find_owner(points[0]))
     _check(method, f"Method {name!r} of {packages}")
-    return method if method.prepare is not None else replace(method, select=_guard(method))
+    return _guard_all(method)
 
 
 def _make(name: str, point: EntryPoint) -> Method[Any]:
@@ -105,7 +106,7 @@ def _make(name: str, point: EntryPoint) -> Method[Any]:
     try:
         found = point.load()
         found = found if isinstance(found, Method) or not callable(found) else found()
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a module that exits would end graphpath without a word
         raise MethodError(
             f"{whose} cannot be had: {point.value} ended in {type(error).__name__}: {error}. Mend or "
             "uninstall that package; other methods work."
@@ -152,21 +153,52 @@ def _describe_fault(option: inspect.Parameter, types: Mapping[str, Any], method:
     return ""
 
 
-def _guard(method: Method[Any]) -> Callable[..., Any]:
-    """The method's ``select``, whose failures and wrong results name the package that they are of."""
+def _guard_all(method: Method[Any]) -> Method[Any]:
+    """The method, of which failures and wrong results name the package that they are of."""
     assert method.distribution is not None
     whose = f"Method {method.name!r} of {format_owner(method.distribution)}"
+    return replace(
+        method,
+        select=_guard(method.select, whose, _describe_selection),
+        prepare=method.prepare and _guard(method.prepare, whose, _describe_extractor),
+        fit=method.fit and _guard(method.fit, whose, _describe_fit),
+    )
 
-    @functools.wraps(method.select)
-    def select(*given: Any, **options: Any) -> Selection | MapSelection:
+
+def _guard(call: Callable[..., Any], whose: str, describe: Callable[[object], str]) -> Callable[..., Any]:
+    """``call``, refused by a sentence where it fails, or where ``describe`` finds a fault in its result."""
+
+    @functools.wraps(call)
+    def guarded(*given: Any, **options: Any) -> Any:
         try:
-            found = method.select(*given, **options)
+            found = call(*given, **options)
+            fault = describe(found)
         except GraphpathError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise MethodError(f"{whose} failed: {type(error).__name__}: {error}.") from error
-        if not isinstance(found, Selection | MapSelection):
-            raise MethodError(f"{whose} selected a {type(found).__name__}; expected a Selection.")
+        if fault:
+            raise MethodError(f"{whose} {fault}.")
         return found
 
-    return select
+    return guarded
+
+
+def _describe_selection(found: object) -> str:
+    if isinstance(found, Selection | MapSelection):
+        return ""
+    return f"selected a {type(found).__name__}; expected a Selection"
+
+
+def _describe_extractor(found: object) -> str:
+    if missing := [name for name in ("each", "notes", "memory", "extract") if not hasattr(found, name)]:
+        return f"prepared a {type(found).__name__} without {', '.join(missing)}; expected an Extractor"
+    return ""
+
+
+def _describe_fit(found: object) -> str:
+    try:
+        json.dumps(found)
+    except (TypeError, ValueError) as error:
+        return f"learned what JSON cannot hold ({error})"
+    return ""

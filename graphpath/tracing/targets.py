@@ -149,7 +149,8 @@ def choose_classes(target: Class | Tensor, logits: Tensor, rows: TargetRows) -> 
         inside = int(target) if 0 <= target < classes else -1
         wanted = torch.full((len(logits),), inside, device=logits.device)
     if wanted.shape != (len(logits),) or bool(((wanted < 0) | (wanted >= classes)).any()):
-        raise MethodError(f"target must give one class of 0 to {classes - 1} for each image.")
+        given = f"={target!r}" if isinstance(target, str | int) else ""
+        raise MethodError(f"target{given} must give one class of 0 to {classes - 1} for each image.")
     return wanted
 
 

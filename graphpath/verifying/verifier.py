@@ -19,7 +19,7 @@ from graphpath.models import BY_NAME, LoadedModel, as_loaded, match_classes
 from graphpath.network import Network, take_apart
 from graphpath.progress import AnyProgress, as_progress
 from graphpath.stores import Store, open_store
-from graphpath.tracing.batches import numbered
+from graphpath.tracing.batches import number_classes
 from graphpath.tracing.evaluation import in_eval_mode
 from graphpath.tracing.rows import first_neuron
 from graphpath.tracing.targets import Class, check_target, describe_target, normalise_target
@@ -226,7 +226,7 @@ def _check_counts(draws: int, batch: int | None) -> None:
 def _check_target(
     given: Class | Tensor, measure: str, model: LoadedModel, images: MatchedImages
 ) -> Class | Tensor:
-    target = numbered(normalise_target(given), model, images)
+    target = number_classes(normalise_target(given), model, images)
     if not isinstance(target, str | int | Tensor):
         raise MethodError(f"target={target!r}: verify watches the logit of a class; expected one class each.")
     check_target(target, len(images))

@@ -58,7 +58,7 @@ def test_a_named_query_is_verified_and_kept(call, work) -> None:
 
 
 def test_cypher_and_options(call, work) -> None:
-    words = ["verify", "--cypher", NEURONS, "--param", f"run={work.run}", *work.words, "--no-record", "--csv"]
+    words = ["verify", "--cypher", NEURONS, "--run", work.run[:-2], *work.words, "--no-record", "--csv"]
     table = pd.read_csv(io.StringIO(call(*words, "--mode", "keep", "--baseline", "mean").stdout))
     assert table["set"].drop_duplicates().tolist() == ["answer", "random", "live", "other"]
     assert table.measure.drop_duplicates().tolist() == ["logit", "confidence", "flipped", "accuracy"]
@@ -78,6 +78,8 @@ def test_cypher_and_options(call, work) -> None:
         (["pathways/hubs", "--param", "layers=99"], "The answer is empty"),
         (["pathways/hubs", "--param", "limit"], "--param NAME=VALUE"),
         (["pathways/hubs", "--param", "limits=3"], "limits"),
+        (["pathways/hubs", "--run", "nobody"], "holds no run 'nobody'"),
+        (["pathways/hubs", "--run", "latest", "--param", "run=latest"], "both give the run"),
         ([], "give one of query= and cypher="),
         (["pathways/hubs", "--mode", "drop"], "mode='drop' is unknown"),
         (["pathways/hubs", "--target", "3,5"], "verify watches a class"),

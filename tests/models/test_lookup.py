@@ -15,7 +15,7 @@ from graphpath.attacks import attack
 from graphpath.cli import target
 from graphpath.errors import MethodError
 from graphpath.models import find_class, match_classes
-from graphpath.tracing.batches import numbered
+from graphpath.tracing.batches import number_classes
 from tests.models.test_matching import images, model
 
 NAMES = ("tench, Tinca tinca", "crane", "zebra", "Crane", "n02391049_sorrel_horse")
@@ -78,7 +78,7 @@ def test_trace_verify_and_attack_take_names(tmp_path: Path) -> None:
         store.load(one, min_support=1)
         with pytest.raises(MethodError, match="target='zebu' is unknown"):
             gp.verify(known, given, store=store, **asked)
-        assert numbered("zebra", known, match_classes(known, given)) == 2  # as verify asks
+        assert number_classes("zebra", known, match_classes(known, given)) == 2  # as verify asks
     made = attack(known, given, "fgsm", targeted="zebra", out=tmp_path / "set")
     assert made.provenance["targeted"] == 2
     with pytest.raises(MethodError, match="targeted='zebu' is unknown; expected one of least_likely"):

@@ -37,6 +37,14 @@ def test_a_query_of_a_folder_is_asked_as_ours_are(store: Store, tmp_path: Path) 
         opened.query(NAME, **RUN)
 
 
+def test_a_linked_topic_and_a_byte_order_mark_are_read(store: Store, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "elsewhere", "\ufeff" + STRONGEST)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "mine").symlink_to(folder / "mine", target_is_directory=True)
+    with gp.open(store.uri, queries=tmp_path / "mine") as opened:
+        assert len(opened.query(NAME, **RUN)) == 3
+
+
 def test_the_command_line_takes_a_folder(store: Store, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "mine")
 

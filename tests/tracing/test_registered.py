@@ -64,6 +64,7 @@ def test_its_options_are_typed_as_ours(found) -> None:
         ({"loudest": "method"}, "import nowhere", r"of loud-ways 1\.2 cannot be had: .* ModuleNotFoundError"),
         ({"loudest": "gone"}, MODULE, r"loud_ways:gone ended in AttributeError"),
         ({"loudest": "method"}, MODULE.replace("return METHOD", "1 / 0"), "ended in ZeroDivisionError"),
+        ({"loudest": "method"}, "import sys; sys.exit(3)", "ended in SystemExit: 3"),
         (
             {"loudest": "method"},
             MODULE.replace("return METHOD", "return 7"),
@@ -114,6 +115,28 @@ def test_what_goes_wrong_in_it_names_its_package(
     found, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, instead: str, sentence: str
 ) -> None:
     module = MODULE.replace("    output = batch", f"    {instead}\n    output = batch")
+    monkeypatch.setattr(registry, "METHODS", found({"loudest": "method"}, module))
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32, 2))
+    with pytest.raises(MethodError, match=rf"Method 'loudest' of loud-ways 1\.2 {sentence}"):
+        gp.trace(model, torch.rand(2, 1, 6, 6), method="loudest", out=tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (
+            "prepare=lambda compiled, **options: None",
+            "prepared a NoneType without each, notes, memory",
+        ),
+        ("prepare=lambda compiled, **options: 1 / 0", "failed: ZeroDivisionError"),
+        ("fit=lambda examples, **options: {1, 2}", "learned what JSON cannot hold"),
+        ("fit=lambda examples, **options: 1 / 0", "failed: ZeroDivisionError"),
+    ],
+)
+def test_so_does_what_makes_it_ready(
+    found, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, more: str, sentence: str
+) -> None:
+    module = MODULE.replace('"a test", False, select)', f'"a test", False, select, {more})')
     monkeypatch.setattr(registry, "METHODS", found({"loudest": "method"}, module))
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32, 2))
     with pytest.raises(MethodError, match=rf"Method 'loudest' of loud-ways 1\.2 {sentence}"):

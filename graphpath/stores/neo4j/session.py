@@ -43,6 +43,8 @@ class BoltSession:
     ``GraphpathLoad`` node, which every batch moves on in its own transaction.
     """
 
+    dialect = "neo4j"
+
     def __init__(
         self, driver: neo4j.Driver, address: Address, *, write: bool = False, batch_bytes: int = BYTES
     ) -> None:

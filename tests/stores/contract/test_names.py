@@ -99,3 +99,12 @@ def test_a_name_of_two_runs_is_refused_and_the_latest_can_be_deleted(
     empty.delete("latest")
     assert empty.runs().run.tolist() == [THIRD]
     assert empty.find_run("twice") == THIRD
+
+
+def test_a_run_that_is_loaded_again_under_a_name_has_it(empty: Store, tmp_path: Path) -> None:
+    small = {"samples": 8, "edges_per_pathway": 20}
+    for name, loaded in ((None, True), ("one", True), ("other", True), ("other", False), (None, False)):
+        trace = write_trace(tmp_path / f"{name}-{loaded}", run="same", name=name, **small)
+        assert empty.load(trace).loaded is loaded
+    assert empty.find_run("other") == "same"
+    assert empty.runs().name.tolist() == ["other"]
