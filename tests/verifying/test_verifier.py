@@ -19,6 +19,7 @@ from graphpath.data import TensorImages
 from graphpath.errors import AnswerError, MethodError, QueryFileError, QueryParameterError
 from graphpath.network import Network, masked, take_apart
 from graphpath.network.edits import Circuit
+from graphpath.progress import as_progress
 from graphpath.stores import Store, open_store
 from graphpath.tracing.rows import first_neuron
 from graphpath.verifying import Verdict, ablation
@@ -251,7 +252,7 @@ def test_the_target_is_watched(case: SimpleNamespace, target: object) -> None:
         ({"query": "runs/all"}, AnswerError, "expected source and target"),
         ({"query": "pathways/hubs", "cypher": "RETURN 1"}, QueryParameterError, "give one of"),
         ({}, QueryParameterError, "give one of"),
-        ({"query": "pathways/hubs", "store": None}, QueryParameterError, "Of which store"),
+        ({"query": "pathways/hubs", "store": None}, QueryParameterError, "needs a store"),
         ({"cypher": "MATCH (n:Neuron) WHERE n.id < 0 RETURN n.id AS neuron"}, AnswerError, "is empty"),
         ({"query": "categories/shared_maps", "parameters": {"run": "$ways", "min_categories": 1}},
          AnswerError, "edges between feature maps"),
@@ -343,7 +344,7 @@ def test_p_values_hold_for_answers_that_are_draws(
         run = ablation.Ablation(
             network, images, answer, AblationPlan("remove", "zero", "own", 9, number), None
         )
-        outcomes = run.run(None)
+        outcomes = run.run(as_progress(None))
         change = [np.abs(outcomes.change(one, "logit")).mean() for one in outcomes.controls["random"]]
         own = float(np.abs(outcomes.change(outcomes.answer, "logit")).mean())
         found.append(p_value(own, np.array(change), less=False))
