@@ -57,7 +57,7 @@ def _permuted(random: np.random.Generator, channels: int, images: int = 30, clas
         random.integers(0, classes, images),
     )
     keys = random.permuted(np.tile(np.arange(channels) < channels // 4, (classes, 1)), axis=1)
-    bench = SimpleNamespace(random=lambda *_: random, options={"permutations": 39})
+    bench = SimpleNamespace(random_generator=lambda *_: random, options={"permutations": 39})
     return permutation_p(bench, counts, keys, labels, lift(counts, keys, labels))  # type: ignore[arg-type]
 
 
