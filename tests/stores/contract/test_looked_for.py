@@ -113,7 +113,7 @@ def test_a_store_of_the_schema_before_is_refused_by_name(empty: Store, traces: S
         empty.check()
     if empty.dialect == "neo4j":  # the database of all tests
         put_back = "MATCH (m:GraphpathMeta) SET m.schema = $schema"
-        empty.session(write=True).columns(put_back, {"schema": SCHEMA_VERSION})
+        empty.session(write=True).read_columns(put_back, {"schema": SCHEMA_VERSION})
     else:
         with open_store(Path(empty.uri), rebuild=True) as mended:
             assert_same(contents(mended, without=("GraphpathMeta.schema",)), before)

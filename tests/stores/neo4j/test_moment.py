@@ -51,7 +51,7 @@ class Changing:
         self.states = list(states)
         self.limits: list[float] = []
 
-    def columns(self, text: str) -> dict[str, list[object]]:
+    def read_columns(self, text: str) -> dict[str, list[object]]:
         assert text == RUNS
         now = self.states.pop(0)
         return {"run": list(now), "complete": [True] * len(now)}
