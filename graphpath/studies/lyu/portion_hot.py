@@ -110,7 +110,7 @@ STUDY = Study(
     needs="Traces test images by diffusion, and classifies them by the feature maps that their pixels cross.",
     claims=(
         Claim(
-            "Categories can be told by the portion-hot vector far better than by guessing",
+            "Categories can be read off the portion-hot vector far better than by guessing",
             quantity="1-NN",
             null=0.0,
             controls=(SHUFFLED,),
