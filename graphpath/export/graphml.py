@@ -10,7 +10,6 @@ from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from graphpath.errors import GraphpathError
 from graphpath.printable import printable
 from graphpath.record.files import write_atomically
 
@@ -39,10 +38,7 @@ def to_graphml(graph: nx.MultiDiGraph, path: str | Path) -> Path:
 
     target = Path(path)
     plain = _make_plain(graph)
-    try:
-        write_atomically(target, lambda temporary: nx.write_graphml(plain, temporary))
-    except OSError as error:
-        raise GraphpathError(f"{target} cannot be written: {error.strerror or error}.") from error
+    write_atomically(target, lambda temporary: nx.write_graphml(plain, temporary))
     return target
 
 

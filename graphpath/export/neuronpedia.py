@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow.compute as pc
 
-from graphpath.errors import GraphpathError
 from graphpath.export.selection import select_rows, select_strongest
 from graphpath.record.files import write_atomically
 
@@ -67,10 +66,7 @@ def to_neuronpedia(trace: Trace, pathway: int, path: str | Path, *, limit: int |
     ]
     target = Path(path)
     text = json.dumps({**rest, "nodes": nodes, "links": links}, indent=1)
-    try:
-        write_atomically(target, lambda temporary: temporary.write_text(text, encoding="ascii"))
-    except OSError as error:
-        raise GraphpathError(f"{target} cannot be written: {error.strerror or error}.") from error
+    write_atomically(target, lambda temporary: temporary.write_text(text, encoding="ascii"))
     return target
 
 

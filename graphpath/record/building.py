@@ -10,7 +10,9 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from graphpath.errors import RecordError
+from graphpath.locks import is_at
 from graphpath.record.alone import lock_beside
+from graphpath.systems import fcntl
 from graphpath.whole import rename
 
 MARK = ".building"
@@ -80,15 +82,13 @@ def _sweep(path: Path) -> None:
 
 def _lock_directory(directory: Path) -> int | None:
     """A descriptor that holds the lock of ``directory``; None where another has it, or has swept it away."""
-    import fcntl  # Unix only, as is all that needs a lock
-
     try:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(descriptor), directory.stat()):
+        if is_at(descriptor, directory):
             return descriptor
     except OSError:
         pass

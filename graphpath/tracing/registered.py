@@ -93,16 +93,16 @@ def _load(name: str, points: list[EntryPoint], own: Mapping[str, object]) -> Tra
         )
     if len(points) > 1:
         raise MethodError(f"Method {name!r} is registered by {packages}: uninstall all of them but one.")
-    method: Method[Any] = replace(_make(name, points[0]), distribution=find_owner(points[0]))
-    _check(method, f"Method {name!r} of {packages}")
-    return _guard_all(method)
+    whose = f"Method {name!r} of {packages}"
+    method: Method[Any] = replace(_make(name, points[0], whose), distribution=find_owner(points[0]))
+    _check(method, whose)
+    return _guard_all(method, whose)
 
 
-def _make(name: str, point: EntryPoint) -> Method[Any]:
+def _make(name: str, point: EntryPoint, whose: str) -> Method[Any]:
     """The method that an entry point names, itself or by what makes it."""
     from graphpath.tracing.registry import Method
 
-    whose = f"Method {name!r} of {format_owner(find_owner(point))}"
     try:
         found = point.load()
         found = found if isinstance(found, Method) or not callable(found) else found()
@@ -153,10 +153,8 @@ def _describe_fault(option: inspect.Parameter, types: Mapping[str, Any], method:
     return ""
 
 
-def _guard_all(method: Method[Any]) -> Method[Any]:
+def _guard_all(method: Method[Any], whose: str) -> Method[Any]:
     """The method, of which failures and wrong results name the package that they are of."""
-    assert method.distribution is not None
-    whose = f"Method {method.name!r} of {format_owner(method.distribution)}"
     return replace(
         method,
         select=_guard(method.select, whose, _describe_selection),
