@@ -46,7 +46,7 @@ def draw(model: nn.Module) -> None:
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():
-            if not parameter.is_floating_point() or parameter.is_inference():
+            if not parameter.is_floating_point():
                 continue
             noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
             first = parameter.flatten()[0]
@@ -76,6 +76,18 @@ def know_images(model: nn.Module, images: Tensor) -> None:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
     model.eval()
+
+
+def floating(value: object) -> Iterator[Tensor]:
+    """Every floating tensor within what a module returns."""
+    if isinstance(value, Tensor):
+        if value.is_floating_point():
+            yield value
+    elif isinstance(value, (tuple, list)):
+        for part in value:
+            yield from floating(part)
+    elif isinstance(value, dict) or hasattr(value, "__dict__"):
+        yield from floating(list(value.values() if isinstance(value, dict) else vars(value).values()))
 
 
 def _torchvision(name: str) -> tuple[nn.Module, Shape]:

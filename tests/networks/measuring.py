@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from graphpath.network import IncomingEdges, Site, hold, take_apart
 from graphpath.tracing.batch import Batch, CompiledNetwork
 from graphpath.tracing.methods import effective_path
 from graphpath.tracing.targets import make_one_hot
-from tests.networks.making import OwnFault, Shape, make
+from tests.networks.making import OwnFault, Shape, floating, make
 from tests.tracing import nets
 
 SAMPLED = 3
@@ -78,7 +77,7 @@ def _measured(corpus: str, name: str, model: nn.Module, shape: Shape) -> Measure
     batch = held(CompiledNetwork.of(network), image)
     edges = sum(len(block) for block in effective_path.select(batch).blocks)
     trace = time.perf_counter() - start
-    errors = {**laws(batch), "logits": _apart(batch.held.logits, own)}
+    errors = {**laws(batch), "logits": agreement(batch.held.logits, own)}
     singles = in_single(model, image, batch)
     worst, worst32 = max(errors, key=errors.__getitem__), max(singles, key=singles.__getitem__)
     lawful = errors[worst] < EXACT and singles[worst32] < SINGLE
@@ -182,26 +181,13 @@ def _recorded(trace: gp.Trace, batch: Batch, exact: Batch) -> dict[str, float]:
 
 
 def answers(model: nn.Module, image: Tensor) -> list[Tensor]:
-    """Every floating tensor that a module returns for one image, (1, ...) each."""
+    """Every floating tensor that a module returns for an image (1, ...): (1, ...) each. It sees two of it."""
     with torch.no_grad():
-        return [leaf.detach().double().flatten(1) for leaf in _leaves(model(image)) if leaf.dim() > 0]
+        given = list(floating(model(torch.cat([image, image]))))
+    return [tensor[:1].detach().double().flatten().unsqueeze(0) for tensor in given if tensor.dim()]
 
 
-def _leaves(value: object) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        if value.is_floating_point():
-            yield value
-    elif isinstance(value, dict):
-        for part in value.values():
-            yield from _leaves(part)
-    elif isinstance(value, (tuple, list)):
-        for part in value:
-            yield from _leaves(part)
-    elif hasattr(value, "__dict__"):
-        yield from _leaves(vars(value))
-
-
-def _apart(logits: Tensor, own: list[Tensor]) -> float:
+def agreement(logits: Tensor, own: list[Tensor]) -> float:
     """How far logits are from any tensor that the module gives, itself or through its last softmax."""
     logits = logits.double()
     readings = (logits, logits.softmax(1), logits.log_softmax(1), logits.sigmoid())

@@ -1,5 +1,44 @@
-"""Small modules as ordinary users write them, by family."""
+"""Small networks as ordinary users write them, by family; and some that must be refused."""
 
 from __future__ import annotations
 
-IDIOMS: dict[str, object] = {}
+from tests.network.idioms import (
+    activations,
+    architectures,
+    attention,
+    control,
+    dimensions,
+    heads,
+    moving,
+    norms,
+    parametrised,
+    pools,
+    products,
+    recurrent,
+    refusals,
+    resizing,
+    style,
+    wrappers,
+)
+from tests.network.idioms.registry import IDIOMS, Idiom
+
+FAMILIES = (
+    activations,
+    architectures,
+    attention,
+    control,
+    dimensions,
+    heads,
+    moving,
+    norms,
+    parametrised,
+    pools,
+    products,
+    recurrent,
+    refusals,
+    resizing,
+    style,
+    wrappers,
+)
+
+__all__ = ["FAMILIES", "IDIOMS", "Idiom"]
