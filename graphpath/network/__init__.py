@@ -1,6 +1,7 @@
 """A network taken apart: from an ``nn.Module`` to sites of neurons and the linear maps between them.
 
-lowering, dialect    nn.Module -> program of plain operations (torch.fx)
+capture, inplace     nn.Module -> graph of ATen operations on one image (torch.export)
+lowering, dialect    graph -> program of plain operations
 sites, views         program -> sites, and where each element between them comes from
 maps, incoming       the flows into chosen neurons, row by row
 held, elements       one batch: values, gradients, switches

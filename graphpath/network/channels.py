@@ -21,7 +21,7 @@ from torch.nn.grad import conv2d_weight
 from graphpath.network.held import Held
 from graphpath.network.incoming import IncomingBranch, IncomingEdges
 from graphpath.network.mapped import MIXED, Planes
-from graphpath.network.maps import ConvMap, DenseMap, DiagonalMap
+from graphpath.network.maps import ConvMap, DenseMap, DiagonalMap, MixtureMap
 from graphpath.network.operations import Conv
 from graphpath.network.sites import Network, Site
 
@@ -120,18 +120,24 @@ class MapIncoming:
             return self._summed_one_by_one(held)
         before = held.gradient_before(self.site).reshape(-1, *self.site.shape)
         found = _together(
-            self._branch(branch_in, branch_in.read(held.values), before, behind)
+            self._branch(branch_in, branch_in.read(held.values), before, behind, held)
             for branch_in, behind in zip(self._incoming.branches, self._behind, strict=True)
         )
         if self._repeated:
             found = self._merged(found)
         return MapEdges(self.site, *found)
 
-    def _branch(self, branch_in: IncomingBranch, x: Tensor, before: Tensor, behind: _Behind) -> _Columns:
+    def _branch(
+        self, branch_in: IncomingBranch, x: Tensor, before: Tensor, behind: _Behind, held: Held
+    ) -> _Columns:
         if isinstance(branch_in.map, ConvMap):
             return _convolved(branch_in.map.conv, x, before, behind, self._maps)
         if isinstance(branch_in.map, DenseMap):
             return _together(_dense(branch_in.map.weight, x, before, behind, self._maps))
+        if isinstance(branch_in.map, MixtureMap):
+            matrix = branch_in.matrix(held.settings.matrices)
+            assert matrix is not None
+            return _mixed(branch_in.map, matrix, x, before, behind, self._maps)
         assert isinstance(branch_in.map, DiagonalMap)
         return _diagonal(branch_in.map, x, before, behind, self._maps)
 
@@ -231,8 +237,25 @@ def _diagonal(of: DiagonalMap, x: Tensor, before: Tensor, behind: _Behind, into:
     return _Columns.of(behind.maps, into[:, None], flow[:, :, None], score[:, :, None])
 
 
+def _mixed(
+    of: MixtureMap, matrix: Tensor, x: Tensor, before: Tensor, behind: _Behind, into: Tensor
+) -> _Columns:
+    """Each map into itself, tap by tap."""
+    read = x.reshape(len(x), of.maps, of.taps, of.places)
+    matrices = matrix.repeat_interleave(of.maps // matrix.shape[1], 1)
+    sent = before.reshape(len(x), of.maps, 1, of.into)
+    flow = (read * matrices.sum(2)[:, :, None]).sum(3)
+    score = (read * torch.matmul(sent, matrices)).sum(3)
+    flow, score = behind.over(flow), behind.over(score)
+    return _Columns.of(behind.maps, into[:, None], flow[:, :, None], score[:, :, None])
+
+
 def _groups(branch_in: IncomingBranch) -> int:
     """Groups of channels that do not mix: a convolution's; where each neuron reads its own, channels."""
     if isinstance(branch_in.map, ConvMap):
         return branch_in.map.conv.groups
-    return branch_in.view.shape[0] // branch_in.map.taps if isinstance(branch_in.map, DiagonalMap) else 1
+    return _own(branch_in) if isinstance(branch_in.map, (DiagonalMap, MixtureMap)) else 1
+
+
+def _own(branch_in: IncomingBranch) -> int:
+    return branch_in.view.shape[0] // branch_in.map.taps

@@ -9,7 +9,17 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from graphpath.network.operations import Activation, Add, Affine, Conv, Dense, MaxPool, Modulation, Norm
+from graphpath.network.operations import (
+    Activation,
+    Add,
+    Affine,
+    Conv,
+    Dense,
+    MaxPool,
+    Mixture,
+    Modulation,
+    Norm,
+)
 from graphpath.network.program import Program, Step
 from graphpath.network.settings import Settings
 from graphpath.network.sites import Network
@@ -49,11 +59,13 @@ def _value(program: Program, number: int, operands: list[Constant], settings: Se
     if isinstance(operation, Modulation):
         scaled = None if operands[0] is None else operands[0] * settings.scales[number]
         return _sum(scaled, settings.shifts.get(number))
-    if all(operand is None for operand in operands):
+    if all(operand is None for operand in operands[: len(step.carried)]):
         return _started(step)
-    filled = _filled(program, step, operands)
+    filled = _filled(program, step, operands[:1] if isinstance(operation, Mixture) else operands)
     if isinstance(operation, MaxPool):
         return operation.held(filled[0], settings.switches[number])
+    if isinstance(operation, Mixture):
+        return operation.mixed(filled[0], settings.matrices[number])
     return operation.run(*filled)
 
 
@@ -87,5 +99,5 @@ def _filled(program: Program, step: Step, operands: list[Constant]) -> list[Tens
         known[0].new_zeros((images, *program.steps[i].shape))
         if operand is None
         else operand.expand(images, *operand.shape[1:])
-        for i, operand in zip(step.inputs, operands, strict=True)
+        for i, operand in zip(step.inputs, operands, strict=False)
     ]

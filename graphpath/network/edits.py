@@ -82,7 +82,8 @@ class Circuit:
                 part = slice(start, start + PIECE)
                 edge, entry = self._entries(branch_in, running, cut.image[part], cut.source[part])
                 edge += start
-                weight = branch_in.map.between(entry, cut.target[edge])
+                matrix = branch_in.matrix(running.settings.matrices)
+                weight = branch_in.map.between(entry, cut.target[edge], cut.image[edge], matrix)
                 found.index_add_(0, edge, read[cut.image[edge], entry] * weight)
         return found
 
@@ -181,7 +182,7 @@ class Running:
         carried = before.new_zeros((len(before), site.size))
         carried.index_put_((cut.image, cut.target), flow, accumulate=True)
         if cut.others:
-            carried = incoming.forward(self.values) - carried
+            carried = incoming.forward(self.values, self.settings.matrices) - carried
         return before - carried.reshape(before.shape)
 
     def _output(self, site: Site, after: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -17,12 +18,13 @@ class Elements:
     """Which neuron each element stands for in each image of a batch.
 
     ``winners`` (N, P) int64 are the neurons behind the anchors' elements (-1: padding won), ``shares``
-    (N, P) float64 their weights, None where all are 1.
+    (N, P) float64 their weights, None where all are 1. ``matrices`` are those of the images' settings.
     """
 
     neurons: int
     winners: Tensor
     shares: Tensor | None
+    matrices: Mapping[int, Tensor] = field(default_factory=dict)
 
     def values(self, neurons: Tensor) -> Tensor:
         """Neuron values (N, neurons) with those of the anchors' elements behind them: (N, neurons + P)."""
@@ -35,9 +37,9 @@ class Elements:
 
     def of(self, image: Tensor) -> Elements:
         """The elements of the images ``image`` (Q,) int64 of the batch."""
-        return Elements(
-            self.neurons, self.winners[image], None if self.shares is None else self.shares[image]
-        )
+        shares = None if self.shares is None else self.shares[image]
+        matrices = {step: matrix[image] for step, matrix in self.matrices.items()}
+        return Elements(self.neurons, self.winners[image], shares, matrices)
 
     def behind(self, sample: Tensor, element: Tensor) -> Tensor:
         """The neuron behind an element of an image (-1 behind -1), any shape."""
@@ -78,14 +80,14 @@ class Resolving:
         first = anchor.base - self.network.neurons
         return slice(first, first + anchor.size)
 
-    def elements(self) -> Elements:
+    def elements(self, settings: Settings) -> Elements:
         """The elements, once all anchors are resolved."""
         shares = self.shares
         if shares is not None:
             shares = shares.masked_fill(self.winners < 0, 0)
         elif bool((self.winners < 0).any()):
             shares = (self.winners >= 0).double()
-        return Elements(self.network.neurons, self.winners, shares)
+        return Elements(self.network.neurons, self.winners, shares, settings.matrices)
 
 
 def resolve(network: Network, settings: Settings, images: int) -> Elements:
@@ -93,7 +95,7 @@ def resolve(network: Network, settings: Settings, images: int) -> Elements:
     resolving = Resolving(network, images)
     for anchor in network.anchors:
         resolving.resolve_anchor(anchor, settings)
-    return resolving.elements()
+    return resolving.elements(settings)
 
 
 def _weighted(network: Network) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from graphpath.network.constants import constants
 from graphpath.network.elements import Elements, resolve
-from graphpath.network.operations import MaxPool, Modulation, Operation
+from graphpath.network.operations import MaxPool, Mixture, Modulation, Operation
 from graphpath.network.settings import Settings
 from graphpath.network.sites import Network, Site
 
@@ -163,6 +163,8 @@ def noted(
     if isinstance(operation, MaxPool):
         value, settings.switches[number] = operation.switched(operands[0])
         return value
+    if isinstance(operation, Mixture):
+        settings.matrices[number] = operands[1].detach()
     if not isinstance(operation, Modulation):
         return operation.true(*operands) if true else operation.run(*operands)
     with torch.set_grad_enabled(true):

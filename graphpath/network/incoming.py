@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -73,7 +73,7 @@ class IncomingBranch:
 
     def __init__(self, network: Network, site: Site, branch: Branch) -> None:
         branch = _without_copies(branch)
-        self.view, operation = branch.view, branch.operation
+        self.view, operation, self.step = branch.view, branch.operation, branch.linear
         self.repeats = repeats(network, self.view, branch.taps, operation)
         self.map: LinearMap = linear_map(operation, branch.taps, site.shape, self.view.shape, network.device)
         if self.repeats is Repeats.IN_CHANNEL and self.map.places * self.map.taps == 1:
@@ -90,6 +90,10 @@ class IncomingBranch:
         if self._weight is not None:
             read = read * self._weight
         return read.reshape(-1, *self.view.shape)
+
+    def matrix(self, matrices: Mapping[int, Tensor]) -> Tensor | None:
+        """What the images set of the branch's map, of all that they set; None: nothing."""
+        return None if self.step is None else matrices.get(self.step)
 
     def wired(self, target: Tensor) -> Tensor:
         """The elements in all columns of neurons' rows (R, columns), -1 for padding."""
@@ -142,9 +146,13 @@ class IncomingEdges:
             for branch_in in self.branches
         )
 
-    def forward(self, values: Tensor) -> Tensor:
-        """The sum of the flows into every neuron: (N, size of the site), from element values (N, E)."""
-        total: Tensor = sum(branch_in.map.forward(branch_in.read(values)) for branch_in in self.branches)  # type: ignore[assignment]
+    def forward(self, values: Tensor, matrices: Mapping[int, Tensor]) -> Tensor:
+        """The sum of the flows into every neuron: (N, size of the site), from element values (N, E).
+
+        ``matrices`` are those that the images set.
+        """
+        parts = (b.map.forward(b.read(values), b.matrix(matrices)) for b in self.branches)
+        total: Tensor = sum(parts)  # type: ignore[assignment]
         return total
 
     def iterate_rows(
@@ -154,7 +162,7 @@ class IncomingEdges:
 
         ``values`` (N, E) are the elements' values; those set to zero have no edge.
         """
-        unfolded = [branch_in.map.unfold(branch_in.read(values)) for branch_in in self.branches]
+        unfolded = [b.map.unfold(b.read(values), b.matrix(elements.matrices)) for b in self.branches]
         limit = CHUNK.get(values.device.type, LARGE_CHUNK) if limit is None else limit
         rows = max(1, limit // self.columns)
         for start in range(0, len(sample), rows):

@@ -1,103 +1,134 @@
 """From an ``nn.Module`` to a program of graphpath's own operations.
 
-torch.fx gives the network's graph; a walk over it with a small probe batch gives every step's shape and
-settles whatever the network computes from shapes. The dialect says what each of PyTorch's spellings means.
-At the end the program must give what the module itself gives, or it is refused.
+The module is captured as a graph of ATen operations on one image; the dialect says what each means. At the
+end the program must give what the module itself gives, for each of two images in one batch, or it is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import copy
+from collections.abc import Callable
+from typing import Any
 
 import torch
-import torch.fx
 from torch import Tensor, nn
 
-from graphpath.errors import NetworkError
+from graphpath.errors import NetworkError, UnsupportedOperation
+from graphpath.network.capture import Capture, capture, evaluating, in_one_line, untouched
 from graphpath.network.dialect import rule_for
+from graphpath.network.heads import Output, find_output
+from graphpath.network.operations import MatrixPair, Opaque
 from graphpath.network.permutes import move_permutes
 from graphpath.network.program import Program
 from graphpath.network.walk import Lowering
 
 PROBE = 2
-"""Images in the probe batch: two, so that a network made for a batch of one is noticed."""
+"""Images in the batch that the program is checked on: two, so that a network that mixes them is noticed."""
 
 
 def lower(module: nn.Module, image: Tensor) -> Program:
     """The program of ``module`` for images like ``image`` (C, H, W); the module is left as it was.
 
-    Raises UnsupportedOperation, which names the operation and its place, or NetworkError where torch.fx
-    cannot trace the module, where it cannot take such images, or the program's logits differ from its own.
+    Raises UnsupportedOperation, which names the operation and its place, or NetworkError where torch.export
+    cannot capture the module, where it cannot take such images, or the program's logits differ from its own.
     """
     generator = torch.Generator().manual_seed(0)
     noise = torch.rand((PROBE, *image.shape), generator=generator, dtype=torch.float64)
     probe = noise.to(device=image.device, dtype=image.dtype)
-    with evaluating(module), _unmarked(module), torch.no_grad():
-        graph = _traced(module)
-        program = move_permutes(_walked(module, probe, graph).pruned()).folded().named()
-        _check(program, module, probe)
+    with evaluating(module), untouched(module), torch.no_grad():
+        captured = capture(module, probe[:1], lambda operation: rule_for(operation) is not None)
+        output = find_output(captured)
+        program = _lowered(captured, probe[:1], output)
+        _check(program, module, probe, output)
     return program
 
 
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """The module in evaluation mode; on leaving, every sub-module's own mode is back."""
-    modes = {child: child.training for child in module.modules()}
-    module.eval()
-    try:
-        yield
-    finally:
-        for child, mode in modes.items():
-            child.training = mode
+def _lowered(captured: Capture, image: Tensor, output: Output) -> Program:
+    program = _walked(captured, image, output, halves=False)
+    if any(isinstance(program.steps[number].operation, MatrixPair) for number in program.carrying()):
+        program = _walked(captured, image, output, halves=True)
+    _refuse_opaque(program)
+    return program
 
 
-@contextmanager
-def _unmarked(module: nn.Module) -> Iterator[None]:
-    """On leaving, the attributes are gone that torch.fx gives a module whose forward makes tensors."""
-    own = set(vars(module))
-    try:
-        yield
-    finally:
-        for name in set(vars(module)) - own:
-            delattr(module, name)
+def _walked(captured: Capture, image: Tensor, output: Output, halves: bool) -> Program:
+    program = Lowering(captured, image, rule_for, halves).walk(output.logits)
+    return move_permutes(program.pruned()).folded().named()
 
 
-def _traced(module: nn.Module) -> torch.fx.Graph:
-    try:
-        return torch.fx.Tracer().trace(module)
-    except Exception as error:  # fx raises whatever the network's own code raises on a proxy
+def _refuse_opaque(program: Program) -> None:
+    """Raise UnsupportedOperation if the logits depend on the image through what cannot be taken apart."""
+    carrying = program.carrying()
+    for number, step in enumerate(program.steps):
+        if number in carrying and isinstance(step.operation, Opaque):
+            raise UnsupportedOperation(step.operation.why)
+
+
+def _check(program: Program, module: nn.Module, probe: Tensor, output: Output) -> None:
+    """Raise NetworkError if the program gives other logits than the module for images of one batch."""
+    ours = output.finish(program.run(probe))
+    theirs = _of_batch(module, probe, output)
+    if _agree(ours, theirs):
+        return
+    alone = torch.cat([_of_batch(module, probe[i : i + 1], output) for i in range(len(probe))])
+    if not _agree(theirs, alone, 10):
+        raise UnsupportedOperation(_mixing(module, "gives other logits"))
+    if not _agree_in_double(program, module, probe, output):
         raise NetworkError(
-            f"torch.fx cannot trace {type(module).__name__}: {error}. "
-            "Its forward must not branch on the values or shapes of tensors."
-        ) from error
-
-
-def _walked(module: nn.Module, probe: Tensor, graph: torch.fx.Graph) -> Program:
-    try:
-        return Lowering(module, probe, rule_for).walk(graph)
-    except RuntimeError:
-        _refuse_size(module, probe)
-        raise
-
-
-def _refuse_size(module: nn.Module, probe: Tensor) -> None:
-    """Raise NetworkError if the network itself cannot take the images."""
-    try:
-        module(probe)
-    except RuntimeError as error:
-        raise NetworkError(
-            f"{type(module).__name__} cannot take images of shape {tuple(probe.shape[1:])}: {error}. "
-            "Give it images of the size that it is made for."
-        ) from error
-
-
-def _check(program: Program, module: nn.Module, probe: Tensor) -> None:
-    ours, theirs = program.run(probe), module(probe)
-    tolerance = 1e-3 if probe.dtype != torch.float64 else 1e-9
-    scale = float(theirs.abs().max()) or 1.0
-    if float((ours - theirs).abs().max()) > tolerance * scale:
-        raise NetworkError(
-            f"graphpath's reading of {type(module).__name__} gives other logits than the network itself; "
-            "it probably changes tensors in place through views, which cannot be followed."
+            f"graphpath's reading of {type(module).__name__} gives other logits than the network itself"
+            f"{_largest_difference(ours, theirs)}. It is no rounding: please report the network."
         )
+
+
+def _mixing(module: nn.Module, what: str) -> str:
+    return (
+        f"{type(module).__name__} mixes the images of a batch: it {what} for an image alone than beside "
+        "another. Keep the batch dimension apart (x.flatten(1), not x.view(-1)), and normalise by "
+        "statistics that are stored"
+    )
+
+
+def _of_batch(module: nn.Module, images: Tensor, output: Output) -> Tensor:
+    """The module's own logits (N, classes)."""
+    try:
+        found = output.pick(module(images))
+    except Exception as error:
+        raise UnsupportedOperation(
+            f"{type(module).__name__} takes one image at a time only: a batch of {len(images)} gives "
+            f"{in_one_line(error)}. Keep the batch dimension: x.flatten(1) in place of x.view(-1)"
+        ) from error
+    if found.dim() == 0 or found.shape[0] != len(images):
+        raise UnsupportedOperation(
+            _mixing(module, f"gives {tuple(found.shape)} for {len(images)} images, others")
+        )
+    return found.reshape(len(images), -1)
+
+
+def _agree(ours: Tensor, theirs: Tensor, slack: float = 1) -> bool:
+    tolerance = slack * (1e-9 if ours.dtype == torch.float64 else 1e-3)
+    scale = float(theirs.abs().max()) or 1.0
+    return ours.shape == theirs.shape and float((ours - theirs).abs().max()) <= tolerance * scale
+
+
+def _largest_difference(ours: Tensor, theirs: Tensor) -> str:
+    if ours.shape != theirs.shape:
+        return f": {tuple(ours.shape[1:])} in place of {tuple(theirs.shape[1:])}"
+    apart = (ours - theirs).abs()
+    image, output = divmod(int(apart.argmax()), apart.shape[1])
+    got, wanted = float(ours[image, output]), float(theirs[image, output])
+    return f": {got:.6g} in place of {wanted:.6g} for output {output}"
+
+
+def _agree_in_double(program: Program, module: nn.Module, probe: Tensor, output: Output) -> bool:
+    """The same comparison in float64, where rounding is not taken for a fault."""
+    if probe.dtype == torch.float64:
+        return False
+    double: Callable[[nn.Module], Any] = lambda part: part.double()  # noqa: E731
+    try:
+        twin = double(copy.deepcopy(module))
+        image = probe.double()
+        captured = capture(twin, image[:1], lambda operation: rule_for(operation) is not None)
+        ours = output.finish(_lowered(captured, image[:1], find_output(captured)).run(image))
+        return _agree(ours, _of_batch(twin, image, output))
+    except (RuntimeError, TypeError, NetworkError):
+        return False

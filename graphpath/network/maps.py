@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphpath.network.operations import Conv, Dense, Norm
+from graphpath.network.operations import Conv, Dense, Mixture, Norm
 
 
 class LinearMap(Protocol):
@@ -24,8 +24,11 @@ class LinearMap(Protocol):
     taps: int  #   and taps of one channel of what was pooled
     steps: Tensor  # (columns,): a row's column is entry ``starts + steps`` of the flattened x, unless padding
 
-    def unfold(self, x: Tensor) -> Tensor:
-        """x (N, *shape of x) laid out for ``rows``, once a batch."""
+    def unfold(self, x: Tensor, matrix: Tensor | None) -> Tensor:
+        """x (N, *shape of x) laid out for ``rows``, once a batch.
+
+        ``matrix`` is what the images set of the map, None where they set nothing.
+        """
         ...
 
     def rows(self, unfolded: Tensor, sample: Tensor, target: Tensor) -> Tensor:
@@ -43,10 +46,11 @@ class LinearMap(Protocol):
         """Which entry of the flattened x a column of a neuron's row is (-1: padding), broadcast over both."""
         ...
 
-    def between(self, entry: Tensor, target: Tensor) -> Tensor:
+    def between(self, entry: Tensor, target: Tensor, image: Tensor, matrix: Tensor | None) -> Tensor:
         """The weights from entries of the flattened x to neurons (0 where a neuron does not read the entry).
 
-        The other way round than ``entries``: ``entry`` and ``target`` are (E,) int64, and so is the result.
+        The other way round than ``entries``: ``entry``, ``target`` and ``image`` (the number in the batch)
+        are int64 of one shape or broadcast to it, which is that of the result.
         """
         ...
 
@@ -54,7 +58,7 @@ class LinearMap(Protocol):
         """What is added to ``steps`` for the rows of chosen neurons: int64, the shape of ``target``."""
         ...
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, matrix: Tensor | None) -> Tensor:
         """The map without constants: (N, *shape of x) to (N, size of the site)."""
         ...
 
@@ -73,7 +77,7 @@ class ConvMap:
         self._table = weight.permute(0, 2, 3, 1).reshape(out, self.columns).contiguous()
         self.steps = self._entries_from_start(weight.device)
 
-    def unfold(self, x: Tensor) -> Tensor:
+    def unfold(self, x: Tensor, matrix: Tensor | None) -> Tensor:
         conv, (_, height, width) = self.conv, self.shape
         padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, *conv.padding)).contiguous()
         images, high, wide, channels = padded.shape
@@ -130,7 +134,7 @@ class ConvMap:
         inside = (y >= 0) & (y < high) & (x >= 0) & (x < wide)
         return torch.where(inside, (plane * high + y) * wide + x, -1)
 
-    def between(self, entry: Tensor, target: Tensor) -> Tensor:
+    def between(self, entry: Tensor, target: Tensor, image: Tensor, matrix: Tensor | None) -> Tensor:
         conv, (out, height, width), (_, high, wide) = self.conv, self.shape, self.source
         per_group, kh, kw = conv.weight.shape[1:]
         channel, place = target // (height * width), target % (height * width)
@@ -145,7 +149,7 @@ class ConvMap:
         tap = (row.clamp(0, kh - 1) * kw + column.clamp(0, kw - 1)) * per_group + plane % per_group
         return torch.where(read, self._table.flatten()[channel * self.columns + tap], 0)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, matrix: Tensor | None) -> Tensor:
         return self.conv.run(x).flatten(1)
 
 
@@ -158,7 +162,7 @@ class DenseMap:
         self.steps = torch.arange(self.columns, device=weight.device)
         self.weight = weight
 
-    def unfold(self, x: Tensor) -> Tensor:
+    def unfold(self, x: Tensor, matrix: Tensor | None) -> Tensor:
         return x.flatten(1)
 
     def rows(self, unfolded: Tensor, sample: Tensor, target: Tensor) -> Tensor:
@@ -173,10 +177,10 @@ class DenseMap:
     def entries(self, target: Tensor, column: Tensor) -> Tensor:
         return column.expand(torch.broadcast_shapes(target.shape, column.shape))
 
-    def between(self, entry: Tensor, target: Tensor) -> Tensor:
+    def between(self, entry: Tensor, target: Tensor, image: Tensor, matrix: Tensor | None) -> Tensor:
         return self.weight.flatten()[target * self.columns + entry]
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, matrix: Tensor | None) -> Tensor:
         return F.linear(x.flatten(1), self.weight)
 
 
@@ -192,7 +196,7 @@ class DiagonalMap:
         self._shape = shape
         self.scale = None if norm is None else norm.scale
 
-    def unfold(self, x: Tensor) -> Tensor:
+    def unfold(self, x: Tensor, matrix: Tensor | None) -> Tensor:
         # (N, C * T, H, W) -> a row of T for every neuron
         channels = self._shape[0]
         return x.reshape(x.shape[0], channels, self.columns, -1).transpose(2, 3).reshape(-1, self.columns)
@@ -214,20 +218,67 @@ class DiagonalMap:
         plane = self._shape[1] * self._shape[2]
         return (target // plane * self.columns + column) * plane + target % plane
 
-    def between(self, entry: Tensor, target: Tensor) -> Tensor:
+    def between(self, entry: Tensor, target: Tensor, image: Tensor, matrix: Tensor | None) -> Tensor:
         plane = self._shape[1] * self._shape[2]
         channel = target // plane
         read = (entry // plane // self.columns == channel) & (entry % plane == target % plane)
         return read.to(torch.int8) if self.scale is None else torch.where(read, self.scale[channel], 0)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, matrix: Tensor | None) -> Tensor:
         channels = self._shape[0]
         summed = x.reshape(x.shape[0], channels, self.columns, -1).sum(2)
         return (summed if self.scale is None else summed * self.scale[:, None]).flatten(1)
 
 
+class MixtureMap:
+    """Rows of a mixture of places by the images' own matrices: all places of the neuron's own map.
+
+    Rows hold weight times input already, since weights differ from image to image. Columns run over places
+    first, then over the taps of the map.
+    """
+
+    def __init__(self, taps: int, shape: tuple[int, int, int], source: tuple[int, ...], device: torch.device):
+        self.maps, self.into = shape[0], shape[1] * shape[2]
+        self.places, self.taps = source[1], taps
+        self.columns = self.places * taps
+        place, tap = torch.arange(self.places, device=device), torch.arange(taps, device=device)
+        self.steps = (place[:, None] + tap * self.places).flatten()
+
+    def unfold(self, x: Tensor, matrix: Tensor | None) -> Tensor:
+        assert matrix is not None
+        read = x.reshape(len(x), self.maps, self.taps, self.places).transpose(2, 3)
+        shared = self.maps // matrix.shape[1]
+        mixed = matrix.repeat_interleave(shared, 1)[..., None] * read[:, :, None]
+        return mixed.reshape(-1, self.columns)
+
+    def rows(self, unfolded: Tensor, sample: Tensor, target: Tensor) -> Tensor:
+        return unfolded.index_select(0, sample * (self.maps * self.into) + target)
+
+    def weights(self, target: Tensor) -> Tensor:
+        return torch.ones((1, 1), dtype=torch.int8, device=target.device)
+
+    def starts(self, target: Tensor) -> Tensor:
+        return target // self.into * self.columns
+
+    def entries(self, target: Tensor, column: Tensor) -> Tensor:
+        place, tap = column // self.taps, column % self.taps
+        return target // self.into * self.columns + tap * self.places + place
+
+    def between(self, entry: Tensor, target: Tensor, image: Tensor, matrix: Tensor | None) -> Tensor:
+        assert matrix is not None
+        own, into = target // self.into, target % self.into
+        group = own // (self.maps // matrix.shape[1])
+        weight = matrix[image, group, into, entry % self.places]
+        return torch.where(entry // self.columns == own, weight, 0)
+
+    def forward(self, x: Tensor, matrix: Tensor | None) -> Tensor:
+        assert matrix is not None
+        summed = x.reshape(len(x), self.maps, self.taps, self.places).sum(2)
+        return Mixture.mixed(summed[..., None], matrix).flatten(1)
+
+
 def linear_map(
-    operation: Conv | Dense | Norm | None,
+    operation: Conv | Dense | Norm | Mixture | None,
     taps: int,
     shape: tuple[int, int, int],
     source: tuple[int, ...],
@@ -238,4 +289,6 @@ def linear_map(
         return ConvMap(operation, taps, shape, source)
     if isinstance(operation, Dense):
         return DenseMap(operation.weight.repeat_interleave(taps, dim=1) if taps > 1 else operation.weight)
+    if isinstance(operation, Mixture):
+        return MixtureMap(taps, shape, source, device)
     return DiagonalMap(operation, taps, shape, device)

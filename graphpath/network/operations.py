@@ -27,6 +27,31 @@ class Operation:
         """The same value with the operation's own gradient, nothing held."""
         return self.run(*inputs)
 
+    @property
+    def bounded(self) -> bool:
+        """Whether the result stays within bounds whatever comes in: what gates are made with."""
+        return False
+
+
+@dataclass(frozen=True, eq=False)
+class Opaque(Operation):
+    """Any function of one image's tensors, of which only the value is known: it may make gates and
+    conditions, and nothing flows through it.
+
+    ``of_one`` takes the operands of one image, without a batch dimension. ``why`` says why it is opaque.
+    """
+
+    of_one: Callable[..., Tensor]
+    why: str
+    limits: bool = False
+
+    def run(self, *inputs: Tensor) -> Tensor:
+        return torch.stack([self.of_one(*operands) for operands in zip(*inputs, strict=True)])
+
+    @property
+    def bounded(self) -> bool:
+        return self.limits
+
 
 @dataclass(frozen=True)
 class Geometry:
@@ -119,7 +144,12 @@ class Activation(Operation):
     phi: Callable[[Tensor], Tensor]
     at_zero: float = 0.0
     piecewise_linear: bool = True  # the held gradient is the true gradient
-    by_channel: bool = False  # phi differs from channel to channel (dimension 1)
+    by_channel: bool = False  # phi differs from place to place, by a constant of one image's shape
+    limits: bool = False  # phi is bounded
+
+    @property
+    def bounded(self) -> bool:
+        return self.limits
 
     def run(self, *inputs: Tensor) -> Tensor:
         z = inputs[0]
@@ -180,25 +210,119 @@ class Gate(Modulation):
 
 
 @dataclass(frozen=True, eq=False)
-class ImageNorm(Modulation):
-    """Normalisation by the image's own mean and variance over ``axes``, then ``* weight + bias``: layer norm.
+class Quotient(Modulation):
+    """A tensor divided by another, which is held: a norm over the image, spelled out."""
 
-    ``axes`` count from 1, the batch being 0; weight and bias broadcast over one image.
+    def settings(self, *inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        return inputs[1].expand_as(inputs[0]).reciprocal(), None
+
+
+@dataclass(frozen=True, eq=False)
+class Choice(Modulation):
+    """A tensor where a condition of the image's is ``when``, ``other`` elsewhere; the condition is held."""
+
+    when: bool
+    other: Tensor  # of one image's shape
+
+    def settings(self, *inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        x, condition = inputs
+        here = condition.bool().expand_as(x) == self.when
+        return here.to(x.dtype), torch.where(here, 0, self.other.to(x.dtype))
+
+
+@dataclass(frozen=True, eq=False)
+class Ratio(Modulation):
+    """A function that gives a tensor of its input's shape, held at what it multiplies each element by.
+
+    Where an element is 0 the function's value is a constant. ``function`` works on a batch.
+    """
+
+    function: Callable[[Tensor], Tensor]
+    limits: bool = False
+
+    def settings(self, *inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        x = inputs[0]
+        value, live = self.function(x), x != 0
+        return torch.where(live, value / torch.where(live, x, 1), 0), torch.where(live, 0, value)
+
+    def true(self, *inputs: Tensor) -> Tensor:
+        return self.function(inputs[0])
+
+    @property
+    def bounded(self) -> bool:
+        return self.limits
+
+
+@dataclass(frozen=True, eq=False)
+class ImageNorm(Modulation):
+    """Normalisation by the image's own mean and variance over ``axes``, then ``* weight + bias``: layer norm,
+    and group and instance norm.
+
+    ``axes`` count from 1, the batch being 0; weight and bias broadcast over one image. With ``groups`` the
+    first dimension of an image is cut into so many parts, and ``axes`` are those of (N, groups, rest).
+    ``centred`` False leaves the mean out: RMS norm.
     """
 
     axes: tuple[int, ...]
     weight: Tensor | None
     bias: Tensor | None
     eps: float
+    groups: int | None = None
+    centred: bool = True
 
     def settings(self, *inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         x = inputs[0]
-        variance, mean = torch.var_mean(x, self.axes, correction=0, keepdim=True)
-        scale = torch.rsqrt(variance + self.eps).expand_as(x)
+        parts = x if self.groups is None else x.reshape(len(x), self.groups, -1)
+        if self.centred:
+            variance, mean = torch.var_mean(parts, self.axes, correction=0, keepdim=True)
+        else:
+            variance = parts.square().mean(self.axes, keepdim=True)
+        scale = torch.rsqrt(variance + self.eps).expand_as(parts)
+        shift = (-mean * scale).reshape(x.shape) if self.centred else None
+        scale = scale.reshape(x.shape)
         if self.weight is not None:
             scale = scale * self.weight
-        shift = -mean * scale
-        return scale, shift if self.bias is None else shift + self.bias
+            shift = None if shift is None else shift * self.weight
+        if self.bias is None:
+            return scale, shift
+        return scale, self.bias.expand_as(x) if shift is None else shift + self.bias
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture(Operation):
+    """Places mixed by a matrix that the image sets, held: attention.
+
+    Inputs are x (N, M, K, 1), M maps of K places, and matrices (N, B, R, K): M / B maps share one. The result
+    is (N, M, R, 1): place r of a map is the sum over k of ``matrix[r, k]`` times place k.
+    """
+
+    def run(self, *inputs: Tensor) -> Tensor:
+        return self.mixed(inputs[0], inputs[1].detach())
+
+    def true(self, *inputs: Tensor) -> Tensor:
+        return self.mixed(*inputs)
+
+    @staticmethod
+    def mixed(x: Tensor, matrix: Tensor) -> Tensor:
+        """x (N or 1, M, K, 1) mixed by ``matrix`` (N, B, R, K)."""
+        apart = x.reshape(len(x), matrix.shape[1], -1, x.shape[2])
+        return torch.matmul(apart, matrix.transpose(2, 3)).reshape(-1, x.shape[1], matrix.shape[2], 1)
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixPair(Operation):
+    """The product of two matrices of the image's, of shapes ``one`` and ``two`` for an image.
+
+    It may make gates; what flows through such a product is a sum of mixtures.
+    """
+
+    one: tuple[int, ...]
+    two: tuple[int, ...]
+
+    def run(self, *inputs: Tensor) -> Tensor:
+        left, right = inputs[0].reshape(-1, *self.one), inputs[1].reshape(-1, *self.two)
+        found = torch.matmul(left, right)
+        return found[:, 0] if found.dim() > 2 and found.shape[1] == 1 else found
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,6 +388,31 @@ class Rearrange(Operation):
 
 
 @dataclass(frozen=True, eq=False)
+class Cat(Rearrange):
+    """Tensors one behind another along ``axis``, the batch being axis 0.
+
+    ``parts`` are the lengths along it of what lies between them and is 0; None stands for the next tensor.
+    """
+
+    axis: int
+    parts: tuple[int | None, ...]
+
+
+def cat(axis: int, parts: tuple[int | None, ...]) -> Cat:
+    """Tensors one behind another along ``axis``; see :class:`Cat`."""
+
+    def move(tensors: tuple[Tensor, ...], fill: float) -> Tensor:
+        given, like = iter(tensors), tensors[0]
+
+        def filled(length: int) -> Tensor:
+            return like.new_full((*like.shape[:axis], length, *like.shape[axis + 1 :]), fill)
+
+        return torch.cat([next(given) if length is None else filled(length) for length in parts], axis)
+
+    return Cat("cat", move, axis, parts)
+
+
+@dataclass(frozen=True, eq=False)
 class Affine(Operation):
     """``x * scale + shift`` with constants that broadcast over one image (normalisation of the input)."""
 
@@ -292,5 +441,5 @@ def permute(order: tuple[int, ...]) -> Permute:
 LINEAR = (Conv, Dense)
 """The operations that mix neurons with weights of their own."""
 
-STRUCTURAL = (MaxPool, AveragePool, Rearrange, Affine, Modulation)
+STRUCTURAL = (MaxPool, AveragePool, Rearrange, Affine, Modulation, Opaque, MatrixPair)
 """The operations that are part of the edge between two sites."""

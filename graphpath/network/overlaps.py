@@ -12,7 +12,7 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from graphpath.network.operations import Conv, Dense, Norm
+from graphpath.network.operations import Conv, Dense, Mixture, Norm
 from graphpath.network.sites import Network
 from graphpath.network.views import Anchor, ScaleAnchor, View
 
@@ -25,7 +25,9 @@ class Repeats(Enum):
     ANYWHERE = 2
 
 
-def repeats(network: Network, view: View, taps: int, operation: Conv | Dense | Norm | None) -> Repeats:
+def repeats(
+    network: Network, view: View, taps: int, operation: Conv | Dense | Norm | Mixture | None
+) -> Repeats:
     """Where the rows of a map that reads ``view`` may hold a neuron twice.
 
     The view's channels are those of what was pooled, ``taps`` of them each.
@@ -109,11 +111,11 @@ def _unique(view: View) -> bool:
     return len(present.unique()) == len(present)
 
 
-def _single_place(operation: Conv | Dense | Norm | None) -> bool:
+def _single_place(operation: Conv | Dense | Norm | Mixture | None) -> bool:
     """Whether a row of the map reads a single place of the image."""
     if isinstance(operation, Conv):
         return operation.weight.shape[2] * operation.weight.shape[3] == 1
-    return not isinstance(operation, Dense)
+    return not isinstance(operation, (Dense, Mixture))
 
 
 def _unique_at_places(view: View) -> bool:

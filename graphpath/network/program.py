@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from graphpath.network.operations import LINEAR, Gate, Norm, Operation
+from graphpath.network.operations import LINEAR, Mixture, Modulation, Norm, Operation
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Step:
 
     @property
     def carried(self) -> tuple[int, ...]:
-        """The inputs that flow into the result: all but a gate, which is held at its value."""
-        return self.inputs[:1] if isinstance(self.operation, Gate) else self.inputs
+        """The inputs that flow into the result: all but a gate or a matrix, which is held at its value."""
+        return self.inputs[:1] if isinstance(self.operation, (Modulation, Mixture)) else self.inputs
 
 
 @dataclass(frozen=True)

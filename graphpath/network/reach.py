@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphpath.network import windows
-from graphpath.network.operations import Conv, Dense, Geometry, MaxPool
+from graphpath.network.operations import Conv, Dense, Geometry, MaxPool, Mixture
 from graphpath.network.products import AXES, Ints, Matrix, Product, alike, disjoint, of_pairs, rectangles
 from graphpath.network.sites import Branch, Network, Site
 from graphpath.network.views import Anchor, PoolAnchor, ScaleAnchor, View
@@ -72,6 +72,12 @@ class Reach:
             windows_of = _slid(operation.geometry, shape[1:], (high, wide))
             slid = Product(0, np.eye(operation.groups, dtype=bool), *windows_of)
             return [_repeated(slid.after(product), channels // operation.groups) for product in read]
+        if isinstance(operation, Mixture):
+            places = branch.view.shape[1]
+            mixed = Product(
+                0, np.eye(channels, dtype=bool), np.ones((shape[1], places), bool), np.eye(1, dtype=bool)
+            )
+            return [mixed.after(product) for product in self._behind(branch, (channels, places, 1))]
         return self._behind(branch, shape)
 
     def _behind(self, branch: Branch, shape: Shape) -> list[Product]:

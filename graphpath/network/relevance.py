@@ -22,7 +22,7 @@ from torch import Tensor
 
 from graphpath.network.held import Held
 from graphpath.network.incoming import IncomingBranch, IncomingEdges
-from graphpath.network.maps import ConvMap, DenseMap, DiagonalMap
+from graphpath.network.maps import ConvMap, DenseMap, DiagonalMap, MixtureMap
 
 RULES = ("epsilon", "z_plus")
 
@@ -93,14 +93,19 @@ def _parts(
     """What a branch reads and its map, for z-plus once where inputs are positive and once where negative."""
     x = branch_in.read(held.values)
     if rule.name == "epsilon":
-        yield x.clone().requires_grad_(True), branch_in.map.forward
+        yield x.clone().requires_grad_(True), _mapped(branch_in, held)
         return
-    yield x.clamp(min=0).requires_grad_(True), _clamped(branch_in, positive=True)
+    yield x.clamp(min=0).requires_grad_(True), _clamped(branch_in, held, positive=True)
     if bool((x < 0).any()):
-        yield x.clamp(max=0).requires_grad_(True), _clamped(branch_in, positive=False)
+        yield x.clamp(max=0).requires_grad_(True), _clamped(branch_in, held, positive=False)
 
 
-def _clamped(branch_in: IncomingBranch, positive: bool) -> Callable[[Tensor], Tensor]:
+def _mapped(branch_in: IncomingBranch, held: Held) -> Callable[[Tensor], Tensor]:
+    matrix = branch_in.matrix(held.settings.matrices)
+    return lambda x: branch_in.map.forward(x, matrix)
+
+
+def _clamped(branch_in: IncomingBranch, held: Held, positive: bool) -> Callable[[Tensor], Tensor]:
     """The map with its positive weights only, or its negative ones."""
 
     def kept(weight: Tensor) -> Tensor:
@@ -112,6 +117,10 @@ def _clamped(branch_in: IncomingBranch, positive: bool) -> Callable[[Tensor], Te
         return lambda x: conv.run(x).flatten(1)
     if isinstance(of, DenseMap):
         return lambda x: F.linear(x.flatten(1), kept(of.weight))
+    if isinstance(of, MixtureMap):
+        matrix = branch_in.matrix(held.settings.matrices)
+        assert matrix is not None
+        return lambda x: of.forward(x, kept(matrix))
     assert isinstance(of, DiagonalMap)
     taps, scale = of.taps, of.scale
 

@@ -9,6 +9,7 @@ that only makes a gate holds no sites, since the held network takes its result f
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import prod
 
 import torch
 
@@ -19,9 +20,12 @@ from graphpath.network.operations import (
     Add,
     Conv,
     Dense,
+    MatrixPair,
     MaxPool,
+    Mixture,
     Modulation,
     Norm,
+    Opaque,
 )
 from graphpath.network.program import Program, Step
 from graphpath.network.views import Anchor, PoolAnchor, ScaleAnchor, View, spread, structural_view
@@ -35,7 +39,7 @@ class Branch:
     ``reads`` is the step that gives the tensor, ``linear`` that of the operation.
     """
 
-    operation: Conv | Dense | Norm | None
+    operation: Conv | Dense | Norm | Mixture | None
     view: View
     taps: int
     reads: int
@@ -99,6 +103,7 @@ class Network:
         return not any(
             isinstance(step.operation, Modulation)
             or (isinstance(step.operation, Activation) and not step.operation.piecewise_linear)
+            or isinstance(step.operation, (Mixture, MatrixPair, Opaque))
             for step in self.program.steps
         )
 
@@ -185,7 +190,9 @@ class _Grouping:
             return _Draft(step.place, "input", 0, 0, ())
         if isinstance(step.operation, Activation):
             return _Draft(step.place, "activation", step.inputs[0], number, ((None, step.inputs[0]),))
-        kind = {Conv: "conv", Dense: "linear", Norm: "norm", Add: "add"}[type(step.operation)]
+        kind = {Conv: "conv", Dense: "linear", Norm: "norm", Add: "add", Mixture: "attention"}[
+            type(step.operation)
+        ]
         parts = self._operands(step) if kind == "add" else ((number, step.inputs[0]),)
         return _Draft(step.place, kind, number, self._activated(number), parts)
 
@@ -259,7 +266,7 @@ def _branch(
 ) -> Branch:
     number, source = part
     operation = None if number is None else program.steps[number].operation
-    assert operation is None or isinstance(operation, (Conv, Dense, Norm))
+    assert operation is None or isinstance(operation, (Conv, Dense, Norm, Mixture))
     return Branch(operation, _on(spread(views[source]), device), views[source].taps, source, number)
 
 
@@ -270,5 +277,8 @@ def _on(view: View, device: torch.device) -> View:
 
 
 def _neuron_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    channels, height, width = (*shape, 1, 1)[:3]
+    """Channels, height and width; of more dimensions all between the first and the last make the height."""
+    if len(shape) > 3:
+        return shape[0], prod(shape[1:-1]), shape[-1]
+    channels, height, width = (*shape, 1, 1, 1)[:3]
     return channels, height, width

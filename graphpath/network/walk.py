@@ -1,166 +1,303 @@
-"""The walk over a network's graph, as torch.fx gives it: every call becomes steps, by the dialect's rules."""
+"""The walk over a captured graph: every call becomes steps, by the dialect's rules.
+
+The graph is that of one image, so a tensor of the network's has whatever shape it has for a batch of one. A
+step's shape leaves a leading 1 out; steps run on batches, whose images never meet. What is made of parameters
+alone is computed at once. A view has no step: a :class:`Traced` says in which shape a step's result is meant.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import torch
 import torch.fx
-from torch import Tensor, nn
+from torch import Tensor
 from torch.fx.node import map_aggregate
 
 from graphpath.errors import UnsupportedOperation
-from graphpath.network.operations import Input, Operation
+from graphpath.network.capture import Capture, in_one_line
+from graphpath.network.operations import STRUCTURAL, Input, Opaque, Operation, Rearrange
+from graphpath.network.places import place_of
 from graphpath.network.program import Program, Step
 
 Rule = Callable[..., Any]
-"""What a call means: called with the walk, then with the call's own arguments."""
+"""What an operation means: called with the walk, then with the operation's own arguments."""
+
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Traced:
-    """A tensor on its way through the network: the step that makes it, and its value for the probe."""
+    """A tensor that depends on the image: the step that makes it, in the ``shape`` that it has for a batch of
+    one image, and its ``dtype``."""
 
     step: int
-    value: Tensor
+    shape: Shape
+    dtype: torch.dtype
+
+    def viewed(self, shape: Any) -> Traced:
+        """The same elements in another shape."""
+        return replace(self, shape=tuple(int(size) for size in shape))
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape for one image."""
-        return tuple(self.value.shape[1:])
+    def inner(self) -> Shape:
+        """Its shape without the dimension of the batch, where that leads."""
+        return inner(self.shape)
+
+    @property
+    def numel(self) -> int:
+        """How many elements it has."""
+        return prod(self.shape)
+
+
+def inner(shape: Shape) -> Shape:
+    """A shape for one image without the dimension of the batch, where that leads."""
+    return shape[1:] if shape and shape[0] == 1 else shape
 
 
 class Lowering:
-    """The walk over one network's graph. ``emit`` and ``refuse`` are what the dialect's rules use.
+    """The walk over one network's graph. The dialect's rules use what has no underscore.
 
-    ``rule_for`` gives the rule for an fx node's kind and target, None where there is none.
+    ``rule_for`` gives the rule for an operation, None where there is none.
     """
 
-    def __init__(self, module: nn.Module, probe: Tensor, rule_for: Callable[[str, Any], Rule | None]) -> None:
-        self.module, self._rule_for = module, rule_for
-        self.steps: list[Step] = [Step("input", Input(), (), tuple(probe.shape[1:]))]
-        self.image = Traced(0, probe)
-        self.place = "input"
-        self._values: dict[torch.fx.Node, Any] = {}
+    def __init__(
+        self, captured: Capture, image: Tensor, rule_for: Callable[[Any], Rule | None], halves: bool = False
+    ) -> None:
+        self._captured, self._rule_for = captured, rule_for
+        self.steps: list[Step] = [Step("input", Input(), (), inner(tuple(image.shape)))]
+        self._values: list[Tensor] = [image.reshape(1, *self.steps[0].shape)]
+        self.image = Traced(0, tuple(image.shape), image.dtype)
+        self.device, self.dtype = image.device, image.dtype
+        self.place, self._in_module = "input", False
+        self.halves = halves
+        """Whether a product of two matrices, neither a gate, is lowered to two mixtures."""
+        self.operation: Any = None
+        """The operation in hand."""
+        self.result: Any = None
+        """What it gives, without values: shapes and dtypes."""
+        self.arguments: Any = ()
+        self.keywords: Any = {}
 
-    def emit(self, operation: Operation, *operands: Traced) -> Traced:
-        """Add a step and return its result."""
-        value = operation.run(*(operand.value for operand in operands))
-        images = len(self.image.value)
-        if value.dim() < 2 or value.shape[0] != images:
-            self.refuse(
-                f"gives a tensor of shape {tuple(value.shape)} for {images} images: it mixes a batch's images"
-            )
+    # --- what rules use ---------------------------------------------------------------
+
+    def emit(self, operation: Operation, *operands: Traced, shape: Any = None, aside: str = "") -> Traced:
+        """Add a step that reads the operands' steps as they are; its result, in ``shape`` (default: as it
+        comes, behind a leading 1). ``aside`` names what only prepares the operation in hand."""
+        with torch.no_grad():
+            value = operation.run(*(self._values[operand.step] for operand in operands))
         inputs = tuple(operand.step for operand in operands)
-        self.steps.append(Step(self.place, operation, inputs, tuple(value.shape[1:])))
-        return Traced(len(self.steps) - 1, value)
+        if self._in_module and isinstance(operation, STRUCTURAL):
+            aside = aside or str(self.operation).split(".")[1]  # the module's name is that of its neurons
+        place = f"{self.place}.{aside}" if aside else self.place
+        self.steps.append(Step(place, operation, inputs, tuple(value.shape[1:])))
+        self._values.append(value)
+        found = Traced(len(self.steps) - 1, tuple(value.shape), value.dtype)
+        return found if shape is None else found.viewed(shape)
 
-    def made_by(self, traced: Traced) -> Step:
-        """The step that gives a tensor."""
-        return self.steps[traced.step]
+    def shape_of(self, x: Traced) -> Shape:
+        """The shape of the step behind a tensor."""
+        return self.steps[x.step].shape
 
-    def replace(self, old: Traced, new: Traced) -> None:
-        """What the network called ``old`` is ``new`` from here on: an operation in place."""
-        for node, value in self._values.items():
-            if value is old:
-                self._values[node] = new
+    def shaped(self, x: Traced, shape: Shape) -> Traced:
+        """The same tensor from a step that has ``shape`` for one image."""
+        if self.shape_of(x) == tuple(shape):
+            return x
+        size = tuple(shape)
+        moved = Rearrange("reshape", lambda tensors, fill: tensors[0].reshape(-1, *size))
+        return self.emit(moved, x, shape=x.shape, aside="reshape")
+
+    def standing(self, x: Traced) -> Traced:
+        """The same tensor from a step that has its own shape, a leading 1 left out."""
+        return self.shaped(x, x.inner)
+
+    def made_by(self, x: Traced) -> Operation:
+        """The operation behind a tensor, reshaping apart."""
+        step = self.steps[x.step]
+        while isinstance(step.operation, Rearrange) and step.operation.name == "reshape":
+            step = self.steps[step.inputs[0]]
+        return step.operation
 
     def refuse(self, why: str) -> Any:
-        """Raise UnsupportedOperation for the step in hand."""
+        """Raise UnsupportedOperation for the operation in hand."""
         raise UnsupportedOperation(f"{self.place} {why}")
 
-    def walk(self, graph: torch.fx.Graph) -> Program:
-        """The program of ``graph``."""
-        for node in graph.nodes:
-            self._values[node] = self._value(node)
-        return Program(tuple(self.steps), self._output)
+    def unknown(self, why: str = "is an operation that graphpath cannot take apart") -> Any:
+        """The result of the operation in hand as one of which only the value is known."""
+        return self.opaque(
+            _with(self.operation, self.keywords), self.arguments, self.result, f"({self.operation}) {why}"
+        )
 
-    def _value(self, node: torch.fx.Node) -> Any:
-        self.place = _place(node)
-        if node.op == "placeholder":
-            return self._placeholder(node)
-        if node.op == "get_attr":
-            return _attribute(self.module, str(node.target))
-        args = map_aggregate(node.args, self._resolved)
-        kwargs = map_aggregate(node.kwargs, self._resolved)
-        if node.op == "output":
-            self._output = self._logits(args[0])
-            return None
-        return self._called(node, args, kwargs)
+    def opaque_places(self, x: Traced) -> Any:
+        """The second result of the operation in hand: the places of what it chose of x."""
+        why = f"{self.place} ({self.operation}) gives places, through which nothing flows"
+        function = _with(self.operation, self.keywords)
+        return self._opaque_part(function, self.arguments, [x], self.result[1], 1, why)
 
-    def _resolved(self, value: Any) -> Any:
-        return self._values[value] if isinstance(value, torch.fx.Node) else value
+    def opaque(
+        self, function: Callable[..., Any], args: Any, result: Any, why: str, limits: bool = False
+    ) -> Any:
+        """A result of which only the value is known: refused only if anything flows through it.
 
-    def _placeholder(self, node: torch.fx.Node) -> Any:
-        if not any(isinstance(value, Traced) for value in self._values.values()):
-            return self.image
-        if node.args:
-            return node.args[0]
-        return self.refuse("is a second input: only networks of one image are traced")
+        ``function`` computes it from ``args``, ``result`` is what it gives (tensors or a tuple of them).
+        """
+        traced: list[Traced] = []
+        map_aggregate(args, lambda leaf: traced.append(leaf) if isinstance(leaf, Traced) else None)
+        if isinstance(result, (tuple, list)):
+            return tuple(
+                self._opaque_part(function, args, traced, part, number, why)
+                for number, part in enumerate(result)
+            )
+        return self._opaque_part(function, args, traced, result, None, why, limits)
 
-    def _called(self, node: torch.fx.Node, args: Any, kwargs: Any) -> Any:
-        target: Any = node.target
-        if node.op == "call_module":
-            target = self.module.get_submodule(str(node.target))
-            if target._forward_hooks or target._forward_pre_hooks:
-                self.refuse("has forward hooks, which may change its result: remove them before tracing")
-        if not _holds_traced((args, kwargs)):
-            return _plain(node, target, args, kwargs)
-        if node.op == "call_module":
-            args = (target, *args)
-        rule = self._rule_for(node.op, target)
-        if rule is None:
-            self.refuse(f"is {_what(node, target)} graphpath cannot take apart")
-        assert rule is not None
-        try:
-            return rule(self, *args, **kwargs)
-        except (AttributeError, TypeError, ValueError, IndexError, KeyError) as error:
-            given = ", ".join([*(type(value).__name__ for value in args), *(f"{name}=" for name in kwargs)])
-            raise UnsupportedOperation(
-                f"{self.place} is {_what(node, target)} graphpath cannot take apart "
-                f"as it is called, with ({given}): {error}"
-            ) from error
+    def _opaque_part(
+        self,
+        function: Callable[..., Any],
+        args: Any,
+        traced: list[Traced],
+        result: Any,
+        part: int | None,
+        why: str,
+        limits: bool = False,
+    ) -> Any:
+        if not isinstance(result, Tensor):
+            return result
 
-    def _logits(self, value: Any) -> int:
-        if isinstance(value, Traced) and len(value.shape) == 1:
-            return value.step
+        def of_one(*operands: Tensor) -> Tensor:
+            given = iter(zip(operands, traced, strict=True))
+
+            def filled(leaf: Any) -> Any:
+                if not isinstance(leaf, Traced):
+                    return leaf
+                operand, like = next(given)
+                return operand.reshape(like.shape)
+
+            found = function(*map_aggregate(args, filled))
+            value: Tensor = found if part is None else found[part]
+            return value.reshape(inner(tuple(result.shape)))
+
+        return self.emit(Opaque(of_one, f"{self.place} {why}", limits), *traced, shape=result.shape)
+
+    # --- the walk ---------------------------------------------------------------------
+
+    def walk(self, output: Any) -> Program:
+        """The program whose logits are ``output``, a node of the graph."""
+        given = {**self._captured.state, self._captured.image: self.image}
+        found = self._walked(self._captured.graph, given)[output]
+        if not isinstance(found, Traced):
+            self.place = "the network's output"
+            self.refuse("does not depend on the image")
+        logits = self._logits(found).step
+        return Program(tuple(self.steps), logits)
+
+    def _logits(self, found: Traced) -> Traced:
         self.place = "the network's output"
-        shape = value.shape if isinstance(value, Traced) else type(value).__name__
-        return int(self.refuse(f"is {shape}; expected one tensor (N, classes) of logits"))
+        classes = [size for size in found.shape if size != 1]
+        if len(classes) > 1 or (found.shape and found.shape[0] != 1 and len(found.shape) > 1):
+            self.refuse(f"has the shape {found.shape} for one image; expected logits of shape (1, classes)")
+        return self.shaped(found, (found.numel,))
+
+    def _walked(self, graph: torch.fx.Graph, given: dict[str, Any]) -> dict[torch.fx.Node, Any]:
+        """The values of a graph's nodes; ``given`` has those of its placeholders by name."""
+        values: dict[torch.fx.Node, Any] = {}
+        for node in graph.nodes:
+            if node.op == "placeholder":
+                values[node] = given.get(node.name)
+            elif node.op == "call_function":
+                values[node] = self._called(node, values)
+            elif node.op == "get_attr":
+                values[node] = self._captured.submodules.get(str(node.target))
+        return values
+
+    def _called(self, node: torch.fx.Node, values: dict[torch.fx.Node, Any]) -> Any:
+        def resolved(leaf: Any) -> Any:
+            return values[leaf] if isinstance(leaf, torch.fx.Node) else leaf
+
+        self.place, self._in_module = place_of(node)
+        args = map_aggregate(node.args, resolved)
+        kwargs = map_aggregate(node.kwargs, resolved)
+        if isinstance(node.target, torch._ops.HigherOrderOperator):
+            return self._inlined(node, args)
+        if not isinstance(node.target, torch._ops.OpOverload):
+            return _plain(node.target, args, kwargs)
+        self._refuse_chance(node, args)
+        if not holds_traced((args, kwargs)):
+            return self._constant(node, args, kwargs)
+        return self._ruled(node, args, kwargs)
+
+    def _refuse_chance(self, node: torch.fx.Node, args: Any) -> None:
+        tags = node.target.tags  # type: ignore[union-attr]
+        if torch.Tag.nondeterministic_seeded not in tags or _drops_nothing(node, args):
+            return
+        self.refuse(
+            "is random even in evaluation mode: pass training=self.training to functions that drop, and make "
+            "what is drawn a buffer"
+        )
+
+    def _constant(self, node: torch.fx.Node, args: Any, kwargs: Any) -> Any:
+        """What the network computes from parameters and numbers alone."""
+        if "device" in kwargs:
+            kwargs = {**kwargs, "device": self.device}
+        with torch.no_grad():
+            return node.target(*args, **kwargs)  # type: ignore[operator]
+
+    def _ruled(self, node: torch.fx.Node, args: Any, kwargs: Any) -> Any:
+        self.operation, self.result = node.target, node.meta.get("val")
+        self.arguments, self.keywords = args, kwargs
+        rule = self._rule_for(node.target)
+        if rule is None:
+            return self.unknown()
+        try:
+            found = rule(self, *args, **kwargs)
+        except (AttributeError, TypeError, ValueError, IndexError, KeyError) as error:
+            raise UnsupportedOperation(
+                f"{self.place} ({node.target}) is an operation that graphpath cannot take apart as it is "
+                f"called: {in_one_line(error)}"
+            ) from error
+        return found
+
+    def _inlined(self, node: torch.fx.Node, args: Any) -> Any:
+        """A part of the graph that runs under another mode (no_grad): its values."""
+        part = next((value for value in args if isinstance(value, torch.fx.GraphModule)), None)
+        if part is None:
+            self.refuse(f"({node.target}) is control flow that graphpath cannot take apart")
+            raise AssertionError
+        inputs = args[args.index(part) + 1 :]
+        names = [inner.name for inner in part.graph.nodes if inner.op == "placeholder"]
+        values = self._walked(part.graph, dict(zip(names, inputs, strict=True)))
+        returned = next(inner for inner in part.graph.nodes if inner.op == "output").args[0]
+        return map_aggregate(
+            returned, lambda leaf: values.get(leaf, leaf) if isinstance(leaf, torch.fx.Node) else leaf
+        )
 
 
-def _place(node: torch.fx.Node) -> str:
-    if node.op == "call_module":
-        return str(node.target)
-    stack = node.meta.get("nn_module_stack")
-    name = getattr(node.target, "__name__", str(node.target))
-    inside = list(stack.values())[-1][0] if stack else ""
-    return f"{inside}.{name}" if inside else name
-
-
-def _attribute(module: nn.Module, path: str) -> Any:
-    value: Any = module
-    for name in path.split("."):
-        value = getattr(value, name)
-    return value.detach() if isinstance(value, Tensor) else value
-
-
-def _holds_traced(value: Any) -> bool:
+def holds_traced(value: Any) -> bool:
+    """Whether an argument holds a tensor that depends on the image, however deep."""
     found: list[bool] = []
     map_aggregate(value, lambda leaf: found.append(True) if isinstance(leaf, Traced) else None)
     return bool(found)
 
 
-def _plain(node: torch.fx.Node, target: Any, args: Any, kwargs: Any) -> Any:
-    """What the network computes from shapes and constants alone."""
-    if node.op == "call_method":
-        return getattr(args[0], str(target))(*args[1:], **kwargs)
-    return target(*args, **kwargs)
+def _with(function: Any, kwargs: Any) -> Callable[..., Any]:
+    return lambda *args: function(*args, **kwargs)
 
 
-def _what(node: torch.fx.Node, target: Any) -> str:
-    if node.op != "call_module":
-        return "an operation that"
-    return f"{type(target).__module__}.{type(target).__name__}, which"
+def _plain(function: Any, args: Any, kwargs: Any) -> Any:
+    """A Python function: an element of a tuple, arithmetic with sizes, a change of autograd's mode."""
+    if function is torch._C._set_grad_enabled:
+        return None
+    return function(*args, **kwargs)
+
+
+def _drops_nothing(node: torch.fx.Node, args: Any) -> bool:
+    """Whether an operation that can be random is not, as it is called: dropout when not training."""
+    arguments = node.target._schema.arguments  # type: ignore[union-attr]
+    given = {one.name: one.default_value for one in arguments}
+    given |= {one.name: value for one, value in zip(arguments, args, strict=False)} | dict(node.kwargs)
+    for name in ("train", "training", "dropout_p"):
+        if name in given:
+            return not given[name]
+    return False

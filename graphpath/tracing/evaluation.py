@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from graphpath.errors import MethodError
-from graphpath.network.lowering import evaluating
+from graphpath.network.capture import evaluating
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def trace(
     """Trace images through a network and record their pathways in the directory ``out``.
 
     Args:
-        model: any CNN that torch.fx can trace; it is run in evaluation mode and left as it was.
+        model: any CNN that torch.export can take; it is run in evaluation mode and left as it was.
         images: (N, C, H, W) tensor or array, a list of images, a Dataset or DataLoader, a set of images of
             graphpath's, or what an attack made.
         labels: the images' classes (N,), where ``images`` does not carry them.

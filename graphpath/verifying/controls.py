@@ -77,7 +77,11 @@ class Controls:
             return sets_from_neurons(
                 {n: self._draw_neurons(lots.restart_at(n), n, kind) for n in self.answer.neurons}
             )
-        elements = self._throw_switches(lots) if kind == "random" else self.clean.resolving.elements()
+        elements = (
+            self._throw_switches(lots)
+            if kind == "random"
+            else self.clean.resolving.elements(self.clean.settings)
+        )
         cuts = {n: self._draw_edges(lots.restart_at(n), n, elements, kind) for n in self.answer.edges}
         return sets_from_edges(cuts, len(self.clean.values))
 
@@ -186,7 +190,9 @@ class CandidateEdges:
             here = here & (source >= 0)
             if self.values is not None:
                 read = branch_in.read(self.values).flatten(1)
-                carried = read.gather(1, entry.expand(len(read), -1)) * branch_in.map.between(entry, target)
+                matrix = branch_in.matrix(self.elements.matrices)
+                weight = branch_in.map.between(entry, target, self._image_column(entry), matrix)
+                carried = read.gather(1, entry.expand(len(read), -1)) * weight
                 here = here & (carried != 0)
             key = torch.where(here, target * self.neurons + source, key)
             start += branch_in.map.columns

@@ -1,13 +1,22 @@
-"""What PyTorch's spellings mean in graphpath's operations, a file a family.
+"""What ATen's operations mean in the operations of :mod:`graphpath.network.operations`: a rule for each.
 
-A new operation is one more rule in one of these files, and one more class in ``operations.py`` if it is
-truly new.
+A rule is called with the walk, then with the operation's own arguments, and returns what the operation gives.
 """
 
-from graphpath.network.dialect import activations, moves, nothing, pooling, sums, weights
+from __future__ import annotations
+
+from graphpath.network.dialect import (  # noqa: F401 -- each registers its rules
+    convolution,
+    elementwise,
+    moves,
+    normalisation,
+    nothing,
+    pooling,
+    products,
+    reductions,
+    resampling,
+    sums,
+)
 from graphpath.network.dialect.registry import rule_for
 
-FAMILIES = (weights, activations, sums, pooling, moves, nothing)
-"""The files whose rules are known: importing one registers its rules."""
-
-__all__ = ["FAMILIES", "rule_for"]
+__all__ = ["rule_for"]

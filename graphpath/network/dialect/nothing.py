@@ -1,71 +1,62 @@
-"""What does nothing in evaluation mode, and questions about shapes."""
+"""What does nothing to numbers in evaluation mode: copies, casts between floating types, checks."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-import torch.nn.functional as F
-from torch import nn
-from torchvision.ops import stochastic_depth
+import torch
 
-from graphpath.network.dialect.registry import functions, methods, modules
+from graphpath.network.dialect.registry import aten
 from graphpath.network.walk import Lowering, Traced
 
 
-@modules(
-    nn.Identity,
-    nn.Dropout,
-    nn.Dropout1d,
-    nn.Dropout2d,
-    nn.AlphaDropout,
-    nn.FeatureAlphaDropout,
+@aten(
+    "clone",
+    "alias",
+    "detach",
+    "contiguous",
+    "lift_fresh_copy",
+    "lift_fresh",
+    "dropout",
+    "feature_dropout",
+    "alpha_dropout",
+    "feature_alpha_dropout",
+    "native_dropout",
+    "positive",
+    "detach_copy",
+    "_conj",
+    "resolve_conj",
+    "resolve_neg",
 )
-def _nothing_module(low: Lowering, module: nn.Module, x: Traced) -> Traced:
-    return x
+def _unchanged(low: Lowering, x: Traced, *args: Any, **kwargs: Any) -> Any:
+    return (x, None) if isinstance(low.result, tuple) else x
 
 
-@methods("clone")
-def _clone(low: Lowering, x: Traced, **options: Any) -> Traced:
-    return Traced(
-        x.step, x.value
-    )  # another tensor: what is done to either in place does not show in the other
+@aten("_to_copy", "to", "type_as", "_autocast_to_full_precision", "_autocast_to_reduced_precision")
+def _cast(low: Lowering, x: Traced, *args: Any, **kwargs: Any) -> Traced:
+    """Between floating types nothing is rounded: all runs in the type of the images."""
+    dtype = low.result.dtype
+    if dtype.is_floating_point and x.dtype.is_floating_point:
+        return replace(x, dtype=dtype)
+    found: Traced = low.unknown("turns numbers to integers or truth values, whose gradients are none")
+    return found
 
 
-@methods("contiguous", "detach")
-def _nothing_method(low: Lowering, x: Traced, **options: Any) -> Traced:
-    return x
+@aten(
+    "_assert_tensor_metadata",
+    "_assert_async",
+    "_assert_scalar",
+    "sym_constrain_range",
+    "sym_constrain_range_for_size",
+)
+def _checks(low: Lowering, *args: Any, **kwargs: Any) -> None:
+    return None
 
 
-@functions(F.dropout, F.dropout2d, F.alpha_dropout, F.feature_alpha_dropout)
-def _dropout(
-    low: Lowering, input: Traced, p: float = 0.5, training: bool = True, inplace: bool = False
-) -> Traced:
-    if training and p > 0:
-        low.refuse("drops at random even in evaluation mode; pass training=self.training")
-    return input
-
-
-@functions(stochastic_depth)
-def _stochastic_depth(low: Lowering, input: Traced, p: float, mode: str, training: bool = True) -> Traced:
-    if training and p > 0:
-        low.refuse("drops whole branches at random even in evaluation mode; pass training=self.training")
-    return input
-
-
-@methods("size")
-def _size(low: Lowering, x: Traced, dim: int | None = None) -> Any:
-    return x.value.shape if dim is None else x.value.shape[dim]
-
-
-@methods("dim")
-def _dim(low: Lowering, x: Traced) -> int:
-    return x.value.dim()
-
-
-@functions(getattr)
-def _getattr(low: Lowering, x: Any, name: str) -> Any:
-    if not isinstance(x, Traced):
-        return getattr(x, name)
-    if name not in ("shape", "dtype", "device", "ndim"):
-        low.refuse(f"reads the attribute {name!r} of a tensor")
-    return getattr(x.value, name)
+@aten("zeros_like", "ones_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty")
+def _constant_like(low: Lowering, x: Traced, *args: Any, **kwargs: Any) -> Any:
+    """A constant that takes its shape or type from a tensor of the image's."""
+    like = torch.zeros(x.shape, dtype=x.dtype, device=low.device)
+    kwargs.pop("device", None)
+    return low.operation(like, *args, **kwargs)

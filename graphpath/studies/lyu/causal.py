@@ -16,8 +16,8 @@ from torch import Tensor
 
 from graphpath.data import BaseImages
 from graphpath.network import take_apart
+from graphpath.network.capture import evaluating
 from graphpath.network.live import Pass
-from graphpath.network.lowering import evaluating
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench
 from graphpath.studies.conditions import AREA, MEASURED, RANDOM, SHUFFLED

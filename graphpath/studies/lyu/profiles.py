@@ -13,7 +13,7 @@ import torch
 
 from graphpath.data import BaseImages
 from graphpath.network import Pass, take_apart
-from graphpath.network.lowering import evaluating
+from graphpath.network.capture import evaluating
 from graphpath.record import Trace
 from graphpath.report.captions import name_layer
 from graphpath.studies.bench import Bench

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from graphpath.errors import MethodError
 from graphpath.network import Held, Site
-from graphpath.network.operations import Activation, AveragePool, Conv, Input, MaxPool, Modulation
+from graphpath.network.operations import Activation, AveragePool, Conv, Input, MaxPool, Mixture, Modulation
 from graphpath.tracing.diffusion.footprints import Window, split_axes
 from graphpath.tracing.diffusion.patches import (
     PixelRows,
@@ -119,6 +119,9 @@ class Crossing:
             before = [self._embed(wave, source) for wave, source in inputs]
         if isinstance(operation, MaxPool):
             wave = self._pool(step, before[0])
+        elif isinstance(operation, Mixture):
+            matrix = self.rows.take_from_images(self.held.settings.matrices[step])
+            wave = replace(before[0], values=operation.mixed(before[0].values, matrix))
         elif isinstance(operation, (Activation, Modulation)):
             wave = self._gate(step, before[0])
         elif window is not None and isinstance(operation, (Conv, AveragePool)):

@@ -1,0 +1,189 @@
+"""From an ``nn.Module`` to a graph of ATen operations on one image.
+
+``torch.export`` runs the module's own forward on one image, in evaluation mode, and writes down which ATen
+operations it calls: branches on shapes, hooks, optional arguments and parametrizations are resolved by then.
+Operations in place become functional. What the dialect has no rule for is decomposed to core ATen.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.fx
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+from torch.export.graph_signature import InputKind, OutputKind
+
+from graphpath.errors import NetworkError
+from graphpath.network.inplace import make_functional
+
+_EXPORTING = threading.Lock()
+"""torch.export changes state of the whole process while it runs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Capture:
+    """A module's graph for one image.
+
+    ``state`` gives the tensors that the graph's placeholders stand for (parameters, buffers and constants,
+    detached), ``image`` is the placeholder of the image, ``outputs`` the values that the module returns, each
+    with its path in what is returned (``""`` where that is one tensor).
+    """
+
+    graph: torch.fx.Graph
+    submodules: Mapping[str, torch.fx.GraphModule]
+    state: Mapping[str, Tensor]
+    image: str
+    outputs: tuple[tuple[str, Any], ...]
+
+
+def capture(module: nn.Module, image: Tensor, has_rule: Callable[[Any], bool]) -> Capture:
+    """The graph of ``module`` (in evaluation mode) for ``image`` (1, ...).
+
+    ``has_rule`` says of an operation whether the dialect has a rule for it. Raises NetworkError where
+    torch.export cannot take the module, with its reason.
+    """
+    with _EXPORTING, warnings.catch_warnings(), _unlogged():
+        warnings.simplefilter("ignore")
+        exported = _export(module, image)
+        exported = _decomposed(exported, has_rule)
+    return _captured(exported)
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """torch logs what it raises, too: a refusal is said once."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _export(module: nn.Module, image: Tensor) -> ExportedProgram:
+    try:
+        return torch.export.export(module, (image,), strict=False)
+    except Exception as error:  # export raises whatever the network's own code raises
+        raise _refusal(module, image, error) from error
+
+
+def _refusal(module: nn.Module, image: Tensor, error: Exception) -> NetworkError:
+    """Why a module could not be exported, in one sentence."""
+    name = type(module).__name__
+    try:
+        module(image)
+    except TypeError as own:
+        return NetworkError(
+            f"{name} cannot be called with one batch of images: {in_one_line(own)}. graphpath traces "
+            "only networks of one input: wrap it in a module that fills in the others."
+        )
+    except Exception as own:
+        return NetworkError(
+            f"{name} cannot take images of shape {tuple(image.shape[1:])}: {in_one_line(own)}. "
+            "Give it images of the size that it is made for."
+        )
+    return NetworkError(
+        f"torch.export cannot take {name}: {in_one_line(error)}. Its forward must not branch on the "
+        "values of tensors, nor leave PyTorch (NumPy, .item()) on the way to its result."
+    )
+
+
+def in_one_line(error: Exception, length: int = 240) -> str:
+    """An error's message without line breaks, its beginning where it is long, no full stop at its end."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    text = text if len(text) <= length else f"{text[:length]} ..."
+    return text.rstrip(".")
+
+
+def _decomposed(exported: ExportedProgram, has_rule: Callable[[Any], bool]) -> ExportedProgram:
+    """Functional, and in operations that have rules where a decomposition leads there."""
+    simple = make_functional(exported.graph)
+    exported.graph_module.recompile()
+    unknown = [node.target for node in _calls(exported.graph) if not has_rule(node.target)]
+    if simple and not unknown:
+        return exported
+    table = torch.export.default_decompositions()
+    for operation in [operation for operation in table if has_rule(operation)]:
+        del table[operation]
+    found: ExportedProgram = exported.run_decompositions(table)
+    return found
+
+
+def _calls(graph: torch.fx.Graph) -> Iterator[torch.fx.Node]:
+    for node in graph.nodes:
+        if node.op == "call_function" and isinstance(node.target, torch._ops.OpOverload):
+            yield node
+
+
+def _captured(exported: ExportedProgram) -> Capture:
+    signature, state, image = exported.graph_signature, {}, ""
+    for spec in signature.input_specs:
+        name = spec.arg.name
+        if spec.kind is InputKind.USER_INPUT:
+            image = image or name
+        elif spec.target in exported.state_dict:
+            state[name] = exported.state_dict[spec.target].detach()
+        elif isinstance(constant := exported.constants.get(spec.target or ""), Tensor):
+            state[name] = constant.detach()
+    values = next(node for node in exported.graph.nodes if node.op == "output").args[0]
+    kinds = [spec.kind for spec in signature.output_specs]
+    given = [v for v, kind in zip(values, kinds, strict=True) if kind is OutputKind.USER_OUTPUT]
+    paths = _paths(exported, len(given))
+    submodules = dict(exported.graph_module.named_children())
+    return Capture(exported.graph, submodules, state, image, tuple(zip(paths, given, strict=True)))
+
+
+def _paths(exported: ExportedProgram, count: int) -> list[str]:
+    """Where each value stands in what the module returns: ``[0]``, ``['logits']``, ``.logits``."""
+    returned = torch.utils._pytree.tree_unflatten(list(range(count)), exported.call_spec.out_spec)
+    leaves, _ = torch.utils._pytree.tree_flatten_with_path(returned)
+    return [torch.utils._pytree.keystr(path) for path, _ in leaves]
+
+
+@contextmanager
+def untouched(module: nn.Module) -> Iterator[None]:
+    """On leaving, modes, attributes and buffers of the module and all its sub-modules are what they were."""
+    kept = [(part, dict(vars(part)), _registered(part), _contents(part)) for part in module.modules()]
+    try:
+        yield
+    finally:
+        for part, own, registered, contents in kept:
+            vars(part).clear()
+            vars(part).update(own)
+            for name, members in registered.items():
+                vars(part)[name].clear()
+                vars(part)[name].update(members)
+            for tensor, version, copy in contents:
+                if tensor._version != version:
+                    with torch.no_grad():
+                        tensor.copy_(copy)
+
+
+def _registered(part: nn.Module) -> dict[str, dict[str, Any]]:
+    return {name: dict(vars(part)[name]) for name in ("_parameters", "_buffers", "_modules")}
+
+
+def _contents(part: nn.Module) -> list[tuple[Tensor, int, Tensor]]:
+    """The buffers of one module, their versions and copies: a forward may count in them."""
+    buffers = [b for b in part._buffers.values() if b is not None and not b.is_inference()]
+    return [(buffer, buffer._version, buffer.detach().clone()) for buffer in buffers]
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """The module in evaluation mode; on leaving, every sub-module's own mode is back."""
+    modes = {child: child.training for child in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for child, mode in modes.items():
+            child.training = mode

@@ -1,0 +1,109 @@
+"""Sums and means over axes, norms, running sums."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import torch
+
+from graphpath.network.dialect.elementwise import apply
+from graphpath.network.dialect.pooling import averaged, in_rows, largest
+from graphpath.network.dialect.registry import aten
+from graphpath.network.dialect.sums import scaled, summed
+from graphpath.network.operations import AveragePool
+from graphpath.network.walk import Lowering, Shape, Traced
+
+
+def axes_of(dim: Any, rank: int) -> tuple[int, ...]:
+    """Axes as PyTorch takes them (None or none: all), counted from the front, in order."""
+    if dim is None or (not isinstance(dim, int) and len(dim) == 0):
+        return tuple(range(rank))
+    return tuple(sorted({axis % rank for axis in ((dim,) if isinstance(dim, int) else dim)}))
+
+
+@aten("mean")
+def _mean(low: Lowering, x: Traced, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    return mean(low, x, axes_of(dim, len(x.shape)), tuple(low.result.shape))
+
+
+@aten("sum")
+def _sum(low: Lowering, x: Traced, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    if not x.dtype.is_floating_point:
+        return low.unknown("counts truth values")
+    axes = axes_of(dim, len(x.shape))
+    count = prod(x.shape[axis] for axis in axes)
+    return scaled(low, mean(low, x, axes, tuple(low.result.shape)), count)
+
+
+def mean(low: Lowering, x: Traced, axes: tuple[int, ...], shape: Shape) -> Traced:
+    """The mean over axes, in ``shape``."""
+    if prod(x.shape[axis] for axis in axes) == 1:
+        return x.viewed(shape)
+    if len(x.shape) == 4 and x.shape[0] == 1 and axes == (2, 3):
+        return averaged(low, low.shaped(x, x.shape[1:]), (1, 1), shape)
+    rows = in_rows(low, x, axes)
+    _, count, n = low.shape_of(rows)
+    places = torch.arange(count * n).reshape(count, n).T[..., None].contiguous()
+    weights = torch.full(places.shape, 1 / n, dtype=torch.float64)
+    return low.emit(
+        AveragePool(lambda values: values.mean(3, keepdim=True), places, weights), rows, shape=shape
+    )
+
+
+@aten("linalg_vector_norm", "norm")
+def _norm(
+    low: Lowering, x: Traced, order: Any = 2, dim: Any = None, keepdim: bool = False, **options: Any
+) -> Any:
+    """From powers of absolute values: each is a layer that the image's elements flow into."""
+    axes, shape = axes_of(dim, len(x.shape)), tuple(low.result.shape)
+    p = 2.0 if order is None else float(order)
+    if p == float("inf"):
+        return largest(low, apply(low, "abs", torch.abs, x), axes, shape)
+    if p <= 0:
+        return low.unknown(f"is a norm of order {p}")
+    powered = apply(low, "pow", lambda z: z.abs().pow(p), x)
+    n = prod(x.shape[axis] for axis in axes)
+    total = scaled(low, mean(low, powered, axes, shape), n)
+    return total if p == 1 else apply(low, "root", lambda z: z.abs().pow(1 / p), total)
+
+
+@aten("var", "var_mean", "std", "std_mean")
+def _spread(low: Lowering, x: Traced, dim: Any = None, *rest: Any, **options: Any) -> Any:
+    """Variance as the mean square less the squared mean; where it only makes a scale nothing flows here."""
+    several = isinstance(low.result, tuple)
+    shape = tuple((low.result[0] if several else low.result).shape)
+    if isinstance(dim, bool):
+        rest, dim = (dim, *rest), None
+    axes = axes_of(dim, len(x.shape))
+    n = prod(x.shape[axis] for axis in axes)
+    correction = float(options.get("correction", 1) if "correction" in options else _bessel(rest, options))
+    middle = mean(low, x, axes, shape)
+    square = apply(low, "square", torch.square, x)
+    squared = scaled(low, apply(low, "square", torch.square, middle), -1)
+    variance = summed(low, mean(low, square, axes, shape), squared)
+    variance = scaled(low, variance, n / max(n - correction, 1e-300))
+    if low.operation._schema.name.startswith("aten::std"):
+        variance = apply(low, "sqrt", torch.sqrt, variance)
+    return (variance, middle) if several else variance
+
+
+def _bessel(rest: Any, options: Any) -> float:
+    unbiased = options.get("unbiased", rest[0] if rest and isinstance(rest[0], bool) else True)
+    return 1.0 if unbiased else 0.0
+
+
+@aten("cumsum")
+def _cumsum(low: Lowering, x: Traced, dim: int, *, dtype: Any = None) -> Traced:
+    from graphpath.network.dialect.resampling import along
+
+    size = x.shape[dim]
+    return along(low, x, dim % len(x.shape), torch.ones(size, size, dtype=torch.float64).tril())
+
+
+@aten("logsumexp", "_logsumexp")
+def _logsumexp(low: Lowering, x: Traced, dim: Any, keepdim: bool = False) -> Any:
+    axes, shape = axes_of(dim, len(x.shape)), tuple(low.result.shape)
+    n = prod(x.shape[axis] for axis in axes)
+    total = scaled(low, mean(low, apply(low, "exp", torch.exp, x), axes, shape), n)
+    return apply(low, "log", torch.log, total)
