@@ -6,7 +6,6 @@ from math import prod
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from graphpath.network.dialect.convolution import mixed
@@ -126,6 +125,18 @@ def mixture(low: Lowering, matrix: Traced, x: Traced) -> Traced:
     return _transposed(low, mixed.viewed((*stack, maps, rows)))
 
 
+def _pattern(q: Tensor, k: Tensor, mask: Tensor | None, causal: bool, scale: float | None) -> Tensor:
+    """softmax(q k^T / sqrt(d)), masked: what ``F.scaled_dot_product_attention`` multiplies its values by."""
+    scores = torch.matmul(q, k.transpose(-1, -2)) * (q.shape[-1] ** -0.5 if scale is None else scale)
+    if causal:
+        mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).tril()
+    if mask is not None and mask.dtype is torch.bool:
+        scores = scores.masked_fill(~mask, -torch.inf)
+    elif mask is not None:
+        scores = scores + mask.to(scores.dtype)
+    return torch.softmax(scores, -1)
+
+
 @aten(
     "scaled_dot_product_attention", "_scaled_dot_product_flash_attention_for_cpu", "_safe_softmax_attention"
 )
@@ -146,12 +157,11 @@ def _attention(
         low.refuse("drops at random even in evaluation mode: pass dropout_p=0.0 unless self.training")
     if enable_gqa or not isinstance(value, Traced):
         return low.unknown("is attention over values that do not come from the image, or shared ones")
-    shape = (*value.shape[:-2], query.shape[-2], key.shape[-2])
+    stack = torch.broadcast_shapes(query.shape[:-2], key.shape[:-2])
+    shape = (*stack, query.shape[-2], key.shape[-2])
 
     def pattern(q: Tensor, k: Tensor, m: Tensor | None) -> Tensor:
-        identity = torch.eye(k.shape[-2], dtype=q.dtype, device=q.device).expand(*k.shape[:-2], -1, -1)
-        found = F.scaled_dot_product_attention(q, k, identity, m, 0.0, causal, scale=scale)
-        return found.expand(shape)
+        return _pattern(q, k, m, causal, scale).expand(shape)
 
     result = torch.empty(shape, dtype=low.dtype, device="meta")
     given = (query, key, mask)
