@@ -129,7 +129,7 @@ def flows_by_operator(case: Case, site: Site) -> Tensor:
 def test_flows_and_constants_by_operator(case: Case) -> None:
     """``IncomingEdges.forward`` is J a, at every neuron of every site."""
     for site, incoming in zip(case.batch.compiled.sites[1:], case.batch.compiled.incoming, strict=True):
-        ours = incoming.forward(case.batch.held.values)[0]
+        ours = incoming.forward(case.batch.held.values, case.batch.held.settings.matrices)[0]
         theirs = flows_by_operator(case, site)
         scale = torch.maximum(theirs.abs(), case.batch.held.before[site.number][0].abs().mean())
         assert residual(ours.numpy(), theirs.numpy(), scale.numpy()) < EXACT, site.name

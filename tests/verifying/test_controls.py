@@ -74,7 +74,8 @@ def possible(circuit: Circuit, number: int, images: Tensor) -> set[tuple[int, in
     generator = torch.Generator().manual_seed(0)
     noise = torch.rand((40, *network.program.steps[0].shape), generator=generator, dtype=torch.float64)
     passes = torch.cat([images, noise])
-    elements = circuit.run(passes, recorded=True).resolving.elements()
+    running = circuit.run(passes, recorded=True)
+    elements = running.resolving.elements(running.settings)
     target = torch.arange(incoming.site.size)
     for image in range(len(passes)):
         source = incoming.wired(elements, torch.full_like(target, image), target)

@@ -37,7 +37,9 @@ def test_sections_are_the_maps_between_sites(name: str) -> None:
         if site.number == 0:
             spread[:, site.span] = section.embed().flatten(1)
             continue
-        before = batch.compiled.incoming[site.number - 1].forward(rows.elements.values(spread))
+        before = batch.compiled.incoming[site.number - 1].forward(
+            rows.elements.values(spread), rows.settings.matrices
+        )
         gate = rows.gate(site)
         wanted = before if gate is None else before * gate
         ours = section.embed().flatten(1)
