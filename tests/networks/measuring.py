@@ -123,7 +123,11 @@ def off(left: Tensor, right: Tensor, size: Tensor) -> float:
 
 def _all_flows(batch: Batch, incoming: IncomingEdges) -> float:
     number, inside = incoming.site.number, batch.held
-    flows, b, z = incoming.forward(inside.values), inside.constants[number], inside.before[number]
+    flows, b, z = (
+        incoming.forward(inside.values, inside.settings.matrices),
+        inside.constants[number],
+        inside.before[number],
+    )
     return off(flows + b, z, torch.maximum(torch.maximum(z.abs(), b.abs()), z.abs().mean()))
 
 
