@@ -28,7 +28,7 @@ def main() -> None:
     done = {key for key, m in kept.items() if not asked.again or m.outcome in ("lawful", "own fault")}
     if asked.anew:
         done = set()
-    limits = Limits(asked.seconds, asked.memory)
+    limits = Limits(asked.seconds, asked.memory, asked.quick)
     for measured in run([key for key in keys if key not in done], limits, asked.workers):
         results.keep(asked.results, measured)
         kept[measured.corpus, measured.name] = measured
@@ -46,6 +46,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=300, help="the longest that a network may take")
     parser.add_argument("--memory", type=float, default=6, help="gigabytes that a network may take")
     parser.add_argument("--results", type=Path, default=Path("networks.jsonl"), help="where results are kept")
+    parser.add_argument("--quick", action="store_true", help="in float64 alone, nothing recorded")
     parser.add_argument("--again", action="store_true", help="run again what was not lawful")
     parser.add_argument("--anew", action="store_true", help="run everything again")
     parser.add_argument("--table", action="store_true", help="write the table of the document")

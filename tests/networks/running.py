@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import resource
 import time
@@ -21,10 +22,11 @@ _processes = multiprocessing.get_context("fork")
 
 @dataclass(frozen=True)
 class Limits:
-    """What a network may take: seconds, and gigabytes."""
+    """What a network may take: seconds, and gigabytes; whether it is measured in float64 alone."""
 
     seconds: float = 300.0
     memory: float = 6.0
+    quick: bool = False
 
 
 @dataclass
@@ -37,7 +39,10 @@ class _Running:
 
 def run(keys: Iterable[Key], limits: Limits, workers: int = 1) -> Iterator[Measured]:
     """What is found of each network, as it comes in."""
+    keys = list(keys)
     waiting, running = iter(keys), list[_Running]()
+    for package in {corpus for corpus, _ in keys} & {"timm", "pytorchcv"}:
+        importlib.import_module(package)  # once, not in every process
     torch.set_num_threads(1)
     while True:
         for key in waiting:
@@ -82,4 +87,4 @@ def _measure(key: Key, answer: Connection, limits: Limits) -> None:
     torch.set_num_threads(1)
     size = int(limits.memory * 2**30)
     resource.setrlimit(resource.RLIMIT_DATA, (size, size))
-    answer.send(measure(*key))
+    answer.send(measure(*key, limits.quick))

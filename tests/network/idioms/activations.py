@@ -117,7 +117,7 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "softmax_over_space": lambda x: 9 * x * x.flatten(2).softmax(-1).view_as(x),
     "log_softmax_inside": lambda x: F.log_softmax(x, dim=1),
     "gumbel_free_softmax": lambda x: x * F.softmax(x / 0.5, dim=1),
-    "threshold_functional": lambda x: F.threshold(x, 0.2, 0.0),
+    "threshold_functional": lambda x: F.threshold(x, 0.02, 0.0),
     "relu_inplace": lambda x: F.relu_(x.clone()),
 }
 for _name, _make in MODULES.items():
