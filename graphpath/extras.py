@@ -19,6 +19,7 @@ EXTRAS: Final = {
     "neo4j": "neo4j",
     "py2neo": "py2neo",
     "neo4j_viz": "viz-gpl",
+    "timm": "timm",
 }
 """Modules that come with an extra of graphpath."""
 LICENCES: Final = {"viz-gpl": "GPL-3.0-only"}

@@ -116,6 +116,8 @@ OWNERS = {
     },
     "torchvision": {"models", "data", "network"},
     "captum": {"attacks", "attribution"},
+    "timm": {"models"},
+    "safetensors": {"models"},
     "sklearn": {"data", "detect", "studies"},
     "scipy": {"detect", "report", "studies", "verifying"},
     "ladybug": {"stores"},

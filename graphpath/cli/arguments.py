@@ -33,11 +33,19 @@ def check_finite(value: float | None) -> float | None:
 
 Model = Annotated[
     str,
-    typer.Option("--model", help="A torchvision name, module:function, or a checkpoint of graphpath train."),
+    typer.Option(
+        "--model",
+        help="A torchvision name, timm:NAME, module:NAME or path/to/file.py:NAME of a class, function or "
+        "network, with arguments if need be ('nets.py:Net(width=16)'), or a checkpoint of graphpath train.",
+    ),
 ]
 Weights = Annotated[
     str | None,
-    typer.Option("--weights", help="A file of a state dict, or the name of torchvision weights on disk."),
+    typer.Option(
+        "--weights",
+        help="A file with a state dict (torch.save, Lightning, safetensors), or the name of torchvision's or "
+        "timm's weights on disk.",
+    ),
 ]
 Data = Annotated[
     str,
@@ -51,7 +59,22 @@ Preprocess = Annotated[
     typer.Option(
         "--preprocess",
         metavar="MEAN/STD",
-        help="Instead of what belongs to the weights: none, or 0.5,0.5,0.5/0.25,0.25,0.25.",
+        help="The same in one: none, or 0.5,0.5,0.5/0.25,0.25,0.25.",
+    ),
+]
+Mean = Annotated[
+    str | None,
+    typer.Option(
+        "--mean",
+        metavar="NUMBERS",
+        help="With --std, instead of what belongs to the weights: a number a channel, of pixels in [0, 1].",
+    ),
+]
+Std = Annotated[str | None, typer.Option("--std", metavar="NUMBERS", help="As --mean: 0.229,0.224,0.225.")]
+Normalization = Annotated[
+    str | None,
+    typer.Option(
+        "--normalize", help="Mean and std by name: imagenet or cifar10; none for pixels as they are."
     ),
 ]
 Classes = Annotated[

@@ -32,6 +32,9 @@ class TracingInput:
     exif: bool
     labels: str
     preprocess: str | None
+    mean: str | None
+    std: str | None
+    normalize: str | None
     classes: str | None
     download: bool
 
@@ -51,6 +54,9 @@ class TracingInput:
             seed=self.seed,
             download=self.download,
             preprocess=self.preprocess,
+            mean=self.mean,
+            std=self.std,
+            normalize=self.normalize,
             classes=self.classes,
         )
         if check is not None:
@@ -87,6 +93,9 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "seed": (a.Seed, 0),
     "exif": (a.Exif, False),
     "labels": (a.Labels, "by-name"),
+    "mean": (a.Mean, None),
+    "std": (a.Std, None),
+    "normalize": (a.Normalization, None),
     "preprocess": (a.Preprocess, None),
     "classes": (a.Classes, None),
     "download": (a.Download, False),

@@ -13,8 +13,9 @@ from torch import nn
 
 from graphpath.errors import ModelError
 from graphpath.models.architectures import build
+from graphpath.models.fitting import load_state
 from graphpath.models.loaded import LoadedModel, digest_weights, state_digest
-from graphpath.models.tensors import DIGEST, MARK, check_digest, check_sums, load_state, load_tensors
+from graphpath.models.tensors import DIGEST, MARK, FoundState, check_digest, check_sums, load_tensors
 from graphpath.record.files import write_atomically
 
 VERSION = 1
@@ -61,8 +62,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     contents = load_tensors(path)
     if MARK not in contents:
         raise ModelError(
-            f"{path}: not a checkpoint of graphpath train; of torchvision's networks give the name and "
-            f"--weights {path}, of your own module:function"
+            f"{path}: not a checkpoint of graphpath train; weights of torchvision's and timm's networks need "
+            f"the name, of your own the file or module (--model NAME --weights {path})"
         )
     check_sums(path)
     if contents[MARK] != VERSION:
@@ -119,7 +120,7 @@ def load_checkpoint(path: str | Path) -> LoadedModel:
     """The network of a checkpoint, on the CPU, in eval mode."""
     contents = read_checkpoint(path)
     module: nn.Module = build(contents["architecture"], contents["arguments"])
-    load_state(module, contents["state_dict"], path)
+    load_state(module, [FoundState("", contents["state_dict"])], path)
     return LoadedModel(
         module=module.eval(),
         name=Path(path).stem,

@@ -1,14 +1,10 @@
-"""A network by name: a torchvision name, ``module:function``, or a checkpoint of ``graphpath train``."""
+"""A network as a user names it: of torchvision or timm, of a Python module or file, or a checkpoint."""
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -16,11 +12,19 @@ from torch import nn
 from graphpath.errors import ModelError
 from graphpath.models.checkpoint import load_checkpoint
 from graphpath.models.evaluating import check_seed
-from graphpath.models.loaded import LoadedModel, digest_weights
+from graphpath.models.fitting import load_state
+from graphpath.models.inner import find_inner
+from graphpath.models.loaded import LoadedModel, check_ready, digest_weights
+from graphpath.models.making import make_member, thaw, widen
 from graphpath.models.names import read_names
-from graphpath.models.normalize import Normalize
-from graphpath.models.tensors import load_state, read_state
-from graphpath.models.vision import from_torchvision
+from graphpath.models.preprocessing import Given, Numbers, read_given
+from graphpath.models.source import Source, describe_weights, split_normalisation
+from graphpath.models.spec import Member, Named, Stored, parse_spec
+from graphpath.models.tensors import read_states
+from graphpath.models.timm_models import bring_config, from_timm
+from graphpath.models.timm_models import is_builder as is_timms
+from graphpath.models.vision import bring_entry, from_torchvision
+from graphpath.models.vision import is_builder as is_torchvisions
 
 
 def load_model(
@@ -31,61 +35,101 @@ def load_model(
     seed: int = 0,
     download: bool = False,
     preprocess: str | None = None,
+    mean: Numbers | None = None,
+    std: Numbers | None = None,
+    normalize: str | None = None,
     classes: str | Path | Sequence[str] | None = None,
 ) -> LoadedModel:
     """The network that ``spec`` names, in eval mode on ``device``.
 
-    ``spec`` is a checkpoint made by ``graphpath train``, ``module:function`` (a function without arguments
-    that returns an ``nn.Module``; the current directory is searched too), or the name of a torchvision
-    classification network. ``weights`` is a file of a state dict or, for torchvision, the name of pretrained
-    weights ("IMAGENET1K_V1", "DEFAULT") that are on disk already, or may be fetched with ``download``. Either
-    brings the ``Normalize`` and the class names of its entry in torchvision. A torchvision network without
-    weights is initialised by ``seed``.
+    ``spec`` is one of these, with arguments where it is no checkpoint (``"nets.py:Net(width=16)"``, each a
+    literal: nothing is evaluated):
 
-    ``preprocess`` is "none" (pixels go in as they are), or the "MEAN/STD" of each channel, such as
-    "0.5,0.5,0.5/0.25,0.25,0.25", instead of the model's own. ``classes`` are names instead of the model's
-    own, or a file of them (``names.read_names``).
+    - the name of a torchvision classification network, or ``timm:NAME``;
+    - ``module:name`` or ``path/to/file.py:name``: a class or function that gives an ``nn.Module``, or such a
+      network itself. The current folder is searched too, and the folder of the file;
+    - a checkpoint made by ``graphpath train``.
 
-    Raises ``ModelError`` with what is missing.
+    ``weights`` is a file of a state dict, or for torchvision and timm the name of pretrained weights
+    ("IMAGENET1K_V1", "a1_in1k", "DEFAULT") that are on disk already, or may be fetched with ``download``.
+    Either brings the ``Normalize`` and the class names of its entry there. A network without weights is
+    initialised by ``seed``.
+
+    ``mean`` and ``std`` (a number a channel), ``normalize`` ("imagenet", "cifar10", "none") or ``preprocess``
+    ("none", or "MEAN/STD" such as "0.5,0.5,0.5/0.25,0.25,0.25") are the preprocessing instead of the model's
+    own. ``classes`` are names instead of the model's own, or a file of them (``names.read_names``).
+
+    Raises ``ModelError`` with what is missing, MissingExtra where timm is.
     """
     check_seed(seed)
-    text = str(spec)
-    if Path(text).is_file() or text.endswith((".pt", ".pth", ".safetensors")):
+    given = read_given(preprocess, mean, std, normalize)
+    found = _find_source(str(spec), weights, seed, download)
+    loaded = _replace_classes(_settle(found, given), classes)
+    return replace(loaded, module=_move_to(loaded.module, device))
+
+
+def _find_source(text: str, weights: str | Path | None, seed: int, download: bool) -> Source | LoadedModel:
+    spec = parse_spec(text)
+    if isinstance(spec, Stored):
         if weights is not None:
             raise ModelError(f"{text}: a checkpoint has its own weights; leave out weights={weights}")
-        loaded = load_checkpoint(text)
-    elif ":" in text:
-        loaded = _call_function(text, weights, seed)
+        return load_checkpoint(spec.path)
+    if isinstance(spec, Member):
+        if is_torchvisions(spec.place, spec.name):
+            spec = Named(spec.name, spec.arguments)
+        elif is_timms(spec.place, spec.name):
+            spec = Named(spec.name, spec.arguments, timm=True)
+        else:
+            return _make_own(spec, weights, seed)
+    make = from_timm if spec.timm else from_torchvision
+    return make(spec, weights, seed, download)
+
+
+def _make_own(spec: Member, weights: str | Path | None, seed: int) -> Source | LoadedModel:
+    """A user's own network, with the weights of a file where one is given."""
+    made, _ = make_member(spec, seed)
+    module = thaw(made.module if isinstance(made, LoadedModel) else made)
+    if weights is not None:
+        if not Path(weights).exists():
+            raise ModelError(f"{weights}: no such file of weights; {spec.title} takes a file of a state dict")
+        fitted = load_state(module, read_states(weights), weights)
+        words = describe_weights(Path(weights).name, fitted)
+    elif isinstance(made, LoadedModel):
+        return made
     else:
-        loaded = from_torchvision(text, weights, seed, download)
-    adjusted = _replace_classes(_replace_normalisation(loaded, preprocess), classes)
-    return replace(adjusted, module=_move_to(adjusted.module, device))
+        words = f"as {spec.title} makes them"
+    if isinstance(made, LoadedModel):
+        return replace(made, weights=words, sha256=digest_weights(module))
+    check_ready(module, spec.title)
+    module, half = widen(module)
+    source = Source(module, spec.title, f"{words}, widened from {half} to float32" if half else words)
+    return _bring_belongings(source, None if weights is None else Path(weights))
 
 
-def _replace_normalisation(loaded: LoadedModel, preprocess: str | None) -> LoadedModel:
-    """The network with another normalisation as its first step, or none."""
-    if preprocess is None:
-        return loaded
-    bare = loaded.module[1:] if loaded.normalisation is not None else loaded.module  # type: ignore[index]
-    bare = bare[0] if isinstance(bare, nn.Sequential) and loaded.normalisation and len(bare) == 1 else bare
-    whole = bare if preprocess == "none" else nn.Sequential(_parse_normalisation(preprocess), bare)
-    origin = _describe_origin(loaded.origin, "preprocessing")
-    return replace(loaded, module=whole, sha256=digest_weights(whole), origin=origin)
+def _bring_belongings(source: Source, weights: Path | None) -> Source:
+    """What a timm or torchvision network that a user's code built brings, if it normalises nothing itself."""
+    if find_inner(source.module):
+        return source
+    found = bring_config(source)
+    if found is None and weights is not None:
+        found = bring_entry(source, weights)
+    return source if found is None else found
+
+
+# ---- preprocessing, classes, device ------------------------------------------------------------------
+
+
+def _settle(found: Source | LoadedModel, given: Given | None) -> LoadedModel:
+    """The model with the preprocessing that was given, else its own."""
+    if given is None:
+        return found if isinstance(found, LoadedModel) else found.assemble()
+    source = found if isinstance(found, Source) else split_normalisation(found)
+    origin = _describe_origin(source.origin, "preprocessing")
+    return replace(source, normalisation=given.normalisation, origin=origin).assemble()
 
 
 def _describe_origin(origin: str | None, given: str) -> str | None:
     return None if origin is None else f"{origin}, but for the {given}, which was given"
-
-
-def _parse_normalisation(text: str) -> Normalize:
-    try:
-        mean, std = ([float(value) for value in side.split(",")] for side in text.split("/"))
-    except ValueError as error:
-        raise ModelError(
-            f"preprocess={text!r}: expected none, or MEAN/STD of each channel, such as "
-            "0.485,0.456,0.406/0.229,0.224,0.225"
-        ) from error
-    return Normalize(mean, std)
 
 
 def _replace_classes(loaded: LoadedModel, classes: str | Path | Sequence[str] | None) -> LoadedModel:
@@ -109,65 +153,3 @@ def _move_to(module: nn.Module, device: str | torch.device) -> nn.Module:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ModelError(f"device {str(device)!r} cannot be used: {reason}") from error
-
-
-@contextmanager
-def _seed_torch(seed: int) -> Iterator[None]:
-    """Random initialisation that is the same each time and leaves the caller's random state alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
-
-
-# ---- module:function ---------------------------------------------------------------------------------
-
-
-def _call_function(spec: str, weights: str | Path | None, seed: int) -> LoadedModel:
-    function = _find_function(spec)
-    try:
-        with _seed_torch(seed):
-            made = function()
-    except Exception as error:
-        raise ModelError(f"{spec}: calling it failed with {type(error).__name__}: {error}") from error
-    if isinstance(made, LoadedModel):
-        return made
-    if not isinstance(made, nn.Module):
-        raise ModelError(
-            f"{spec}: expected it to return a torch.nn.Module, it returned {type(made).__name__}"
-        )
-    if weights is not None:
-        load_state(made, read_state(weights), weights)
-    return LoadedModel(made, spec, digest_weights(made))
-
-
-def _find_function(spec: str) -> Callable[[], object]:
-    place, _, name = spec.partition(":")
-    if not place or not name:
-        raise ModelError(f"{spec}: expected module:function, such as mypackage.nets:make")
-    try:
-        with _current_directory_importable():
-            found: Any = importlib.import_module(place)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{place}.".startswith(f"{error.name}."):
-            raise ModelError(f"{spec}: importing {place} failed: {error}") from error
-        raise ModelError(f"{spec}: there is no module {place}, here or among the installed ones") from error
-    except Exception as error:
-        raise ModelError(f"{spec}: importing {place} failed with {type(error).__name__}: {error}") from error
-    for part in name.split("."):
-        if not hasattr(found, part):
-            raise ModelError(f"{spec}: module {place} has no {name}")
-        found = getattr(found, part)
-    if not callable(found):
-        raise ModelError(f"{spec}: {name} is a {type(found).__name__}, expected a function without arguments")
-    function: Callable[[], object] = found
-    return function
-
-
-@contextmanager
-def _current_directory_importable() -> Iterator[None]:
-    here = str(Path.cwd())
-    sys.path.insert(0, here)
-    try:
-        yield
-    finally:
-        sys.path.remove(here)

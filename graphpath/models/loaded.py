@@ -9,8 +9,10 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from graphpath.errors import ModelError
+from graphpath.models.inner import InnerNormalisation, find_inner, join_numbers
 from graphpath.models.normalize import Normalize
 
 SHOWN = 3
@@ -36,6 +38,8 @@ class LoadedModel:
     """The classes' WordNet ids, where they have such."""
     origin: str | None = None
     """Whose preprocessing and classes these are: "the weights IMAGENET1K_V1 of torchvision", ..."""
+    weights: str | None = None
+    """Where the weights are from: "random (seed 0), ...", "from net.pt (under state_dict)", ..."""
 
     def __post_init__(self) -> None:
         check_module(self.module)
@@ -47,14 +51,21 @@ class LoadedModel:
         first = next(self.module.children(), None) if isinstance(self.module, nn.Sequential) else None
         return first if isinstance(first, Normalize) else None
 
+    @property
+    def inner(self) -> tuple[InnerNormalisation, ...]:
+        """What the network normalises by modules of its own, behind ``normalisation``."""
+        return find_inner(self.module, self.normalisation)
+
     def describe(self) -> dict[str, object]:
         """What run.json says of it: name, weights, preprocessing and classes."""
         done = self.normalisation
         return {
             "name": self.name,
             "sha256": self.sha256,
+            "weights": self.weights,
             "preprocessing": {
                 "normalize": None if done is None else {"mean": done.means, "std": done.stds},
+                "within": [one.describe() for one in self.inner],
                 "size": None if self.shape is None else list(self.shape[1:]),
             },
             "classes": None if self.classes is None else len(self.classes),
@@ -64,17 +75,23 @@ class LoadedModel:
 
     def to_sentence(self) -> str:
         """The same in a sentence, for a screen."""
-        done = self.normalisation
-        pixels = "pixels in [0, 1] go in as they are"
-        if done is not None:
-            means, stds = _join_numbers(done.means), _join_numbers(done.stds)
-            pixels = f"pixels are normalised by the mean {means} and std {stds}"
         named = "its classes have no names"
         if self.classes is not None:
             some = ", ".join(self.classes[:SHOWN])
             named = f"{len(self.classes):,} classes ({some}{', ...' if len(self.classes) > SHOWN else ''})"
         source = "" if self.origin is None else f" This belongs to {self.origin}."
-        return f"Model {self.name}: {pixels}; {named}.{source}"
+        weights = f" Its weights are {self.weights}." if self.weights not in (None, self.origin) else ""
+        return f"Model {self.name}: {self._describe_pixels()}; {named}.{source}{weights}"
+
+    def _describe_pixels(self) -> str:
+        """What is done to them before the network, and by the network itself."""
+        done, inner = self.normalisation, " and ".join(map(str, self.inner))
+        if done is None:
+            own = f", and the network normalises them itself: {inner}" if inner else ""
+            return f"pixels in [0, 1] go in as they are{own}"
+        means, stds = join_numbers(done.means), join_numbers(done.stds)
+        own = f", and then once more by the network itself: {inner}" if inner else ""
+        return f"pixels are normalised by the mean {means} and std {stds}{own}"
 
 
 def digest_weights(module: nn.Module) -> str:
@@ -103,6 +120,7 @@ def as_loaded(model: nn.Module | LoadedModel) -> LoadedModel:
     if isinstance(model, LoadedModel):
         return model
     check_module(model)
+    check_ready(model, type(model).__name__)
     return LoadedModel(model, type(model).__name__, digest_weights(model))
 
 
@@ -122,6 +140,21 @@ def check_module(model: object) -> None:
     )
 
 
+def check_ready(module: nn.Module, name: str) -> None:
+    """Refuse with ModelError a network of which a weight has no values yet."""
+    for place, value in (*module.named_parameters(), *module.named_buffers()):
+        if is_lazy(value):
+            raise ModelError(
+                f"{name}: the weight {place} has no shape yet; run the network on an image once, or write "
+                "the layer with its numbers instead of a lazy one."
+            )
+        if value.is_meta:
+            raise ModelError(
+                f"{name}: the weight {place} has no values (device meta); build the network on the CPU, or "
+                "load its weights."
+            )
+
+
 def check_finite(module: nn.Module, name: str) -> None:
     """Refuse with ModelError a network of which a weight is NaN or infinite."""
     for place, value in module.state_dict().items():
@@ -133,7 +166,3 @@ def check_finite(module: nn.Module, name: str) -> None:
                 f"{name}: {wrong:,} of {value.numel():,} weights of {place} are NaN or infinite, so that its "
                 "logits mean nothing; use a checkpoint from before that, or train again with a smaller rate."
             )
-
-
-def _join_numbers(values: list[float]) -> str:
-    return ", ".join(f"{value:.4g}" for value in values)

@@ -37,6 +37,7 @@ def match_classes(model: LoadedModel, images: Images, matching: str = BY_NAME) -
         raise MethodError(f"matching={matching!r} is unknown; expected {' or '.join(MATCHING)}.")
     if isinstance(images, MatchedImages) and images.model == model.sha256:
         return images
+    _check_channels(model, images)
     if model.classes is None:
         return _match_unnamed(model, images, matching)
     _check_outputs(model, images)
@@ -169,6 +170,16 @@ def _find_duplicate(found: list[list[int]], occurring: list[int]) -> tuple[int, 
         if len(found[label]) == 1 and (other := first.setdefault(found[label][0], label)) != label:
             return other, label
     return None
+
+
+def _check_channels(model: LoadedModel, images: Images) -> None:
+    """Refuse a normalisation of other channels than the images have."""
+    done, channels = model.normalisation, images.shape[0]
+    if done is not None and len(done.means) not in (1, channels):
+        raise ModelError(
+            f"{model.name}: its normalisation is of {len(done.means)} channels, and the images of "
+            f"{images.dataset} have {channels}; give a mean and std for each, or one for all."
+        )
 
 
 def _check_outputs(model: LoadedModel, images: Images) -> None:

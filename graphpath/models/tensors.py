@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickletools
 import re
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
-from torch import nn
 
 from graphpath.errors import ModelError
 from graphpath.models.loaded import state_digest
+from graphpath.models.values import list_values
 
 MARK = "graphpath.checkpoint"
 """The key by which a checkpoint of ``graphpath train`` is known."""
@@ -24,11 +26,14 @@ MARK = "graphpath.checkpoint"
 DIGEST = "sha256"
 """The key of such a checkpoint under which the digest of its weights is; older ones have none."""
 
-WRAPPINGS = ("state_dict", "model_state_dict", "model_state", "model")
+WRAPPINGS = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "params")
 """Keys under which training programs keep a state dict beside an optimiser's and such."""
 
-PREFIXES = ("module.", "_orig_mod.")
-"""What DataParallel and torch.compile put before every name."""
+DEEPEST = 3
+"""How many such keys may lie in each other."""
+
+_NO_WEIGHTS = re.compile(r"optim|sched|scaler|callback|loops|hyper|rng", re.IGNORECASE)
+_PLAIN = (int, float, str, bool, type(None))
 
 SAVE = "save its state dict instead: torch.save(model.state_dict(), FILE)"
 
@@ -64,45 +69,62 @@ def load_tensors(path: str | Path) -> dict[str, Any]:
     return contents
 
 
-def read_state(path: str | Path) -> dict[str, torch.Tensor]:
-    """The state dict in a file of weights, without the wrapping of training programs.
+@dataclass(frozen=True)
+class FoundState:
+    """A state dict in a file of weights."""
+
+    key: str
+    """Under which keys it lies, joined by dots; empty where the file is the state dict."""
+    tensors: dict[str, torch.Tensor]
+    left_out: tuple[str, ...] = ()
+    """Plain values beside the tensors."""
+
+
+def read_states(path: str | Path) -> list[FoundState]:
+    """The state dicts in a file of weights, without the wrapping of training programs, likeliest first.
 
     Raises ModelError where there is none, or where the file is damaged: torch.save writes a checksum of each
     part, and ``graphpath train`` a digest of all weights.
     """
-    whole = contents = load_tensors(path)
+    contents = load_tensors(path)
     if zipfile.is_zipfile(path):
         check_sums(path)
-    for key in WRAPPINGS if MARK not in contents else ("state_dict",):
-        if isinstance(inner := contents.get(key), dict) and inner:
-            contents = inner
-            break
-    if MARK in whole:
-        check_digest(whole, contents, path)
-    for prefix in PREFIXES:
-        if contents and all(str(name).startswith(prefix) for name in contents):
-            contents = {name.removeprefix(prefix): value for name, value in contents.items()}
-    if other := [str(name) for name, value in contents.items() if not isinstance(value, torch.Tensor)]:
+    if MARK in contents:
+        contents = {key: contents[key] for key in (DIGEST, "state_dict") if key in contents}
+        check_digest(contents, contents.get("state_dict", {}), path)
+    found = sorted(_find_states("", contents, DEEPEST), key=lambda state: _rank(state.key))
+    if not found:
+        other = [str(name) for name, value in contents.items() if not isinstance(value, torch.Tensor)]
         raise ModelError(
-            f"{path}: no state dict, which has a tensor for each name; {', '.join(other[:3])} "
-            f"{'is' if len(other) == 1 else 'are'} none. {SAVE[0].upper()}{SAVE[1:]}"
+            f"{path}: no state dict, which has a tensor for each name; "
+            + (
+                f"{', '.join(other[:3])} {'is' if len(other) == 1 else 'are'} none. "
+                if other
+                else "it is empty. "
+            )
+            + f"{SAVE[0].upper()}{SAVE[1:]}"
         )
-    return contents
+    return found
 
 
-def load_state(module: nn.Module, state: Mapping[str, torch.Tensor], path: str | Path) -> None:
-    """Put ``state`` into ``module``; every name and shape must agree."""
-    check_fit(path, lambda: module.load_state_dict(state))
+def _find_states(key: str, contents: Mapping[Any, Any], depth: int) -> Iterator[FoundState]:
+    """Those below ``key``, as deep as ``depth``."""
+    names = [name for name in contents if isinstance(name, str)]
+    tensors = {name: contents[name] for name in names if isinstance(contents[name], torch.Tensor)}
+    plain = [name for name in names if isinstance(contents[name], _PLAIN)]
+    if tensors and len(tensors) + len(plain) == len(contents):
+        yield FoundState(key, tensors, tuple(plain))
+        return
+    for name in names:
+        inner = contents[name]
+        if depth and isinstance(inner, Mapping) and not _NO_WEIGHTS.search(name):
+            yield from _find_states(f"{key}.{name}" if key else name, inner, depth - 1)
 
 
-def check_fit(path: str | Path, load: Callable[[], object]) -> None:
-    """Call ``load``, which puts the weights of ``path`` into a network; ModelError where they do not fit."""
-    try:
-        load()
-    except (RuntimeError, TypeError, AttributeError, KeyError, ValueError) as error:
-        lines = [line.strip() for line in str(error).splitlines()]
-        reason = " ".join(lines[1:3] or lines)
-        raise ModelError(f"{path}: its weights do not fit the network: {reason}") from error
+def _rank(key: str) -> tuple[bool, int]:
+    """Averaged weights last; before them as ``WRAPPINGS`` has the keys."""
+    known = [WRAPPINGS.index(part) if part in WRAPPINGS else len(WRAPPINGS) for part in key.split(".")]
+    return "ema" in key.lower() or "averag" in key.lower(), min(known)
 
 
 def _load_checked(file: Path, start: bytes) -> object:
@@ -110,7 +132,8 @@ def _load_checked(file: Path, start: bytes) -> object:
         # torch remarks on pickles of other protocols, then refuses them.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return torch.load(file, map_location="cpu", weights_only=True)
+            with torch.serialization.safe_globals([*list_values()]):
+                return torch.load(file, map_location="cpu", weights_only=True)
     # A file of another kind can stop the unpickler in any way.
     except Exception as error:
         raise ModelError(
@@ -130,6 +153,12 @@ def _guess_kind(file: Path, start: bytes, error: Exception) -> str:
             return "it is a zip archive, and not one of torch.save"
     unsupported = re.search(r"global:? (?:GLOBAL )?([\w.]+)", str(error))
     if what := unsupported.group(1) if unsupported else _find_pickled(file, start):
+        if key := _find_wrapping(file):
+            return (
+                f"beside its weights it holds other objects ({what}), whose loading runs code of the file; "
+                "where you trust it, save the weights alone: "
+                f"torch.save(torch.load({file.name!r}, weights_only=False)[{key!r}], 'weights.pt')"
+            )
         return (
             f"it is a pickle of whole objects ({what}), a model and not its weights, whose loading runs code "
             f"of the file; {SAVE}"
@@ -181,18 +210,38 @@ def _find_pickled(file: Path, start: bytes) -> str | None:
     if not start.startswith(b"\x80"):
         return None
     texts: list[str] = []
-    try:
-        with file.open("rb") as opened:
-            for operation, argument, _ in pickletools.genops(opened):
-                if operation.name == "GLOBAL":
-                    return str(argument).replace(" ", ".")
-                if operation.name == "STACK_GLOBAL":
-                    return ".".join(texts[-2:])
-                if isinstance(argument, str):
-                    texts.append(argument)
-    except (ValueError, OSError, EOFError, OverflowError):
-        return None
+    with file.open("rb") as opened:
+        for name, argument in _list_operations(opened):
+            if name == "GLOBAL":
+                return str(argument).replace(" ", ".")
+            if name == "STACK_GLOBAL":
+                return ".".join(texts[-2:])
+            if isinstance(argument, str):
+                texts.append(argument)
     return None
+
+
+def _find_wrapping(file: Path) -> str | None:
+    """The key under which a file has a state dict, by the texts in its pickle; nothing is loaded."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            [name] = [name for name in archive.namelist() if name.endswith("data.pkl")]
+            opened: IO[bytes] = io.BytesIO(archive.read(name))
+    except (*_NO_ZIP, OSError):
+        opened = file.open("rb")
+    with opened:
+        texts = {argument for _, argument in _list_operations(opened) if isinstance(argument, str)}
+    return next((key for key in WRAPPINGS[:3] if key in texts), None)
+
+
+def _list_operations(opened: IO[bytes]) -> Iterator[tuple[str, object]]:
+    """The operations of one pickle after the other, as far as there are any."""
+    try:
+        while opened.read(1):
+            opened.seek(-1, io.SEEK_CUR)
+            yield from ((operation.name, argument) for operation, argument, _ in pickletools.genops(opened))
+    except (ValueError, OSError, EOFError, OverflowError, UnicodeDecodeError):
+        return
 
 
 # ---- safetensors ---------------------------------------------------------------------------------------

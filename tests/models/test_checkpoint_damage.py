@@ -16,7 +16,13 @@ from graphpath.models import load_checkpoint
 from graphpath.models.architectures import build
 from graphpath.models.checkpoint import save_checkpoint
 from graphpath.models.loaded import state_digest
-from graphpath.models.tensors import DIGEST, MARK, read_state
+from graphpath.models.tensors import DIGEST, MARK, read_states
+
+
+def read_state(path: Path) -> dict[str, torch.Tensor]:
+    """The weights of a file, as they are read for ``--weights``."""
+    [found] = read_states(path)
+    return found.tensors
 
 
 def checkpoint() -> dict[str, object]:

@@ -191,7 +191,7 @@ def test_a_functions_network_takes_a_file_of_weights(nets: Path) -> None:
         ("my_own_nets:constant", "constant is a int"),
         ("my_own_nets:number", "expected it to return a torch.nn.Module, it returned int"),
         ("my_own_nets:broken", "ValueError: no weights here"),
-        ("my_own_nets:needs", "TypeError"),
+        ("my_own_nets:needs", r"missing a required argument: 'argument'; needs takes \(argument\)"),
         (":make", "expected module:function"),
         ("my_own_nets:", "expected module:function"),
     ],
