@@ -257,9 +257,9 @@ def _find_ties(module: nn.Module) -> dict[str, str]:
 
 def _find_constants(module: nn.Module, states: Sequence[FoundState]) -> list[str]:
     """The names of the network's own mean and std of pixels, where the file has none of such a name."""
-    names = [name for one in find_inner(module) for name in one.list_names() if name in module.state_dict()]
     ends = {name.rpartition(".")[2] for state in states for name in state.tensors}
-    return [name for name in names if name.rpartition(".")[2] not in ends]
+    kept = [one.list_names() for one in find_inner(module) if not ends.intersection(one.names)]
+    return [name for names in kept for name in names if name in module.state_dict()]
 
 
 def _is_idle(name: str) -> bool:

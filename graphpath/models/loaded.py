@@ -157,11 +157,14 @@ def check_ready(module: nn.Module, name: str) -> None:
 
 def check_finite(module: nn.Module, name: str) -> None:
     """Refuse with ModelError a network of which a weight is NaN or infinite."""
-    for place, value in module.state_dict().items():
+    kept = module.state_dict()
+    for place, value in {**dict(module.named_buffers()), **kept}.items():
         if not isinstance(value, torch.Tensor) or not value.is_floating_point() or value.is_meta:
             continue
-        if not bool(torch.isfinite(value).all()):
-            wrong = int((~torch.isfinite(value)).sum())
+        # Masks of attention, which are no weights and not in the state dict, are rightly infinite.
+        bad = ~torch.isfinite(value) if place in kept else torch.isnan(value)
+        if bool(bad.any()):
+            wrong = int(bad.sum())
             raise ModelError(
                 f"{name}: {wrong:,} of {value.numel():,} weights of {place} are NaN or infinite, so that its "
                 "logits mean nothing; use a checkpoint from before that, or train again with a smaller rate."

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from graphpath.models.loaded import LoadedModel, digest_weights
+from graphpath.models.loaded import LoadedModel, check_finite, digest_weights
 from graphpath.models.normalize import Normalize
 
 RANDOM = "random (seed {seed}), as none were given"
@@ -31,7 +31,8 @@ class Source:
     origin: str | None = None
 
     def assemble(self) -> LoadedModel:
-        """The network with its normalisation as its first step."""
+        """The network with its normalisation first. Raises ModelError for NaN or infinite weights."""
+        check_finite(self.module, self.name)  # before its names change
         whole = self.module
         if self.normalisation is not None:
             whole = nn.Sequential(self.normalisation, self.module)

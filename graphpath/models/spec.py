@@ -67,10 +67,10 @@ def parse_spec(text: str) -> Spec:
     A file that exists, and a name that ends as files of weights do, is a checkpoint, whatever else it may
     look like.
     """
-    path = Path(text).expanduser()
     if not text.strip():
         raise ModelError("No model is named; expected a name such as resnet18, a file, or module:function")
-    if path.suffix != ".py" and (path.is_file() or path.suffix in WEIGHTS):
+    path = Path(text)
+    if path.suffix != ".py" and (_is_file(path) or path.suffix in WEIGHTS):
         return Stored(path)
     if path.suffix == ".py":
         raise ModelError(_explain_bare(text, path))
@@ -104,6 +104,9 @@ def parse_arguments(text: str, whole: str) -> Arguments:
         raise ModelError(f"{whole}: expected one pair of parentheses with arguments at its end, got {text}")
     if any(isinstance(one, ast.Starred) for one in call.args) or any(k.arg is None for k in call.keywords):
         raise ModelError(f"{whole}: arguments with * or ** are not taken; write them one by one")
+    names = [one.arg for one in call.keywords]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ModelError(f"{whole}: the argument {twice} is given twice")
     positional = tuple(_read_literal(one, whole, str(k)) for k, one in enumerate(call.args, start=1))
     named = {str(one.arg): _read_literal(one.value, whole, str(one.arg)) for one in call.keywords}
     return Arguments(positional, named, given=True)
@@ -128,17 +131,25 @@ def _split_call(whole: str, text: str) -> tuple[str, Arguments]:
     return head, Arguments() if call is None else parse_arguments(call.rstrip(), whole)
 
 
+def _is_file(path: Path) -> bool:
+    """Whether it is one; a name that no file can have is none."""
+    try:
+        return path.expanduser().is_file()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
 def _check_place(whole: str, place: str) -> str | Path:
     """A dotted module, or the folder of a package."""
-    if all(part.isidentifier() for part in place.split(".")):
-        return place
-    folder = Path(place).expanduser()
-    if (folder / "__init__.py").is_file():
-        return Path(place)
-    if place and folder.with_name(f"{folder.name}.py").is_file():
-        raise ModelError(f"{whole}: {place} is no module; did you mean the file {place}.py:...?")
+    folder = Path(place)
     if folder.suffix == ".ipynb":
         raise ModelError(f"{whole}: {place} is a notebook; save its code as a .py file and name that")
+    if all(part.isidentifier() for part in place.split(".")):
+        return place
+    if _is_file(folder / "__init__.py"):
+        return folder
+    if folder.name and _is_file(folder.with_name(f"{folder.name}.py")):
+        raise ModelError(f"{whole}: {place} is no module; did you mean the file {place}.py:...?")
     raise ModelError(
         f"{whole}: expected module:function, such as mypackage.nets:make, or a file's, such as nets.py:Net"
     )
@@ -157,10 +168,10 @@ def _check_name(whole: str, name: str) -> str:
 def _explain_bare(text: str, path: Path) -> str:
     """What to write instead of a file alone. Its text is read, not run."""
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = ast.parse(path.expanduser().read_text(encoding="utf-8"))
     except FileNotFoundError:
         return f"{text}: no such file"
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, RuntimeError):
         return f"{text}: say which network of the file: {path.name}:Net, or {path.name}:function"
     names = [node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
     known = [f"{text}:{name}" for name in names if not name.startswith("_")]
