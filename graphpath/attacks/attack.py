@@ -25,11 +25,12 @@ from graphpath.attacks.methods import (
     resolve_settings,
 )
 from graphpath.attacks.staging import AttackedBatch, Staging, remove_leftovers
-from graphpath.data import Given, Images, Labels, as_images
+from graphpath.data import Given, Images, Labels
 from graphpath.data.rows import build_categories, build_sample_rows
 from graphpath.errors import DataError, MethodError, ModelError, RecordError
 from graphpath.ids import digest
-from graphpath.models import BY_NAME, LoadedModel, as_loaded, eval_mode, find_class, match_classes
+from graphpath.models import BY_NAME, LoadedModel, eval_mode, find_class
+from graphpath.models.inputs import bring_together
 from graphpath.progress import AnyProgress, as_progress
 from graphpath.record.alone import lock_beside
 from graphpath.record.imageset import ImagePart, ImageSet, is_image_set, write_image_set
@@ -71,8 +72,7 @@ def attack(
     Batches are kept as they finish: attacking again after an interruption goes on from there, and a
     finished ``out`` of the same attack is returned as it is. ``success_rate`` is how often it worked.
     """
-    loaded = as_loaded(model)
-    source = match_classes(loaded, as_images(images, labels), matching)
+    loaded, source = bring_together(model, images, labels, matching=matching)
     strength = resolve_settings(name, epsilon, steps, step_size, **options)
     if isinstance(targeted, Integral) and not isinstance(targeted, bool):
         targeted = int(targeted)  # of numpy's, too

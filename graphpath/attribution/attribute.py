@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from graphpath.attribution import baselines
 from graphpath.attribution.pathway import pathway_gradient
-from graphpath.data import Given, Labels, as_images
+from graphpath.data import Given, Labels
 from graphpath.errors import MethodError
-from graphpath.models import BY_NAME, LoadedModel, as_loaded, match_classes
+from graphpath.models import BY_NAME, LoadedModel
+from graphpath.models.inputs import bring_together
 from graphpath.tracing.batch import Batch, Selection
 from graphpath.tracing.batches import Batches, resolve_target
 from graphpath.tracing.evaluation import in_eval_mode
@@ -66,8 +67,7 @@ def attribute(
         raise MethodError(f"There is no attribution {method!r}; there are {', '.join(ATTRIBUTIONS)}.")
     chosen = ATTRIBUTIONS[method]
     given = chosen.resolve_options(options)
-    loaded = as_loaded(model)
-    source = match_classes(loaded, as_images(images, labels), matching)
+    loaded, source = bring_together(model, images, labels, matching=matching)
     target = resolve_target(target, loaded, source)
     with in_eval_mode(loaded.module, device):
         batches = Batches(loaded, source, target, seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -54,10 +55,20 @@ class ArrayImages(BaseImages):
         return as_pixels(self._pixels[torch.from_numpy(positions)])
 
 
+def fold(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """(channels, height, width) of inputs of any shape: (F, 1, 1), (C, L, 1), (C, D * H, W)."""
+    if len(shape) > 3:
+        return shape[0], math.prod(shape[1:-1]), shape[-1]
+    channels, height, width = (*shape, 1, 1, 1)[:3]
+    return channels, height, width
+
+
 class TensorImages(ArrayImages):
     """A caller's own tensor of images as a set.
 
-    ``images`` is (n, C, H, W), uint8 or floating; float64 stays float64. A sample's id includes a digest
+    ``images`` is (n, C, H, W), uint8 or floating; float64 stays float64. Inputs (n, F), (n, C, L) and
+    (n, C, D, H, W) are kept as images of (F, 1, 1), (C, L, 1) and (C, D * H, W), with their own shape in
+    ``given_shape``. A sample's id includes a digest
     of its pixels, so two tensors of one ``dataset`` name cannot be taken for each other. ``variant``,
     ``parents`` and ``details`` describe derived images, such as adversarial ones made elsewhere.
     """
@@ -75,11 +86,13 @@ class TensorImages(ArrayImages):
         parents: Sequence[int | None] | None = None,
         details: Sequence[Detail] | None = None,
     ) -> None:
-        if images.ndim != 4 or images.is_complex():
+        if images.ndim not in (2, 3, 4, 5) or images.is_complex():
             raise DataError(
-                f"images of {dataset}: expected a tensor (N, C, H, W), "
+                f"images of {dataset}: expected a tensor (N, C, H, W), (N, F), (N, C, L) or (N, C, D, H, W), "
                 f"got {images.dtype} {tuple(images.shape)}"
             )
+        self.given_shape = None if images.ndim == 4 else tuple(images.shape[1:])
+        images = images.reshape(len(images), *fold(tuple(images.shape[1:])))
         if images.dtype != torch.uint8 and not images.is_floating_point():
             raise DataError(
                 f"images of {dataset}: {images.dtype} has no known range; expected uint8, or floats in [0, 1]"

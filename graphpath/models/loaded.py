@@ -14,6 +14,7 @@ from torch.nn.parameter import is_lazy
 from graphpath.errors import ModelError
 from graphpath.models.inner import InnerNormalisation, find_inner, join_numbers
 from graphpath.models.normalize import Normalize
+from graphpath.network.wrapping import as_normal, unwrap
 
 SHOWN = 3
 """Classes named in a sentence."""
@@ -36,6 +37,8 @@ class LoadedModel:
     """Name of the class scheme: "digits", "imagenet", ..."""
     wnids: tuple[str, ...] | None = None
     """The classes' WordNet ids, where they have such."""
+    output: str | None = None
+    """Which of several outputs is traced, in words; None: it has one."""
     origin: str | None = None
     """Whose preprocessing and classes these are: "the weights IMAGENET1K_V1 of torchvision", ..."""
     weights: str | None = None
@@ -71,6 +74,7 @@ class LoadedModel:
             "classes": None if self.classes is None else len(self.classes),
             "scheme": self.scheme,
             "origin": self.origin,
+            **({} if self.output is None else {"output": self.output}),
         }
 
     def to_sentence(self) -> str:
@@ -79,9 +83,10 @@ class LoadedModel:
         if self.classes is not None:
             some = ", ".join(self.classes[:SHOWN])
             named = f"{len(self.classes):,} classes ({some}{', ...' if len(self.classes) > SHOWN else ''})"
+        traced = "" if self.output is None else f" Traced is {self.output}."
         source = "" if self.origin is None else f" This belongs to {self.origin}."
         weights = f" Its weights are {self.weights}." if self.weights not in (None, self.origin) else ""
-        return f"Model {self.name}: {self._describe_pixels()}; {named}.{source}{weights}"
+        return f"Model {self.name}: {self._describe_pixels()}; {named}.{traced}{source}{weights}"
 
     def _describe_pixels(self) -> str:
         """What is done to them before the network, and by the network itself."""
@@ -120,8 +125,10 @@ def as_loaded(model: nn.Module | LoadedModel) -> LoadedModel:
     if isinstance(model, LoadedModel):
         return model
     check_module(model)
-    check_ready(model, type(model).__name__)
-    return LoadedModel(model, type(model).__name__, digest_weights(model))
+    module = unwrap(model)
+    check_ready(module, type(module).__name__)
+    module = as_normal(module)
+    return LoadedModel(module, type(module).__name__, digest_weights(module))
 
 
 def check_module(model: object) -> None:

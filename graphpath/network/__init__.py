@@ -11,6 +11,8 @@ edits                the network itself: neurons set, edges cut
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from graphpath.errors import NetworkError
 from graphpath.extras import needs_extra
 
@@ -23,6 +25,7 @@ with needs_extra("graphpath.network", "trace"):
     from graphpath.network.live import Pass, masked
     from graphpath.network.lowering import lower
     from graphpath.network.sites import Network, Site, find_sites
+    from graphpath.network.wrapping import any_tensor
 
 __all__ = [
     "FlowRows",
@@ -43,12 +46,9 @@ def take_apart(module: nn.Module, shape: tuple[int, ...]) -> Network:
 
     Raises NetworkError or UnsupportedOperation; the module is left as it was.
     """
-    parameter = next(module.parameters(), None)
-    if parameter is None:
-        raise NetworkError(
-            f"{type(module).__name__} has no parameters, so there are no connections to trace."
-        )
     if len(shape) != 3:
         raise NetworkError(f"Images have the shape {tuple(shape)}; expected (channels, height, width).")
-    program = lower(module, torch.zeros(shape, dtype=parameter.dtype, device=parameter.device))
-    return find_sites(program, parameter.device, parameter.dtype)
+    like = any_tensor(module)
+    dtype = like.dtype if like.is_floating_point() else torch.float32
+    program, head = lower(module, torch.zeros(shape, dtype=dtype, device=like.device))
+    return replace(find_sites(program, like.device, dtype), head=head)

@@ -7,12 +7,15 @@ Operations in place become functional. What the dialect has no rule for is decom
 
 from __future__ import annotations
 
+import io
 import logging
+import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,9 +23,14 @@ import torch.fx
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind, OutputKind
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from graphpath.errors import NetworkError
 from graphpath.network.inplace import make_functional
+from graphpath.network.normalize import plain_normalize
+from graphpath.network.wrapping import PREFIX, Adapted, name_of
+
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 
 _EXPORTING = threading.Lock()
 """torch.export changes state of the whole process while it runs."""
@@ -34,7 +42,8 @@ class Capture:
 
     ``state`` gives the tensors that the graph's placeholders stand for (parameters, buffers and constants,
     detached), ``image`` is the placeholder of the image, ``outputs`` the values that the module returns, each
-    with its path in what is returned (``""`` where that is one tensor).
+    with its path in what is returned (``""`` where that is one tensor). ``prefix`` stands before the names of
+    all modules that are the user's.
     """
 
     graph: torch.fx.Graph
@@ -42,6 +51,7 @@ class Capture:
     state: Mapping[str, Tensor]
     image: str
     outputs: tuple[tuple[str, Any], ...]
+    prefix: str = ""
 
 
 def capture(module: nn.Module, image: Tensor, has_rule: Callable[[Any], bool]) -> Capture:
@@ -50,11 +60,12 @@ def capture(module: nn.Module, image: Tensor, has_rule: Callable[[Any], bool]) -
     ``has_rule`` says of an operation whether the dialect has a rule for it. Raises NetworkError where
     torch.export cannot take the module, with its reason.
     """
-    with _EXPORTING, warnings.catch_warnings(), _unlogged():
+    with _EXPORTING, warnings.catch_warnings(), _unlogged(), plain_normalize():
         warnings.simplefilter("ignore")
         exported = _export(module, image)
         exported = _decomposed(exported, has_rule)
-    return _captured(exported)
+    found = _captured(exported)
+    return replace(found, prefix=PREFIX) if isinstance(module, Adapted) else found
 
 
 @contextmanager
@@ -63,21 +74,50 @@ def _unlogged() -> Iterator[None]:
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        yield
+        with redirect_stderr(io.StringIO()):
+            yield
     finally:
         logging.disable(before)
+
+
+def refuse_script(module: nn.Module) -> None:
+    """Raise NetworkError for a network in TorchScript, or with a part that is."""
+    if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
+        raise NetworkError(
+            f"{name_of(module)} is TorchScript, which torch.export cannot capture; give the nn.Module that "
+            "it was made from."
+        )
 
 
 def _export(module: nn.Module, image: Tensor) -> ExportedProgram:
     try:
         return torch.export.export(module, (image,), strict=False)
     except Exception as error:  # export raises whatever the network's own code raises
-        raise _refusal(module, image, error) from error
+        if not any(part._forward_hooks or part._forward_pre_hooks for part in module.modules()):
+            raise _refusal(module, image, error) from error
+    with _without_hooks(module):  # observers may want numbers, which there are none of yet
+        try:
+            return torch.export.export(module, (image,), strict=False)
+        except Exception as error:
+            raise _refusal(module, image, error) from error
+
+
+@contextmanager
+def _without_hooks(module: nn.Module) -> Iterator[None]:
+    """The module with no hooks on it: whether they change anything is seen when logits are compared."""
+    kept = [(part, name, dict(vars(part)[name])) for part in module.modules() for name in _HOOKS]
+    for part, name, _ in kept:
+        vars(part)[name].clear()
+    try:
+        yield
+    finally:
+        for part, name, hooks in kept:
+            vars(part)[name].update(hooks)
 
 
 def _refusal(module: nn.Module, image: Tensor, error: Exception) -> NetworkError:
     """Why a module could not be exported, in one sentence."""
-    name = type(module).__name__
+    name = name_of(module)
     try:
         module(image)
     except TypeError as own:
@@ -90,10 +130,24 @@ def _refusal(module: nn.Module, image: Tensor, error: Exception) -> NetworkError
             f"{name} cannot take images of shape {tuple(image.shape[1:])}: {in_one_line(own)}. "
             "Give it images of the size that it is made for."
         )
+    if isinstance(error, GuardOnDataDependentSymNode):
+        return NetworkError(
+            f"{name} branches on the values of a tensor{_place_in_code(error)}, so that it is another "
+            "network for every image: make the choice a torch.where, or trace one side alone."
+        )
     return NetworkError(
-        f"torch.export cannot take {name}: {in_one_line(error)}. Its forward must not branch on the "
-        "values of tensors, nor leave PyTorch (NumPy, .item()) on the way to its result."
+        f"torch.export cannot take {name}: {in_one_line(error)}. Its forward must stay within PyTorch (no "
+        "NumPy, no .item()) on the way to its result."
     )
+
+
+def _place_in_code(error: Exception) -> str:
+    """Where in the user's code an error of export's arose."""
+    found = re.findall(r'File "([^"]+)", line (\d+), in \S+\n\s+(.+)', str(error))
+    if not found:
+        return ""
+    file, line, code = found[-1]
+    return f" ({Path(file).name}, line {line}: {code.strip()})"
 
 
 def in_one_line(error: Exception, length: int = 240) -> str:

@@ -40,7 +40,8 @@ def constants(network: Network, settings: Settings) -> tuple[Constant, ...]:
             alone.append(None)
             continue
         operands = [None if i in owner else alone[i] for i in step.inputs]
-        alone.append(_value(network.program, number, operands, settings))
+        value = _value(network.program, number, operands, settings)
+        alone.append(None if value is None else value.to(network.dtype))
     found: list[Constant] = []
     for site in network.sites:
         another = owner.get(site.before, site.number) != site.number

@@ -14,20 +14,22 @@ import torch
 from torch import Tensor, nn
 
 from graphpath.errors import NetworkError, UnsupportedOperation
-from graphpath.network.capture import Capture, capture, evaluating, in_one_line, untouched
+from graphpath.network.capture import Capture, capture, evaluating, in_one_line, refuse_script, untouched
 from graphpath.network.dialect import rule_for
 from graphpath.network.heads import Output, find_output
 from graphpath.network.operations import MatrixPair, Opaque
 from graphpath.network.permutes import move_permutes
 from graphpath.network.program import Program
 from graphpath.network.walk import Lowering
+from graphpath.network.wrapping import name_of
 
 PROBE = 2
 """Images in the batch that the program is checked on: two, so that a network that mixes them is noticed."""
 
 
-def lower(module: nn.Module, image: Tensor) -> Program:
-    """The program of ``module`` for images like ``image`` (C, H, W); the module is left as it was.
+def lower(module: nn.Module, image: Tensor) -> tuple[Program, str | None]:
+    """The program of ``module`` for images like ``image`` (C, H, W), and the softmax behind its logits that
+    was cut off, by its name (None: there is none). The module is left as it was.
 
     Raises UnsupportedOperation, which names the operation and its place, or NetworkError where torch.export
     cannot capture the module, where it cannot take such images, or the program's logits differ from its own.
@@ -35,12 +37,13 @@ def lower(module: nn.Module, image: Tensor) -> Program:
     generator = torch.Generator().manual_seed(0)
     noise = torch.rand((PROBE, *image.shape), generator=generator, dtype=torch.float64)
     probe = noise.to(device=image.device, dtype=image.dtype)
+    refuse_script(module)
     with evaluating(module), untouched(module), torch.no_grad():
         captured = capture(module, probe[:1], lambda operation: rule_for(operation) is not None)
         output = find_output(captured)
         program = _lowered(captured, probe[:1], output)
         _check(program, module, probe, output)
-    return program
+    return program, output.head
 
 
 def _lowered(captured: Capture, image: Tensor, output: Output) -> Program:
@@ -75,14 +78,14 @@ def _check(program: Program, module: nn.Module, probe: Tensor, output: Output) -
         raise UnsupportedOperation(_mixing(module, "gives other logits"))
     if not _agree_in_double(program, module, probe, output):
         raise NetworkError(
-            f"graphpath's reading of {type(module).__name__} gives other logits than the network itself"
+            f"graphpath's reading of {name_of(module)} gives other logits than the network itself"
             f"{_largest_difference(ours, theirs)}. It is no rounding: please report the network."
         )
 
 
 def _mixing(module: nn.Module, what: str) -> str:
     return (
-        f"{type(module).__name__} mixes the images of a batch: it {what} for an image alone than beside "
+        f"{name_of(module)} mixes the images of a batch: it {what} for an image alone than beside "
         "another. Keep the batch dimension apart (x.flatten(1), not x.view(-1)), and normalise by "
         "statistics that are stored"
     )
@@ -94,7 +97,7 @@ def _of_batch(module: nn.Module, images: Tensor, output: Output) -> Tensor:
         found = output.pick(module(images))
     except Exception as error:
         raise UnsupportedOperation(
-            f"{type(module).__name__} takes one image at a time only: a batch of {len(images)} gives "
+            f"{name_of(module)} takes one image at a time only: a batch of {len(images)} gives "
             f"{in_one_line(error)}. Keep the batch dimension: x.flatten(1) in place of x.view(-1)"
         ) from error
     if found.dim() == 0 or found.shape[0] != len(images):

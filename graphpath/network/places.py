@@ -8,15 +8,21 @@ _IN_PLACE = {"add_": "iadd", "sub_": "isub", "mul_": "imul", "div_": "itruediv"}
 """Python's names of what an operator in place calls."""
 
 
-def place_of(node: torch.fx.Node) -> tuple[str, bool]:
+def place_of(node: torch.fx.Node, prefix: str) -> tuple[str, bool]:
     """The path of the module of PyTorch's own that calls the operation, and True; else that of the innermost
-    module with the function's name behind it, and False."""
+    module with the function's name behind it, and False. ``prefix`` is taken off paths."""
     path = ""
-    for _, (path, kind) in (node.meta.get("nn_module_stack") or {}).items():
-        if _is_of_pytorch(kind):
-            return str(path), True
+    for given, kind in (node.meta.get("nn_module_stack") or {}).values():
+        path = _relative(str(given), prefix)
+        if path and _is_of_pytorch(kind):
+            return path, True
     name = _function_name(node)
     return (f"{path}.{name}" if path else name), False
+
+
+def _relative(path: str, prefix: str) -> str:
+    """A module's path within the user's network."""
+    return "" if f"{path}." == prefix else path.removeprefix(prefix)
 
 
 def _is_of_pytorch(kind: object) -> bool:

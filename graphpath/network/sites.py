@@ -79,13 +79,17 @@ class Site:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A program, its sites in the order they run (input first, logits last) and its anchors."""
+    """A program, its sites in the order they run (input first, logits last) and its anchors.
+
+    ``head`` names the softmax behind the logits that was cut off, if there is one.
+    """
 
     program: Program
     sites: tuple[Site, ...]
     anchors: tuple[Anchor, ...]
     device: torch.device
     dtype: torch.dtype
+    head: str | None = None
 
     @property
     def neurons(self) -> int:

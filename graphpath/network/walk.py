@@ -216,7 +216,7 @@ class Lowering:
         def resolved(leaf: Any) -> Any:
             return values[leaf] if isinstance(leaf, torch.fx.Node) else leaf
 
-        self.place, self._in_module = place_of(node)
+        self.place, self._in_module = place_of(node, self._captured.prefix)
         args = map_aggregate(node.args, resolved)
         kwargs = map_aggregate(node.kwargs, resolved)
         if isinstance(node.target, torch._ops.HigherOrderOperator):

@@ -14,12 +14,14 @@ import torch
 from torch import nn
 
 from graphpath import __version__
-from graphpath.data import Given, Labels, MatchedImages, as_images
+from graphpath.data import Given, Labels, MatchedImages
 from graphpath.errors import MethodError
 from graphpath.ids import BLOCK, digest
-from graphpath.models import BY_NAME, LoadedModel, as_loaded, match_classes
+from graphpath.models import BY_NAME, LoadedModel
+from graphpath.models.inputs import bring_together
 from graphpath.naming import check_name
 from graphpath.network.reach import Reach
+from graphpath.network.wrapping import any_tensor
 from graphpath.progress import AnyProgress, Progress, as_progress
 from graphpath.record import (
     Trace,
@@ -67,14 +69,15 @@ def trace(
     progress: AnyProgress | None = None,
     fitted_on: Trace | str | Path | None = None,
     name: str | None = None,
+    output: str | int | None = None,
     **options: Any,
 ) -> Trace:
     """Trace images through a network and record their pathways in the directory ``out``.
 
     Args:
         model: any CNN that torch.export can take; it is run in evaluation mode and left as it was.
-        images: (N, C, H, W) tensor or array, a list of images, a Dataset or DataLoader, a set of images of
-            graphpath's, or what an attack made.
+        images: (N, C, H, W) tensor or array (or (N, F), (N, C, L), (N, C, D, H, W)), a list of images, a
+            Dataset or DataLoader, a set of images of graphpath's, or what an attack made.
         labels: the images' classes (N,), where ``images`` does not carry them.
         method: a name of ``graphpath.METHODS``; its options follow by name (``theta=0.5``).
         target: what is explained of each image: ``"predicted"`` (for a derived image, the prediction on
@@ -97,6 +100,8 @@ def trace(
         fitted_on: for methods that learn from all images first: a finished trace by the same method and
             options, whose images were learned from instead of these. So attacked images are held against the
             classes, or the thresholds, of clean ones.
+        output: which of several outputs is traced: its number, key or attribute; by default the first
+            floating one with a dimension of classes, which the record names.
         name: what the run is called; queries take it for the run's id. Letters, digits and ``. _ + -``.
 
     Returns the opened record.
@@ -107,8 +112,9 @@ def trace(
     check_name(name)
     chosen_method = find_method(method)
     chosen_options = chosen_method.resolve_options(options)
-    loaded = as_loaded(model)
-    source = match_classes(loaded, as_images(images, labels, dataset, classes), matching)
+    loaded, source = bring_together(
+        model, images, labels, dataset=dataset, classes=classes, matching=matching, output=output
+    )
     _check_counts(len(source), routes, max_edges, batch)
     target = resolve_target(target, loaded, source)
     fitted_run = None if fitted_on is None else open_fit(fitted_on, chosen_method, chosen_options, loaded)
@@ -139,6 +145,8 @@ def trace(
             described["fitted"] = fitted_run.run["fitted"]
         elif not resumed and (fitted := batches.learn(chosen_method, size, chosen_options)):
             described["fitted"] = fitted
+        if (head := batches.compiled.network.head) is not None:
+            described["head"] = head
         with TraceWriter.open(out, described) as writer:
             if rank.first:
                 rank.wait_for_all()
@@ -273,7 +281,7 @@ def _describe(
             **{name: _format_version(name) for name in ("torch", "torchvision")},
             **dict(package),
         },
-        "device": str(next(model.module.parameters()).device),
+        "device": str(any_tensor(model.module).device),
         **reused,
     }
 

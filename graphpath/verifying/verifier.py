@@ -13,9 +13,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from graphpath.data import Given, Labels, MatchedImages, as_images
+from graphpath.data import Given, Labels, MatchedImages
 from graphpath.errors import MethodError, QueryParameterError
-from graphpath.models import BY_NAME, LoadedModel, as_loaded, match_classes
+from graphpath.models import BY_NAME, LoadedModel
+from graphpath.models.inputs import bring_together
 from graphpath.network import Network, take_apart
 from graphpath.progress import AnyProgress, as_progress
 from graphpath.stores import Store, open_store
@@ -95,8 +96,7 @@ def verify(
     Raises AnswerError where the answer is empty, no neurons or edges, or of another network; MethodError for
     an option that is unknown; QueryParameterError, QueryFailed ... as queries do; NetworkError, DataError.
     """
-    loaded = as_loaded(model)
-    source = match_classes(loaded, as_images(images, labels), matching)
+    loaded, source = bring_together(model, images, labels, matching=matching)
     _check_options(mode, baseline, measure, by)
     _check_counts(draws, batch)
     target = _check_target(target, measure, loaded, source)

@@ -57,7 +57,8 @@ def test_derived_tensors_keep_their_parents() -> None:
 @pytest.mark.parametrize(
     ("tensor", "arguments", "message"),
     [
-        (torch.rand(3, 4, 4), {}, r"\(N, C, H, W\)"),
+        (torch.rand(4), {}, r"\(N, C, H, W\)"),
+        (torch.rand(1, 2, 3, 4, 4, 4), {}, r"\(N, C, H, W\)"),
         (torch.full((1, 1, 2, 2), float("nan")), {}, "not finite"),
         (PIXELS, {"labels": [1, 2]}, "labels: 2 given for 10"),
         (PIXELS, {"details": [{}]}, "details: 1 given for 10"),

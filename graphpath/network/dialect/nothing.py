@@ -39,7 +39,10 @@ def _cast(low: Lowering, x: Traced, *args: Any, **kwargs: Any) -> Traced:
     dtype = low.result.dtype
     if dtype.is_floating_point and x.dtype.is_floating_point:
         return replace(x, dtype=dtype)
-    found: Traced = low.unknown("turns numbers to integers or truth values, whose gradients are none")
+    why = "turns numbers to integers or truth values, which have no gradient"
+    found: Traced = low.unknown(
+        "makes complex numbers, which graphpath does not follow" if dtype.is_complex else why
+    )
     return found
 
 

@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from graphpath.data import Given, Labels, as_images
+from graphpath.data import Given, Labels
 from graphpath.errors import DataError, MethodError
-from graphpath.models import BY_NAME, LoadedModel, as_loaded, match_classes
+from graphpath.models import BY_NAME, LoadedModel
+from graphpath.models.inputs import bring_together
 from graphpath.network import Network, Site, take_apart
 from graphpath.network.live import Pass
 from graphpath.progress import AnyProgress, Progress, as_progress
@@ -67,8 +68,7 @@ def key_maps(
         raise MethodError(
             f"share={share}, least={least}, batch={batch}: expected 0 < share <= 1, others above 0."
         )
-    loaded = as_loaded(model)
-    source = match_classes(loaded, as_images(images, labels), matching)
+    loaded, source = bring_together(model, images, labels, matching=matching)
     known = source.rows()["label"].to_numpy().astype(np.int64)
     if (known < 0).any():
         raise DataError("key_maps needs a label for every image; pass labels=.")

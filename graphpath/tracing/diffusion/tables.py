@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from graphpath.data import as_images
-from graphpath.models import BY_POSITION, LoadedModel, as_loaded, match_classes
+from graphpath.models import BY_POSITION, LoadedModel
+from graphpath.models.inputs import bring_together
 from graphpath.network import Held, Network
 from graphpath.tracing.batch import as_array
 from graphpath.tracing.batches import Batches
@@ -120,8 +120,7 @@ class _HeldPixels:
 def _iterate_images(
     model: nn.Module | LoadedModel, images: Any, device: str | torch.device | None
 ) -> Iterator[Batches]:
-    loaded = as_loaded(model)
-    source = match_classes(loaded, as_images(images), BY_POSITION)  # no label is asked for
+    loaded, source = bring_together(model, images, matching=BY_POSITION)  # no label is asked for
     with in_eval_mode(loaded.module, device):
         yield Batches(loaded, source, "own", 0)
 
