@@ -83,6 +83,14 @@ Classes = Annotated[
         "--classes", metavar="FILE", help="The model's class names: a line each, index,wnid,name or JSON."
     ),
 ]
+ModelOutput = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        metavar="NAME",
+        help="Which of several outputs: its number, key or attribute. Default: the first of classes.",
+    ),
+]
 Download = Annotated[bool, typer.Option("--download", help="Let torchvision fetch what is not on disk.")]
 Labels = Annotated[
     str,

@@ -160,6 +160,11 @@ def command(
         f"{out}: {counts['pathways']:,} pathways with {edges:,} edges and {counts['routes']:,} "
         f"routes, run {traced.id}, {traced.run.get('seconds', 0):.1f} s"
     )
+    if (head := traced.run.get("head")) is not None:
+        say(
+            f"The network ends in a {str(head).strip('_')}: the logits before it are what is traced.",
+            err=True,
+        )
 
 
 def _collect_options(theta: float | None, sparsity: float | None, pairs: list[str]) -> dict[str, Any]:

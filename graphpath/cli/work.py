@@ -36,6 +36,7 @@ class TracingInput:
     std: str | None
     normalize: str | None
     classes: str | None
+    traced_output: str | None
     download: bool
 
     def open(self, check: Callable[[LoadedModel], None] | None = None) -> tuple[LoadedModel, MatchedImages]:
@@ -44,6 +45,7 @@ class TracingInput:
         ``check`` may refuse the network before the images are looked at. Raises ModelError, DataError.
         """
         from graphpath.models import load_model, match_classes
+        from graphpath.models.inputs import adapt
         from graphpath.tracing.ranks import Rank
 
         device = Rank.here().choose_device(self.device)
@@ -72,6 +74,7 @@ class TracingInput:
             exif=self.exif,
             download=self.download,
         )
+        loaded = adapt(loaded, images, self.traced_output)
         return loaded, match_classes(loaded, images, self.labels)
 
 
@@ -98,6 +101,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "normalize": (a.Normalization, None),
     "preprocess": (a.Preprocess, None),
     "classes": (a.Classes, None),
+    "traced_output": (a.ModelOutput, None),
     "download": (a.Download, False),
 }
 

@@ -14,7 +14,7 @@ from torch.nn.parameter import is_lazy
 from graphpath.errors import ModelError
 from graphpath.models.inner import InnerNormalisation, find_inner, join_numbers
 from graphpath.models.normalize import Normalize
-from graphpath.network.wrapping import as_normal, unwrap
+from graphpath.network.wrapping import as_normal, take_off, unwrap
 
 SHOWN = 3
 """Classes named in a sentence."""
@@ -51,13 +51,14 @@ class LoadedModel:
     @property
     def normalisation(self) -> Normalize | None:
         """The normalisation that is the network's first step, None where pixels go in as they are."""
-        first = next(self.module.children(), None) if isinstance(self.module, nn.Sequential) else None
+        own = take_off(self.module)
+        first = next(own.children(), None) if isinstance(own, nn.Sequential) else None
         return first if isinstance(first, Normalize) else None
 
     @property
     def inner(self) -> tuple[InnerNormalisation, ...]:
         """What the network normalises by modules of its own, behind ``normalisation``."""
-        return find_inner(self.module, self.normalisation)
+        return find_inner(take_off(self.module), self.normalisation)
 
     def describe(self) -> dict[str, object]:
         """What run.json says of it: name, weights, preprocessing and classes."""

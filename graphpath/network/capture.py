@@ -127,8 +127,8 @@ def _refusal(module: nn.Module, image: Tensor, error: Exception) -> NetworkError
         )
     except Exception as own:
         return NetworkError(
-            f"{name} cannot take images of shape {tuple(image.shape[1:])}: {in_one_line(own)}. "
-            "Give it images of the size that it is made for."
+            f"{name} cannot take images of shape {_shape_of(module, image)}: {in_one_line(own)}. "
+            f"Give it images of the size that it is made for.{_hint(module)}"
         )
     if isinstance(error, GuardOnDataDependentSymNode):
         return NetworkError(
@@ -139,6 +139,19 @@ def _refusal(module: nn.Module, image: Tensor, error: Exception) -> NetworkError
         f"torch.export cannot take {name}: {in_one_line(error)}. Its forward must stay within PyTorch (no "
         "NumPy, no .item()) on the way to its result."
     )
+
+
+def _shape_of(module: nn.Module, image: Tensor) -> tuple[int, ...]:
+    """The shape of one image, as the network itself is given it."""
+    given = module.shape if isinstance(module, Adapted) else None
+    return tuple(image.shape[1:]) if given is None else given
+
+
+def _hint(module: nn.Module) -> str:
+    """What may have been meant by inputs (N, C, L)."""
+    if not isinstance(module, Adapted) or module.shape is None or len(module.shape) != 2:
+        return ""
+    return " One image (C, H, W) is given as images[None], grey ones (N, H, W) as images[:, None]."
 
 
 def _place_in_code(error: Exception) -> str:

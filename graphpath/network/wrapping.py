@@ -75,13 +75,19 @@ def _parts(returned: Any) -> list[tuple[Any, Any]] | None:
     return list(held.items()) if any(isinstance(value, Tensor) for value in held.values()) else None
 
 
+def take_off(module: nn.Module) -> nn.Module:
+    """The user's own network inside an adapted one."""
+    inner: nn.Module = module.module if isinstance(module, Adapted) else module
+    return inner
+
+
 PREFIX = "module."
 """What stands before the names of an adapted network's own modules."""
 
 
 def name_of(module: nn.Module) -> str:
     """The name of a network's class."""
-    return type(module.module if isinstance(module, Adapted) else module).__name__
+    return type(take_off(module)).__name__
 
 
 def is_classes(value: Any) -> bool:

@@ -94,7 +94,7 @@ def test_narrow_floats_are_widened() -> None:
         np.zeros((2, 3, 4, 4), object),
         np.zeros((2, 3, 4, 4), np.int64),
         np.array(["a"]),
-        FLOATS[0],
+        FLOATS[0, 0, 0],
         FLOATS.bool(),
         FLOATS * torch.nan,
         [FLOATS[0], FLOATS[1, :, :2]],

@@ -48,7 +48,8 @@ def traced(model: nn.Module, images: Tensor, out: Path, **options: Any) -> gp.Tr
         return gp.trace(model, images, out=out, **options)
     finally:
         after = model.state_dict()
-        assert all(torch.equal(value, after[name]) for name, value in before.items())
+        for name, value in before.items():
+            torch.testing.assert_close(after[name], value, rtol=0, atol=0, equal_nan=True)
         assert [dict(vars(part)) for part in model.modules()] == held
         assert [part.training for part in model.modules()] == modes
 
@@ -251,6 +252,12 @@ def test_refused_in_a_sentence(forward: Any, message: str, tmp_path: Path) -> No
     with pytest.raises(NetworkError, match=message) as caught:
         traced(Context(forward), IMAGES, tmp_path / "t")
     assert "\n" not in str(caught.value) and not (tmp_path / "t").exists()
+
+
+@pytest.mark.parametrize("images", [IMAGES[0], IMAGES[:, 0]], ids=["one image", "grey images"])
+def test_images_without_a_dimension_are_refused_with_what_to_do(images: Tensor, tmp_path: Path) -> None:
+    with pytest.raises(NetworkError, match=r"shape \(8, 8\): .* as images\[None\], grey ones"):
+        traced(Net(), images, tmp_path / "t")
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning", "ignore:`torch.jit:DeprecationWarning")
