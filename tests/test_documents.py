@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -25,6 +26,7 @@ from graphpath import queries
 from graphpath.cli import app
 from graphpath.server import Server
 from tests.documents import CHECKOUT, Command, commands, documents, follows, program
+from tests.stores.contract.conftest import clear
 
 pytest.importorskip("torch")
 
@@ -184,9 +186,14 @@ class Library:
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Library:
-    return Library(
-        lambda: tmp_path_factory.mktemp("document"), lambda: request.getfixturevalue("neo4j_server")
-    )
+    @cache
+    def emptied() -> Server:
+        """The server that others have asked before, with nothing of theirs in it."""
+        server: Server = request.getfixturevalue("neo4j_server")
+        clear(server)
+        return server
+
+    return Library(lambda: tmp_path_factory.mktemp("document"), emptied)
 
 
 @pytest.fixture(autouse=True)

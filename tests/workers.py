@@ -1,4 +1,4 @@
-"""With several workers (pytest -n) a file stays together, and so do the folders that ask the Neo4j server.
+"""With several workers (pytest -n) a file stays together, and so do all tests that ask the Neo4j server.
 
 What a file's tests share is then made once. xdist's own groups are lost with pytest 9: they are part of a
 test's id, which can no longer be changed.
@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     import pytest
     from xdist.remote import Producer
 
-TOGETHER = ("tests/stores/contract/", "tests/server/")
+TOGETHER = (
+    "tests/stores/contract/",
+    "tests/server/",
+    "tests/export/test_server.py",
+    "tests/imports/test_real_summit.py",
+    "tests/test_documents.py",
+)
 """Their tests start a server, once a worker."""
 
 

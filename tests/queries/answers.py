@@ -31,23 +31,13 @@ def compare(
     one: pd.DataFrame, two: pd.DataFrame, layers: list[int], weights: str, possible: pd.Series | None = None
 ) -> pd.DataFrame:
     """The likeness of two edge lists (layer, source, target, weight) per layer and, as -1, together."""
-    sides = [side[side.layer.isin(layers)].set_index(["layer", *EDGE]).weight for side in (one, two)]
-    if weights != "raw":
-        sides = [side / side.groupby("layer").transform("sum").replace(0.0, 1.0) for side in sides]
-    both = pd.concat(sides, axis=1, keys=["a", "b"])
-    parts = {
-        "shared": both.notna().all(axis=1),
-        "edges1": both.a.notna(),
-        "edges2": both.b.notna(),
-        "least": both.fillna(0.0).min(axis=1),
-        "most": both.fillna(0.0).max(axis=1),
-    }
-    frame = pd.DataFrame(parts).groupby("layer").sum().reindex(layers, fill_value=0)
-    frame.index.name = "layer"
+    one, two = (_weights_by_layer(side, weights) for side in (one, two))
+    rows = [{"layer": n, **_overlap(one.get(n, {}), two.get(n, {}))} for n in layers]
     if possible is not None:
-        frame["expected"] = frame.edges1 * frame.edges2 / possible.reindex(layers)
-    frame = frame.reset_index()
-    frame = pd.concat([frame, frame.sum().to_frame().T.assign(layer=-1)], ignore_index=True)
+        for row in rows:
+            row["expected"] = row["edges1"] * row["edges2"] / possible[row["layer"]]
+    total = {name: sum(row[name] for row in rows) for name in rows[0]} if rows else {}
+    frame = pd.DataFrame([*rows, {**total, "layer": -1}])
     either = frame.edges1 + frame.edges2 - frame.shared
     frame["J"] = (frame.shared / either).where(either > 0)
     frame["weighted_J"] = (frame.least / frame.most).where(frame.most > 0)
@@ -55,6 +45,33 @@ def compare(
         chance = frame.expected / (frame.edges1 + frame.edges2 - frame.expected)
         frame["expected_J"] = chance.where(either > 0)
     return frame
+
+
+def _weights_by_layer(edges: pd.DataFrame, weights: str) -> dict[int, dict[tuple[int, int], float]]:
+    """Each layer's edges with their weights, which sum to one unless they are asked for "raw"."""
+    found: dict[int, dict[tuple[int, int], float]] = {}
+    for layer, source, target, weight in zip(
+        edges.layer, edges.source, edges.target, edges.weight, strict=True
+    ):
+        mine = found.setdefault(layer, {})
+        assert (source, target) not in mine
+        mine[source, target] = weight
+    if weights == "raw":
+        return found
+    sums = {layer: sum(mine.values()) or 1.0 for layer, mine in found.items()}
+    return {n: {edge: weight / sums[n] for edge, weight in mine.items()} for n, mine in found.items()}
+
+
+def _overlap(one: dict[tuple[int, int], float], two: dict[tuple[int, int], float]) -> dict[str, float]:
+    """How many edges two sets share and have; the sums of the lesser and of the greater weights."""
+    shared, every = one.keys() & two.keys(), one.keys() | two.keys()
+    return {
+        "shared": len(shared),
+        "edges1": len(one),
+        "edges2": len(two),
+        "least": sum(min(one[edge], two[edge]) for edge in shared),
+        "most": sum(max(one.get(edge, 0.0), two.get(edge, 0.0)) for edge in every),
+    }
 
 
 def layer_numbers(facts: Facts, layers: list[int] | None) -> list[int]:
@@ -394,19 +411,11 @@ def class_similarity(facts, layers=None, references=None):
     return pd.DataFrame(rows)
 
 
-def oldest(facts: Facts, sample: int) -> int:
-    """The sample that this one derives from in the end: itself where it is an original."""
-    known = facts.samples.parent.dropna().astype(int)
-    while sample in known.index:
-        sample = int(known[sample])
-    return sample
-
-
 def _inside(facts: Facts, path, reference: str, category: int, layers: list[int] | None) -> pd.DataFrame:
     """The pathway against the class, from which all that derives from its sample's original goes first."""
     mine = facts.edges[facts.edges.pathway == path.pathway]
     others = facts.members[(facts.members.run == reference) & (facts.members.variant == "original")]
-    family = {sample for sample in facts.samples.index if oldest(facts, sample) == oldest(facts, path.sample)}
+    family = {sample for sample, first in facts.oldest.items() if first == facts.oldest[path.sample]}
     others = others[(others.category == category) & ~others["sample"].isin(family)]
     grouped = others.groupby(["layer", *EDGE])
     theirs = grouped[["weight"]].sum().assign(support=grouped["sample"].nunique())

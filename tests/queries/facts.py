@@ -31,6 +31,17 @@ class Facts:
     def samples(self) -> pd.DataFrame:
         return self._table("samples").drop(columns="run").drop_duplicates("sample").set_index("sample")
 
+    @cached_property
+    def oldest(self) -> dict[int, int]:
+        """For each sample the one that it derives from in the end: itself where it is an original."""
+        parents = self.samples.parent.dropna().astype(int).to_dict()
+        found = {}
+        for sample in self.samples.index:
+            found[sample] = sample
+            while found[sample] in parents:
+                found[sample] = parents[found[sample]]
+        return found
+
     @property
     def verdicts(self) -> list[tuple[dict[str, object], list[str]]]:
         """Verdicts, each with the runs that it is of: in no trace, but recorded by the fixtures."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +14,9 @@ from graphpath.schema import NODE, RELATIONSHIP
 from graphpath.sql import connect, quote, read_parquet
 from graphpath.stores.neo4j.statements import list_columns
 from graphpath.stores.session import RECORDED
+
+if TYPE_CHECKING:
+    import duckdb
 
 BYTES: Final = 1 << 18
 """Of a batch, as Arrow holds it: 6,500 edges. In larger transactions each costs the server more."""
@@ -23,8 +27,35 @@ MEMORY: Final = "512MiB"
 EXACT: Final = ("INT64", "INT32", "STRING")
 
 
+class Sorter:
+    """Sorts the files of one load, with the directory ``scratch`` for what does not fit in memory.
+
+    Its database is opened once, when first needed: that takes longer than sorting the rows of a small trace.
+    """
+
+    def __init__(self, scratch: Path) -> None:
+        self.scratch = scratch
+
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        return connect({"memory_limit": MEMORY}, spill=self.scratch / "sorted")
+
+    def read_sorted(self, name: str, files: Iterable[Path]) -> Iterator[pa.Table]:
+        """The rows of ``files``, which are of the label or relationship type ``name``, in its keys' order."""
+        given = ", ".join(f'"{column}"' for column in list_columns(name))
+        rows = " UNION ALL ".join(f"SELECT * FROM {read_parquet([path])}" for path in files)
+        order = ", ".join(f'"{column}"' for column in _exact_columns(name))
+        target = self.scratch / f"{name}-sorted.parquet"
+        ordered = f"SELECT * FROM ({rows}) AS t({given}) ORDER BY {order}"
+        self._connection.execute(f"COPY ({ordered}) TO {quote(target)} (FORMAT parquet)")
+        try:
+            yield from _read_recorded([target])
+        finally:
+            target.unlink()
+
+
 def cut_batches(
-    name: str, files: list[Path], scratch: Path, skip: int = 0, size: int = BYTES
+    name: str, files: list[Path], sorter: Sorter, skip: int = 0, size: int = BYTES
 ) -> Iterator[pa.Table]:
     """The rows of ``files`` from row ``skip`` on, in tables of about ``size`` bytes, columns renamed.
 
@@ -32,7 +63,7 @@ def cut_batches(
     """
     if not files:
         return
-    pieces = _read_recorded(files) if name in RECORDED else _read_sorted(name, files, scratch)
+    pieces = _read_recorded(files) if name in RECORDED else sorter.read_sorted(name, files)
     for table in _cut(_skip(pieces, skip), size):
         yield table.rename_columns(list_columns(name))
 
@@ -41,21 +72,6 @@ def _read_recorded(files: Iterable[Path]) -> Iterator[pa.Table]:
     for path in files:
         with pq.ParquetFile(path) as file:
             yield from (pa.Table.from_batches([batch]) for batch in file.iter_batches(batch_size=PIECE))
-
-
-def _read_sorted(name: str, files: Iterable[Path], scratch: Path) -> Iterator[pa.Table]:
-    given = ", ".join(f'"{column}"' for column in list_columns(name))
-    rows = " UNION ALL ".join(f"SELECT * FROM {read_parquet([path])}" for path in files)
-    source = f"({rows}) AS t({given})"
-    with connect({"memory_limit": MEMORY}, spill=scratch / "sorted") as connection:
-        order = ", ".join(f'"{column}"' for column in _exact_columns(name))
-        target = scratch / f"{name}-sorted.parquet"
-        ordered = f"SELECT * FROM {source} ORDER BY {order}"
-        connection.execute(f"COPY ({ordered}) TO {quote(target)} (FORMAT parquet)")
-    try:
-        yield from _read_recorded([target])
-    finally:
-        target.unlink()
 
 
 def _exact_columns(name: str) -> list[str]:

@@ -17,7 +17,7 @@ from graphpath.errors import QueryFailed, StoreConflict, StoreError
 from graphpath.schema import NODE
 from graphpath.stores.neo4j import definitions, loads
 from graphpath.stores.neo4j.address import Address
-from graphpath.stores.neo4j.batches import BYTES, cut_batches
+from graphpath.stores.neo4j.batches import BYTES, Sorter, cut_batches
 from graphpath.stores.neo4j.failures import TooLargeError, build_too_large, is_memory_error, map_errors
 from graphpath.stores.neo4j.packing import pack_parameters
 from graphpath.stores.neo4j.statements import SHARED, write_statement
@@ -51,6 +51,7 @@ class BoltSession:
         self.driver, self.address, self.write, self.batch_bytes = driver, address, write, batch_bytes
         self._run = ""
         self._holder = uuid.uuid4().hex
+        self._sorter: Sorter | None = None
 
     def execute(
         self, text: str, parameters: Mapping[str, object] | None = None, *, timeout: float | None = PATIENCE
@@ -119,11 +120,13 @@ class BoltSession:
 
     def copy(self, name: str, files: Iterable[Path], scratch: Path) -> Iterator[int]:
         """See :meth:`graphpath.stores.session.Session.copy`. What is stored already is passed over."""
+        if self._sorter is None or self._sorter.scratch != scratch:
+            self._sorter = Sorter(scratch)
         owned = name not in NODE and name not in SHARED
         offset = self._count_stored(name) if owned else 0
         if offset:
             yield offset
-        for table in cut_batches(name, list(files), scratch, offset, self.batch_bytes):
+        for table in cut_batches(name, list(files), self._sorter, offset, self.batch_bytes):
             for part in self._split_table(table):
                 self._append(name, part, offset if owned else None)
                 offset += part.num_rows
