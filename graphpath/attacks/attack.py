@@ -29,8 +29,9 @@ from graphpath.data import Given, Images, Labels
 from graphpath.data.rows import build_categories, build_sample_rows
 from graphpath.errors import DataError, MethodError, ModelError, RecordError
 from graphpath.ids import digest
-from graphpath.models import BY_NAME, LoadedModel, eval_mode, find_class
+from graphpath.models import BY_NAME, LoadedModel, find_class
 from graphpath.models.inputs import bring_together
+from graphpath.modules.state import evaluating
 from graphpath.progress import AnyProgress, as_progress
 from graphpath.record.alone import lock_beside
 from graphpath.record.imageset import ImagePart, ImageSet, is_image_set, write_image_set
@@ -83,7 +84,7 @@ def attack(
     path, key = Path(out), digest(run.describe_provenance())
     if path.exists():
         return _open_finished(path, key)
-    with lock_beside(path, "attack"), eval_mode(loaded.module):
+    with lock_beside(path, "attack"), evaluating(loaded.module):
         if path.exists():  # another process has just finished it
             return _open_finished(path, key)
         staging, report = Staging(path, key), as_progress(progress)

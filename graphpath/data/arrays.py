@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,6 +13,7 @@ import torch
 from graphpath.data.base import BaseImages, Positions
 from graphpath.data.rows import build_sample_rows
 from graphpath.errors import DataError
+from graphpath.shapes import fold
 
 Detail = Mapping[str, object]
 
@@ -53,14 +53,6 @@ class ArrayImages(BaseImages):
 
     def read(self, positions: Positions) -> torch.Tensor:
         return as_pixels(self._pixels[torch.from_numpy(positions)])
-
-
-def fold(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """(channels, height, width) of inputs of any shape: (F, 1, 1), (C, L, 1), (C, D * H, W)."""
-    if len(shape) > 3:
-        return shape[0], math.prod(shape[1:-1]), shape[-1]
-    channels, height, width = (*shape, 1, 1, 1)[:3]
-    return channels, height, width
 
 
 class TensorImages(ArrayImages):

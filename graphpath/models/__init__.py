@@ -5,7 +5,6 @@ from graphpath.extras import needs_extra
 with needs_extra("graphpath.models", "trace"):
     from graphpath.models.architectures import ARCHITECTURES
     from graphpath.models.checkpoint import load_checkpoint, read_checkpoint
-    from graphpath.models.evaluating import eval_mode
     from graphpath.models.load import load_model
     from graphpath.models.loaded import LoadedModel, as_loaded, digest_weights
     from graphpath.models.lookup import find_class
@@ -24,7 +23,6 @@ __all__ = [
     "TrainingStep",
     "as_loaded",
     "digest_weights",
-    "eval_mode",
     "evaluate",
     "find_class",
     "load_checkpoint",

@@ -1,26 +1,12 @@
-"""A caller's module put into eval mode, and put back."""
+"""What a network gives, and which seeds torch takes."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import nn
 
 from graphpath.errors import ModelError
-
-
-@contextmanager
-def eval_mode(module: nn.Module) -> Iterator[None]:
-    """``module`` in eval mode; every part's own training flag is put back."""
-    flags = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, training in flags:
-            part.training = training
+from graphpath.modules.state import evaluating
 
 
 def check_seed(seed: int) -> None:
@@ -33,7 +19,7 @@ def count_outputs(module: nn.Module, shape: tuple[int, int, int]) -> int | None:
     """How many logits ``module`` gives for an image of ``shape``; None where it gives none for such a one."""
     like = next(module.parameters(), torch.empty(0))
     try:
-        with eval_mode(module), torch.no_grad():
+        with evaluating(module), torch.no_grad():
             logits = module(torch.zeros(1, *shape, device=like.device, dtype=like.dtype))
     # Lowering the network explains, with the layer, what it says of images that it cannot take.
     except Exception:

@@ -15,8 +15,8 @@ from graphpath.data.matched import MatchedImages
 from graphpath.errors import ModelError
 from graphpath.models.loaded import LoadedModel, as_loaded
 from graphpath.models.matching import BY_NAME, match_classes
-from graphpath.network.capture import evaluating, refuse_script, untouched
-from graphpath.network.wrapping import Adapted, any_tensor, flatten_outputs, is_classes
+from graphpath.modules.state import evaluating, untouched
+from graphpath.modules.wrapping import Adapted, any_tensor, flatten_outputs, is_classes, refuse_script
 
 Output = str | int | None
 """Which of a network's outputs is traced: its number, its key or attribute; None: the first of classes."""

@@ -14,7 +14,7 @@ from torch.nn.parameter import is_lazy
 from graphpath.errors import ModelError
 from graphpath.models.inner import InnerNormalisation, find_inner, join_numbers
 from graphpath.models.normalize import Normalize
-from graphpath.network.wrapping import as_normal, take_off, unwrap
+from graphpath.modules.wrapping import as_normal, take_off, unwrap
 
 SHOWN = 3
 """Classes named in a sentence."""

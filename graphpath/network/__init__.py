@@ -13,19 +13,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from graphpath.errors import NetworkError
 from graphpath.extras import needs_extra
 
 with needs_extra("graphpath.network", "trace"):
     import torch
     from torch import nn
 
+    from graphpath.modules.wrapping import Adapted, any_tensor
     from graphpath.network.held import Held, Seed, hold
     from graphpath.network.incoming import FlowRows, IncomingEdges
     from graphpath.network.live import Pass, masked
     from graphpath.network.lowering import lower
     from graphpath.network.sites import Network, Site, find_sites
-    from graphpath.network.wrapping import any_tensor
+    from graphpath.shapes import fold
 
 __all__ = [
     "FlowRows",
@@ -44,10 +44,13 @@ __all__ = [
 def take_apart(module: nn.Module, shape: tuple[int, ...]) -> Network:
     """The sites of ``module`` for images of ``shape`` (C, H, W), in the module's own dtype and device.
 
+    Inputs of other shapes, (F,), (C, L) or (C, D, H, W), are images of (F, 1, 1), (C, L, 1) or (C, D * H, W)
+    to the network that is returned.
+
     Raises NetworkError or UnsupportedOperation; the module is left as it was.
     """
     if len(shape) != 3:
-        raise NetworkError(f"Images have the shape {tuple(shape)}; expected (channels, height, width).")
+        module, shape = Adapted(module, shape, None), fold(shape)
     like = any_tensor(module)
     dtype = like.dtype if like.is_floating_point() else torch.float32
     program, head = lower(module, torch.zeros(shape, dtype=dtype, device=like.device))

@@ -26,9 +26,9 @@ from torch.export.graph_signature import InputKind, OutputKind
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from graphpath.errors import NetworkError
+from graphpath.modules.wrapping import PREFIX, Adapted, name_of
 from graphpath.network.inplace import make_functional
 from graphpath.network.normalize import plain_normalize
-from graphpath.network.wrapping import PREFIX, Adapted, name_of
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 
@@ -78,15 +78,6 @@ def _unlogged() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
-
-
-def refuse_script(module: nn.Module) -> None:
-    """Raise NetworkError for a network in TorchScript, or with a part that is."""
-    if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
-        raise NetworkError(
-            f"{name_of(module)} is TorchScript, which torch.export cannot capture; give the nn.Module that "
-            "it was made from."
-        )
 
 
 def _export(module: nn.Module, image: Tensor) -> ExportedProgram:
@@ -213,44 +204,3 @@ def _paths(exported: ExportedProgram, count: int) -> list[str]:
     returned = torch.utils._pytree.tree_unflatten(list(range(count)), exported.call_spec.out_spec)
     leaves, _ = torch.utils._pytree.tree_flatten_with_path(returned)
     return [torch.utils._pytree.keystr(path) for path, _ in leaves]
-
-
-@contextmanager
-def untouched(module: nn.Module) -> Iterator[None]:
-    """On leaving, modes, attributes and buffers of the module and all its sub-modules are what they were."""
-    kept = [(part, dict(vars(part)), _registered(part), _contents(part)) for part in module.modules()]
-    try:
-        yield
-    finally:
-        for part, own, registered, contents in kept:
-            vars(part).clear()
-            vars(part).update(own)
-            for name, members in registered.items():
-                vars(part)[name].clear()
-                vars(part)[name].update(members)
-            for tensor, version, copy in contents:
-                if tensor._version != version:
-                    with torch.no_grad():
-                        tensor.copy_(copy)
-
-
-def _registered(part: nn.Module) -> dict[str, dict[str, Any]]:
-    return {name: dict(vars(part)[name]) for name in ("_parameters", "_buffers", "_modules")}
-
-
-def _contents(part: nn.Module) -> list[tuple[Tensor, int, Tensor]]:
-    """The buffers of one module, their versions and copies: a forward may count in them."""
-    buffers = [b for b in part._buffers.values() if b is not None and not b.is_inference()]
-    return [(buffer, buffer._version, buffer.detach().clone()) for buffer in buffers]
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """The module in evaluation mode; on leaving, every sub-module's own mode is back."""
-    modes = {child: child.training for child in module.modules()}
-    module.eval()
-    try:
-        yield
-    finally:
-        for child, mode in modes.items():
-            child.training = mode

@@ -14,14 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from graphpath.errors import NetworkError, UnsupportedOperation
-from graphpath.network.capture import Capture, capture, evaluating, in_one_line, refuse_script, untouched
+from graphpath.modules.state import evaluating, untouched
+from graphpath.modules.wrapping import name_of, refuse_script
+from graphpath.network.capture import Capture, capture, in_one_line
 from graphpath.network.dialect import rule_for
 from graphpath.network.heads import Output, find_output
 from graphpath.network.operations import MatrixPair, Opaque
 from graphpath.network.permutes import move_permutes
 from graphpath.network.program import Program
 from graphpath.network.walk import Lowering
-from graphpath.network.wrapping import name_of
 
 PROBE = 2
 """Images in the batch that the program is checked on: two, so that a network that mixes them is noticed."""

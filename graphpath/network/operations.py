@@ -68,10 +68,12 @@ class Geometry:
 
 @dataclass(frozen=True, eq=False)
 class Input(Operation):
-    """The image."""
+    """The image, or whatever else the network is given, in ``shape``."""
+
+    shape: tuple[int, ...]
 
     def run(self, *inputs: Tensor) -> Tensor:
-        return inputs[0]
+        return inputs[0].reshape(-1, *self.shape)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,6 @@ that only makes a gate holds no sites, since the held network takes its result f
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import prod
 
 import torch
 
@@ -29,6 +28,7 @@ from graphpath.network.operations import (
 )
 from graphpath.network.program import Program, Step
 from graphpath.network.views import Anchor, PoolAnchor, ScaleAnchor, View, spread, structural_view
+from graphpath.shapes import fold
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +141,7 @@ def find_sites(program: Program, device: torch.device, dtype: torch.dtype) -> Ne
     sites = []
     for number, (draft, offset) in enumerate(zip(drafts, offsets, strict=True)):
         branches = tuple(_branch(program, part, views, device) for part in draft.parts)
-        shape = _neuron_shape(program.steps[draft.after].shape)
+        shape = fold(program.steps[draft.after].shape)
         activation = program.steps[draft.after].operation if draft.after != draft.before else None
         assert activation is None or isinstance(activation, Activation)
         sites.append(
@@ -278,11 +278,3 @@ def _on(view: View, device: torch.device) -> View:
     index = None if view.index is None else view.index.to(device)
     weight = None if view.weight is None else view.weight.to(device)
     return replace(view, index=index, weight=weight)
-
-
-def _neuron_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Channels, height and width; of more dimensions all between the first and the last make the height."""
-    if len(shape) > 3:
-        return shape[0], prod(shape[1:-1]), shape[-1]
-    channels, height, width = (*shape, 1, 1, 1)[:3]
-    return channels, height, width

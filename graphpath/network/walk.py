@@ -68,8 +68,9 @@ class Lowering:
         self, captured: Capture, image: Tensor, rule_for: Callable[[Any], Rule | None], halves: bool = False
     ) -> None:
         self._captured, self._rule_for = captured, rule_for
-        self.steps: list[Step] = [Step("input", Input(), (), inner(tuple(image.shape)))]
-        self._values: list[Tensor] = [image.reshape(1, *self.steps[0].shape)]
+        size = inner(tuple(image.shape))
+        self.steps: list[Step] = [Step("input", Input(size), (), size)]
+        self._values: list[Tensor] = [image.reshape(1, *size)]
         self.image = Traced(0, tuple(image.shape), image.dtype)
         self.device, self.dtype = image.device, image.dtype
         self.place, self._in_module = "input", False

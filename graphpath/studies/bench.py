@@ -19,7 +19,7 @@ from graphpath.data.rows import choose_balanced
 from graphpath.errors import StudyError
 from graphpath.ids import digest
 from graphpath.models import LoadedModel, match_classes, predict
-from graphpath.network.capture import evaluating
+from graphpath.modules.state import evaluating
 from graphpath.progress import Progress, as_progress
 from graphpath.queries import find
 from graphpath.queries.limits import lift_limits

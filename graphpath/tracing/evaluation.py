@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from graphpath.errors import MethodError
-from graphpath.network.capture import evaluating
+from graphpath.modules.state import evaluating
 
 
 @contextmanager

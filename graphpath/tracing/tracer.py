@@ -19,9 +19,9 @@ from graphpath.errors import MethodError
 from graphpath.ids import BLOCK, digest
 from graphpath.models import BY_NAME, LoadedModel
 from graphpath.models.inputs import bring_together
+from graphpath.modules.wrapping import any_tensor
 from graphpath.naming import check_name
 from graphpath.network.reach import Reach
-from graphpath.network.wrapping import any_tensor
 from graphpath.progress import AnyProgress, Progress, as_progress
 from graphpath.record import (
     Trace,

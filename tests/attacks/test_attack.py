@@ -21,7 +21,8 @@ from graphpath.attacks import ATTACKS, attack, success_rate
 from graphpath.attacks.methods import Attack, derive_start_seed, perturb, resolve_strength
 from graphpath.data import TensorImages, open_images
 from graphpath.errors import DataError, MethodError, ModelError, RecordError
-from graphpath.models import LoadedModel, as_loaded, eval_mode
+from graphpath.models import LoadedModel, as_loaded
+from graphpath.modules.state import evaluating
 from graphpath.record.imageset import ImageSet
 
 Digits = Callable[[int], LoadedModel]
@@ -225,7 +226,7 @@ def test_nothing_is_left_on_the_network(digits_model: Digits, tmp_path: Path) ->
 def test_flags_come_back_after_an_error() -> None:
     module = nn.Sequential(nn.ReLU(), nn.Dropout()).train()
     module[0].eval()
-    with pytest.raises(ZeroDivisionError), eval_mode(module):
+    with pytest.raises(ZeroDivisionError), evaluating(module):
         assert not any(part.training for part in module.modules())
         raise ZeroDivisionError
     assert [part.training for part in module.modules()] == [True, False, True]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from graphpath.attribution import attribute, heatmap
 from graphpath.data import BaseImages
 from graphpath.models import LoadedModel
-from graphpath.network.capture import evaluating
+from graphpath.modules.state import evaluating
 from graphpath.studies.bench import Bench
 from graphpath.studies.conditions import SHUFFLED
 from graphpath.studies.khakzar import PATHWAYS, RANDOM_NEURONS

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from graphpath.data import BaseImages
+from graphpath.modules.state import evaluating
 from graphpath.network import take_apart
-from graphpath.network.capture import evaluating
 from graphpath.network.live import Pass
 from graphpath.studies import drawings
 from graphpath.studies.bench import Bench

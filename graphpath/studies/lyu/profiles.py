@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 
 from graphpath.data import BaseImages
+from graphpath.modules.state import evaluating
 from graphpath.network import Pass, take_apart
-from graphpath.network.capture import evaluating
 from graphpath.record import Trace
 from graphpath.report.captions import name_layer
 from graphpath.studies.bench import Bench

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from graphpath.errors import NetworkError
+
 _INNER = {
     "torch.nn.parallel.data_parallel.DataParallel": "module",
     "torch.nn.parallel.distributed.DistributedDataParallel": "module",
@@ -111,3 +113,12 @@ def any_tensor(module: nn.Module) -> Tensor:
     found = [*module.parameters(), *module.buffers()]
     floating = [tensor for tensor in found if tensor.is_floating_point()]
     return (floating or found or [torch.empty(0)])[0]
+
+
+def refuse_script(module: nn.Module) -> None:
+    """Raise NetworkError for a network in TorchScript, or with a part that is."""
+    if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
+        raise NetworkError(
+            f"{name_of(module)} is TorchScript, which torch.export cannot capture; give the nn.Module that "
+            "it was made from."
+        )
