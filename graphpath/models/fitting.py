@@ -239,7 +239,6 @@ def _compare_shapes(given: Tensors, wanted: Tensors) -> list[str]:
         and isinstance(value, torch.Tensor)
         and not is_lazy(value)
         and value.shape != given[name].shape
-        and not (value.numel() == given[name].numel() == 1)  # as torch 0.3 wrote numbers
     ]
 
 

@@ -97,7 +97,7 @@ def _make_own(spec: Member, weights: str | Path | None, seed: int) -> Source | L
     elif isinstance(made, LoadedModel):
         return made
     else:
-        words = f"as {spec.title} makes them"
+        words = "as the code makes them"
     if isinstance(made, LoadedModel):
         return replace(made, weights=words, sha256=digest_weights(module))
     check_ready(module, spec.title)

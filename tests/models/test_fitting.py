@@ -164,6 +164,20 @@ def test_the_old_names_of_weight_norm_are_read() -> None:
     torch.testing.assert_close(net.fc.weight, 2 * trained().fc.weight)  # type: ignore[arg-type]
 
 
+def test_a_number_may_be_a_list_of_one() -> None:
+    """As torch 0.3 wrote numbers."""
+
+    class Scaled(nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(2, 2)
+            self.register_buffer("scale", torch.tensor(1.0))
+
+    net, _ = fitted({**Scaled().state_dict(), "scale": torch.tensor([3.0])}, Scaled())
+    assert net.scale.item() == 3  # type: ignore[operator, union-attr]
+    with pytest.raises(ModelError, match=r"scale is \(2,\) in the file, \(\) in the network"):
+        fitted({**Scaled().state_dict(), "scale": torch.tensor([3.0, 4.0])}, Scaled())
+
+
 def test_a_network_without_values_takes_the_files() -> None:
     with torch.device("meta"):
         empty = Net()
@@ -241,6 +255,10 @@ def written(path: Path, contents: object) -> Path:
         (
             lambda s: {"model_ema": {k: v * 0 for k, v in s.items()}, "model": s},
             "under model; model_ema beside it is not taken",
+        ),
+        (
+            lambda s: {"ema": {k: v * 0 for k, v in s.items()}, "best": s},
+            "under best; ema beside it is not taken",
         ),
         (lambda s: {"epoch": 3, **s}, "epoch left out"),
         (

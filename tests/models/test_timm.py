@@ -117,6 +117,46 @@ def test_other_classes_and_channels_follow_the_weights(folder: Path) -> None:
     assert asked.shape == (1, 160, 160) and asked.module(torch.rand(1, 1, 64, 64)).shape == (1, 7)
 
 
+def test_names_of_the_networks_own_authors_are_read(folder: Path) -> None:
+    """As ConvNeXt's own repository has them; timm's filter of the family knows them."""
+    import re
+
+    net = timm.create_model("test_convnext").eval()
+    old = {}
+    for name, value in net.state_dict().items():
+        for new, theirs in [
+            (r"^stem\.", "downsample_layers.0."),
+            (r"^stages\.(\d+)\.downsample\.", r"downsample_layers.\1."),
+            (r"^stages\.(\d+)\.blocks\.", r"stages.\1."),
+            (r"\.conv_dw\.", ".dwconv."),
+            (r"\.mlp\.fc", ".pwconv"),
+            (r"^head\.norm\.", "norm."),
+            (r"^head\.fc\.", "head."),
+        ]:
+            name = re.sub(new, theirs, name)
+        old[name] = value
+    assert not old.keys() & net.state_dict().keys() & {"head.fc.weight", "stem.0.weight"}
+    torch.save({"model": old}, "theirs.pth")
+    loaded = load_model("timm:test_convnext", weights="theirs.pth")
+    pixels = torch.rand(1, 3, 64, 64)
+    assert loaded.normalisation is not None
+    with torch.no_grad():
+        torch.testing.assert_close(loaded.module(pixels), net(loaded.normalisation(pixels)))
+
+
+def test_a_network_that_normalises_itself_is_brought_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (folder / "self.py").write_text(
+        f"import timm\ndef make():\n    net = timm.create_model({NAME!r})\n"
+        "    net.mean, net.std = (0.5, 0.4, 0.3), (0.2, 0.2, 0.2)\n    return net\n"
+    )
+    loaded = load_model("self.py:make")
+    assert loaded.normalisation is None
+    assert "the network normalises them itself: ResNet (mean 0.5, 0.4, 0.3" in loaded.to_sentence()
+
+
 def test_a_users_code_that_builds_one_brings_its_config(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
