@@ -16,9 +16,10 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from graphpath.errors import ModelError
-from graphpath.models.fitting import Fitted, check_fit, choose_state, explain_misfit, load_state
+from graphpath.models.fitting import check_fit, choose_state, explain_misfit, load_state
 from graphpath.models.imagenet import SCHEME, read_wnids
 from graphpath.models.importing import shorten
 from graphpath.models.making import seed_torch
@@ -216,7 +217,7 @@ def _load_file(name: str, file: Path, choices: Any, given: Mapping[str, Any]) ->
     states = read_states(file)
     entry, known = _find_entry(file, choices, {})
     wanted = _list_names(name, given)
-    fitted = choose_state(states, wanted, file) if wanted else Fitted(states[0].tensors, "")
+    fitted = choose_state(states, wanted, file)
     outputs = given.get("num_classes", _count_outputs(name, fitted.tensors))
     if outputs not in (None, OUTPUTS) or given:
         return _load_fine_tuned(name, file, states, entry, outputs, given)
@@ -273,13 +274,21 @@ def _drop_classes(source: Source, outputs: int) -> Source:
 
 
 def _list_names(name: str, given: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """The names and shapes of a network's weights, without the weights; none where it cannot be had so."""
-    try:
-        with torch.device("meta"):
-            return dict(_build_untrained(name, 0, given).state_dict())
-    # Some builders compute with their weights. They are fitted all the same, by the file's own names.
-    except (ModelError, NotImplementedError, RuntimeError):
-        return {}
+    """The names and shapes of a network's weights, without the weights."""
+    with _Hollow():
+        return dict(_build_untrained(name, 0, given).state_dict())
+
+
+class _Hollow(TorchFunctionMode):
+    """Tensors that weights are made of have no values; those that builders compute with (RegNet) have."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = dict(kwargs or {})
+        if func in (torch.empty, torch.zeros, torch.ones, torch.randn):
+            given["device"] = given.get("device") or "meta"
+        return func(*args, **given)
 
 
 def _find_entry(file: Path, choices: Any, digests: dict[Path, str]) -> tuple[Any, bool]:

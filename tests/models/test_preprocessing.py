@@ -211,6 +211,19 @@ def test_a_file_says_the_same_by_name_and_by_path(stored: Path) -> None:
     assert told.normalisation is None and told.classes is not None
 
 
+@pytest.mark.parametrize("name", ["regnet_y_400mf", "swin_t", "shufflenet_v2_x0_5"])
+def test_prefixes_are_stripped_for_networks_that_compute_while_they_are_built(
+    folder: Path, name: str
+) -> None:
+    torch.manual_seed(3)
+    net = models.get_model(name, weights=None)
+    torch.save({"state_dict": {f"module.{k}": v for k, v in net.state_dict().items()}}, "wrapped.pth")
+    loaded = load_model(name, weights="wrapped.pth")
+    assert loaded.weights == "from wrapped.pth (under state_dict, without the prefix module.)"
+    expected = net.eval()(transforms.Normalize(MEAN, STD)(pixels(64)))
+    torch.testing.assert_close(logits(loaded, 64), expected)
+
+
 def test_classes_of_their_own_stay_without_names(folder: Path) -> None:
     torch.save(models.squeezenet1_1(num_classes=4).state_dict(), folder / "four.pth")
     by_path = load_model("pixel_nets.py:squeezed(classes=4)", weights="four.pth")
