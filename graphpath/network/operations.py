@@ -291,6 +291,14 @@ class ImageNorm(Modulation):
 
 
 @dataclass(frozen=True, eq=False)
+class Identity(Operation):
+    """What makes its input a layer: sums of many neurons that many others read."""
+
+    def run(self, *inputs: Tensor) -> Tensor:
+        return inputs[0]
+
+
+@dataclass(frozen=True, eq=False)
 class Mixture(Operation):
     """Places mixed by a matrix that the image sets, held: attention.
 

@@ -16,6 +16,7 @@ from graphpath.network.operations import (
     Activation,
     Add,
     Affine,
+    Identity,
     ImageNorm,
     Operation,
     Permute,
@@ -100,7 +101,9 @@ def _identity(rank: int) -> Order:
 
 def _turned(operation: Operation, order: Order) -> Operation | None:
     """What does to a tensor that which ``operation`` does to the tensor in ``order``; None: no such thing."""
-    if isinstance(operation, Add) or (isinstance(operation, Activation) and not operation.by_channel):
+    if isinstance(operation, (Add, Identity)) or (
+        isinstance(operation, Activation) and not operation.by_channel
+    ):
         return operation
     if isinstance(operation, Affine):
         return replace(operation, scale=_back(operation.scale, order), shift=_back(operation.shift, order))

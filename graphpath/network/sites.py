@@ -19,6 +19,7 @@ from graphpath.network.operations import (
     Add,
     Conv,
     Dense,
+    Identity,
     MatrixPair,
     MaxPool,
     Mixture,
@@ -194,6 +195,8 @@ class _Grouping:
             return _Draft(step.place, "input", 0, 0, ())
         if isinstance(step.operation, Activation):
             return _Draft(step.place, "activation", step.inputs[0], number, ((None, step.inputs[0]),))
+        if isinstance(step.operation, Identity):
+            return _Draft(step.place, "pool", number, self._activated(number), ((None, step.inputs[0]),))
         kind = {Conv: "conv", Dense: "linear", Norm: "norm", Add: "add", Mixture: "attention"}[
             type(step.operation)
         ]

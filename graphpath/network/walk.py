@@ -19,7 +19,17 @@ from torch.fx.node import map_aggregate
 
 from graphpath.errors import UnsupportedOperation
 from graphpath.network.capture import Capture, in_one_line
-from graphpath.network.operations import STRUCTURAL, Input, Opaque, Operation, Rearrange
+from graphpath.network.operations import (
+    STRUCTURAL,
+    Affine,
+    AveragePool,
+    Identity,
+    Input,
+    Modulation,
+    Opaque,
+    Operation,
+    Rearrange,
+)
 from graphpath.network.places import place_of
 from graphpath.network.program import Program, Step
 
@@ -27,6 +37,9 @@ Rule = Callable[..., Any]
 """What an operation means: called with the walk, then with the operation's own arguments."""
 
 Shape = tuple[int, ...]
+
+MOST = 1 << 23
+"""Pairs of an element and a neuron behind it that are written down between two layers: 128 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +84,11 @@ class Lowering:
         size = inner(tuple(image.shape))
         self.steps: list[Step] = [Step("input", Input(size), (), size)]
         self._values: list[Tensor] = [image.reshape(1, *size)]
+        self._taps: list[int] = [1]
         self.image = Traced(0, tuple(image.shape), image.dtype)
         self.device, self.dtype = image.device, image.dtype
         self.place, self._in_module = "input", False
+        self._layers: dict[int, int] = {}
         self.halves = halves
         """Whether a product of two matrices, neither a gate, is lowered to two mixtures."""
         self.operation: Any = None
@@ -90,14 +105,35 @@ class Lowering:
         comes, behind a leading 1). ``aside`` names what only prepares the operation in hand."""
         with torch.no_grad():
             value = operation.run(*(self._values[operand.step] for operand in operands))
-        inputs = tuple(operand.step for operand in operands)
+        inputs = tuple(self._as_layer(operand.step, operation, value.numel()) for operand in operands)
         if self._in_module and isinstance(operation, STRUCTURAL):
             aside = aside or str(self.operation).split(".")[1]  # the module's name is that of its neurons
         place = f"{self.place}.{aside}" if aside else self.place
         self.steps.append(Step(place, operation, inputs, tuple(value.shape[1:])))
         self._values.append(value)
+        self._taps.append(self._count_taps(operation, inputs))
         found = Traced(len(self.steps) - 1, tuple(value.shape), value.dtype)
         return found if shape is None else found.viewed(shape)
+
+    def _as_layer(self, step: int, operation: Operation, size: int) -> int:
+        """The step to read: sums of many neurons that an operation would copy too often make a layer."""
+        copies = isinstance(operation, (Rearrange, AveragePool, Modulation, Affine))
+        if not copies or self._taps[step] == 1 or self._taps[step] * size <= MOST:
+            return step
+        if step not in self._layers:
+            before = self.steps[step]
+            self.steps.append(Step(f"{before.place}.pooled", Identity(), (step,), before.shape))
+            self._values.append(self._values[step])
+            self._taps.append(1)
+            self._layers[step] = len(self.steps) - 1
+        return self._layers[step]
+
+    def _count_taps(self, operation: Operation, inputs: tuple[int, ...]) -> int:
+        """How many neurons stand behind an element of a step's result, at most."""
+        if not isinstance(operation, STRUCTURAL):
+            return 1
+        behind = max((self._taps[i] for i in inputs), default=1)
+        return behind * len(operation.places) if isinstance(operation, AveragePool) else behind
 
     def shape_of(self, x: Traced) -> Shape:
         """The shape of the step behind a tensor."""

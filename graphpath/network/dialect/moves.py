@@ -97,7 +97,7 @@ def expanded(low: Lowering, x: Traced, shape: Shape) -> Traced:
     else:
         size = shape
     spread = Rearrange("expand", lambda tensors, fill: tensors[0].expand(-1, *size))
-    return low.emit(spread, low.shaped(x, aligned), shape=shape)
+    return low.emit(spread, low.shaped(x, aligned), shape=shape, aside="expand")
 
 
 # --- several tensors ---------------------------------------------------------------------

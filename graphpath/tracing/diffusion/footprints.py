@@ -20,6 +20,7 @@ from graphpath.network.operations import (
     Conv,
     Dense,
     Geometry,
+    Identity,
     Input,
     MaxPool,
     Modulation,
@@ -131,7 +132,7 @@ def _window_behind(step: Step, before: list[Window], program: Program) -> Window
     operation = step.operation
     if any(window is None for window in before):
         return None
-    if isinstance(operation, (Activation, Modulation, Norm)):
+    if isinstance(operation, (Activation, Identity, Modulation, Norm)):
         return before[0]
     if isinstance(operation, Affine):
         return before[0] if _is_same_everywhere(operation) else None
