@@ -152,6 +152,6 @@ def _planes(network: Network, element: Tensor) -> Tensor:
     starts, shapes = zip(*places, *anchors, strict=True)
     start = torch.tensor(starts, device=element.device)
     size = torch.tensor([torch.Size(shape[1:]).numel() for shape in shapes], device=element.device)
-    which = torch.searchsorted(start, element, right=True).sub_(1).clamp_(min=0)
+    which = torch.searchsorted(start, element.contiguous(), right=True).sub_(1).clamp_(min=0)
     first, plane = start[which], size[which]
     return torch.where(element >= 0, element - (element - first) % plane, -1)
