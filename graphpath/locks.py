@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from graphpath.errors import GraphpathError
+from graphpath.systems import fcntl
 
 
 @contextmanager
@@ -53,8 +54,6 @@ def hold_file_lock(
 
 def _open_locked(path: Path, wait: bool) -> TextIO:
     """``path`` opened and locked, and still under that name. Raises BlockingIOError where another has it."""
-    import fcntl  # Unix only, as is all that needs a lock
-
     while True:
         file = path.open("a+")
         try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.documents import shown
+from tests import workers
+from tests.documents import CHECKOUT, shown
 from tests.times import DOCUMENT, MARKS, table
 
 REPORT = """<testsuites><testsuite>
@@ -29,3 +30,8 @@ def test_a_row_a_part_the_dearest_first(tmp_path: Path) -> None:
 
 def test_the_document_has_the_table() -> None:
     assert shown(DOCUMENT, MARKS).startswith("| part | tests | seconds |")
+
+
+def test_the_groups_that_are_sent_first_are_there() -> None:
+    named = [*workers.TOGETHER, *(group for group in workers.DEAREST if group != "neo4j")]
+    assert [place for place in named if not (CHECKOUT / place).exists()] == []

@@ -13,6 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 if TYPE_CHECKING:
     import pytest
     from xdist.remote import Producer
+    from xdist.workermanage import WorkerController
 
 TOGETHER = (
     "tests/stores/contract/",
@@ -24,8 +25,28 @@ TOGETHER = (
 """Their tests start a server, once a worker."""
 
 
+DEAREST = (
+    "neo4j",
+    "tests/detect/test_digits.py",
+    "tests/studies/test_lyu.py",
+    "tests/stores/test_delete.py",
+    "tests/verifying/test_toy.py",
+    "tests/faults/test_loops.py",
+    "tests/chance/test_significance.py",
+    "tests/demo/test_demo.py",
+    "tests/queries/test_answers.py",
+)
+"""Groups that take longest: sent first, so that no worker begins one when the others have done."""
+
+
 class Groups(LoadScopeScheduling):
-    """Sends whole groups of tests to workers, those with most tests first."""
+    """Sends whole groups of tests to workers, the dearest first, then those with most tests."""
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        dearest = next((group for group in DEAREST if group in self.workqueue), None)
+        if dearest is not None:
+            self.workqueue.move_to_end(dearest, last=False)
+        super()._assign_work_unit(node)
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::")[0]

@@ -11,6 +11,7 @@ from graphpath.cli import arguments as a
 from graphpath.cli.progress import show_bar
 from graphpath.cli.say import say
 from graphpath.errors import StoreError
+from graphpath.naming import join_ids, read_stored_runs
 
 if TYPE_CHECKING:
     from graphpath.record import Trace
@@ -58,6 +59,17 @@ def load_into(store: Store, trace: Trace, min_support: int | None = None) -> Non
     with show_bar("loading", unit="steps") as shown:
         done = store.load(trace, min_support=min_support, progress=shown)
     say(_describe_load(trace.path, done.loaded, trace.counts, done.total_seconds, done.run))
+    _warn_of_name(store, trace)
+
+
+def _warn_of_name(store: Store, trace: Trace) -> None:
+    """Say so where other runs are called as this one is: the name alone is refused from then on."""
+    if trace.name is None:
+        return
+    named = [one.run for one in read_stored_runs(store) if one.name == trace.name]
+    if len(named) > 1:
+        shown = join_ids(named)
+        say(f"Several runs are named {trace.name!r} now: {shown}; ask for each by its id.", err=True)
 
 
 def _load_in_bulk(store: Store, traces: list[Trace], min_support: int | None) -> None:

@@ -76,6 +76,8 @@ def command(
     if run is not None and "run" in parameters:
         raise QueryParameterError("--run and --param run=... both give the run; give one.")
     with a.open_store(store, database, queries=queries) as kept:
+        if name is not None:
+            parameters = a.with_runs(kept, parameters)
         if run is not None:
             parameters["run"] = a.find_run(kept, run)
         loaded, images = work.open()
@@ -86,7 +88,7 @@ def command(
                 store=kept,
                 query=name,
                 cypher=cypher,
-                parameters=parameters if name is None else a.with_runs(kept, parameters),
+                parameters=parameters,
                 by=by,
                 layers=None if layers is None else [layer.strip() for layer in layers.split(",")],
                 mode=mode,

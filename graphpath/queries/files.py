@@ -90,9 +90,7 @@ def read_folder(folder: Path) -> dict[str, Query]:
     """
     twins: dict[str, dict[str, Path]] = {}
     mains: dict[str, Path] = {}
-    # rglob enters no linked folder: the two depths at which queries lie are looked at besides.
-    found = {*folder.rglob("*.cypher"), *folder.glob("*/*.cypher"), *folder.glob("*/*/*.cypher")}
-    for path in sorted(found):
+    for path in _list_files(folder):
         parts = path.relative_to(folder).with_suffix("").parts
         name, dialect = _parse_name(parts, path)
         if dialect:
@@ -105,6 +103,17 @@ def read_folder(folder: Path) -> dict[str, Query]:
         path = next(iter(twins[name].values()))
         raise QueryFileError(f"{path}:1: a twin of {name}, which does not exist.")
     return {name: read_file(name, path, twins.get(name, {})) for name, path in mains.items()}
+
+
+def _list_files(folder: Path) -> list[Path]:
+    """The query files under ``folder``, in order. Raises QueryFileError where a suffix has capitals."""
+    # rglob enters no linked folder: the two depths at which queries lie are looked at besides.
+    every = {*folder.rglob("*.*"), *folder.glob("*/*.*"), *folder.glob("*/*/*.*")}
+    found = sorted(path for path in every if path.suffix.lower() == ".cypher")
+    for path in found:
+        if path.suffix != ".cypher":
+            raise QueryFileError(f"{path}:1: a query file ends in .cypher, in small letters: rename it.")
+    return found
 
 
 def read_file(name: str, path: Path, twins: Mapping[str, Path] | None = None) -> Query:

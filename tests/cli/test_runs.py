@@ -69,3 +69,16 @@ def test_delete_says_which_run_it_takes(call, tmp_path) -> None:
     assert TWO in done.stderr
     assert f"run {TWO} deleted" in done.stdout
     assert f"run {ONE} deleted" in call("delete", "dgr", "--store", store).stdout
+
+
+def test_a_second_run_of_a_name_is_loaded_and_said(call, refused, tmp_path) -> None:
+    traces = [write_trace(tmp_path / run, run=run, name="mine", samples=2) for run in (ONE, TWO)]
+    first = call("load", traces[0].path, "--store", tmp_path / "s.lbdb")
+    assert first.exit_code == 0 and "named" not in first.stderr
+    second = call("load", traces[1].path, "--store", tmp_path / "s.lbdb")
+    assert second.exit_code == 0
+    said = " ".join(second.stderr.split())
+    assert "Several runs are named 'mine' now: dgr-toy-00aa, dgr-toy-00bb; ask for each by its id." in said
+    assert "are named 'mine'" in refused(
+        "report", "--store", tmp_path / "s.lbdb", "--run", "mine", "--out", "a"
+    )

@@ -115,6 +115,14 @@ def test_what_is_wrong_is_said_with_file_and_line(
     assert result.exit_code == 1 and str(folder) in " ".join(result.stderr.split())
 
 
+@pytest.mark.parametrize("suffix", [".CYPHER", ".Cypher"])
+def test_a_suffix_in_capitals_is_refused(store: Store, tmp_path: Path, suffix: str) -> None:
+    file = (write_folder(tmp_path / "mine", STRONGEST, NAME) / NAME).with_suffix(".cypher")
+    file.rename(file.with_suffix(suffix))
+    with pytest.raises(QueryFileError, match=rf"{suffix}:1: a query file ends in .cypher"):
+        gp.open(store.uri, queries=tmp_path / "mine")
+
+
 @pytest.mark.parametrize(
     ("engine", "call"),
     [("ladybug", "CALL show_attached_databases() RETURN *"), ("neo4j", 'CALL apoc.load.json("file:///x")')],
