@@ -11,6 +11,8 @@ from graphpath.network.dialect import (  # noqa: F401 -- each registers its rule
     moves,
     normalisation,
     nothing,
+    pairs,
+    placing,
     pooling,
     products,
     reductions,

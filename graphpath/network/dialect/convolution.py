@@ -38,6 +38,11 @@ def _conv(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Any:
+    if isinstance(x, Traced) and isinstance(weight, Traced) and len(weight.shape) == len(x.shape) == 4:
+        from graphpath.network.dialect.products import by_own_weights
+
+        around = _around(padding, weight.shape[2:], _list(dilation, 2))
+        return by_own_weights(low, x, weight, bias, _list(stride, 2), around, _list(dilation, 2), groups)
     rank = weight.dim() - 2 if isinstance(weight, Tensor) else 0
     if not isinstance(x, Traced) or not rank or isinstance(bias, Traced):
         return low.unknown("is a convolution with weights that the image decides upon")

@@ -30,6 +30,9 @@ BOUNDED = (
     "softsign",
     "atan",
     "hardshrink_",
+    "heaviside",
+    "sign",
+    "sgn",
 )
 
 FUNCTIONS = (
@@ -49,8 +52,9 @@ FUNCTIONS = (
     *("sin", "cos", "tan", "sinh", "cosh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "sinc"),
     *("clamp", "clamp_min", "clamp_max", "clip", "pow", "abs", "leaky_relu", "lgamma", "logit", "frac"),
     *("sign", "sgn", "floor", "ceil", "round", "trunc", "fmod", "remainder", "float_power", "nan_to_num"),
-    *("special_expit", "i0", "heaviside", "log_sigmoid_forward", "atan2", "hypot", "xlogy", "logaddexp"),
+    *("special_expit", "i0", "heaviside", "log_sigmoid_forward", "atan2", "xlogy"),
     *("fmax", "fmin", "rrelu_with_noise_functional", "special_xlogy", "nextafter", "copysign", "digamma"),
+    *("fake_quantize_per_tensor_affine", "fake_quantize_per_tensor_affine_cachemask"),
 )
 """Functions whose result at a place depends on what is at that place alone."""
 
@@ -95,7 +99,7 @@ def by_element(low: Lowering, args: Any, kwargs: Any) -> Any:
     if len({one.step for one in traced}) > 1 or len({one.shape for one in traced}) > 1:
         return low.unknown("is a function of two tensors of the image's that graphpath cannot take apart")
     name = low.operation._schema.name.split("::")[1]
-    if name == "heaviside" or not low_result(low).dtype.is_floating_point:
+    if not low_result(low).dtype.is_floating_point:
         return low.unknown("gives what has no gradient")
     operation, several = low.operation, isinstance(low.result, tuple)
 

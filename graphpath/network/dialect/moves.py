@@ -81,8 +81,9 @@ def permuted(low: Lowering, x: Traced, order: tuple[int, ...]) -> Traced:
 
 
 @aten("expand", "expand_copy", "expand_as", "broadcast_to")
-def _expand(low: Lowering, x: Traced, *args: Any, **kwargs: Any) -> Traced:
-    return expanded(low, x, tuple(low.result.shape))
+def _expand(low: Lowering, x: Any, *args: Any, **kwargs: Any) -> Any:
+    shape = tuple(low.result.shape)
+    return expanded(low, x, shape) if isinstance(x, Traced) else x.expand(shape)
 
 
 def expanded(low: Lowering, x: Traced, shape: Shape) -> Traced:

@@ -39,9 +39,21 @@ def _cast(low: Lowering, x: Traced, *args: Any, **kwargs: Any) -> Traced:
     dtype = low.result.dtype
     if dtype.is_floating_point and x.dtype.is_floating_point:
         return replace(x, dtype=dtype)
+    if x.dtype is torch.bool:
+        return _of_truth_values(low)
     why = "turns numbers to integers or truth values, which have no gradient"
     found: Traced = low.unknown(
         "makes complex numbers, which graphpath does not follow" if dtype.is_complex else why
+    )
+    return found
+
+
+def _of_truth_values(low: Lowering) -> Traced:
+    """Ones and zeros of a condition: nothing flows through them, and they may gate."""
+    operation, keywords = low.operation, low.keywords
+    why = f"({operation}) makes numbers of truth values, which have no gradient"
+    found: Traced = low.opaque(
+        lambda *args: operation(*args, **keywords), low.arguments, low.result, why, limits=True
     )
     return found
 

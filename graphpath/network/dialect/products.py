@@ -6,10 +6,11 @@ from math import prod
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from graphpath.network.dialect.convolution import mixed
-from graphpath.network.dialect.moves import expanded, permuted
+from graphpath.network.dialect.moves import expanded, gathered, permuted
 from graphpath.network.dialect.registry import aten
 from graphpath.network.dialect.sums import is_bounded, scaled, summed
 from graphpath.network.operations import Conv, MatrixPair, Mixture
@@ -106,6 +107,34 @@ def _of_two(low: Lowering, a: Traced, b: Traced) -> Any:
     one = mixture(low, a, b)
     two = _transposed(low, mixture(low, _transposed(low, b), _transposed(low, a)))
     return summed(low, scaled(low, one, 0.5), scaled(low, two, 0.5)).viewed(shape)
+
+
+def by_own_weights(
+    low: Lowering,
+    x: Traced,
+    weight: Traced,
+    bias: Any,
+    stride: tuple[int, ...],
+    around: tuple[tuple[int, int], ...],
+    dilation: tuple[int, ...],
+    groups: int,
+) -> Any:
+    """A convolution of x (1, C, H, W) by weights that the image made: a product of its windows and them."""
+    kernel = weight.shape[2:]
+    sides = [side for margin in reversed(around) for side in margin]
+
+    def lay_out(values: Tensor) -> Tensor:
+        return F.unfold(F.pad(values, sides), kernel, dilation, 0, stride)
+
+    windows = gathered(low, lay_out, (x,), aside="windows")
+    rows = prod(weight.shape[1:])
+    weights = weight.viewed((groups, weight.shape[0] // groups, rows))
+    found = product(low, weights, windows.viewed((groups, rows, windows.shape[-1])))
+    found = found.viewed(low.result.shape)
+    if bias is None:
+        return found
+    shape = (1, bias.shape[0], 1, 1)
+    return summed(low, found, bias.viewed(shape) if isinstance(bias, Traced) else bias.reshape(shape))
 
 
 def _transposed(low: Lowering, x: Traced) -> Traced:

@@ -56,8 +56,12 @@ def _norm(
     low: Lowering, x: Traced, order: Any = 2, dim: Any = None, keepdim: bool = False, **options: Any
 ) -> Any:
     """From powers of absolute values: each is a layer that the image's elements flow into."""
-    axes, shape = axes_of(dim, len(x.shape)), tuple(low.result.shape)
     p = 2.0 if order is None else float(order)
+    return norm_over(low, x, p, axes_of(dim, len(x.shape)), tuple(low.result.shape))
+
+
+def norm_over(low: Lowering, x: Traced, p: float, axes: tuple[int, ...], shape: Shape) -> Any:
+    """The p-norm over axes, in ``shape``."""
     if p == float("inf"):
         return largest(low, apply(low, "abs", torch.abs, x), axes, shape)
     if p <= 0:
@@ -66,6 +70,20 @@ def _norm(
     n = prod(x.shape[axis] for axis in axes)
     total = scaled(low, mean(low, powered, axes, shape), n)
     return total if p == 1 else apply(low, "root", lambda z: z.abs().pow(1 / p), total)
+
+
+@aten("_cdist_forward", "cdist", "_euclidean_dist")
+def _distances(low: Lowering, a: Any, b: Any, p: float = 2.0, *rest: Any) -> Any:
+    """Norms of the differences of rows, each row of a and each of b."""
+    rows, others = (
+        x.viewed(shape) if isinstance(x, Traced) else x.reshape(shape)
+        for x, shape in (
+            (a, (*a.shape[:-1], 1, a.shape[-1])),
+            (b, (*b.shape[:-2], 1, *b.shape[-2:])),
+        )
+    )
+    apart = summed(low, rows, scaled(low, others, -1) if isinstance(others, Traced) else -others)
+    return norm_over(low, apart, float(p), (len(apart.shape) - 1,), tuple(low.result.shape))
 
 
 @aten("var", "var_mean", "std", "std_mean")

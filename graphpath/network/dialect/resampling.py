@@ -68,22 +68,50 @@ def _matrix(resize: Callable[[Tensor], Tensor], space: Shape, axis: int) -> Tens
 
 def along(low: Lowering, x: Traced, axis: int, matrix: Tensor) -> Traced:
     """A matrix (out, in) applied along one axis of x."""
-    rows = in_rows(low, x, (axis,))
-    _, count, size = low.shape_of(rows)
-    places, weights = _taps(matrix)  # (T, out)
-    first = (torch.arange(count) * size)[None, :, None]
-    index = torch.where(places[:, None] >= 0, places[:, None] + first, -1)
-    weigh = weights[:, None].expand(-1, count, -1)
 
     def pool(values: Tensor) -> Tensor:
         return F.linear(values, matrix.to(device=values.device, dtype=values.dtype))
 
-    shape = (*x.shape[:axis], len(matrix), *x.shape[axis + 1 :])
+    return taken(low, x, axis, *_taps(matrix), pool)
+
+
+def taken(
+    low: Lowering,
+    x: Traced,
+    axis: int,
+    places: Tensor,
+    weights: Tensor,
+    pool: Callable[[Tensor], Tensor] | None = None,
+) -> Traced:
+    """Weighted sums of the places of one axis of x: ``places`` and ``weights`` (T, out), -1 for no place.
+
+    ``pool`` computes them along the last axis, by default place by place.
+    """
+    rows = in_rows(low, x, (axis,))
+    _, count, size = low.shape_of(rows)
+    first = (torch.arange(count) * size)[None, :, None]
+    index = torch.where(places[:, None] >= 0, places[:, None] + first, -1)
+    weigh = weights[:, None].expand(-1, count, -1)
+    shape = (*x.shape[:axis], places.shape[1], *x.shape[axis + 1 :])
+    pool = pool or _place_by_place(places, weights)
     found = low.emit(AveragePool(pool, index.contiguous(), weigh.contiguous()), rows)
     kept = [a for a in range(len(x.shape)) if a != axis]
-    apart = found.viewed((*(x.shape[a] for a in kept), len(matrix)))
+    apart = found.viewed((*(x.shape[a] for a in kept), places.shape[1]))
     back = tuple([*kept, axis].index(a) for a in range(len(x.shape)))
     return permuted(low, apart, back).viewed(shape)
+
+
+def _place_by_place(places: Tensor, weights: Tensor) -> Callable[[Tensor], Tensor]:
+    """Weighted sums along the last axis."""
+    weights = torch.where(places >= 0, weights, 0)
+
+    def pool(values: Tensor) -> Tensor:
+        total = values.new_zeros(())
+        for place, weight in zip(places.clamp(min=0), weights, strict=True):
+            total = total + values[..., place.to(values.device)] * weight.to(values)
+        return total
+
+    return pool
 
 
 def _taps(matrix: Tensor) -> tuple[Tensor, Tensor]:

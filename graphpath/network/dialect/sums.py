@@ -157,7 +157,7 @@ def multiplied(low: Lowering, a: Traced, b: Traced) -> Any:
         return low.emit(square, a, shape=shape)
     gate = _gate_of(low, a, b, shape)
     if gate is None:
-        return _half_each(low, a, b, shape)
+        return half_each(low, a, b, shape)
     x = a if gate is b else b
     own = function_of(low, gate, x)
     return gated(low, x, gate, shape) if own is None else _times_itself(low, x, own, shape)
@@ -244,7 +244,8 @@ def _times_itself(low: Lowering, x: Traced, own: Function, shape: Shape) -> Trac
     return low.emit(activation, x, shape=shape)
 
 
-def _half_each(low: Lowering, a: Traced, b: Traced, shape: Shape) -> Any:
+def half_each(low: Lowering, a: Traced, b: Traced, shape: Shape) -> Any:
+    """a * b, of which each carries half."""
     half = Affine(torch.tensor(0.5, dtype=torch.float64, device=low.device), None)
     products = [gated(low, x, held, shape, aside="product") for x, held in ((a, b), (b, a))]
     return summed(low, *(low.emit(half, one, shape=shape, aside="half") for one in products))
