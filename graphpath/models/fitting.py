@@ -12,15 +12,15 @@ from torch.nn.parameter import is_lazy
 
 from graphpath.errors import ModelError
 from graphpath.models.inner import find_inner
-from graphpath.models.tensors import FoundState
+from graphpath.models.tensors import EXTRA, FoundState
 
 Tensors = Mapping[str, torch.Tensor]
 
 WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.", "ema_model.")
 """What DataParallel and AveragedModel, torch.compile and training programs put before every name."""
 
-IDLE = ("num_batches_tracked", "total_ops", "total_params", "n_averaged")
-"""Counters of batch norm, of programs that count operations, of averaging: the logits are without them."""
+IDLE = ("num_batches_tracked", "total_ops", "total_params", "n_averaged", EXTRA)
+"""Counters of batch norm, of programs that count operations, of averaging; no weights."""
 
 SHOWN = 3
 """Names in a sentence."""
@@ -92,7 +92,9 @@ def load_state(module: nn.Module, states: Sequence[FoundState], path: str | Path
     def load() -> None:
         missing, unknown = module.load_state_dict(fitted.tensors, strict=False, assign=bare)
         lost = [name for name in missing if tied.get(name) not in fitted.tensors and name not in own]
-        if [name for name in (*lost, *unknown) if not _is_idle(name)]:
+        if [name for name in (*lost, *unknown) if not _is_idle(name)] or _compare_kinds(
+            fitted.tensors, wanted
+        ):
             raise RuntimeError(f"missing {_join(lost)}; unknown {_join(unknown)}")
 
     check_fit(path, load, explain_misfit(fitted.tensors, wanted, tied))
@@ -151,6 +153,8 @@ def explain_misfit(given: Tensors, wanted: Tensors, tied: Mapping[str, str] | No
         reasons.append(f"{_count(unknown, 'name')} in it that the network has not ({_join(unknown)})")
     if shapes := _compare_shapes(given, wanted):
         reasons.append(f"{len(shapes):,} of another shape ({_join(shapes)})")
+    if kinds := _compare_kinds(given, wanted):
+        reasons.append(f"{len(kinds):,} whole numbers, of a quantised network ({_join(kinds)})")
     return "; ".join(reasons)
 
 
@@ -239,6 +243,18 @@ def _compare_shapes(given: Tensors, wanted: Tensors) -> list[str]:
         and isinstance(value, torch.Tensor)
         and not is_lazy(value)
         and value.shape != given[name].shape
+    ]
+
+
+def _compare_kinds(given: Tensors, wanted: Tensors) -> list[str]:
+    """The weights that are floating in the network and whole numbers in the file."""
+    return [
+        name
+        for name, value in wanted.items()
+        if name in given
+        and isinstance(value, torch.Tensor)
+        and value.is_floating_point()
+        and not given[name].is_floating_point()
     ]
 
 

@@ -7,6 +7,7 @@ import difflib
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import torch
 
 from graphpath.errors import ModelError
 
@@ -160,7 +163,7 @@ def running(whole: str, what: str, file: Path | None = None) -> Iterator[None]:
     ``what`` is being done, for ``whole``; where it fails in ``file``, the line is named.
     """
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), _keep_settings():
             yield
     except ModelError:
         raise
@@ -180,6 +183,18 @@ def running(whole: str, what: str, file: Path | None = None) -> Iterator[None]:
         raise ModelError(
             f"{whole}: {what} failed with {kind}{': ' if said else ''}{said}{_find_line(error, file)}"
         ) from error
+
+
+@contextmanager
+def _keep_settings() -> Iterator[None]:
+    """What scripts set for the whole process, and the current folder, are put back."""
+    folder, dtype, gradients = Path.cwd(), torch.get_default_dtype(), torch.is_grad_enabled()
+    try:
+        yield
+    finally:
+        os.chdir(folder)
+        torch.set_default_dtype(dtype)
+        torch.set_grad_enabled(gradients)
 
 
 def shorten(message: str) -> str:

@@ -69,11 +69,12 @@ def join_numbers(values: Sequence[float]) -> str:
 
 def _read_numbers(part: nn.Module, name: str) -> tuple[float, ...]:
     """A few numbers that ``part`` has under ``name``; none where it is something else."""
-    value: Any = getattr(part, name, None)
-    if isinstance(value, bool) or value is None:
-        return ()
     try:
+        value: Any = getattr(part, name, None)
+        if isinstance(value, bool) or value is None:
+            return ()
         numbers = torch.as_tensor(value, dtype=torch.float64, device="cpu").flatten().tolist()
-    except (TypeError, ValueError, RuntimeError):
+    # Attributes of other people's modules may be anything, and may raise anything.
+    except Exception:
         return ()
     return tuple(round(number, 7) for number in numbers) if 0 < len(numbers) <= MOST else ()

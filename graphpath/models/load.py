@@ -90,8 +90,10 @@ def _make_own(spec: Member, weights: str | Path | None, seed: int) -> Source | L
     made, _ = make_member(spec, seed)
     module = thaw(made.module if isinstance(made, LoadedModel) else made)
     if weights is not None:
-        if not Path(weights).exists():
-            raise ModelError(f"{weights}: no such file of weights; {spec.title} takes a file of a state dict")
+        if not str(weights) or not Path(weights).exists():
+            raise ModelError(
+                f"{str(weights)!r}: no such file of weights; {spec.title} takes a file of a state dict"
+            )
         fitted = load_state(module, read_states(weights), weights)
         words = describe_weights(Path(weights).name, fitted)
     elif isinstance(made, LoadedModel):

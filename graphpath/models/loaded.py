@@ -149,13 +149,22 @@ def check_module(model: object) -> None:
 
 
 def check_ready(module: nn.Module, name: str) -> None:
-    """Refuse with ModelError a network of which a weight has no values yet."""
+    """Refuse with ModelError a network of which a weight has no values yet, or none that are real numbers."""
+    for place, part in module.named_modules():
+        if ".quantized" in type(part).__module__:
+            raise ModelError(
+                f"{name}: {place} is quantised ({type(part).__name__}), its weights are whole numbers; give "
+                "the network as it was before, in floating point."
+            )
     for place, value in (*module.named_parameters(), *module.named_buffers()):
         if is_lazy(value):
             raise ModelError(
                 f"{name}: the weight {place} has no shape yet; run the network on an image once, or write "
                 "the layer with its numbers instead of a lazy one."
             )
+        if value.layout is not torch.strided or value.is_complex():
+            kind = "complex" if value.is_complex() else "sparse"
+            raise ModelError(f"{name}: the weight {place} is {kind}; expected dense real numbers.")
         if value.is_meta:
             raise ModelError(
                 f"{name}: the weight {place} has no values (device meta); build the network on the CPU, or "

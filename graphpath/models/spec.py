@@ -67,8 +67,14 @@ def parse_spec(text: str) -> Spec:
     A file that exists, and a name that ends as files of weights do, is a checkpoint, whatever else it may
     look like.
     """
-    if not text.strip():
+    path = Path(text)
+    text = text if _is_file(path) else text.strip()
+    if not text:
         raise ModelError("No model is named; expected a name such as resnet18, a file, or module:function")
+    if "://" in text.partition("(")[0]:
+        raise ModelError(
+            f"{text}: an address; fetch the file and name that, nothing is downloaded from there"
+        )
     path = Path(text)
     if path.suffix != ".py" and (_is_file(path) or path.suffix in WEIGHTS):
         return Stored(path)

@@ -33,6 +33,9 @@ DEEPEST = 3
 """How many such keys may lie in each other."""
 
 _NO_WEIGHTS = re.compile(r"optim|sched|scaler|callback|loops|hyper|rng", re.IGNORECASE)
+EXTRA = "_extra_state"
+"""How torch calls what a module keeps of its own beside tensors."""
+
 _PLAIN = (int, float, str, bool, type(None))
 
 SAVE = "save its state dict instead: torch.save(model.state_dict(), FILE)"
@@ -111,7 +114,8 @@ def _find_states(key: str, contents: Mapping[Any, Any], depth: int) -> Iterator[
     """Those below ``key``, as deep as ``depth``."""
     names = [name for name in contents if isinstance(name, str)]
     tensors = {name: contents[name] for name in names if isinstance(contents[name], torch.Tensor)}
-    plain = [name for name in names if isinstance(contents[name], _PLAIN)]
+    plain = [name for name in names if isinstance(contents[name], _PLAIN) or name.endswith(EXTRA)]
+    plain = [name for name in plain if name not in tensors]
     if tensors and len(tensors) + len(plain) == len(contents):
         yield FoundState(key, tensors, tuple(plain))
         return

@@ -46,8 +46,8 @@ def from_timm(spec: Named, weights: str | Path | None, seed: int, download: bool
     """
     with needs_extra(f"timm:{spec.name}"):
         import timm  # noqa: F401
-    given = check_arguments(spec)
     tags = _list_tags(spec.name)
+    given = check_arguments(spec)
     config = _find_config(spec.name, tags)
     if weights is None:
         module = _build(spec.name, seed, given)

@@ -80,6 +80,26 @@ def infinite():
     net.fc.bias.data[1] = float("inf")
     return net
 
+def sparse():
+    net = Net()
+    net.register_buffer("table", torch.eye(3).to_sparse())
+    return net
+
+def complex_numbers():
+    net = Net()
+    net.phase = nn.Parameter(torch.ones(2, dtype=torch.complex64))
+    return net
+
+def quantised():
+    return torch.ao.quantization.quantize_dynamic(Net(), {nn.Linear})
+
+def settings():
+    import os
+    os.chdir("/")
+    torch.set_default_dtype(torch.float64)
+    torch.set_grad_enabled(False)
+    return Net()
+
 torch.manual_seed(5)
 net = Net(width=6)
 constant = 3
@@ -125,7 +145,7 @@ def test_classes_functions_and_networks_of_a_file(folder: Path, spec: str, width
     assert loaded.module.conv1.weight.shape[0] == width  # type: ignore[union-attr, index]
     assert classify(loaded).shape == (2, 3)
     assert loaded.sha256 == load_model(spec).sha256
-    assert loaded.describe()["weights"] == "as the code makes them"
+    assert str(loaded.describe()["weights"]).startswith("as the code makes them")
 
 
 def test_a_module_takes_arguments_too(folder: Path) -> None:
@@ -247,6 +267,8 @@ def test_what_a_file_prints_is_kept_from_stdout(folder: Path, capfd: pytest.Capt
         ("own.py:ended", "calling it ended the program"),
         ("own.py:lazy", "the weight 0.weight has no shape yet"),
         ("own.py:hollow", r"the weight conv1.weight has no values \(device meta\)"),
+        ("own.py:sparse", "the weight table is sparse; expected dense real numbers"),
+        ("own.py:complex_numbers", "the weight phase is complex; expected dense real numbers"),
         ("own.py:infinite", "1 of 3 weights of fc.bias are NaN or infinite"),
     ],
 )
@@ -258,7 +280,8 @@ def test_what_is_wrong_is_said(folder: Path, spec: str, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [
+        ("absent.pt", "'absent.pt': no such file of weights"),
+        ("", "'': no such file of weights"),
         ("raise RuntimeError('no GPU\\nfound')", r"RuntimeError: no GPU found \(odd\.py, line 1\)"),
         ("import a_package_not_here", "it needs a_package_not_here, which is not installed here"),
         ("from math import nothing_such", "ImportError: cannot import name 'nothing_such'"),
@@ -279,7 +302,11 @@ def test_a_file_that_cannot_be_imported_is_refused(folder: Path, text: str, said
 
 @pytest.mark.parametrize(
     ("weights", "said"),
-    [("absent.pt", "no such file of weights"), (".", "a folder, expected a file of weights")],
+    [
+        ("absent.pt", "'absent.pt': no such file of weights"),
+        ("", "no such file of weights"),
+        (".", "a folder, expected a file of weights"),
+    ],
 )
 def test_weights_that_are_none_are_refused(folder: Path, weights: str, said: str) -> None:
     with pytest.raises(ModelError, match=said):
@@ -323,6 +350,28 @@ def test_nothing_of_the_caller_is_changed_but_the_end_of_the_path(folder: Path) 
     load_model("own.py:Net")
     assert sys.path == [*before, str(folder.resolve())]
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_what_a_file_sets_for_the_whole_process_is_put_back(folder: Path) -> None:
+    loaded = load_model("own.py:settings")
+    assert Path.cwd() == folder.resolve()
+    assert torch.is_grad_enabled() and torch.get_default_dtype() == torch.float32
+    assert {value.dtype for value in loaded.module.parameters()} == {torch.float64}
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own, of quantisation's future
+def test_a_quantised_network_is_refused(folder: Path) -> None:
+    with pytest.raises(ModelError, match=r"fc is quantised \(Linear\), its weights are whole numbers"):
+        load_model("own.py:quantised")
+
+
+def test_attributes_that_raise_are_left_alone(folder: Path) -> None:
+    (folder / "rude.py").write_text(
+        "from own import Net as Base\nclass Net(Base):\n    def __getattr__(self, name):\n"
+        "        if name in ('std', 'mu'):\n            raise RuntimeError('not before training')\n"
+        "        return super().__getattr__(name)\n"
+    )
+    assert classify(load_model("rude.py:Net")).shape == (2, 3)
 
 
 def test_files_are_found_by_a_fresh_process(folder: Path) -> None:

@@ -205,6 +205,10 @@ Change = Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]
             lambda s: dict(Net(5).state_dict()),
             r"2 of another shape \(fc\.weight is \(5, 4\) in the file, \(3, 4\) in the network",
         ),
+        (
+            lambda s: {**s, "fc.weight": torch.ones(3, 4, dtype=torch.int8)},
+            r"1 whole numbers, of a quantised network \(fc\.weight\)",
+        ),
         (lambda s: {"a.weight": torch.ones(2)}, r"none of its 1 names \(a\.weight\) is one of .* 8"),
         (
             lambda s: {f"module.{k}": v for k, v in _without(s, "fc.bias").items()},
@@ -261,6 +265,7 @@ def written(path: Path, contents: object) -> Path:
             "under best; ema beside it is not taken",
         ),
         (lambda s: {"epoch": 3, **s}, "epoch left out"),
+        (lambda s: {**s, "fc._extra_state": {"scale": 3}}, "fc._extra_state left out"),
         (
             lambda s: {
                 "state_dict": {f"model.{k}": v for k, v in s.items()},

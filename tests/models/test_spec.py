@@ -118,6 +118,7 @@ def test_what_is_no_call_is_refused(written: str, said: str) -> None:
         ("./my-nets.py:make", Path("my-nets.py"), "make", "my-nets.py:make"),
         ("a b/c (1).py:Net.build(3)", Path("a b/c (1).py"), "Net.build", "c (1).py:Net.build(3)"),
         ("net.v2.py:Net('x.py:y')", Path("net.v2.py"), "Net", "net.v2.py:Net('x.py:y')"),
+        (" nets.py: Net ( 3 ) ", Path("nets.py"), "Net", "nets.py:Net ( 3 )"),
         ("pack.nets:Net(1)", "pack.nets", "Net", "pack.nets:Net(1)"),
     ],
 )
@@ -152,6 +153,8 @@ def test_what_is_not_whole_is_told_what_is_missing(tmp_path: Path, monkeypatch: 
         ("my nets:Net", "expected module:function"),
         ("work.ipynb:Net", "is a notebook"),
         ("", "No model is named"),
+        ("  ", "No model is named"),
+        ("https://example.com/net.pt", "an address; fetch the file"),
     ]:
         with pytest.raises(ModelError, match=said):
             parse_spec(text)
