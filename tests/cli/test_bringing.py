@@ -95,7 +95,7 @@ def test_names_without_weights_say_so(call, folder: Path) -> None:
         (["--model", "my-nets.py:Net(depth=3)"], "Net takes (width=4, classes=3)"),
         (["--model", "my-nets.py:Net(width=-3)"], "calling it failed with RuntimeError"),
         (["--model", "my-nets.py"], "say which network of the file, such as my-nets.py:Net"),
-        (["--model", "my-nets.py:Net", "--weights", "absent.pt"], "absent.pt: no such file of weights"),
+        (["--model", "my-nets.py:Net", "--weights", "absent.pt"], "'absent.pt': no such file of weights"),
         (["--model", "my-nets.py:Net", "--weights", "odd.pt"], "1 of another shape (fc.weight is (3, 2) in"),
         (["--model", "my-nets.py:Net", "--mean", "0.5"], "--mean and --std belong together"),
         (["--model", "my-nets.py:Net", "--mean", "0.5,0.5", "--std", "1,1"], "is of 2 channels"),

@@ -280,8 +280,7 @@ def test_what_is_wrong_is_said(folder: Path, spec: str, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-        ("absent.pt", "'absent.pt': no such file of weights"),
-        ("", "'': no such file of weights"),
+    [
         ("raise RuntimeError('no GPU\\nfound')", r"RuntimeError: no GPU found \(odd\.py, line 1\)"),
         ("import a_package_not_here", "it needs a_package_not_here, which is not installed here"),
         ("from math import nothing_such", "ImportError: cannot import name 'nothing_such'"),
@@ -304,6 +303,7 @@ def test_a_file_that_cannot_be_imported_is_refused(folder: Path, text: str, said
     ("weights", "said"),
     [
         ("absent.pt", "'absent.pt': no such file of weights"),
+        ("", "'': no such file of weights"),
         ("", "no such file of weights"),
         (".", "a folder, expected a file of weights"),
     ],
