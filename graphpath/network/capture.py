@@ -165,7 +165,7 @@ def _decomposed(exported: ExportedProgram, has_rule: Callable[[Any], bool]) -> E
     """Functional, and in operations that have rules where a decomposition leads there."""
     simple = make_functional(exported.graph)
     exported.graph_module.recompile()
-    unknown = [node.target for node in _calls(exported.graph) if not has_rule(node.target)]
+    unknown = [node.target for node in _calls(exported) if not has_rule(node.target)]
     if simple and not unknown:
         return exported
     table = torch.export.default_decompositions()
@@ -175,10 +175,15 @@ def _decomposed(exported: ExportedProgram, has_rule: Callable[[Any], bool]) -> E
     return found
 
 
-def _calls(graph: torch.fx.Graph) -> Iterator[torch.fx.Node]:
-    for node in graph.nodes:
-        if node.op == "call_function" and isinstance(node.target, torch._ops.OpOverload):
-            yield node
+def _calls(exported: ExportedProgram) -> Iterator[torch.fx.Node]:
+    """The calls of operations whose result depends on the image."""
+    images = set(exported.graph_signature.user_inputs)
+    depending: set[torch.fx.Node] = set()
+    for node in exported.graph.nodes:
+        if node.name in images or depending.intersection(node.all_input_nodes):
+            depending.add(node)
+            if isinstance(node.target, torch._ops.OpOverload):
+                yield node
 
 
 def _captured(exported: ExportedProgram) -> Capture:

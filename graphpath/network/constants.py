@@ -19,6 +19,7 @@ from graphpath.network.operations import (
     Mixture,
     Modulation,
     Norm,
+    finite,
 )
 from graphpath.network.program import Program, Step
 from graphpath.network.settings import Settings
@@ -58,7 +59,7 @@ def _value(program: Program, number: int, operands: list[Constant], settings: Se
     if isinstance(operation, Add):
         return _sum(*operands)
     if isinstance(operation, Modulation):
-        scaled = None if operands[0] is None else operands[0] * settings.scales[number]
+        scaled = None if operands[0] is None else finite(operands[0]) * settings.scales[number]
         return _sum(scaled, settings.shifts.get(number))
     if all(operand is None for operand in operands[: len(step.carried)]):
         return _started(step)

@@ -232,11 +232,16 @@ class Choice(Modulation):
         return here.to(x.dtype), torch.where(here, 0, self.other.to(x.dtype))
 
 
+def finite(x: Tensor) -> Tensor:
+    """x with 0 in place of what is infinite: what a softmax masks out counts for nothing."""
+    return torch.where(torch.isfinite(x), x, 0)
+
+
 @dataclass(frozen=True, eq=False)
 class Ratio(Modulation):
     """A function that gives a tensor of its input's shape, held at what it multiplies each element by.
 
-    Where an element is 0 the function's value is a constant. ``function`` works on a batch.
+    Where an element is 0 or infinite the function's value is a constant. ``function`` works on a batch.
     """
 
     function: Callable[[Tensor], Tensor]
@@ -244,8 +249,11 @@ class Ratio(Modulation):
 
     def settings(self, *inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         x = inputs[0]
-        value, live = self.function(x), x != 0
+        value, live = self.function(x), (x != 0) & torch.isfinite(x)
         return torch.where(live, value / torch.where(live, x, 1), 0), torch.where(live, 0, value)
+
+    def modulated(self, x: Tensor, scale: Tensor, shift: Tensor | None) -> Tensor:
+        return super().modulated(finite(x), scale, shift)
 
     def true(self, *inputs: Tensor) -> Tensor:
         return self.function(inputs[0])

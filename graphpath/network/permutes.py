@@ -108,6 +108,8 @@ def _turned(operation: Operation, order: Order) -> Operation | None:
     if isinstance(operation, Affine):
         return replace(operation, scale=_back(operation.scale, order), shift=_back(operation.shift, order))
     if isinstance(operation, ImageNorm):
+        if operation.groups is not None:  # which cut the first dimension, whatever it is
+            return operation if order == _identity(len(order)) else None
         return replace(
             operation,
             axes=tuple(sorted(order[axis] for axis in operation.axes)),

@@ -29,7 +29,6 @@ BOUNDED = (
     "cos",
     "softsign",
     "atan",
-    "hardshrink_",
     "heaviside",
     "sign",
     "sgn",
@@ -53,7 +52,7 @@ FUNCTIONS = (
     *("clamp", "clamp_min", "clamp_max", "clip", "pow", "abs", "leaky_relu", "lgamma", "logit", "frac"),
     *("sign", "sgn", "floor", "ceil", "round", "trunc", "fmod", "remainder", "float_power", "nan_to_num"),
     *("special_expit", "i0", "heaviside", "log_sigmoid_forward", "atan2", "xlogy"),
-    *("fmax", "fmin", "rrelu_with_noise_functional", "special_xlogy", "nextafter", "copysign", "digamma"),
+    *("fmax", "fmin", "special_xlogy", "copysign", "digamma"),
     *("fake_quantize_per_tensor_affine", "fake_quantize_per_tensor_affine_cachemask"),
 )
 """Functions whose result at a place depends on what is at that place alone."""
@@ -169,7 +168,7 @@ def _by_place(low: Lowering, name: str, phi: Phi, x: Traced) -> Traced:
 COMPARISONS = (
     *("eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_not", "logical_xor"),
     *("bitwise_and", "bitwise_or", "bitwise_not", "bitwise_xor", "isnan", "isinf", "isfinite", "argmax"),
-    *("argmin", "argsort", "any", "all", "signbit", "nonzero", "bincount", "equal", "isclose"),
+    *("argmin", "argsort", "any", "all", "signbit", "isclose"),
 )
 """Truth values and places: they decide, and nothing flows through them."""
 

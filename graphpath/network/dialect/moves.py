@@ -44,7 +44,7 @@ def _transpose(low: Lowering, x: Traced, one: Any, two: Any) -> Traced:
     return permuted(low, x, tuple(order))
 
 
-@aten("t", "t_copy", "numpy_T", "mT", "adjoint", "matrix_H", "movedim", "moveaxis")
+@aten("t", "t_copy", "numpy_T", "mT", "adjoint", "movedim", "moveaxis")
 def _turned(low: Lowering, x: Traced, *args: Any) -> Traced:
     numbers = torch.arange(prod(x.shape)).reshape(x.shape)
     order = _order_of(low.operation(numbers, *args), numbers)
@@ -52,10 +52,11 @@ def _turned(low: Lowering, x: Traced, *args: Any) -> Traced:
 
 
 def _order_of(turned: Tensor, numbers: Tensor) -> tuple[int, ...]:
-    """The order of axes that a permutation of ``numbers`` (contiguous) has given."""
+    """The order of axes that a permutation of ``numbers`` (0, 1, ... in order) has given."""
     strides = list(numbers.stride())
     found, free = [], list(range(numbers.dim()))
-    for size, stride in zip(turned.shape, turned.stride(), strict=True):
+    for place, size in enumerate(turned.shape):
+        stride = int(turned.select(place, min(1, size - 1)).flatten()[0])
         axis = next(a for a in free if numbers.shape[a] == size and (size == 1 or strides[a] == stride))
         free.remove(axis)
         found.append(axis)
@@ -264,7 +265,7 @@ def narrowed(low: Lowering, x: Traced, axis: int, start: int, length: int, step:
         "copy",
         "take_along_dim",
         "fill",
-        "flatten_dense_tensors",
+        "flatten_dense_tensors",  # of a list, one behind the other
     ),
     *(
         "fliplr",
@@ -274,14 +275,11 @@ def narrowed(low: Lowering, x: Traced, axis: int, start: int, length: int, step:
         "dstack",
         "column_stack",
         "block_diag",
-        "tensor_split.tensor_indices_or_sections",
         "scatter",
         "select_backward",
         "slice_backward",
         "_unsafe_index",
-        "unsafe_index",
         "zero",
-        "masked_fill_copy",
     ),
 )
 def _moved(low: Lowering, *args: Any, **kwargs: Any) -> Any:
@@ -289,6 +287,8 @@ def _moved(low: Lowering, *args: Any, **kwargs: Any) -> Any:
     map_aggregate((args, kwargs), lambda leaf: traced.append(leaf) if isinstance(leaf, Traced) else None)
     if not all(x.dtype.is_floating_point for x in traced):
         return by_condition(low, args, kwargs)
+    if _adds_up(low, args, kwargs):
+        return low.unknown("adds up elements that meet at one place")
     operation = low.operation
 
     def move(*values: Tensor) -> Tensor:
@@ -304,6 +304,13 @@ def _moved(low: Lowering, *args: Any, **kwargs: Any) -> Any:
         return found
 
     return gathered(low, move, tuple(traced))
+
+
+def _adds_up(low: Lowering, args: Any, kwargs: Any) -> bool:
+    """Whether elements that go to one place are added, or reduced otherwise, there."""
+    names = [argument.name for argument in low.operation._schema.arguments]
+    given = dict(zip(names, args, strict=False)) | kwargs
+    return bool(given.get("accumulate", False)) or given.get("reduce") is not None
 
 
 def _beside(constant: Tensor, like: Tensor) -> Tensor:
@@ -335,7 +342,8 @@ def gathered(
         for offset, size, x in zip(offsets, sizes, traced, strict=True)
     ]
     constant = _on_cpu(move, zeros)
-    place = (_on_cpu(move, numbers) - constant).round().long() - 1
+    moved = _on_cpu(move, numbers)
+    place = torch.where(moved == constant, 0, moved - constant).round().long() - 1  # inf is a constant too
     joined = traced[0] if len(traced) == 1 else _joined(low, traced)
     found = low.emit(_by_index(place, inner(tuple(place.shape))), joined, shape=place.shape, aside=aside)
     if not bool(constant.any()):

@@ -12,7 +12,7 @@ from graphpath.network.operations import ImageNorm, Norm, Ratio
 from graphpath.network.walk import Lowering, Traced
 
 
-@aten("batch_norm", "cudnn_batch_norm", "native_batch_norm")
+@aten("batch_norm")
 def _batch_norm(
     low: Lowering,
     x: Any,
@@ -30,8 +30,7 @@ def _batch_norm(
             "is a batch norm without running statistics: it normalises by the batch in hand, so that images "
             "depend on each other. Train it with track_running_stats=True"
         )
-    found = _by_constants(low, x, weight, bias, mean, variance, eps)
-    return (found, None, None) if isinstance(low.result, tuple) else found
+    return _by_constants(low, x, weight, bias, mean, variance, eps)
 
 
 @aten("_native_batch_norm_legit_no_training")
@@ -59,7 +58,12 @@ def _by_constants(low: Lowering, x: Any, weight: Any, bias: Any, mean: Any, vari
     return summed(low, scaled(low, x, scale.reshape(wide)), shift.reshape(wide))
 
 
-@aten("softmax", "_softmax", "special_softmax", "_safe_softmax")
+@aten("_safe_softmax")
+def _safe_softmax(low: Lowering, x: Traced, dim: int, *rest: Any, **options: Any) -> Traced:
+    return _ratio(low, x, lambda values, axis: torch.ops.aten._safe_softmax(values, axis), dim, limits=True)
+
+
+@aten("softmax", "_softmax", "special_softmax")
 def _softmax(low: Lowering, x: Traced, dim: int, *rest: Any, **options: Any) -> Traced:
     return _ratio(low, x, lambda values, axis: torch.softmax(values, axis), dim, limits=True)
 
@@ -76,28 +80,38 @@ def _ratio(low: Lowering, x: Traced, function: Any, dim: int, limits: bool) -> T
     return low.emit(Ratio(lambda values: function(values, axis), limits), whole, shape=x.shape)
 
 
-@aten("layer_norm", "native_layer_norm", "rms_norm", "_fused_rms_norm")
+@aten("layer_norm", "native_layer_norm")
 def _layer_norm(
     low: Lowering,
     x: Any,
     normalized_shape: Any,
     weight: Any = None,
     bias: Any = None,
-    eps: float | None = None,
+    eps: float = 1e-5,
     *rest: Any,
 ) -> Any:
-    name = low.operation._schema.name
-    if "rms_norm" in name:
-        bias, eps = None, bias
+    return _over_last(low, x, normalized_shape, weight, bias, eps, centred=True)
+
+
+@aten("rms_norm", "_fused_rms_norm")
+def _rms_norm(
+    low: Lowering, x: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None
+) -> Any:
+    least = float(torch.finfo(low.dtype).eps) if eps is None else eps
+    return _over_last(low, x, normalized_shape, weight, None, least, centred=False)
+
+
+def _over_last(
+    low: Lowering, x: Any, normalized_shape: Any, weight: Any, bias: Any, eps: float, *, centred: bool
+) -> Any:
     if not isinstance(x, Traced) or isinstance(weight, Traced) or isinstance(bias, Traced):
         return low.unknown("normalises by what the image decides upon")
-    least = float(torch.finfo(low.dtype).eps) if eps is None else float(eps)
     size = tuple(normalized_shape)
     standing = x if low.shape_of(x)[-len(size) :] == size else low.shaped(x, (*_rows(x, len(size)), *size))
     rank = len(low.shape_of(standing)) + 1
     axes = tuple(range(rank - len(size), rank))
     scale, shift = (None if part is None else part.detach() for part in (weight, bias))
-    norm = ImageNorm(axes, scale, shift, least, centred="rms_norm" not in name)
+    norm = ImageNorm(axes, scale, shift, float(eps), centred=centred)
     found = low.emit(norm, standing, shape=x.shape)
     return _with_statistics(low, found)
 
@@ -146,11 +160,11 @@ def _instance_norm(
 def _in_groups(low: Lowering, x: Any, groups: int, weight: Any, bias: Any, eps: float) -> Any:
     if not isinstance(x, Traced) or isinstance(weight, Traced) or isinstance(bias, Traced):
         return low.unknown("normalises by what the image decides upon")
-    channels = x.shape[1]
-    if x.shape[0] != 1:
-        low.refuse(f"normalises groups of {x.shape[0]} tensors at once, which graphpath cannot take apart")
-    standing = low.standing(x)
-    shape = (channels, *(1,) * (len(x.inner) - 1))
-    scale, shift = (None if part is None else part.detach().reshape(shape) for part in (weight, bias))
-    norm = ImageNorm((2,), scale, shift, float(eps), groups=groups)
+    tensors, channels = x.shape[:2]
+    standing = low.shaped(x, (tensors * channels, *x.shape[2:]))
+    shape = (tensors * channels, *(1,) * (len(x.shape) - 2))
+    scale, shift = (
+        None if part is None else part.detach().repeat(tensors).reshape(shape) for part in (weight, bias)
+    )
+    norm = ImageNorm((2,), scale, shift, float(eps), groups=tensors * groups)
     return _with_statistics(low, low.emit(norm, standing, shape=x.shape))

@@ -17,7 +17,6 @@ from graphpath.network.walk import Lowering, Traced
     "detach",
     "contiguous",
     "lift_fresh_copy",
-    "lift_fresh",
     "dropout",
     "feature_dropout",
     "alpha_dropout",
@@ -25,7 +24,6 @@ from graphpath.network.walk import Lowering, Traced
     "native_dropout",
     "positive",
     "detach_copy",
-    "_conj",
     "resolve_conj",
     "resolve_neg",
 )
@@ -58,13 +56,7 @@ def _of_truth_values(low: Lowering) -> Traced:
     return found
 
 
-@aten(
-    "_assert_tensor_metadata",
-    "_assert_async",
-    "_assert_scalar",
-    "sym_constrain_range",
-    "sym_constrain_range_for_size",
-)
+@aten("_assert_tensor_metadata", "_assert_async")
 def _checks(low: Lowering, *args: Any, **kwargs: Any) -> None:
     return None
 

@@ -12,17 +12,37 @@ from torch import Tensor
 from graphpath.network.dialect.convolution import mixed
 from graphpath.network.dialect.moves import expanded, gathered, permuted
 from graphpath.network.dialect.registry import aten
-from graphpath.network.dialect.sums import is_bounded, scaled, summed
+from graphpath.network.dialect.sums import is_gate, scaled, summed
 from graphpath.network.operations import Conv, MatrixPair, Mixture
 from graphpath.network.walk import Lowering, Traced
 
 
-@aten("mm", "bmm", "matmul", "mv", "dot", "inner", "vdot")
+@aten("mm", "bmm", "matmul", "mv", "dot", "vdot")
 def _product(low: Lowering, a: Any, b: Any) -> Any:
     return product(low, a, b)
 
 
-@aten("addmm", "baddbmm", "addmv", "addbmm")
+@aten("inner")
+def _inner(low: Lowering, a: Any, b: Any) -> Any:
+    """Sums of products over the last dimensions of both."""
+    if len(a.shape) == 1 or len(b.shape) == 1:
+        return product(low, a, b)
+    if len(b.shape) > 2:
+        return low.unknown("is an inner product of tensors of many dimensions")
+    return product(low, a, permuted(low, b, (1, 0)) if isinstance(b, Traced) else b.T)
+
+
+@aten("addbmm")
+def _summed_stack(low: Lowering, c: Any, a: Any, b: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+    """The sum over a stack of products, and c."""
+    from graphpath.network.dialect.reductions import mean
+
+    stack = product(low, a, b)
+    found = scaled(low, mean(low, stack, (0,), stack.shape[1:]), alpha * stack.shape[0])
+    return summed(low, found, scaled(low, c, beta) if isinstance(c, Traced) else c * beta)
+
+
+@aten("addmm", "baddbmm", "addmv")
 def _with_sum(low: Lowering, c: Any, a: Any, b: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
     if _is_dense(low, c, a, b, beta, alpha):
         return mixed(low, a, b.detach().T, c.detach())
@@ -97,7 +117,7 @@ def _of_two(low: Lowering, a: Traced, b: Traced) -> Any:
     shape = _shape_of_product(a.shape, b.shape)
     a = a.viewed((1, *a.shape)) if len(a.shape) == 1 else a
     b = b.viewed((*b.shape, 1)) if len(b.shape) == 1 else b
-    gates = [is_bounded(low, x) for x in (a, b)]
+    gates = [is_gate(low, x) for x in (a, b)]
     if gates == [True, False]:
         return mixture(low, a, b).viewed(shape)
     if gates == [False, True]:
@@ -163,12 +183,26 @@ def _pattern(q: Tensor, k: Tensor, mask: Tensor | None, causal: bool, scale: flo
         scores = scores.masked_fill(~mask, -torch.inf)
     elif mask is not None:
         scores = scores + mask.to(scores.dtype)
-    return torch.softmax(scores, -1)
+    found: Tensor = torch.ops.aten._safe_softmax(scores, -1)  # 0 where all is masked, as PyTorch has it
+    return found
 
 
-@aten(
-    "scaled_dot_product_attention", "_scaled_dot_product_flash_attention_for_cpu", "_safe_softmax_attention"
-)
+@aten("_scaled_dot_product_flash_attention_for_cpu")
+def _flash_attention(
+    low: Lowering,
+    query: Any,
+    key: Any,
+    value: Any,
+    dropout: float = 0.0,
+    causal: bool = False,
+    *,
+    attn_mask: Any = None,
+    scale: float | None = None,
+) -> Any:
+    return _attention(low, query, key, value, attn_mask, dropout, causal, scale=scale), None
+
+
+@aten("scaled_dot_product_attention")
 def _attention(
     low: Lowering,
     query: Any,

@@ -88,25 +88,28 @@ def _distances(low: Lowering, a: Any, b: Any, p: float = 2.0, *rest: Any) -> Any
 
 @aten("var", "var_mean", "std", "std_mean")
 def _spread(low: Lowering, x: Traced, dim: Any = None, *rest: Any, **options: Any) -> Any:
-    """Variance as the mean square less the squared mean; where it only makes a scale nothing flows here."""
+    """Variance as the mean square of what is left without the mean, which rounding leaves exact."""
     several = isinstance(low.result, tuple)
     shape = tuple((low.result[0] if several else low.result).shape)
     if isinstance(dim, bool):
         rest, dim = (dim, *rest), None
     axes = axes_of(dim, len(x.shape))
     n = prod(x.shape[axis] for axis in axes)
-    correction = float(options.get("correction", 1) if "correction" in options else _bessel(rest, options))
+    correction = _correction(rest, options)
     middle = mean(low, x, axes, shape)
-    square = apply(low, "square", torch.square, x)
-    squared = scaled(low, apply(low, "square", torch.square, middle), -1)
-    variance = summed(low, mean(low, square, axes, shape), squared)
+    kept = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
+    apart = summed(low, x, scaled(low, middle.viewed(kept), -1))
+    variance = mean(low, apply(low, "square", torch.square, apart), axes, shape)
     variance = scaled(low, variance, n / max(n - correction, 1e-300))
     if low.operation._schema.name.startswith("aten::std"):
         variance = apply(low, "sqrt", torch.sqrt, variance)
     return (variance, middle) if several else variance
 
 
-def _bessel(rest: Any, options: Any) -> float:
+def _correction(rest: Any, options: Any) -> float:
+    """What is taken from the number of elements; Bessel's, 1, unless told otherwise."""
+    if options.get("correction") is not None:
+        return float(options["correction"])
     unbiased = options.get("unbiased", rest[0] if rest and isinstance(rest[0], bool) else True)
     return 1.0 if unbiased else 0.0
 
@@ -119,9 +122,12 @@ def _cumsum(low: Lowering, x: Traced, dim: int, *, dtype: Any = None) -> Traced:
     return along(low, x, dim % len(x.shape), torch.ones(size, size, dtype=torch.float64).tril())
 
 
-@aten("logsumexp", "_logsumexp")
+@aten("logsumexp")
 def _logsumexp(low: Lowering, x: Traced, dim: Any, keepdim: bool = False) -> Any:
     axes, shape = axes_of(dim, len(x.shape)), tuple(low.result.shape)
     n = prod(x.shape[axis] for axis in axes)
-    total = scaled(low, mean(low, apply(low, "exp", torch.exp, x), axes, shape), n)
-    return apply(low, "log", torch.log, total)
+    kept = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
+    top = largest(low, x, axes, kept)  # taken off first, so that no exponential is beyond all numbers
+    apart = summed(low, x, scaled(low, top, -1))
+    total = scaled(low, mean(low, apply(low, "exp", torch.exp, apart), axes, shape), n)
+    return summed(low, apply(low, "log", torch.log, total), top.viewed(shape))

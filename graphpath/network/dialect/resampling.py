@@ -37,7 +37,7 @@ def weighed(low: Lowering, x: Traced, matrices: Sequence[Tensor]) -> Traced:
     """Matrices (out, in), each applied along one of the last axes of x."""
     first = len(x.shape) - len(matrices)
     for axis, matrix in enumerate(matrices):
-        if not torch.equal(matrix, torch.eye(*matrix.shape, dtype=matrix.dtype)):
+        if not torch.equal(matrix, torch.eye(matrix.shape[1], dtype=matrix.dtype)):
             x = along(low, x, first + axis, matrix)
     return x
 

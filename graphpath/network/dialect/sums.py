@@ -17,6 +17,7 @@ from graphpath.network.operations import (
     Affine,
     Choice,
     Gate,
+    Opaque,
     Operation,
     Quotient,
     Rearrange,
@@ -25,14 +26,14 @@ from graphpath.network.walk import Lowering, Shape, Traced
 
 
 @aten("add", "add.Tensor")
-def _add(low: Lowering, a: Any, b: Any, *, alpha: Any = 1) -> Any:
+def _add(low: Lowering, a: Any, b: Any, alpha: Any = 1) -> Any:
     if alpha != 1:
         b = scaled(low, b, alpha) if isinstance(b, Traced) else b * alpha
     return summed(low, a, b)
 
 
 @aten("sub", "subtract")
-def _sub(low: Lowering, a: Any, b: Any, *, alpha: Any = 1) -> Any:
+def _sub(low: Lowering, a: Any, b: Any, alpha: Any = 1) -> Any:
     return summed(low, a, scaled(low, b, -alpha) if isinstance(b, Traced) else -(b * alpha))
 
 
@@ -60,7 +61,7 @@ def _div(low: Lowering, a: Any, b: Any, *, rounding_mode: str | None = None) -> 
     if not isinstance(b, Traced):
         return scaled(low, a, 1 / _number(low, b))
     if not isinstance(a, Traced):
-        return elementwise.by_element(low, (a, b), {})
+        return scaled(low, elementwise.apply(low, "reciprocal", torch.reciprocal, b), a)
     shape = _broadcast(a.shape, b.shape)
     if (own := function_of(low, b, a)) is not None:
         return _times_itself(low, a, lambda z: own(z).reciprocal(), shape)
@@ -82,9 +83,9 @@ def _addcdiv(low: Lowering, x: Any, a: Any, b: Any, *, value: Any = 1) -> Any:
 
 @aten("lerp")
 def _lerp(low: Lowering, a: Any, b: Any, weight: Any) -> Any:
-    apart = summed(low, b, scaled(low, a, -1) if isinstance(a, Traced) else -a)
-    part = multiplied(low, apart, weight) if isinstance(weight, Traced) else scaled(low, apart, weight)
-    return summed(low, a, part)
+    both = isinstance(a, Traced) or isinstance(b, Traced)
+    apart = summed(low, b, scaled(low, a, -1) if isinstance(a, Traced) else -a) if both else b - a
+    return summed(low, a, _mul(low, apart, weight))
 
 
 def summed(low: Lowering, a: Any, b: Any) -> Any:
@@ -184,7 +185,7 @@ def _gate_of(low: Lowering, a: Traced, b: Traced, shape: Shape) -> Traced | None
     spread = [one for one in (a, b) if one.numel < (b if one is a else a).numel or _is_spread(low, one)]
     if len(spread) == 1:
         return spread[0]
-    bounded = [one for one in (a, b) if is_bounded(low, one)]
+    bounded = [one for one in (a, b) if is_gate(low, one)]
     return bounded[0] if len(bounded) == 1 else None
 
 
@@ -193,9 +194,10 @@ def _is_spread(low: Lowering, x: Traced) -> bool:
     return isinstance(operation, Rearrange) and operation.name == "expand"
 
 
-def is_bounded(low: Lowering, x: Traced) -> bool:
-    """Whether a tensor is a bounded function's result, constants and moves apart."""
-    return any(operation.bounded for operation in _makers(low, x.step))
+def is_gate(low: Lowering, x: Traced) -> bool:
+    """Whether a tensor is, constants and moves apart, a bounded function's result, or one of which only the
+    value is known."""
+    return any(operation.bounded or isinstance(operation, Opaque) for operation in _makers(low, x.step))
 
 
 def _makers(low: Lowering, step: int) -> list[Operation]:
