@@ -949,7 +949,6 @@ add(
     ),
 )
 add("grid_sampler_2d", lambda x: A.grid_sampler_2d(x, grid(x), 0, 1, True))
-add("_grid_sampler_2d_cpu_fallback", lambda x: A._grid_sampler_2d_cpu_fallback(x, grid(x), 0, 0, False))
 add(
     "fake_quantize_per_tensor_affine_cachemask",
     lambda x: A.fake_quantize_per_tensor_affine_cachemask(x, 0.1, 3, -20, 30)[0],

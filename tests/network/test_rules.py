@@ -21,7 +21,7 @@ EVERY = sorted(RULES)
 GROUPS = [EVERY[first : first + 6] for first in range(0, len(EVERY), 6)]
 NO_DERIVATIVE = {
     *("copy", "detach_copy", "heaviside", "native_channel_shuffle"),
-    *("_grid_sampler_2d_cpu_fallback", "fake_quantize_per_tensor_affine_cachemask"),
+    *("fake_quantize_per_tensor_affine_cachemask"),
 }
 """Of which PyTorch has none."""
 

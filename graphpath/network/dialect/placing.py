@@ -79,7 +79,7 @@ GRID = 1 << 24
 """The most weights of a grid that the image decides upon: (places read) x (places written)."""
 
 
-@aten("grid_sampler_2d", "grid_sampler", "_grid_sampler_2d_cpu_fallback")
+@aten("grid_sampler_2d", "grid_sampler")
 def _grid_sample(
     low: Lowering, x: Any, grid: Any, interpolation: int = 0, padding: int = 0, aligned: bool = False
 ) -> Any:
