@@ -120,7 +120,10 @@ def _single_place(operation: Conv | Dense | Norm | Mixture | None) -> bool:
 
 def _unique_at_places(view: View) -> bool:
     """Whether no place of the view holds an element twice, in any of its channels."""
-    element = view.indexed()[0].flatten(1).sort(0).values
+    channels = view.indexed()[0]
+    if channels.dim() < 2:
+        return _unique(view)  # its one axis may be places
+    element = channels.flatten(1).sort(0).values
     return not bool(((element[1:] == element[:-1]) & (element[1:] >= 0)).any())
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import torch
 import torchvision
 from torch import Tensor, nn
 
+from graphpath.data.base import Images
+from graphpath.models.inputs import adapt
+from graphpath.models.loaded import as_loaded
 from tests.tracing import nets
 
 SIDE = 64
@@ -76,6 +80,12 @@ def know_images(model: nn.Module, images: Tensor) -> None:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
     model.eval()
+
+
+def as_given(model: nn.Module, shape: Shape) -> nn.Module:
+    """The module that is taken apart for a network that a user gives."""
+    images = SimpleNamespace(shape=shape, given_shape=None)
+    return adapt(as_loaded(model), cast(Images, images)).module
 
 
 def floating(value: object) -> Iterator[Tensor]:

@@ -21,7 +21,7 @@ from graphpath.network import IncomingEdges, Site, hold, take_apart
 from graphpath.tracing.batch import Batch, CompiledNetwork
 from graphpath.tracing.methods import effective_path
 from graphpath.tracing.targets import make_one_hot
-from tests.networks.making import OwnFault, Shape, floating, make
+from tests.networks.making import OwnFault, Shape, as_given, floating, make
 from tests.tracing import nets
 
 SAMPLED = 3
@@ -69,15 +69,15 @@ def measure(corpus: str, name: str, quick: bool = False) -> Measured:
 def measured(corpus: str, name: str, model: nn.Module, shape: Shape, quick: bool = False) -> Measured:
     """A network that is made."""
     image = nets.images(shape, 1, seed=0)
-    own = answers(model, image)
+    own, nudged = answers(model, image), answers(model, nudge(image))
     start = time.perf_counter()
-    network = take_apart(model, shape)
+    network = take_apart(as_given(model, shape), shape)
     capture = time.perf_counter() - start
     start = time.perf_counter()
     batch = held(CompiledNetwork.of(network), image)
     edges = sum(len(block) for block in effective_path.select(batch).blocks)
     trace = time.perf_counter() - start
-    errors = {**laws(batch), "logits": agreement(batch.held.logits, own)}
+    errors = {**laws(batch), "logits": agreement(batch.held.logits, own, nudged)}
     singles = {"nothing": 0.0} if quick else in_single(model, image, batch)
     worst, worst32 = max(errors, key=errors.__getitem__), max(singles, key=singles.__getitem__)
     lawful = errors[worst] < EXACT and singles[worst32] < SINGLE
@@ -158,7 +158,8 @@ def _constants(batch: Batch, site: Site) -> Tensor:
 def in_single(model: nn.Module, image: Tensor, exact: Batch) -> dict[str, float]:
     """The errors of the network in float32, and of a record that is written with it."""
     single, image = model.float(), image.float()
-    batch = held(CompiledNetwork.of(take_apart(single, tuple(image.shape[1:]))), image)
+    shape = tuple(image.shape[1:])
+    batch = held(CompiledNetwork.of(take_apart(as_given(single, shape), shape)), image)
     found = laws(batch)
     with tempfile.TemporaryDirectory() as folder:
         trace = gp.trace(
@@ -182,19 +183,37 @@ def _recorded(trace: gp.Trace, batch: Batch, exact: Batch) -> dict[str, float]:
 
 
 def answers(model: nn.Module, image: Tensor) -> list[Tensor]:
-    """Every floating tensor that a module returns for an image (1, ...): (1, ...) each. It sees two of it."""
-    with torch.no_grad():
-        given = list(floating(model(torch.cat([image, image]))))
+    """Every floating tensor that a module returns for an image (1, ...): (1, ...) each. It sees two of it.
+
+    In float64 throughout, also where the module would go down to float32 by itself.
+    """
+    down = Tensor.float
+    Tensor.float = lambda x: x if x.dtype is torch.float64 else down(x)  # type: ignore[method-assign]
+    try:
+        with torch.no_grad():
+            given = list(floating(model(torch.cat([image, image]))))
+    finally:
+        Tensor.float = down  # type: ignore[method-assign]
     return [tensor[:1].detach().double().flatten().unsqueeze(0) for tensor in given if tensor.dim()]
 
 
-def agreement(logits: Tensor, own: list[Tensor]) -> float:
-    """How far logits are from any tensor that the module gives, itself or through its last softmax."""
+def nudge(image: Tensor) -> Tensor:
+    """An image with other rounding."""
+    noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(2), dtype=image.dtype)
+    return image * (1 + torch.finfo(image.dtype).eps * noise)
+
+
+def agreement(logits: Tensor, own: list[Tensor], nudged: list[Tensor]) -> float:
+    """How far logits are from any tensor that the module gives, itself or through its last softmax.
+
+    What the module's own rounding moves is taken off: 30 times its answers' change for a nudged image.
+    """
     logits = logits.double()
     readings = (logits, logits.softmax(1), logits.log_softmax(1), logits.sigmoid())
     found = [
-        float((reading - tensor).abs().max() / tensor.abs().max().clamp_min(1e-300))
-        for tensor in own
+        float(((reading - tensor).abs().max() - 30 * (tensor - moved).abs().max()).clamp_min(0) / size)
+        for tensor, moved in zip(own, nudged, strict=True)
+        for size in [float(tensor.abs().max()) or 1.0]
         for reading in readings
         if reading.shape == tensor.shape
     ]

@@ -209,18 +209,3 @@ class StochasticDepthAtRest(nn.Module):
         if not self.training or torch.rand(1).item() < 0.8:
             x = x + F.relu(self.conv(x)) * (1 if self.training else 0.8)
         return self.head(x)
-
-
-@idiom(3, 8, 8)
-class HeldBuffersInBranches(nn.Module):
-    """A buffer's value decides, which is the same for all images."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(3, 4, 3)
-        self.register_buffer("initialised", torch.tensor(1))
-        self.head = dense(4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.conv(x)
-        return self.head(F.relu(x)) if int(self.initialised) else self.head(x)

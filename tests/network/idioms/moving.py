@@ -83,7 +83,6 @@ MOVES: dict[str, Move] = {
         .permute(0, 3, 1, 4, 2, 5)
         .reshape(x.shape[0], 4, 6, 6)
     ),
-    "squeeze_all": lambda x: F.adaptive_avg_pool2d(x, 1).squeeze(),
     "squeeze_pair": lambda x: F.adaptive_avg_pool2d(x, 1).squeeze((2, 3)),
     "squeeze_twice": lambda x: F.adaptive_avg_pool2d(x, 1).squeeze(-1).squeeze(-1),
     "channel_shuffle": lambda x: F.channel_shuffle(x, 2),
@@ -123,7 +122,7 @@ MOVES: dict[str, Move] = {
         x[:, :, :, None, :, None].expand(-1, -1, -1, 2, -1, 2).reshape(x.shape[0], 4, 12, 12)
     ),
     "atleast_and_view_as": lambda x: torch.atleast_3d(x).view_as(x),
-    "ravel_of_each": lambda x: torch.stack([row.ravel() for row in x.unbind(1)], 1),
+    "flat_rows_stacked": lambda x: torch.stack([row.flatten(1) for row in x.unbind(1)], 1),
     "scatter_constant": lambda x: torch.zeros_like(x).scatter(
         1, torch.tensor([3, 1, 0, 2]).view(1, 4, 1, 1).expand_as(x), x
     ),

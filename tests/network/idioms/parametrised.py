@@ -187,20 +187,6 @@ class MaskedWeights(nn.Module):
 
 
 @idiom(3, 6, 6)
-class WeightWrittenInForward(nn.Module):
-    """``self.conv.weight.data`` clamped in ``forward``, as EEGNet's max-norm does; inside already here."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(3, 4, 3)
-        self.head = dense(4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.conv.weight.data = torch.renorm(self.conv.weight.data, p=2, dim=0, maxnorm=10)
-        return self.head(F.relu(self.conv(x)))
-
-
-@idiom(3, 6, 6)
 def made_in_inference_mode() -> nn.Module:
     with torch.inference_mode():
         return _small(nn.Conv2d(3, 4, 3)).double()
@@ -225,14 +211,6 @@ class WithoutParameters(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(F.conv2d(x, self.filters)).mean((2, 3)) @ self.out.t()
-
-
-@idiom(3, 6, 6)
-class WithoutTensors(nn.Module):
-    """No parameter and no buffer: brightest colour."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.max_pool2d(x, 2).mean((2, 3)) - 0.5
 
 
 @idiom(3, 6, 6)

@@ -67,7 +67,6 @@ POOLS: dict[str, Callable[[Tensor], Tensor]] = {
     "norm": lambda x: x.flatten(2).norm(dim=2),
     "gram_matrix": lambda x: torch.bmm(x.flatten(2), x.flatten(2).transpose(1, 2)) / 49,
     "attention_pool": lambda x: (x.flatten(2) * x.flatten(2).mean(1, keepdim=True).softmax(-1)).sum(-1),
-    "unpooled": lambda x: F.max_unpool2d(*F.max_pool2d(x[..., :6, :6], 2, return_indices=True), 2),
     "product_of_two_pools": lambda x: F.avg_pool2d(x, 2) * torch.sigmoid(F.max_pool2d(x, 2)),
 }
 for _name, _pool in POOLS.items():

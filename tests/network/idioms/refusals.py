@@ -89,7 +89,7 @@ class RandomFractionalPool(Small):
         return self.head(F.fractional_max_pool2d(F.relu(self.conv(x)), 2, output_size=2))
 
 
-@refused(3, 6, 6, names=("embedding",))
+@refused(3, 6, 6, names=("integers",))
 class EmbeddingOfIntegers(nn.Module):
     """Pixels as words."""
 
@@ -121,7 +121,7 @@ class NanWeights(Small):
         return self.head(F.relu(self.conv(x) + self.bad))
 
 
-@refused(3, 6, 6, names=("output",))
+@refused(3, 6, 6, names=("batch",))
 class NoClassDimension(Small):
     """One number for the whole batch."""
 
@@ -163,3 +163,54 @@ class Fourier(Small):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(F.relu(torch.fft.fft2(self.conv(x)).abs()))
+
+
+@refused(3, 6, 6, names=("places",))
+class MaxUnpool(nn.Module):
+    """SegNet's decoder: values put back where their maxima were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3, padding=1), dense(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled, places = F.max_pool2d(F.relu(self.conv(x)), 2, return_indices=True)
+        return self.head(F.max_unpool2d(pooled, places, 2))
+
+
+@refused(3, 6, 6, names=("batch of one|one image|cannot take images",))
+class SqueezedBatch(Small):
+    """``squeeze()`` takes the batch dimension of one image, too."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.adaptive_avg_pool2d(F.relu(self.conv(x)), 1).squeeze()
+        return self.head[2](x.flatten(1))
+
+
+@refused(3, 6, 6, names=("data-dependent|branch",))
+class BranchOnBuffer(Small):
+    """The value of a buffer decides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("initialised", torch.tensor(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        return self.head(F.relu(x)) if int(self.initialised) else self.head(x)
+
+
+@refused(3, 6, 6, names=("WeightWrittenInForward",))
+class WeightWrittenInForward(Small):
+    """``self.conv.weight.data`` clamped in ``forward``, as EEGNet's max-norm does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.conv.weight.data = torch.renorm(self.conv.weight.data, p=2, dim=0, maxnorm=10)
+        return self.head(F.relu(self.conv(x)))
+
+
+@refused(3, 6, 6, names=("TorchScript|script",))
+def scripted() -> nn.Module:
+    """A ``ScriptModule``."""
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), dense(4)).double().eval()
+    return torch.jit.trace(net, torch.rand(2, 3, 6, 6, dtype=torch.float64))

@@ -168,12 +168,6 @@ def lazy_layers() -> nn.Module:
 
 
 @idiom(3, 6, 6)
-def scripted() -> nn.Module:
-    """A ``ScriptModule``."""
-    return torch.jit.trace(Small().double().eval(), torch.rand(2, 3, 6, 6, dtype=torch.float64))
-
-
-@idiom(3, 6, 6)
 def fx_graph_module() -> nn.Module:
     return torch.fx.symbolic_trace(Small())
 
