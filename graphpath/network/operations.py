@@ -255,9 +255,6 @@ class Ratio(Modulation):
     def modulated(self, x: Tensor, scale: Tensor, shift: Tensor | None) -> Tensor:
         return super().modulated(finite(x), scale, shift)
 
-    def true(self, *inputs: Tensor) -> Tensor:
-        return self.function(inputs[0])
-
     @property
     def bounded(self) -> bool:
         return self.limits

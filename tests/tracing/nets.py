@@ -747,8 +747,99 @@ def input_read_by_many() -> nn.Module:
     return Net(forward, a=conv(2, 2), b=conv(6, 2, stride=2), fc=nn.Linear(18 + 72, 3))
 
 
-TWINNED = sorted(set(NETS) - {"turned_round_and_round"})
-"""The nets whose twin numbers its neurons alike; of the other only the laws speak."""
+# --- what an image sets, beyond gates and norms ------------------------------------------
+
+
+def tokens(x: Tensor) -> Tensor:
+    """(N, places, channels)."""
+    return x.flatten(2).transpose(1, 2)
+
+
+@net((2, 3, 2))
+def attention() -> nn.Module:
+    """A transformer's block: two heads, a class token, norms, residual sums (Dosovitskiy et al. 2021)."""
+
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = tokens(net.stem(x))
+        x = torch.cat([net.token.expand(len(x), -1, -1), x], 1)
+        y = net.norm(x)
+        q, k, v = net.qkv(y).unflatten(2, (3, 2, 2)).permute(2, 0, 3, 1, 4)
+        y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        x = x + net.out(y)
+        return net.head((x + F.gelu(net.mlp(x)))[:, 0])
+
+    made = Net(
+        forward,
+        stem=conv(2, 4),
+        norm=nn.LayerNorm(4),
+        qkv=nn.Linear(4, 12),
+        out=nn.Linear(4, 4),
+        mlp=nn.Linear(4, 4),
+        head=nn.Linear(4, 3),
+    )
+    made.token = nn.Parameter(torch.tensor([[[0.3, -0.2, 0.5, 0.1]]]))
+    return made
+
+
+@net((2, 4, 4))
+def attention_behind_pools() -> nn.Module:
+    """Of pools that overlap and average, of a tensor beside itself, and one pattern for all channels."""
+
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = stem(net, x)
+        pooled = F.avg_pool2d(F.max_pool2d(x, 2, 1), 2, 1)
+        values = tokens(torch.cat([pooled, pooled * pooled.mean((2, 3), keepdim=True).sigmoid()], 1))
+        mixed = (values @ values.transpose(1, 2)).softmax(-1) @ values
+        return net.head(mixed) + net.other(F.relu(mixed))
+
+    return Net(forward, stem=conv(2, 2), head=head(16), other=head(16))
+
+
+@net((2, 3, 3))
+def quotients_choices_and_ratios() -> nn.Module:
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = net.stem(x)
+        x = F.group_norm(F.avg_pool2d(x, 2, 1), 2) / (1 + x[:, :1].abs().mean((2, 3), keepdim=True))
+        y = net.a(F.relu(x))
+        x = torch.where(y > 0, y, x * 0.5) + torch.where(x > 0.1, x, 0.25)
+        return net.head(
+            torch.cat([x.softmax(1), F.max_pool2d(F.instance_norm(x), 3, 1, 1)], 2).log_softmax(2)
+        )
+
+    return Net(forward, stem=conv(2, 4), a=conv(4, 4), head=nn.Sequential(nn.Flatten(), nn.LazyLinear(3)))
+
+
+@net((2, 3, 3))
+def products() -> nn.Module:
+    """Of two tensors neither of which is a gate, of two gates, and of two matrices."""
+
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = net.stem(x)
+        y = net.a(x * x.flip(3)) + x
+        z = torch.sigmoid(y) * torch.tanh(net.b(y))
+        return net.head(torch.cat([z @ y.transpose(2, 3), y], 1))
+
+    return Net(forward, stem=conv(2, 2), a=conv(2, 2), b=conv(2, 2), head=head(36))
+
+
+@net((2, 4, 3))
+def largest() -> nn.Module:
+    """Of axes, of two tensors, and in order."""
+
+    def forward(net: Net, x: Tensor) -> Tensor:
+        x = net.stem(x)
+        y = torch.maximum(x, net.a(F.relu(x))) - torch.minimum(x, x.flip(3) + 0.2)
+        parts = [y.amax(1), y.max(2)[0], y.topk(2, 3)[0], y.flatten(2).sort(1)[0], y.kthvalue(2, 2)[0]]
+        return net.head(torch.cat([part.flatten(1) for part in parts], 1))
+
+    return Net(forward, stem=conv(2, 2), a=conv(2, 2), head=nn.LazyLinear(3))
+
+
+HELD = ["attention", "attention_behind_pools", "largest", "products", "quotients_choices_and_ratios"]
+"""The nets whose twins are in tests/network/test_held_by_hand.py."""
+
+TWINNED = sorted(set(NETS) - {"turned_round_and_round", *HELD})
+"""The nets whose twin numbers its neurons alike; of the others only the laws speak."""
 
 
 def made(name: str, seed: int = 0) -> tuple[nn.Module, Shape]:
