@@ -10,7 +10,7 @@ import torch
 
 from graphpath.errors import MethodError
 from graphpath.network import Network, Site
-from graphpath.network.operations import Activation, Modulation, Operation
+from graphpath.network.operations import Activation, Identity, Modulation, Operation, Rearrange
 from graphpath.network.sites import find_sites
 from graphpath.tracing.diffusion import kernels
 from graphpath.tracing.diffusion.footprints import Footprints, Window, compute_footprints, plan_footprints
@@ -77,8 +77,12 @@ class DiffusionPlan:
         return step not in self.sites and all(isinstance(op, (Activation, Modulation)) for op in reading)
 
     def is_spent(self, step: int) -> bool:
-        """Whether a step's result is of no use once its one reader has read it."""
-        return self.readers[step] == 1 and step not in self.sites
+        """Whether a step's result is of no use once its one reader has read it.
+
+        What is only moved may share the memory of what it is moved from, which others may read.
+        """
+        moved = isinstance(self.network.program.steps[step].operation, (Identity, Rearrange))
+        return self.readers[step] == 1 and step not in self.sites and not moved
 
     def fit_rows(self, memory: int) -> int:
         """How many pixels at a time take about ``memory`` bytes, at least 1."""
