@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
+import torch.nn.functional as F
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from graphpath.network import capture, hold
 from graphpath.network.dialect import registry
 from graphpath.tracing.batch import Batch
-from tests.network.rules import RULES
+from tests.network.rules import RULES, drawn, windows
 from tests.tracing import harness, nets
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")
@@ -63,24 +66,30 @@ def test_no_rule_is_without_a_case() -> None:
     assert all(RULES.values())
 
 
-def made(names: list[str]) -> nn.Module:
+def made(functions: list[Callable[[Tensor], Tensor]]) -> nn.Module:
     torch.manual_seed(0)
-    model = Holding([function for name in names for function in RULES[name]]).double().eval()
+    model = Holding(functions).double().eval()
     model(nets.images(SHAPE, 1, seed=1))
     return model
 
 
 def check(names: list[str]) -> None:
     """Raise AssertionError if a net of these rules' functions breaks any law."""
-    model, pixels = made(names), nets.images(SHAPE, 2, seed=1)
+    model = made([function for name in names for function in RULES[name]])
+    batch = check_laws(model)
+    if not NO_DERIVATIVE.intersection(names):
+        check_true_gradient(model, batch)
+
+
+def check_laws(model: nn.Module) -> Batch:
+    pixels = nets.images(SHAPE, 2, seed=1)
     batch, _ = harness.held(model, pixels)
     torch.testing.assert_close(batch.held.logits, model(pixels).detach(), rtol=1e-10, atol=1e-10)
     for image, mine in enumerate(harness.every_edge(batch)):
         for law, off in harness.laws(mine, harness.numbers(batch, image)).items():
             assert off < harness.EXACT, (law, image)
         assert len(set(zip(mine.source.tolist(), mine.target.tolist(), strict=True))) == len(mine) > 0
-    if not NO_DERIVATIVE.intersection(names):
-        check_true_gradient(model, batch)
+    return batch
 
 
 def check_true_gradient(model: nn.Module, batch: Batch) -> None:
@@ -119,3 +128,43 @@ def test_rules_are_lawful_decomposed(names: list[str], monkeypatch: pytest.Monke
     """As in a network that has an operation without a rule, all of which is decomposed then."""
     monkeypatch.setattr(capture, "make_functional", lambda graph: False)
     assert broken(names) == {}
+
+
+@st.composite
+def convolutions(draw: st.DrawFn) -> Callable[[Tensor], Tensor]:
+    """A convolution or its transpose, of 1 to 3 dimensions, with any options, of images or their halves."""
+    rank, transposed, halves = draw(st.integers(1, 3)), draw(st.booleans()), draw(st.booleans())
+    groups, outs = draw(st.sampled_from([1, 2])), draw(st.integers(1, 2))
+
+    def sizes(least: int, most: int) -> list[int]:
+        return [draw(st.integers(least, most)) for _ in range(rank)]
+
+    kernel, stride, dilation = sizes(1, 2), sizes(1, 3), sizes(1, 2)
+    padding = [draw(st.integers(0, d * (k - 1))) for k, d in zip(kernel, dilation, strict=True)]
+    more = [draw(st.integers(0, max(s, d) - 1)) for s, d in zip(stride, dilation, strict=True)]
+    inner = 4 // groups
+    shape = (4, outs, *kernel) if transposed else (outs * groups, inner, *kernel)
+    weight, bias = drawn(*shape), drawn(outs * groups) if draw(st.booleans()) else None
+    space = {1: (-1,), 2: (2, -1), 3: (1, 2, -1)}[rank]
+    name = f"conv{'_transpose' if transposed else ''}{rank}d"
+    options = {"output_padding": more} if transposed else {}
+
+    def convolve(x: Tensor) -> Tensor:
+        parts = (windows(x) if halves else x).flatten(2).unflatten(2, space)
+        function = getattr(F, name)
+        found: Tensor = function(
+            parts, weight, bias, stride, padding, groups=groups, dilation=dilation, **options
+        )
+        return found.reshape(len(x), -1)
+
+    return convolve
+
+
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(function=convolutions())
+def test_convolutions_of_any_options(function: Callable[[Tensor], Tensor]) -> None:
+    try:
+        model = made([function])
+    except RuntimeError:  # a kernel larger than its image
+        assume(False)
+    check_true_gradient(model, check_laws(model))

@@ -829,10 +829,11 @@ def largest() -> nn.Module:
     def forward(net: Net, x: Tensor) -> Tensor:
         x = net.stem(x)
         y = torch.maximum(x, net.a(F.relu(x))) - torch.minimum(x, x.flip(3) + 0.2)
-        parts = [y.amax(1), y.max(2)[0], y.topk(2, 3)[0], y.flatten(2).sort(1)[0], y.kthvalue(2, 2)[0]]
+        y = F.relu(net.b(y.topk(2, 3)[0]))
+        parts = [y.amax(1), y.max(2)[0], y.topk(1, 3)[0], y.flatten(2).sort(1)[0], y.kthvalue(2, 2)[0]]
         return net.head(torch.cat([part.flatten(1) for part in parts], 1))
 
-    return Net(forward, stem=conv(2, 2), a=conv(2, 2), head=nn.LazyLinear(3))
+    return Net(forward, stem=conv(2, 2), a=conv(2, 2), b=conv(2, 2, 1), head=nn.LazyLinear(3))
 
 
 HELD = ["attention", "attention_behind_pools", "largest", "products", "quotients_choices_and_ratios"]

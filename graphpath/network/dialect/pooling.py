@@ -219,8 +219,8 @@ def _ranked(low: Lowering, x: Traced, *args: Any, **kwargs: Any) -> Any:
         first = torch.arange(values.shape[2], device=values.device)[:, None] * width
         return value, place + first
 
-    high = low.shape_of(rows)[1]
-    chosen = low.emit(MaxPool(pool, name.startswith("cum"), anywhere((high, width))), rows)
+    own_row = Geometry((1, width), (1, 0), (0, 0), (1, 1))
+    chosen = low.emit(MaxPool(pool, name.startswith("cum"), own_row), rows)
     if len(shape) != len(x.shape):
         return chosen.viewed(shape), low.opaque_places(x)
     kept = [a for a in range(len(x.shape)) if a != axis]
