@@ -202,6 +202,11 @@ class Lowering:
     ) -> Any:
         if not isinstance(result, Tensor):
             return result
+        if any(not isinstance(size, int) for size in result.shape):
+            self.refuse(
+                f"({self.operation}) gives a tensor whose size the image decides upon, so that it is another "
+                "network for every image"
+            )
 
         def of_one(*operands: Tensor) -> Tensor:
             given = iter(zip(operands, traced, strict=True))
@@ -274,14 +279,6 @@ class Lowering:
             "what is drawn a buffer"
         )
 
-    def _refuse_unknown_size(self, node: torch.fx.Node) -> None:
-        shape = getattr(self.result, "shape", ())
-        if any(not isinstance(size, int) for size in shape):
-            self.refuse(
-                f"({node.target}) gives a tensor whose size the image decides upon, so that it is another "
-                "network for every image"
-            )
-
     def _constant(self, node: torch.fx.Node, args: Any, kwargs: Any) -> Any:
         """What the network computes from parameters and numbers alone."""
         if "device" in kwargs:
@@ -292,7 +289,6 @@ class Lowering:
     def _ruled(self, node: torch.fx.Node, args: Any, kwargs: Any) -> Any:
         self.operation, self.result = node.target, node.meta.get("val")
         self.arguments, self.keywords = args, kwargs
-        self._refuse_unknown_size(node)
         rule = self._rule_for(node.target)
         if rule is None:
             return self.unknown()

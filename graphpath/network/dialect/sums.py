@@ -158,6 +158,9 @@ def multiplied(low: Lowering, a: Traced, b: Traced) -> Any:
         return low.emit(square, a, shape=shape)
     gate = _gate_of(low, a, b, shape)
     if gate is None:
+        for x, factor in ((a, b), (b, a)):
+            if (own := function_of(low, factor, x)) is not None:
+                return _times_itself(low, x, own, shape)
         return half_each(low, a, b, shape)
     x = a if gate is b else b
     own = function_of(low, gate, x)
