@@ -16,16 +16,22 @@ from graphpath.network.operations import (
     Activation,
     Add,
     Affine,
+    Cat,
+    Choice,
+    Gate,
     Identity,
     ImageNorm,
     Operation,
     Permute,
+    Quotient,
+    cat,
     permute,
 )
 from graphpath.network.program import Program, Step
 
 Order = tuple[int, ...]
 
+CHANNELS_FIRST: Order = (0, 3, 1, 2)
 CHANNELS_LAST: Order = (0, 2, 3, 1)
 """The one order that is put off; any other is the network's own way to lay out its maps."""
 
@@ -65,6 +71,7 @@ class _Settling:
             order = tuple(inner.order[axis] for axis in step.operation.order)
             if order in (CHANNELS_LAST, _identity(len(order))):
                 return _Turned(inner.step, order)
+        operands = self._aligned(step, operands)
         orders = {operand.order for operand in operands}
         if len(orders) == 1:
             (order,) = orders
@@ -75,6 +82,26 @@ class _Settling:
         inputs = tuple(self._in_place(operand, step.place) for operand in operands)
         order = _identity(len(step.shape) + 1)
         return _Turned(self._emit(step, step.operation, inputs, order), order)
+
+    def _aligned(self, step: Step, operands: list[_Turned]) -> list[_Turned]:
+        """The operands with channels last in all, where they are in some: a sum's maps stay maps."""
+        orders = {operand.order for operand in operands}
+        if orders != {CHANNELS_LAST, _identity(4)} or _turned(step.operation, CHANNELS_LAST) is None:
+            return operands
+        return [
+            operand if operand.order == CHANNELS_LAST else self._channels_first(operand, step.place)
+            for operand in operands
+        ]
+
+    def _channels_first(self, operand: _Turned, place: str) -> _Turned:
+        """The same result as one of a step whose channels stand first."""
+        key = (operand.step, CHANNELS_FIRST)
+        if key not in self._made:
+            high, wide, channels = self._steps[operand.step].shape
+            moved = Step(f"{place}.permute", permute(CHANNELS_FIRST), (operand.step,), (channels, high, wide))
+            self._steps.append(moved)
+            self._made[key] = len(self._steps) - 1
+        return _Turned(self._made[key], CHANNELS_LAST)
 
     def _emit(self, step: Step, operation: Operation, inputs: tuple[int, ...], order: Order) -> int:
         """Add a step whose result, in ``order``, is the old step's."""
@@ -105,6 +132,13 @@ def _turned(operation: Operation, order: Order) -> Operation | None:
         isinstance(operation, Activation) and not operation.by_channel
     ):
         return operation
+    if isinstance(operation, (Gate, Quotient)):
+        return operation
+    if isinstance(operation, Choice):
+        other = _back(operation.other, order)
+        return None if other is None else replace(operation, other=other)
+    if isinstance(operation, Cat):
+        return cat(order[operation.axis], operation.parts)
     if isinstance(operation, Affine):
         return replace(operation, scale=_back(operation.scale, order), shift=_back(operation.shift, order))
     if isinstance(operation, ImageNorm):

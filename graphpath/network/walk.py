@@ -221,7 +221,10 @@ class Lowering:
             value: Tensor = found if part is None else found[part]
             return value.reshape(inner(tuple(result.shape)))
 
-        return self.emit(Opaque(of_one, f"{self.place} {why}", limits), *traced, shape=result.shape)
+        aside = "pattern" if limits else ""
+        return self.emit(
+            Opaque(of_one, f"{self.place} {why}", limits), *traced, shape=result.shape, aside=aside
+        )
 
     # --- the walk ---------------------------------------------------------------------
 

@@ -63,19 +63,19 @@ def _order_of(turned: Tensor, numbers: Tensor) -> tuple[int, ...]:
     return tuple(found)
 
 
-def permuted(low: Lowering, x: Traced, order: tuple[int, ...]) -> Traced:
+def permuted(low: Lowering, x: Traced, order: tuple[int, ...], aside: str = "") -> Traced:
     """x with its axes in ``order``."""
     shape = tuple(x.shape[axis] for axis in order)
     moving = [axis for axis in order if x.shape[axis] != 1]
     if moving == sorted(moving):
         return x.viewed(shape)  # only axes of length 1 have moved
     if x.shape[0] == 1 and len(x.shape) == 3:  # tokens: the order of channels that a plane of one column has
-        turned = low.emit(permute((0, 2, 3, 1)), low.shaped(x, (x.shape[1], x.shape[2], 1)))
+        turned = low.emit(permute((0, 2, 3, 1)), low.shaped(x, (x.shape[1], x.shape[2], 1)), aside=aside)
         return turned.viewed(shape)
     if x.shape[0] == 1 and order[0] == 0:
-        return low.emit(permute(order), low.standing(x), shape=shape)
+        return low.emit(permute(order), low.standing(x), shape=shape, aside=aside)
     whole = low.shaped(x, x.shape)
-    return low.emit(permute((0, *(axis + 1 for axis in order))), whole, shape=shape)
+    return low.emit(permute((0, *(axis + 1 for axis in order))), whole, shape=shape, aside=aside)
 
 
 # --- copies ------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def _inner(low: Lowering, a: Any, b: Any) -> Any:
         return product(low, a, b)
     if len(b.shape) > 2:
         return low.unknown("is an inner product of tensors of many dimensions")
-    return product(low, a, permuted(low, b, (1, 0)) if isinstance(b, Traced) else b.T)
+    return product(low, a, permuted(low, b, (1, 0), aside="permute") if isinstance(b, Traced) else b.T)
 
 
 @aten("addbmm")
@@ -92,7 +92,7 @@ def _turned(low: Lowering, a: Tensor, b: Traced) -> Any:
     order = (*range(len(b.shape) - 2), len(b.shape) - 1, len(b.shape) - 2)
     found = product(low, permuted(low, b, order), a.detach().transpose(-1, -2))
     rank = len(found.shape)
-    return permuted(low, found, (*range(rank - 2), rank - 1, rank - 2)).viewed(shape)
+    return permuted(low, found, (*range(rank - 2), rank - 1, rank - 2), aside="permute").viewed(shape)
 
 
 def _batched(low: Lowering, a: Traced, b: Tensor) -> Any:
@@ -105,11 +105,11 @@ def _batched(low: Lowering, a: Traced, b: Tensor) -> Any:
     count = int(torch.Size(stack).numel())
     a = expanded(low, a, (*stack, rows, inner)).viewed((1, count, rows, inner))
     matrices = b.expand(*stack, inner, outs).reshape(count, inner, outs)
-    turned = permuted(low, a, (0, 1, 3, 2))
+    turned = permuted(low, a, (0, 1, 3, 2), aside="permute")
     weight = matrices.transpose(1, 2).reshape(count * outs, inner, 1, 1)
     conv = Conv(weight, None, (1, 1), (0, 0, 0, 0), (1, 1), count)
     found = low.emit(conv, low.shaped(turned, (count * inner, rows, 1))).viewed((1, count, outs, rows))
-    return permuted(low, found, (0, 1, 3, 2)).viewed(shape)
+    return permuted(low, found, (0, 1, 3, 2), aside="permute").viewed(shape)
 
 
 def _of_two(low: Lowering, a: Traced, b: Traced) -> Any:
@@ -159,7 +159,7 @@ def by_own_weights(
 
 def _transposed(low: Lowering, x: Traced) -> Traced:
     rank = len(x.shape)
-    return permuted(low, x, (*range(rank - 2), rank - 1, rank - 2))
+    return permuted(low, x, (*range(rank - 2), rank - 1, rank - 2), aside="permute")
 
 
 def mixture(low: Lowering, matrix: Traced, x: Traced) -> Traced:

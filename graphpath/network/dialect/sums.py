@@ -117,6 +117,9 @@ def _with_constant(low: Lowering, x: Traced, constant: Any, make: Any) -> Traced
     x = expanded(low, x, shape)
     if value.dim() == 1 and low.shape_of(x)[-1:] == shape[-1:]:
         return low.emit(make(value), x, shape=shape)  # features last, whatever stands before
+    if low.shape_of(x) == (*shape[1:2], 1, *shape[2:]) and shape[0] == 1:  # tokens: a plane of one column
+        full = value.reshape((1,) * (3 - value.dim()) + tuple(value.shape))
+        return low.emit(make(full[0][:, None]), x, shape=shape)
     if shape[0] == 1:
         aligned = value.reshape((1,) * (len(shape) - value.dim()) + tuple(value.shape))[0]
     else:
