@@ -41,6 +41,10 @@ class Product:
             other.source, after(self.channel, other.channel), after(self.y, other.y), after(self.x, other.x)
         )
 
+    def within(self, y: Matrix, x: Matrix) -> Product:
+        """The pairs of the same channels whose rows and columns ``y`` and ``x`` relate to these ones."""
+        return Product(self.source, self.channel, after(y, self.y), after(x, self.x))
+
 
 def after(one: Matrix, two: Matrix) -> Matrix:
     """The relation (a, c) of all a, c with some b between: ``one`` (a, b), then ``two`` (b, c)."""
@@ -51,7 +55,7 @@ def after(one: Matrix, two: Matrix) -> Matrix:
 def disjoint(products: Sequence[Product]) -> list[Product]:
     """The same pairs of one source, each in one product only; products that are empty go."""
     products = [product for product in products if product.pairs]
-    if len(products) < 2:
+    if len(products) < 2 or _never_meet([product.channel for product in products]):
         return products
     found = []
     for channel, some in _apart([product.channel for product in products]):
@@ -61,14 +65,27 @@ def disjoint(products: Sequence[Product]) -> list[Product]:
     return found
 
 
-def _apart(masks: list[Matrix]) -> Iterator[tuple[Matrix, list[int]]]:
-    """The cells that exactly some of ``masks`` have, with which those are; cells of none are left out."""
-    code = np.zeros(masks[0].size, np.int64)
+def _never_meet(masks: list[Matrix]) -> bool:
+    """Whether no cell is in two of ``masks``."""
+    met = np.zeros(masks[0].shape, bool)
     for mask in masks:
-        code = np.unique(code * 2 + mask.ravel(), return_inverse=True)[1]
-    for cells, first in enumerate(np.unique(code, return_index=True)[1]):
+        if bool((met & mask).any()):
+            return False
+        met |= mask
+    return True
+
+
+def _apart(masks: list[Matrix]) -> Iterator[tuple[Matrix, list[int]]]:
+    """The cells that exactly some of ``masks`` have, with which those are; cells of none are left out.
+
+    Sets of masks are told apart by 64-bit hashes.
+    """
+    code = np.zeros(masks[0].size, np.uint64)
+    for key, mask in zip(_hashed(np.arange(1, len(masks) + 1)), masks, strict=True):
+        code ^= np.where(mask.ravel(), key, np.uint64(0))
+    for value, first in zip(*np.unique(code, return_index=True), strict=True):
         if here := [i for i, mask in enumerate(masks) if mask.flat[first]]:
-            yield (code == cells).reshape(masks[0].shape), here
+            yield (code == value).reshape(masks[0].shape), here
 
 
 def of_pairs(

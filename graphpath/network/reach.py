@@ -69,15 +69,14 @@ class Reach:
         if isinstance(operation, Conv):
             _, high, wide = _volume(branch.view.shape)
             read = self._behind(branch, (operation.groups, high, wide))
-            windows_of = _slid(operation.geometry, shape[1:], (high, wide))
-            slid = Product(0, np.eye(operation.groups, dtype=bool), *windows_of)
-            return [_repeated(slid.after(product), channels // operation.groups) for product in read]
+            rows, columns = _slid(operation.geometry, shape[1:], (high, wide))
+            slid = [product.within(rows, columns) for product in read]
+            return [_repeated(product, channels // operation.groups) for product in slid]
         if isinstance(operation, Mixture):
             places = branch.view.shape[1]
-            mixed = Product(
-                0, np.eye(channels, dtype=bool), np.ones((shape[1], places), bool), np.eye(1, dtype=bool)
-            )
-            return [mixed.after(product) for product in self._behind(branch, (channels, places, 1))]
+            every, one = np.ones((shape[1], places), bool), np.eye(1, dtype=bool)
+            read = self._behind(branch, (channels, places, 1))
+            return [product.within(every, one) for product in read]
         return self._behind(branch, shape)
 
     def _behind(self, branch: Branch, shape: Shape) -> list[Product]:
@@ -94,8 +93,9 @@ class Reach:
         _, high, wide = _volume(anchor.source.shape)
         size, plane = (out[0], out[1]), (high, wide)
         covers = _adapted if operation.geometry is None else _slider(operation.geometry)
-        pooled = Product(0, np.eye(channels, dtype=bool), *covers(size, plane))
-        return [pooled.after(product) for product in self._read(anchor.source, (channels, high, wide))]
+        rows, columns = covers(size, plane)
+        read = self._read(anchor.source, (channels, high, wide))
+        return [product.within(rows, columns) for product in read]
 
     def _read(self, view: View, shape: Shape) -> list[Product]:
         """The sites behind a tensor, as one whose first dimension is cut into ``shape[0]`` parts."""
