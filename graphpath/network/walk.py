@@ -231,7 +231,7 @@ class Lowering:
     def walk(self, output: Any) -> Program:
         """The program whose logits are ``output``, a node of the graph."""
         given = {**self._captured.state, self._captured.image: self.image}
-        found = self._walked(self._captured.graph, given)[output]
+        found = self._walked(self._captured.graph, given, _needed(output))[output]
         if not isinstance(found, Traced):
             self.place = "the network's output"
             self.refuse("does not depend on the image")
@@ -245,10 +245,17 @@ class Lowering:
             self.refuse(f"has the shape {found.shape} for one image; expected logits of shape (1, classes)")
         return self.shaped(found, (found.numel,))
 
-    def _walked(self, graph: torch.fx.Graph, given: dict[str, Any]) -> dict[torch.fx.Node, Any]:
-        """The values of a graph's nodes; ``given`` has those of its placeholders by name."""
+    def _walked(
+        self, graph: torch.fx.Graph, given: dict[str, Any], needed: set[torch.fx.Node] | None = None
+    ) -> dict[torch.fx.Node, Any]:
+        """The values of a graph's nodes; ``given`` has those of its placeholders by name.
+
+        Only ``needed`` nodes are gone over (None: all): what the output does not need is not refused either.
+        """
         values: dict[torch.fx.Node, Any] = {}
         for node in graph.nodes:
+            if needed is not None and node not in needed:
+                continue
             if node.op == "placeholder":
                 values[node] = given.get(node.name)
             elif node.op == "call_function":
@@ -317,6 +324,17 @@ class Lowering:
         return map_aggregate(
             returned, lambda leaf: values.get(leaf, leaf) if isinstance(leaf, torch.fx.Node) else leaf
         )
+
+
+def _needed(output: torch.fx.Node) -> set[torch.fx.Node]:
+    """The nodes that a node's value is made from, and itself."""
+    found, waiting = {output}, [output]
+    while waiting:
+        for source in waiting.pop().all_input_nodes:
+            if source not in found:
+                found.add(source)
+                waiting.append(source)
+    return found
 
 
 def holds_traced(value: Any) -> bool:

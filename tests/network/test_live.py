@@ -86,8 +86,8 @@ def test_resuming_runs_only_what_depends_on_the_site(monkeypatch: pytest.MonkeyP
     _, network, images = case("concatenations")
     kept = Pass.of(network, images)
     ran: list[Operation] = []
-    for cls in {type(step.operation) for step in network.program.steps}:
-        own = cls.true
+    kinds = {type(step.operation) for step in network.program.steps}
+    for cls, own in [(cls, cls.true) for cls in kinds]:  # all read first: one may be another's subclass
         monkeypatch.setattr(cls, "true", lambda self, *x, own=own: (ran.append(self), own(self, *x))[1])
     for site in network.sites[1:-1]:
         ran.clear()

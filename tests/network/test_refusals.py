@@ -179,6 +179,12 @@ def test_taken_with_its_own_gradient(name: str) -> None:
     torch.testing.assert_close(ours, gradient, rtol=1e-9, atol=1e-11)
 
 
+def test_what_the_output_does_not_need_is_not_refused() -> None:
+    """A second output with noise and a running product in it; the logits alone are traced."""
+    model = giving(lambda net, x: (net.head(net.stem(x)), torch.rand_like(x), net.other(x).cumprod(1)))
+    assert len(take_apart(model, SHAPE).sites) == 3
+
+
 def test_the_place_is_the_one_inside_the_network() -> None:
     class Odd(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
