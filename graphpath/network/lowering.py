@@ -90,7 +90,7 @@ def _check(program: Program, module: nn.Module, probe: Tensor, output: Output, c
     ):
         return
     alone = torch.cat([_of_batch(module, probe[i : i + 1], output) for i in range(len(probe))])
-    if not _agree(theirs, alone, 10):
+    if not _agree(theirs, alone, 10) and not _is_as_near_as_rounding(alone, theirs, module, probe, output):
         raise UnsupportedOperation(_mixing(module, "gives other logits"))
     if _is_as_near_as_rounding(ours, theirs, module, probe, output):
         return
