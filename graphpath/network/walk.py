@@ -327,14 +327,19 @@ class Lowering:
 
 
 def _needed(output: torch.fx.Node) -> set[torch.fx.Node]:
-    """The nodes that a node's value is made from, and itself."""
-    found, waiting = {output}, [output]
+    """The nodes that a node's value is made from, itself, and the checks of the graph with theirs."""
+    waiting = [output, *(node for node in output.graph.nodes if _gives_nothing(node.target))]
+    found = set(waiting)
     while waiting:
         for source in waiting.pop().all_input_nodes:
             if source not in found:
                 found.add(source)
                 waiting.append(source)
     return found
+
+
+def _gives_nothing(target: Any) -> bool:
+    return isinstance(target, torch._ops.OpOverload) and not target._schema.returns
 
 
 def holds_traced(value: Any) -> bool:
