@@ -51,7 +51,7 @@ def adapt(model: LoadedModel, images: Images, output: Output = None) -> LoadedMo
         return model
     returned = _returned(model.module, shape or images.shape)
     if returned is None:
-        return model if shape is None else replace(model, module=Adapted(model.module, shape, None))
+        return model if shape is None else replace(model, module=Adapted(model.module, shape))
     outputs = flatten_outputs(returned)
     paths, leaves = [path for path, _ in outputs], [leaf for _, leaf in outputs]
     place = _find_output(model.name, paths, leaves, output)

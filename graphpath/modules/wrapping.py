@@ -33,10 +33,10 @@ class Adapted(nn.Module):
     """A network whose inputs are images (N, C, H, W), and whose output is one tensor (N, classes).
 
     ``shape`` is one input's as the network takes it (None: (C, H, W)), ``place`` the number of its output
-    among the tensors that it returns (None: it returns one).
+    among the tensors that it returns.
     """
 
-    def __init__(self, module: nn.Module, shape: tuple[int, ...] | None, place: int | None) -> None:
+    def __init__(self, module: nn.Module, shape: tuple[int, ...] | None, place: int = 0) -> None:
         super().__init__()
         self.module, self.shape, self.place = module, shape, place
         self.train(module.training)
@@ -44,7 +44,7 @@ class Adapted(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         given = images if self.shape is None else images.reshape(len(images), *self.shape)
         returned = self.module(given)
-        _, found = flatten_outputs(returned)[0 if self.place is None else self.place]
+        _, found = flatten_outputs(returned)[self.place]
         logits: Tensor = found.reshape(len(images), -1)
         return logits
 

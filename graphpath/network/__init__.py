@@ -50,7 +50,7 @@ def take_apart(module: nn.Module, shape: tuple[int, ...]) -> Network:
     Raises NetworkError or UnsupportedOperation; the module is left as it was.
     """
     if len(shape) != 3:
-        module, shape = Adapted(module, shape, None), fold(shape)
+        module, shape = Adapted(module, shape), fold(shape)
     like = any_tensor(module)
     dtype = like.dtype if like.is_floating_point() else torch.float32
     program, head = lower(module, torch.zeros(shape, dtype=dtype, device=like.device))

@@ -11,6 +11,7 @@ import torch.fx
 from torch import Tensor
 
 from graphpath.errors import UnsupportedOperation
+from graphpath.modules.wrapping import is_classes
 from graphpath.network.capture import Capture
 
 _SOFTMAXES = {
@@ -64,19 +65,12 @@ def find_output(captured: Capture) -> Output:
     Raises UnsupportedOperation where there is none.
     """
     for place, (path, node) in enumerate(captured.outputs):
-        if isinstance(node, torch.fx.Node) and _is_of_classes(node):
+        if isinstance(node, torch.fx.Node) and is_classes(node.meta.get("val")):
             return _without_head(path, place, node)
     found = ", ".join(_described(path, node) for path, node in captured.outputs)
     raise UnsupportedOperation(
         f"the network's output is {found or 'nothing'} for one image; expected logits of shape (1, classes)"
     )
-
-
-def _is_of_classes(node: torch.fx.Node) -> bool:
-    value = node.meta.get("val")
-    if not isinstance(value, Tensor) or not value.dtype.is_floating_point:
-        return False
-    return sum(size != 1 for size in value.shape) <= 1 and (value.dim() < 2 or value.shape[0] == 1)
 
 
 def _described(path: str, node: Any) -> str:

@@ -7,8 +7,6 @@ end the program must give what the module itself gives, for each of two images i
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +15,7 @@ from graphpath.errors import NetworkError, UnsupportedOperation
 from graphpath.modules.state import evaluating, untouched
 from graphpath.modules.wrapping import name_of, refuse_script
 from graphpath.network.capture import Capture, capture, in_one_line
-from graphpath.network.dialect import rule_for
+from graphpath.network.dialect import has_rule, rule_for
 from graphpath.network.heads import Output, find_output
 from graphpath.network.operations import MatrixPair, Opaque
 from graphpath.network.permutes import move_permutes
@@ -40,7 +38,7 @@ def lower(module: nn.Module, image: Tensor) -> tuple[Program, str | None]:
     probe = noise.to(device=image.device, dtype=image.dtype)
     refuse_script(module)
     with evaluating(module), untouched(module), torch.no_grad():
-        captured = capture(module, probe[:1], lambda operation: rule_for(operation) is not None)
+        captured = capture(module, probe[:1], has_rule)
         output = find_output(captured)
         program = _lowered(captured, probe[:1], output)
         _check(program, module, probe, output, _coarsest(captured))
@@ -94,7 +92,7 @@ def _check(program: Program, module: nn.Module, probe: Tensor, output: Output, c
         raise UnsupportedOperation(_mixing(module, "gives other logits"))
     if _is_as_near_as_rounding(ours, theirs, module, probe, output):
         return
-    if not _agree_in_double(program, module, probe, output):
+    if not _agree_in_double(module, probe, output):
         raise NetworkError(
             f"graphpath's reading of {name_of(module)} gives other logits than the network itself"
             f"{_largest_difference(ours, theirs)}. It is no rounding: please report the network."
@@ -152,15 +150,14 @@ def _largest_difference(ours: Tensor, theirs: Tensor) -> str:
     return f": {got:.6g} in place of {wanted:.6g} for output {output}"
 
 
-def _agree_in_double(program: Program, module: nn.Module, probe: Tensor, output: Output) -> bool:
+def _agree_in_double(module: nn.Module, probe: Tensor, output: Output) -> bool:
     """The same comparison in float64, where rounding is not taken for a fault."""
     if probe.dtype == torch.float64:
         return False
-    double: Callable[[nn.Module], Any] = lambda part: part.double()  # noqa: E731
     try:
-        twin = double(copy.deepcopy(module))
+        twin: nn.Module = copy.deepcopy(module).double()
         image = probe.double()
-        captured = capture(twin, image[:1], lambda operation: rule_for(operation) is not None)
+        captured = capture(twin, image[:1], has_rule)
         ours = output.finish(_lowered(captured, image[:1], find_output(captured)).run(image))
         return _agree(ours, _of_batch(twin, image, output))
     except (RuntimeError, TypeError, NetworkError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.fx
@@ -37,6 +37,7 @@ Rule = Callable[..., Any]
 """What an operation means: called with the walk, then with the operation's own arguments."""
 
 Shape = tuple[int, ...]
+_Leaf = TypeVar("_Leaf")
 
 MOST = 1 << 23
 """Pairs of an element and a neuron behind it that are written down between two layers: 128 MB."""
@@ -97,6 +98,11 @@ class Lowering:
         """What it gives, without values: shapes and dtypes."""
         self.arguments: Any = ()
         self.keywords: Any = {}
+
+    @property
+    def first_result(self) -> Any:
+        """What the operation in hand gives first, where it gives several; else its result."""
+        return self.result[0] if isinstance(self.result, tuple) else self.result
 
     # --- what rules use ---------------------------------------------------------------
 
@@ -181,8 +187,7 @@ class Lowering:
 
         ``function`` computes it from ``args``, ``result`` is what it gives (tensors or a tuple of them).
         """
-        traced: list[Traced] = []
-        map_aggregate(args, lambda leaf: traced.append(leaf) if isinstance(leaf, Traced) else None)
+        traced = list_leaves(args, Traced)
         if isinstance(result, (tuple, list)):
             return tuple(
                 self._opaque_part(function, args, traced, part, number, why)
@@ -344,9 +349,14 @@ def _gives_nothing(target: Any) -> bool:
 
 def holds_traced(value: Any) -> bool:
     """Whether an argument holds a tensor that depends on the image, however deep."""
-    found: list[bool] = []
-    map_aggregate(value, lambda leaf: found.append(True) if isinstance(leaf, Traced) else None)
-    return bool(found)
+    return bool(list_leaves(value, Traced))
+
+
+def list_leaves(value: Any, kind: type[_Leaf]) -> list[_Leaf]:
+    """The leaves of one kind that an argument holds, however deep, in their order."""
+    found: list[_Leaf] = []
+    map_aggregate(value, lambda leaf: found.append(leaf) if isinstance(leaf, kind) else None)
+    return found
 
 
 def _with(function: Any, kwargs: Any) -> Callable[..., Any]:

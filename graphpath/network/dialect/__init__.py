@@ -19,6 +19,6 @@ from graphpath.network.dialect import (  # noqa: F401 -- each registers its rule
     resampling,
     sums,
 )
-from graphpath.network.dialect.registry import rule_for
+from graphpath.network.dialect.registry import has_rule, rule_for
 
-__all__ = ["rule_for"]
+__all__ = ["has_rule", "rule_for"]

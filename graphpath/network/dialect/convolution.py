@@ -13,18 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graphpath.network.dialect.arguments import sizes_of
 from graphpath.network.dialect.moves import gathered, permuted
 from graphpath.network.dialect.registry import aten
 from graphpath.network.operations import Conv, Dense, permute
 from graphpath.network.walk import Lowering, Traced
-
-
-def _list(value: Any, rank: int) -> tuple[int, ...]:
-    """A size that PyTorch takes as one number or as ``rank``, as ``rank``."""
-    if isinstance(value, int):
-        return (value,) * rank
-    sizes = tuple(int(size) for size in value)
-    return sizes * rank if len(sizes) == 1 else sizes
 
 
 @aten("conv1d", "conv2d", "conv3d")
@@ -41,14 +34,16 @@ def _conv(
     if isinstance(x, Traced) and isinstance(weight, Traced) and len(weight.shape) == len(x.shape) == 4:
         from graphpath.network.dialect.products import by_own_weights
 
-        around = _around(padding, weight.shape[2:], _list(dilation, 2))
-        return by_own_weights(low, x, weight, bias, _list(stride, 2), around, _list(dilation, 2), groups)
+        around = _around(padding, weight.shape[2:], sizes_of(dilation, 2))
+        return by_own_weights(
+            low, x, weight, bias, sizes_of(stride, 2), around, sizes_of(dilation, 2), groups
+        )
     rank = weight.dim() - 2 if isinstance(weight, Tensor) else 0
     if not isinstance(x, Traced) or not rank or isinstance(bias, Traced):
         return low.unknown("is a convolution with weights that the image decides upon")
-    size, spread = weight.shape[2:], _list(dilation, rank)
+    size, spread = weight.shape[2:], sizes_of(dilation, rank)
     around = _around(padding, size, spread)
-    return convolved(low, x, weight, bias, _list(stride, rank), around, spread, groups)
+    return convolved(low, x, weight, bias, sizes_of(stride, rank), around, spread, groups)
 
 
 @aten("convolution", "_convolution")
@@ -86,7 +81,7 @@ def _transposed(
     if not isinstance(x, Traced) or not isinstance(weight, Tensor) or isinstance(bias, Traced):
         return low.unknown("is a convolution with weights that the image decides upon")
     rank = weight.dim() - 2
-    step, around, more, spread = (_list(v, rank) for v in (stride, padding, output_padding, dilation))
+    step, around, more, spread = (sizes_of(v, rank) for v in (stride, padding, output_padding, dilation))
     inner, outs = weight.shape[0], weight.shape[1] * groups
     turned = weight.reshape(groups, inner // groups, *weight.shape[1:]).transpose(1, 2)
     turned = turned.reshape(outs, inner // groups, *weight.shape[2:]).flip(tuple(range(2, rank + 2)))
@@ -124,7 +119,7 @@ def _around(padding: Any, size: Sequence[int], spread: tuple[int, ...]) -> tuple
     if padding == "same":
         total = [(n - 1) * step for n, step in zip(size, spread, strict=True)]
         return tuple((n // 2, n - n // 2) for n in total)
-    return tuple((n, n) for n in _list(padding, len(size)))
+    return tuple((n, n) for n in sizes_of(padding, len(size)))
 
 
 def _as_batch(x: Traced, rank: int) -> Traced:

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from torch.fx.node import map_aggregate
 
+from graphpath.network.dialect.moves import expanded
 from graphpath.network.dialect.registry import aten
 from graphpath.network.operations import RELU, Activation, Affine
-from graphpath.network.walk import Lowering, Traced
+from graphpath.network.walk import Lowering, Traced, list_leaves
 
 Phi = Callable[[Tensor], Tensor]
 
@@ -91,14 +92,12 @@ def _rrelu(low: Lowering, x: Traced, lower: float = 1 / 8, upper: float = 1 / 3,
 
 def by_element(low: Lowering, args: Any, kwargs: Any) -> Any:
     """The element-wise operation in hand, of one tensor of the image's and whatever constants."""
-    traced: list[Traced] = []
-    map_aggregate((args, kwargs), lambda leaf: traced.append(leaf) if isinstance(leaf, Traced) else None)
-    constants: list[Tensor] = []
-    map_aggregate((args, kwargs), lambda leaf: constants.append(leaf) if isinstance(leaf, Tensor) else None)
+    traced = list_leaves((args, kwargs), Traced)
+    constants = list_leaves((args, kwargs), Tensor)
     if len({one.step for one in traced}) > 1 or len({one.shape for one in traced}) > 1:
         return low.unknown("is a function of two tensors of the image's that graphpath cannot take apart")
     name = low.operation._schema.name.split("::")[1]
-    if not low_result(low).dtype.is_floating_point:
+    if not low.first_result.dtype.is_floating_point:
         return low.unknown("gives what has no gradient")
     operation, several = low.operation, isinstance(low.result, tuple)
 
@@ -115,11 +114,6 @@ def by_element(low: Lowering, args: Any, kwargs: Any) -> Any:
     else:
         found = apply(low, name, phi, x)
     return (found, None) if several else found
-
-
-def low_result(low: Lowering) -> Any:
-    """What the operation in hand gives first."""
-    return low.result[0] if isinstance(low.result, tuple) else low.result
 
 
 def apply(low: Lowering, name: str, phi: Phi, x: Traced) -> Traced:
@@ -150,9 +144,7 @@ def by_place(phi: Phi, x: Traced) -> Phi:
 
 def _spread(low: Lowering, x: Traced) -> Traced:
     """x in the shape of the result in hand."""
-    from graphpath.network.dialect.moves import expanded
-
-    return expanded(low, x, tuple(low_result(low).shape))
+    return expanded(low, x, tuple(low.first_result.shape))
 
 
 def _by_place(low: Lowering, name: str, phi: Phi, x: Traced) -> Traced:

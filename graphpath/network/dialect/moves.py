@@ -17,7 +17,7 @@ from torch.fx.node import map_aggregate
 
 from graphpath.network.dialect.registry import aten
 from graphpath.network.operations import Affine, Rearrange, cat, permute
-from graphpath.network.walk import Lowering, Shape, Traced, inner
+from graphpath.network.walk import Lowering, Shape, Traced, inner, list_leaves
 
 # --- views -------------------------------------------------------------------------------
 
@@ -283,8 +283,7 @@ def narrowed(low: Lowering, x: Traced, axis: int, start: int, length: int, step:
     ),
 )
 def _moved(low: Lowering, *args: Any, **kwargs: Any) -> Any:
-    traced: list[Traced] = []
-    map_aggregate((args, kwargs), lambda leaf: traced.append(leaf) if isinstance(leaf, Traced) else None)
+    traced = list_leaves((args, kwargs), Traced)
     if not all(x.dtype.is_floating_point for x in traced):
         return by_condition(low, args, kwargs)
     if _adds_up(low, args, kwargs):

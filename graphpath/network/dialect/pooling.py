@@ -11,20 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graphpath.network import windows
+from graphpath.network.dialect.arguments import axes_of, rank_of_pool, sizes_of
 from graphpath.network.dialect.moves import permuted
 from graphpath.network.dialect.registry import aten
+from graphpath.network.dialect.sums import scaled
 from graphpath.network.operations import AveragePool, Geometry, MaxPool, cat
 from graphpath.network.walk import Lowering, Shape, Traced
 
 Pair = tuple[int, int]
-
-
-def _list(value: Any, rank: int) -> tuple[int, ...]:
-    """A size that PyTorch takes as one number or as ``rank``, as ``rank``."""
-    if isinstance(value, int):
-        return (value,) * rank
-    sizes = tuple(int(size) for size in value)
-    return sizes * rank if len(sizes) == 1 else sizes
 
 
 def _planes(low: Lowering, x: Traced, rank: int) -> tuple[Traced, Shape]:
@@ -55,12 +49,11 @@ def _max_pool(
     dilation: Any = 1,
     ceil_mode: bool = False,
 ) -> Any:
-    rank = next(n for n in (1, 2, 3) if f"pool{n}d" in str(low.operation))
-    size = _list(kernel, rank)
-    step = _list(stride, rank) if not _is_empty(stride) else size
-    around, spread = _list(padding, rank), _list(dilation, rank)
-    several = isinstance(low.result, tuple)
-    shape = tuple((low.result[0] if several else low.result).shape)
+    rank = rank_of_pool(low.operation)
+    size = sizes_of(kernel, rank)
+    step = sizes_of(stride, rank) if not _is_empty(stride) else size
+    around, spread = sizes_of(padding, rank), sizes_of(dilation, rank)
+    several, shape = isinstance(low.result, tuple), tuple(low.first_result.shape)
     if rank == 1:
         size, step, around, spread = (*size, 1), (*step, 1), (*around, 0), (*spread, 1)
     found = _pooled(low, x, rank, size, step, around, spread, ceil_mode, shape)
@@ -126,7 +119,7 @@ def anywhere(size: Pair) -> Geometry:
 @aten("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
 def _adaptive_max_pool(low: Lowering, x: Traced, output_size: Any) -> Any:
     shape = tuple(low.result[0].shape)
-    rank = next(n for n in (1, 2, 3) if f"pool{n}d" in str(low.operation))
+    rank = rank_of_pool(low.operation)
     planes, space = _planes(low, x, rank)
     size = shape[len(shape) - rank :]
     if rank == 3:
@@ -152,22 +145,13 @@ def _adaptive_max_pool(low: Lowering, x: Traced, output_size: Any) -> Any:
 
 @aten("amax", "max", "max.dim", "amin", "min", "min.dim")
 def _extreme(low: Lowering, x: Traced, dim: Any = None, keepdim: bool = False) -> Any:
-    from graphpath.network.dialect.sums import scaled
-
     several = isinstance(low.result, tuple)
-    result = low.result[0] if several else low.result
     smallest = low.operation._schema.name.endswith("min")
-    axes = _axes(dim, len(x.shape))
+    axes = axes_of(dim, len(x.shape))
     source = scaled(low, x, -1) if smallest else x
-    found = largest(low, source, axes, tuple(result.shape))
+    found = largest(low, source, axes, tuple(low.first_result.shape))
     found = scaled(low, found, -1) if smallest else found
     return (found, low.opaque_places(x)) if several else found
-
-
-def _axes(dim: Any, rank: int) -> tuple[int, ...]:
-    if dim is None or (not isinstance(dim, int) and len(dim) == 0):
-        return tuple(range(rank))
-    return tuple(sorted({axis % rank for axis in ((dim,) if isinstance(dim, int) else dim)}))
 
 
 def in_rows(low: Lowering, x: Traced, axes: tuple[int, ...]) -> Traced:
@@ -183,6 +167,13 @@ def in_rows(low: Lowering, x: Traced, axes: tuple[int, ...]) -> Traced:
     leading = sizes[1:] if kept and kept[0] == 0 and x.shape[0] == 1 else sizes
     channels = leading[0] if len(leading) > 1 or (leading and kept[:1] == [0]) else 1
     return low.shaped(turned, (channels, prod(sizes) // channels, n))
+
+
+def out_of_rows(low: Lowering, rows: Traced, shape: Shape, axis: int, count: int) -> Traced:
+    """What was made of rows along ``axis`` of a tensor of ``shape``, ``count`` elements each, put back."""
+    kept = [a for a in range(len(shape)) if a != axis]
+    apart = rows.viewed((*(shape[a] for a in kept), count))
+    return permuted(low, apart, tuple([*kept, axis].index(a) for a in range(len(shape))))
 
 
 def largest(low: Lowering, x: Traced, axes: tuple[int, ...], shape: Shape) -> Traced:
@@ -223,10 +214,7 @@ def _ranked(low: Lowering, x: Traced, *args: Any, **kwargs: Any) -> Any:
     chosen = low.emit(MaxPool(pool, name.startswith("cum"), own_row), rows)
     if len(shape) != len(x.shape):
         return chosen.viewed(shape), low.opaque_places(x)
-    kept = [a for a in range(len(x.shape)) if a != axis]
-    apart = chosen.viewed((*(x.shape[a] for a in kept), count))
-    back = tuple([*kept, axis].index(a) for a in range(len(x.shape)))
-    return permuted(low, apart, back), low.opaque_places(x)
+    return out_of_rows(low, chosen, x.shape, axis, count), low.opaque_places(x)
 
 
 def largest_of_two(low: Lowering, a: Traced, b: Traced, shape: Shape) -> Traced:
@@ -250,7 +238,7 @@ def _fractional(low: Lowering, x: Traced, kernel: Any, output_size: Any, samples
     if isinstance(samples, Traced):
         return low.unknown("pools windows that the image decides upon")
     shape, operation = tuple(low.result[0].shape), low.operation
-    rank = 2 if "pool2d" in str(operation) else 3
+    rank = rank_of_pool(operation)
     planes, space = _planes(low, x, rank)
 
     def pool(values: Tensor) -> tuple[Tensor, Tensor]:
@@ -278,10 +266,10 @@ def _average_pool(
     count_include_pad: bool = True,
     divisor: int | None = None,
 ) -> Traced:
-    rank = next(n for n in (1, 2, 3) if f"pool{n}d" in str(low.operation))
-    size = _list(kernel, rank)
-    step = _list(stride, rank) if not _is_empty(stride) else size
-    around = _list(padding, rank)
+    rank = rank_of_pool(low.operation)
+    size = sizes_of(kernel, rank)
+    step = sizes_of(stride, rank) if not _is_empty(stride) else size
+    around = sizes_of(padding, rank)
     shape = tuple(low.result.shape)
     if rank == 3:
         return _average_volumes(low, x, size, step, around, ceil_mode, count_include_pad, divisor, shape)
@@ -335,7 +323,7 @@ def _average_volumes(
 )
 def _adaptive_average(low: Lowering, x: Traced, output_size: Any) -> Traced:
     shape = tuple(low.result.shape)
-    rank = next(n for n in (1, 2, 3) if f"pool{n}d" in str(low.operation))
+    rank = rank_of_pool(low.operation)
     size = shape[len(shape) - rank :]
     if rank == 3:
         from graphpath.network.dialect.resampling import matrix_of, weighed

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from graphpath.network.dialect.convolution import mixed
 from graphpath.network.dialect.moves import expanded, gathered, permuted
+from graphpath.network.dialect.reductions import mean
 from graphpath.network.dialect.registry import aten
 from graphpath.network.dialect.sums import is_gate, scaled, summed
 from graphpath.network.operations import Conv, MatrixPair, Mixture
@@ -35,8 +36,6 @@ def _inner(low: Lowering, a: Any, b: Any) -> Any:
 @aten("addbmm")
 def _summed_stack(low: Lowering, c: Any, a: Any, b: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
     """The sum over a stack of products, and c."""
-    from graphpath.network.dialect.reductions import mean
-
     stack = product(low, a, b)
     found = scaled(low, mean(low, stack, (0,), stack.shape[1:]), alpha * stack.shape[0])
     return summed(low, found, scaled(low, c, beta) if isinstance(c, Traced) else c * beta)
@@ -91,8 +90,7 @@ def _turned(low: Lowering, a: Tensor, b: Traced) -> Any:
         return _turned(low, a[None], b).viewed(shape)
     order = (*range(len(b.shape) - 2), len(b.shape) - 1, len(b.shape) - 2)
     found = product(low, permuted(low, b, order), a.detach().transpose(-1, -2))
-    rank = len(found.shape)
-    return permuted(low, found, (*range(rank - 2), rank - 1, rank - 2), aside="permute").viewed(shape)
+    return _transposed(low, found).viewed(shape)
 
 
 def _batched(low: Lowering, a: Traced, b: Tensor) -> Any:
@@ -121,12 +119,17 @@ def _of_two(low: Lowering, a: Traced, b: Traced) -> Any:
     if gates == [True, False]:
         return mixture(low, a, b).viewed(shape)
     if gates == [False, True]:
-        return _transposed(low, mixture(low, _transposed(low, b), _transposed(low, a))).viewed(shape)
+        return _mixed_by_right(low, a, b).viewed(shape)
     if not low.halves:
         return low.emit(MatrixPair(a.shape, b.shape), a, b, shape=shape)
     one = mixture(low, a, b)
-    two = _transposed(low, mixture(low, _transposed(low, b), _transposed(low, a)))
+    two = _mixed_by_right(low, a, b)
     return summed(low, scaled(low, one, 0.5), scaled(low, two, 0.5)).viewed(shape)
+
+
+def _mixed_by_right(low: Lowering, a: Traced, b: Traced) -> Traced:
+    """a (..., R, K) times ``b`` (..., K, C), held: the transpose of the transposed product."""
+    return _transposed(low, mixture(low, _transposed(low, b), _transposed(low, a)))
 
 
 def by_own_weights(

@@ -7,19 +7,14 @@ from typing import Any
 
 import torch
 
+from graphpath.network.dialect.arguments import axes_of
 from graphpath.network.dialect.elementwise import apply
 from graphpath.network.dialect.pooling import averaged, in_rows, largest
 from graphpath.network.dialect.registry import aten
+from graphpath.network.dialect.resampling import along
 from graphpath.network.dialect.sums import scaled, summed
 from graphpath.network.operations import AveragePool
 from graphpath.network.walk import Lowering, Shape, Traced
-
-
-def axes_of(dim: Any, rank: int) -> tuple[int, ...]:
-    """Axes as PyTorch takes them (None or none: all), counted from the front, in order."""
-    if dim is None or (not isinstance(dim, int) and len(dim) == 0):
-        return tuple(range(rank))
-    return tuple(sorted({axis % rank for axis in ((dim,) if isinstance(dim, int) else dim)}))
 
 
 @aten("mean")
@@ -89,8 +84,7 @@ def _distances(low: Lowering, a: Any, b: Any, p: float = 2.0, *rest: Any) -> Any
 @aten("var", "var_mean", "std", "std_mean")
 def _spread(low: Lowering, x: Traced, dim: Any = None, *rest: Any, **options: Any) -> Any:
     """Variance as the mean square of what is left without the mean, which rounding leaves exact."""
-    several = isinstance(low.result, tuple)
-    shape = tuple((low.result[0] if several else low.result).shape)
+    several, shape = isinstance(low.result, tuple), tuple(low.first_result.shape)
     if isinstance(dim, bool):
         rest, dim = (dim, *rest), None
     axes = axes_of(dim, len(x.shape))
@@ -116,8 +110,6 @@ def _correction(rest: Any, options: Any) -> float:
 
 @aten("cumsum")
 def _cumsum(low: Lowering, x: Traced, dim: int, *, dtype: Any = None) -> Traced:
-    from graphpath.network.dialect.resampling import along
-
     size = x.shape[dim]
     return along(low, x, dim % len(x.shape), torch.ones(size, size, dtype=torch.float64).tril())
 

@@ -36,6 +36,11 @@ def rule_for(operation: Any) -> Rule | None:
     return _RULES.get(f"{name}.{operation._overloadname}") or _RULES.get(name)
 
 
+def has_rule(operation: Any) -> bool:
+    """Whether an operation has a rule."""
+    return rule_for(operation) is not None
+
+
 def known() -> tuple[str, ...]:
     """The names that have rules."""
     return tuple(sorted(_RULES))

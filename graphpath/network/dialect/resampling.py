@@ -10,8 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphpath.network.dialect.moves import permuted
-from graphpath.network.dialect.pooling import in_rows
+from graphpath.network.dialect.pooling import in_rows, out_of_rows
 from graphpath.network.dialect.registry import aten
 from graphpath.network.operations import AveragePool
 from graphpath.network.walk import Lowering, Shape, Traced
@@ -92,13 +91,9 @@ def taken(
     first = (torch.arange(count) * size)[None, :, None]
     index = torch.where(places[:, None] >= 0, places[:, None] + first, -1)
     weigh = weights[:, None].expand(-1, count, -1)
-    shape = (*x.shape[:axis], places.shape[1], *x.shape[axis + 1 :])
     pool = pool or _place_by_place(places, weights)
     found = low.emit(AveragePool(pool, index.contiguous(), weigh.contiguous()), rows)
-    kept = [a for a in range(len(x.shape)) if a != axis]
-    apart = found.viewed((*(x.shape[a] for a in kept), places.shape[1]))
-    back = tuple([*kept, axis].index(a) for a in range(len(x.shape)))
-    return permuted(low, apart, back).viewed(shape)
+    return out_of_rows(low, found, x.shape, axis, places.shape[1])
 
 
 def _place_by_place(places: Tensor, weights: Tensor) -> Callable[[Tensor], Tensor]:

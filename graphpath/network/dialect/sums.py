@@ -22,7 +22,7 @@ from graphpath.network.operations import (
     Quotient,
     Rearrange,
 )
-from graphpath.network.walk import Lowering, Shape, Traced
+from graphpath.network.walk import Lowering, Shape, Traced, inner
 
 
 @aten("add", "add.Tensor")
@@ -124,7 +124,7 @@ def _with_constant(low: Lowering, x: Traced, constant: Any, make: Any) -> Traced
         aligned = value.reshape((1,) * (len(shape) - value.dim()) + tuple(value.shape))[0]
     else:
         aligned = value
-    return low.emit(make(aligned), low.shaped(x, shape[1:] if shape[0] == 1 else shape), shape=shape)
+    return low.emit(make(aligned), low.shaped(x, inner(shape)), shape=shape)
 
 
 def _number(low: Lowering, value: Any) -> Tensor:
@@ -300,10 +300,9 @@ def chosen(low: Lowering, condition: Traced, one: Any, two: Any) -> Any:
 def _where(low: Lowering, condition: Traced, x: Traced, other: Any, shape: Shape, when: bool) -> Traced:
     """x where a condition is ``when``, a constant elsewhere."""
     constant = _number(low, other)
-    size = shape[1:] if shape[0] == 1 else shape
     if constant.dim() == len(shape) and shape[0] == 1:
         constant = constant[0]
-    choice = Choice(when, constant.expand(size))
+    choice = Choice(when, constant.expand(inner(shape)))
     return low.emit(
         choice, low.standing(expanded(low, x, shape)), _aligned(low, condition, shape), shape=shape
     )
