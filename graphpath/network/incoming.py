@@ -248,9 +248,12 @@ def _without_copies(branch: Branch) -> Branch:
     unique, place = index.unique(return_inverse=True)
     if len(unique) == len(index):
         return branch
-    weight = branch.operation.weight.repeat_interleave(branch.taps, dim=1)
-    if view.weight is not None:
-        weight = weight * view.weight.flatten().to(weight.dtype)
-    folded = weight.new_zeros((weight.shape[0], len(unique))).index_add_(1, place, weight)
+    weight = branch.operation.weight
+    share = view.weighted().flatten().to(weight.dtype)
+    column = torch.arange(len(index), device=index.device) // branch.taps  # of the weight
+    copies = torch.sparse_coo_tensor(
+        torch.stack([place, column]), share, (len(unique), weight.shape[1]), check_invariants=False
+    )
+    folded = torch.sparse.mm(copies, weight.T).T.contiguous()  # without the weight once a copy
     view = View((len(unique),), index=unique[None])
     return replace(branch, operation=replace(branch.operation, weight=folded), view=view, taps=1)

@@ -67,7 +67,7 @@ class ConvMap:
     """Rows of a convolution. Columns run over the kernel's places first, then over a group's channels."""
 
     def __init__(self, conv: Conv, taps: int, shape: tuple[int, int, int], source: tuple[int, ...]) -> None:
-        weight = conv.weight.repeat_interleave(taps, dim=1)
+        weight = _by_tap(conv.weight, taps)
         out, per_group, high, wide = weight.shape
         self.conv = Conv(weight, None, conv.stride, conv.padding, conv.dilation, conv.groups)
         self.shape, self.source = shape, source
@@ -288,7 +288,12 @@ def linear_map(
     if isinstance(operation, Conv):
         return ConvMap(operation, taps, shape, source)
     if isinstance(operation, Dense):
-        return DenseMap(operation.weight.repeat_interleave(taps, dim=1) if taps > 1 else operation.weight)
+        return DenseMap(_by_tap(operation.weight, taps))
     if isinstance(operation, Mixture):
         return MixtureMap(taps, shape, source, device)
     return DiagonalMap(operation, taps, shape, device)
+
+
+def _by_tap(weight: Tensor, taps: int) -> Tensor:
+    """A weight (O, I, ...) with every input ``taps`` times; itself, no copy, where that is once."""
+    return weight if taps == 1 else weight.repeat_interleave(taps, dim=1)

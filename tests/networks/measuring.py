@@ -7,9 +7,10 @@ constants together are f; the logits are the module's own.
 
 from __future__ import annotations
 
+import copy
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 import graphpath as gp
 from graphpath.errors import GraphpathError
 from graphpath.network import IncomingEdges, Site, hold, take_apart
+from graphpath.network.maps import ConvMap, DenseMap, DiagonalMap, LinearMap
 from graphpath.tracing.batch import Batch, CompiledNetwork
 from graphpath.tracing.methods import effective_path
 from graphpath.tracing.targets import make_one_hot
@@ -78,7 +80,9 @@ def measured(corpus: str, name: str, model: nn.Module, shape: Shape, quick: bool
     edges = sum(len(block) for block in effective_path.select(batch).blocks)
     trace = time.perf_counter() - start
     errors = {**laws(batch), "logits": agreement(batch.held.logits, own, nudged)}
-    singles = {"nothing": 0.0} if quick else in_single(model, image, batch)
+    sites, neurons, value = len(network.sites), network.neurons, float(batch.held.value)
+    del network, batch  # the weights in float64, before there are those in float32
+    singles = {"nothing": 0.0} if quick else in_single(model, image, value)
     worst, worst32 = max(errors, key=errors.__getitem__), max(singles, key=singles.__getitem__)
     lawful = errors[worst] < EXACT and singles[worst32] < SINGLE
     return Measured(
@@ -87,8 +91,8 @@ def measured(corpus: str, name: str, model: nn.Module, shape: Shape, quick: bool
         "lawful" if lawful else "unlawful",
         "" if lawful else f"{worst} in float64, {worst32} in float32",
         shape[-1],
-        len(network.sites),
-        network.neurons,
+        sites,
+        neurons,
         edges,
         errors[worst],
         singles[worst32],
@@ -125,7 +129,33 @@ def _all_flows(batch: Batch, incoming: IncomingEdges) -> float:
     number, inside = incoming.site.number, batch.held
     flows = incoming.forward(inside.values, inside.settings.matrices)
     b, z = inside.constants[number], inside.before[number]
-    return off(flows + b, z, torch.maximum(torch.maximum(z.abs(), b.abs()), z.abs().mean()))
+    return off(flows + b, z, _sum_of_sizes(batch, incoming) + b.abs())
+
+
+def _sum_of_sizes(batch: Batch, incoming: IncomingEdges) -> Tensor:
+    """The sum of |flow| over all that flows into every neuron: (1, size of the site).
+
+    What rounding leaves is a part of it, however small the sum of the flows themselves.
+    """
+    matrices = batch.held.settings.matrices
+    total = torch.zeros_like(batch.held.before[incoming.site.number])
+    for branch_in in incoming.branches:
+        matrix = branch_in.matrix(matrices)
+        read = branch_in.read(batch.held.values).abs()
+        total += _of_sizes(branch_in.map).forward(read, None if matrix is None else matrix.abs())
+    return total
+
+
+def _of_sizes(linear: LinearMap) -> LinearMap:
+    """A map with the sizes of its weights."""
+    found = copy.copy(linear)
+    if isinstance(found, ConvMap):
+        found.conv = replace(found.conv, weight=found.conv.weight.abs())
+    elif isinstance(found, DenseMap):
+        found.weight = found.weight.abs()
+    elif isinstance(found, DiagonalMap):
+        found.scale = None if found.scale is None else found.scale.abs()
+    return found
 
 
 def _flows(batch: Batch, incoming: IncomingEdges) -> float:
@@ -155,8 +185,11 @@ def _constants(batch: Batch, site: Site) -> Tensor:
     return share + at_zero * inside.gradient[0, site.span]
 
 
-def in_single(model: nn.Module, image: Tensor, exact: Batch) -> dict[str, float]:
-    """The errors of the network in float32, and of a record that is written with it."""
+def in_single(model: nn.Module, image: Tensor, exact: float) -> dict[str, float]:
+    """The errors of the network in float32, and of a record that is written with it.
+
+    ``exact`` is f in float64.
+    """
     single, image = model.float(), image.float()
     shape = tuple(image.shape[1:])
     batch = held(CompiledNetwork.of(take_apart(as_given(single, shape), shape)), image)
@@ -169,7 +202,7 @@ def in_single(model: nn.Module, image: Tensor, exact: Batch) -> dict[str, float]
     return found
 
 
-def _recorded(trace: gp.Trace, batch: Batch, exact: Batch) -> dict[str, float]:
+def _recorded(trace: gp.Trace, batch: Batch, exact: float) -> dict[str, float]:
     """A record's f against that in float64, and against its constants and all pixels."""
     row = trace.dataset("pathways").to_table().to_pylist()[0]
     assert trace.dataset("edges").count_rows() == row["edges"] > 0
@@ -177,7 +210,7 @@ def _recorded(trace: gp.Trace, batch: Batch, exact: Batch) -> dict[str, float]:
     shares = [pixels, *(_constants(batch, site).double() for site in batch.compiled.sites[1:])]
     size = sum(float(share.abs().sum()) for share in shares)
     return {
-        "recorded logit": abs(row["logit"] - float(exact.held.value)) / size,
+        "recorded logit": abs(row["logit"] - exact) / size,
         "recorded constants": abs(row["bias"] + float(pixels.sum()) - row["logit"]) / size,
     }
 

@@ -25,7 +25,7 @@ class Limits:
     """What a network may take: seconds, and gigabytes; whether it is measured in float64 alone."""
 
     seconds: float = 300.0
-    memory: float = 6.0
+    memory: float = 8.0
     quick: bool = False
 
 
