@@ -43,7 +43,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("corpus", nargs="*", choices=[*CORPORA, "all", []], help="all, if none is named")
     parser.add_argument("--only", default="", metavar="PATTERN", help="a regular expression of names")
     parser.add_argument("--workers", type=int, default=1, help="networks at a time")
-    parser.add_argument("--seconds", type=float, default=300, help="the longest that a network may take")
+    parser.add_argument("--seconds", type=float, default=300, help="of a core, at most, for a network")
     parser.add_argument("--memory", type=float, default=8, help="gigabytes that a network may take")
     parser.add_argument("--results", type=Path, default=Path("networks.jsonl"), help="where results are kept")
     parser.add_argument("--quick", action="store_true", help="in float64 alone, nothing recorded")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import resource
+import signal
 import time
 import warnings
 from collections.abc import Iterable, Iterator
@@ -22,11 +23,15 @@ _processes = multiprocessing.get_context("fork")
 
 @dataclass(frozen=True)
 class Limits:
-    """What a network may take: seconds, and gigabytes; whether it is measured in float64 alone."""
+    """What a network may take: seconds of a core, and gigabytes; whether it is measured in float64 alone."""
 
     seconds: float = 300.0
     memory: float = 8.0
     quick: bool = False
+
+
+WAITING = 5
+"""Seconds that a second of a core may take while others work on the machine."""
 
 
 @dataclass
@@ -64,17 +69,19 @@ def _start(key: Key, limits: Limits) -> _Running:
     process = _processes.Process(target=_measure, args=(key, theirs, limits))
     process.start()
     theirs.close()
-    return _Running(key, process, ours, time.monotonic() + limits.seconds)
+    return _Running(key, process, ours, time.monotonic() + WAITING * limits.seconds)
 
 
 def _answered(one: _Running, limits: Limits) -> Measured:
     try:
         if not one.answer.poll():
-            return Measured(*one.key, "failed", f"longer than {limits.seconds:.0f} s")
+            return _too_long(one, limits)
         found: Measured = one.answer.recv()
         return found
     except EOFError:
         one.process.join(5)
+        if one.process.exitcode == -signal.SIGXCPU:
+            return _too_long(one, limits)
         return Measured(*one.key, "failed", f"its process ended with {one.process.exitcode}")
     finally:
         one.process.kill()
@@ -82,9 +89,15 @@ def _answered(one: _Running, limits: Limits) -> Measured:
         one.answer.close()
 
 
+def _too_long(one: _Running, limits: Limits) -> Measured:
+    return Measured(*one.key, "failed", f"longer than {limits.seconds:.0f} s")
+
+
 def _measure(key: Key, answer: Connection, limits: Limits) -> None:
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     size = int(limits.memory * 2**30)
     resource.setrlimit(resource.RLIMIT_DATA, (size, size))
+    used = time.process_time()
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used + limits.seconds), resource.RLIM_INFINITY))
     answer.send(measure(*key, limits.quick))
