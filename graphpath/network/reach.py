@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from graphpath.network import windows
 from graphpath.network.operations import Conv, Dense, Geometry, MaxPool, Mixture
-from graphpath.network.products import AXES, Ints, Matrix, Product, alike, disjoint, of_pairs, rectangles
+from graphpath.network.products import AXES, Product, alike, disjoint, of_pairs
+from graphpath.network.relations import Ints, Relation
 from graphpath.network.sites import Branch, Network, Site
 from graphpath.network.views import Anchor, PoolAnchor, ScaleAnchor, View
 
@@ -51,8 +52,8 @@ class Reach:
         rows: list[npt.NDArray[np.int64]] = []
         for site in self._network.sites:
             for term, product in enumerate(self.into(site)):
-                for axis, matrix in enumerate((product.channel, product.y, product.x)):
-                    found = rectangles(matrix)
+                for axis, relation in enumerate((product.channel, product.y, product.x)):
+                    found = relation.rectangles()
                     ends = np.tile([site.number, product.source, term, axis], (len(found), 1))
                     rows.append(np.concatenate([ends, found], axis=1))
         names = ("layer", "source_layer", "term", "axis", "to_first", "to_count", "from_first", "from_count")
@@ -65,16 +66,16 @@ class Reach:
         operation, channels = branch.operation, shape[0]
         if isinstance(operation, Dense):
             read = self._behind(branch, (1, 1, 1))
-            return [_repeated(product, channels) for product in read]
+            return [product.repeated(channels) for product in read]
         if isinstance(operation, Conv):
             _, high, wide = _volume(branch.view.shape)
             read = self._behind(branch, (operation.groups, high, wide))
             rows, columns = _slid(operation.geometry, shape[1:], (high, wide))
-            slid = [product.within(rows, columns) for product in read]
-            return [_repeated(product, channels // operation.groups) for product in slid]
+            times = channels // operation.groups
+            return [product.within(rows, columns).repeated(times) for product in read]
         if isinstance(operation, Mixture):
             places = branch.view.shape[1]
-            every, one = np.ones((shape[1], places), bool), np.eye(1, dtype=bool)
+            every, one = Relation.full(shape[1], places), Relation.identity(1)
             read = self._behind(branch, (channels, places, 1))
             return [product.within(every, one) for product in read]
         return self._behind(branch, shape)
@@ -121,10 +122,10 @@ class Reach:
                 and (high, wide) == volume[1:]
                 and (anchor is None or anchor.source.taps == 1)
             ):
-                channel = np.zeros((volume[0], channels), bool)
-                channel[np.arange(volume[0]), first + np.arange(volume[0])] = True
-                parts: Matrix = np.logical_or.reduce(channel.reshape(shape[0], -1, channels), axis=1)
-                return [Product(number, parts, np.eye(high, dtype=bool), np.eye(wide, dtype=bool))]
+                held = np.arange(volume[0])
+                part = held // (volume[0] // shape[0])
+                channel = Relation.of_pairs(part, first + held, (shape[0], channels))
+                return [Product(number, channel, Relation.identity(high), Relation.identity(wide))]
         return None
 
     def _decoded(self, view: View, shape: Shape) -> list[Product]:
@@ -148,12 +149,10 @@ class Reach:
         channels, high, wide = self._origins[number][1]
         owners, owner = np.unique(part * channels + channel, return_inverse=True)
         found = []
-        for members, one in alike(owner, to * (high * wide) + at, len(owners)):
-            matrix = np.zeros(shape[0] * channels, bool)
-            matrix[owners[members]] = True
-            first = owner == one
-            places = (to[first], at[first], (*shape[1:], high, wide))
-            found += of_pairs(number, matrix.reshape(-1, channels), *places)
+        for members, pairs in alike(owner, to * (high * wide) + at, len(owners)):
+            related = Relation.of_numbers(owners[members], (shape[0], channels))
+            goes, comes = np.divmod(pairs, high * wide)
+            found += of_pairs(number, related, goes, comes, (*shape[1:], high, wide))
         return found
 
     def _located(self, element: Ints) -> tuple[Ints, Ints, Ints]:
@@ -178,12 +177,7 @@ class Reach:
         return index
 
 
-def _repeated(product: Product, times: int) -> Product:
-    """Every target channel ``times`` times."""
-    return Product(product.source, product.channel.repeat(times, axis=0), product.y, product.x)
-
-
-def _slid(geometry: Geometry, out: tuple[int, int], size: tuple[int, int]) -> tuple[Matrix, Matrix]:
+def _slid(geometry: Geometry, out: tuple[int, int], size: tuple[int, int]) -> tuple[Relation, Relation]:
     """The rows and the columns that windows cover: (out, size) each."""
     found = []
     for axis in (0, 1):
@@ -195,24 +189,22 @@ def _slid(geometry: Geometry, out: tuple[int, int], size: tuple[int, int]) -> tu
 
 def _slider(
     geometry: Geometry,
-) -> Callable[[tuple[int, int], tuple[int, int]], tuple[Matrix, Matrix]]:
+) -> Callable[[tuple[int, int], tuple[int, int]], tuple[Relation, Relation]]:
     return lambda out, size: _slid(geometry, out, size)
 
 
-def _adapted(out: tuple[int, int], size: tuple[int, int]) -> tuple[Matrix, Matrix]:
+def _adapted(out: tuple[int, int], size: tuple[int, int]) -> tuple[Relation, Relation]:
     """As :func:`_slid`, of adaptive pooling."""
     rows, columns = (_covering(windows.adaptive(n, m)[0], n) for n, m in zip(size, out, strict=True))
     return rows, columns
 
 
-def _covering(places: npt.NDArray[np.int64], size: int) -> Matrix:
-    covered = np.zeros((len(places), size), bool)
+def _covering(places: npt.NDArray[np.int64], size: int) -> Relation:
     window, inside = (
         np.broadcast_to(np.arange(len(places))[:, None], places.shape),
         (places >= 0) & (places < size),
     )
-    covered[window[inside], places[inside]] = True
-    return covered
+    return Relation.of_pairs(window[inside], places[inside], (len(places), size))
 
 
 def _volume(shape: tuple[int, ...]) -> Shape:

@@ -10,11 +10,12 @@ from scipy import stats
 from graphpath.chance.hubs import Hubs
 from graphpath.chance.independent import Distribution, convolve, hypergeometric, poisson_binomial_tail
 from graphpath.chance.overlap import NullDistribution
-from graphpath.chance.possible import EdgeTerm, Ints, NeuronRange, PossibleEdges
+from graphpath.chance.possible import Bools, EdgeTerm, Ints, NeuronRange, PossibleEdges
 from graphpath.chance.rows import compare_shared_edges
 from graphpath.chance.sets import EdgeSets
 from graphpath.chance.shuffles import EdgeSlots
 from graphpath.network import take_apart
+from graphpath.network.products import Product
 from graphpath.network.reach import Reach
 from tests.chance.drawing import windows
 from tests.tracing import nets
@@ -27,13 +28,14 @@ def layers(name: str) -> list[PossibleEdges]:
     network = take_apart(*nets.made(name))
     known = [NeuronRange(site.number, site.name, site.offset, site.shape) for site in network.sites]
     reach = Reach(network)
+
+    def cells(term: Product) -> tuple[Bools, Bools, Bools]:
+        return term.channel.dense(), term.y.dense(), term.x.dense()
+
     return [
         PossibleEdges(
             known[site.number],
-            tuple(
-                EdgeTerm(known[term.source], known[site.number], (term.channel, term.y, term.x))
-                for term in reach.into(site)
-            ),
+            tuple(EdgeTerm(known[term.source], known[site.number], cells(term)) for term in reach.into(site)),
         )
         for site in network.sites[1:]
     ]

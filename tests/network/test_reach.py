@@ -3,16 +3,23 @@ Jacobian of every pre-activation with respect to them, over many draws."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 from torchvision import models
+from torchvision.models.maxvit import PartitionAttentionLayer
+from torchvision.models.swin_transformer import SwinTransformerBlock
+from torchvision.ops.misc import Permute
 
 from graphpath.network import Network, take_apart
-from graphpath.network.products import Product, disjoint, rectangles
+from graphpath.network.products import Product, disjoint
 from graphpath.network.reach import Reach
+from graphpath.network.relations import Relation
 from tests.tracing import nets
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")
@@ -26,10 +33,15 @@ def possible(network: Network) -> np.ndarray:
     reach = Reach(network)
     for site in network.sites:
         for term in reach.into(site):
-            whole = np.kron(term.channel, np.kron(term.y, term.x)).astype(np.int64)
+            whole = cells_of(term).astype(np.int64)
             assert whole.shape == (site.size, network.sites[term.source].size)
             found[site.span, network.sites[term.source].span] += whole
     return found
+
+
+def cells_of(product: Product) -> np.ndarray:
+    """(target, source) bool."""
+    return np.kron(product.channel.dense(), np.kron(product.y.dense(), product.x.dense()))
 
 
 def brute(network: Network, draws: int, seed: int = 0) -> np.ndarray:
@@ -62,9 +74,38 @@ def brute(network: Network, draws: int, seed: int = 0) -> np.ndarray:
     return found
 
 
+def shifted_windows() -> nn.Module:
+    """Attention within windows of 2 x 2 places, then within such that are shifted by one: Swin's."""
+    blocks = [SwinTransformerBlock(2, 1, [2, 2], [shift, shift], mlp_ratio=1) for shift in (0, 1)]
+    return nn.Sequential(
+        nets.conv(1, 2), Permute([0, 2, 3, 1]), *blocks, Permute([0, 3, 1, 2]), nn.Flatten(), nn.LazyLinear(2)
+    )
+
+
+def blocks_and_grids() -> nn.Module:
+    """Attention within blocks of 2 x 2 places, then over grids of 2 x 2 places each: MaxViT's."""
+
+    def layer(kind: str) -> nn.Module:
+        functions: tuple[type[nn.Module], ...] = nn.GELU, nn.LayerNorm
+        return PartitionAttentionLayer(2, 1, 2, kind, (4, 4), 1, *functions, 0.0, 0.0, 0.0)
+
+    parts = [nets.conv(1, 2), layer("window"), layer("grid"), nets.conv(2, 2)]
+    return nn.Sequential(*parts, nn.Flatten(), nn.LazyLinear(2))
+
+
+@pytest.mark.parametrize("make", [shifted_windows, blocks_and_grids])
+def test_what_is_possible_within_windows(make: Callable[[], nn.Module]) -> None:
+    model, shape = make().eval(), (1, 4, 4)
+    model(torch.zeros(1, *shape))  # which makes what is lazy
+    check_possible(nets.randomised(model, 0), shape)
+
+
 @pytest.mark.parametrize("name", sorted(nets.NETS))
 def test_what_is_possible_is_what_some_image_could_have(name: str) -> None:
-    model, shape = nets.made(name)
+    check_possible(*nets.made(name))
+
+
+def check_possible(model: nn.Module, shape: tuple[int, int, int]) -> None:
     network = take_apart(model, shape)
     said = possible(network)
     assert said.max() <= 1, "an edge is in two products"
@@ -82,14 +123,14 @@ def test_products_are_made_disjoint(shape: tuple[int, ...], count: int, seed: in
     random = np.random.default_rng(seed)
 
     def drawn() -> Product:
-        return Product(0, *(random.random((shape[i], shape[i + 3])) < 0.6 for i in range(3)))
+        return Product(0, *(Relation.of(random.random((shape[i], shape[i + 3])) < 0.6) for i in range(3)))
 
     products = [drawn() for _ in range(count)]
     apart = disjoint(products)
 
     def cells(some: list[Product]) -> np.ndarray:
         none = np.zeros((shape[0] * shape[1] * shape[2], shape[3] * shape[4] * shape[5]), int)
-        return sum((np.kron(p.channel, np.kron(p.y, p.x)).astype(int) for p in some), none)
+        return sum((cells_of(p).astype(int) for p in some), none)
 
     assert np.array_equal(cells(apart), cells(products) > 0)
     assert sum(product.pairs for product in apart) == cells(apart).sum()
@@ -99,9 +140,25 @@ def test_products_are_made_disjoint(shape: tuple[int, ...], count: int, seed: in
 def test_rectangles_tile_a_relation(rows: int, columns: int, seed: int) -> None:
     matrix = np.random.default_rng(seed).random((rows, columns)) < 0.6
     found = np.zeros((rows, columns), int)
-    for row, high, column, wide in rectangles(matrix):
+    for row, high, column, wide in Relation.of(matrix).rectangles():
         found[row : row + high, column : column + wide] += 1
     assert np.array_equal(found, matrix)
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_relations_are_what_their_matrices_are(high: int, between: int, wide: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    one, two = random.random((high, between)) < 0.4, random.random((between, wide)) < 0.4
+    relation = Relation.of(one)
+    assert np.array_equal(relation.dense(), one)
+    assert relation.pairs == one.sum()
+    assert np.array_equal(relation.after(Relation.of(two)).dense(), one.astype(int) @ two.astype(int) > 0)
+    assert np.array_equal(relation.repeated(3).dense(), one.repeat(3, axis=0))
+    to, back = np.nonzero(one)
+    again = random.permutation(np.repeat(np.arange(len(to)), 2))
+    assert Relation.of_pairs(to[again], back[again], one.shape).key == relation.key
+    to, back = np.divmod(np.arange(one.size), between)
+    assert np.array_equal(relation.has(to, back), one.ravel())
 
 
 def test_large_networks_take_little_to_say() -> None:
