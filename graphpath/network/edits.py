@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from graphpath.network.elements import Resolving
-from graphpath.network.held import noted
 from graphpath.network.incoming import IncomingBranch, IncomingEdges
 from graphpath.network.settings import Settings
 from graphpath.network.sites import Network, Site
@@ -162,7 +161,7 @@ class Running:
         # A pre-activation may have other readers, which do not see what is cut from it.
         if site is not None and site.activation is not None:
             operands = [self._cut(site, operands[0])]
-        value = noted(operation, operands, number, self.settings, True)
+        value = operation.note(operands, number, self.settings, True)
         if site is not None:
             return self._output(site, value if site.activation is not None else self._cut(site, value))
         if self.recorded and (anchor := self.circuit.anchors.get(number)) is not None:

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from graphpath.network.constants import constants
 from graphpath.network.elements import Elements, resolve
-from graphpath.network.operations import MaxPool, Mixture, Modulation, Operation
 from graphpath.network.settings import Settings
 from graphpath.network.sites import Network, Site
 
@@ -145,31 +144,9 @@ def _forward(network: Network, image: Tensor, gates: str) -> tuple[dict[int, Ten
     left = [len(reading) for reading in readers]
     for number, step in enumerate(steps):
         operands = [values[i] for i in step.inputs] if step.inputs else [image]
-        values[number] = noted(step.operation, operands, number, settings, gates == "true")
+        values[number] = step.operation.note(operands, number, settings, gates == "true")
         for source in step.inputs:
             left[source] -= 1
             if left[source] == 0 and source not in wanted:
                 del values[source]
     return values, settings
-
-
-def noted(
-    operation: Operation, operands: list[Tensor], number: int, settings: Settings, true: bool
-) -> Tensor:
-    """A step's value from its operands; what the images set in it goes into ``settings`` by its ``number``.
-
-    With ``true`` the value has the operation's own gradient, not the held one.
-    """
-    if isinstance(operation, MaxPool):
-        value, settings.switches[number] = operation.switched(operands[0])
-        return value
-    if isinstance(operation, Mixture):
-        settings.matrices[number] = operands[1].detach()
-    if not isinstance(operation, Modulation):
-        return operation.true(*operands) if true else operation.run(*operands)
-    with torch.set_grad_enabled(true):
-        scale, shift = operation.settings(*operands)
-    settings.scales[number] = scale.detach()
-    if shift is not None:
-        settings.shifts[number] = shift.detach()
-    return operation.modulated(operands[0], scale, shift)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from graphpath.network.elements import Elements
-from graphpath.network.maps import LinearMap, linear_map
-from graphpath.network.operations import Dense
+from graphpath.network.operations import Dense, DiagonalMap
+from graphpath.network.operations.maps import LinearMap
 from graphpath.network.overlaps import Repeats, repeats, shared_roots
 from graphpath.network.sites import Branch, Network, Site
 from graphpath.network.views import View
@@ -73,9 +73,9 @@ class IncomingBranch:
 
     def __init__(self, network: Network, site: Site, branch: Branch) -> None:
         branch = _without_copies(branch)
-        self.view, operation, self.step = branch.view, branch.operation, branch.linear
-        self.repeats = repeats(network, self.view, branch.taps, operation)
-        self.map: LinearMap = linear_map(operation, branch.taps, site.shape, self.view.shape, network.device)
+        self.view, self.step = branch.view, branch.linear
+        self.map = _linear_map(branch, site, network)
+        self.repeats = repeats(network, self.view, branch.taps, self.map)
         if self.repeats is Repeats.IN_CHANNEL and self.map.places * self.map.taps == 1:
             self.repeats = Repeats.NONE  # one place of each channel: it cannot meet itself
         self._index = None if self.view.index is None else self.view.index.flatten()
@@ -225,6 +225,12 @@ def merged(flow: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
     summed = torch.zeros_like(flow).scatter_add_(1, place, flow.gather(1, order.indices))
     kept = torch.full_like(source, -1).scatter_(1, place, order.values)
     return torch.where(kept >= 0, summed, 0), kept
+
+
+def _linear_map(branch: Branch, site: Site, network: Network) -> LinearMap:
+    if branch.operation is None:
+        return DiagonalMap(None, branch.taps, site.shape, network.device)
+    return branch.operation.linear_map(branch.taps, site.shape, branch.view.shape, network.device)
 
 
 def _weight(view: View, network: Network) -> Tensor | None:

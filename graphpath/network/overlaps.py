@@ -12,7 +12,7 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from graphpath.network.operations import Conv, Dense, Mixture, Norm
+from graphpath.network.operations.maps import LinearMap
 from graphpath.network.sites import Network
 from graphpath.network.views import Anchor, ScaleAnchor, View
 
@@ -25,9 +25,7 @@ class Repeats(Enum):
     ANYWHERE = 2
 
 
-def repeats(
-    network: Network, view: View, taps: int, operation: Conv | Dense | Norm | Mixture | None
-) -> Repeats:
+def repeats(network: Network, view: View, taps: int, linear: LinearMap) -> Repeats:
     """Where the rows of a map that reads ``view`` may hold a neuron twice.
 
     The view's channels are those of what was pooled, ``taps`` of them each.
@@ -36,9 +34,9 @@ def repeats(
     if _meet_again(network, touched):
         return Repeats.ANYWHERE
     overlapping = any(_overlapping(network, anchor) for anchor in touched if isinstance(anchor, Anchor))
-    if not overlapping and (_unique(view) or (_single_place(operation) and _unique_at_places(view))):
+    if not overlapping and (_unique(view) or (linear.one_place and _unique_at_places(view))):
         return Repeats.NONE
-    if isinstance(operation, Dense) or not _keeps_channels(network, view, taps, touched):
+    if not linear.by_channel or not _keeps_channels(network, view, taps, touched):
         return Repeats.ANYWHERE
     return Repeats.IN_CHANNEL
 
@@ -109,13 +107,6 @@ def _unique(view: View) -> bool:
         return True
     present = view.index[view.index >= 0]
     return len(present.unique()) == len(present)
-
-
-def _single_place(operation: Conv | Dense | Norm | Mixture | None) -> bool:
-    """Whether a row of the map reads a single place of the image."""
-    if isinstance(operation, Conv):
-        return operation.weight.shape[2] * operation.weight.shape[3] == 1
-    return not isinstance(operation, (Dense, Mixture))
 
 
 def _unique_at_places(view: View) -> bool:

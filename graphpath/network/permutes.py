@@ -10,23 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from torch import Tensor
-
-from graphpath.network.operations import (
-    Activation,
-    Add,
-    Affine,
-    Cat,
-    Choice,
-    Gate,
-    Identity,
-    ImageNorm,
-    Operation,
-    Permute,
-    Quotient,
-    cat,
-    permute,
-)
+from graphpath.network.operations import Operation, Permute, permute
 from graphpath.network.program import Program, Step
 
 Order = tuple[int, ...]
@@ -75,7 +59,7 @@ class _Settling:
         orders = {operand.order for operand in operands}
         if len(orders) == 1:
             (order,) = orders
-            turned = _turned(step.operation, order)
+            turned = step.operation.turned(order)
             if turned is not None:
                 inputs = tuple(operand.step for operand in operands)
                 return _Turned(self._emit(step, turned, inputs, order), order)
@@ -86,7 +70,7 @@ class _Settling:
     def _aligned(self, step: Step, operands: list[_Turned]) -> list[_Turned]:
         """The operands with channels last in all, where they are in some: a sum's maps stay maps."""
         orders = {operand.order for operand in operands}
-        if orders != {CHANNELS_LAST, _identity(4)} or _turned(step.operation, CHANNELS_LAST) is None:
+        if orders != {CHANNELS_LAST, _identity(4)} or step.operation.turned(CHANNELS_LAST) is None:
             return operands
         return [
             operand if operand.order == CHANNELS_LAST else self._channels_first(operand, step.place)
@@ -124,39 +108,3 @@ class _Settling:
 
 def _identity(rank: int) -> Order:
     return tuple(range(rank))
-
-
-def _turned(operation: Operation, order: Order) -> Operation | None:
-    """What does to a tensor that which ``operation`` does to the tensor in ``order``; None: no such thing."""
-    if isinstance(operation, (Add, Identity)) or (
-        isinstance(operation, Activation) and not operation.by_channel
-    ):
-        return operation
-    if isinstance(operation, (Gate, Quotient)):
-        return operation
-    if isinstance(operation, Choice):
-        other = _back(operation.other, order)
-        return None if other is None else replace(operation, other=other)
-    if isinstance(operation, Cat):
-        return cat(order[operation.axis], operation.parts)
-    if isinstance(operation, Affine):
-        return replace(operation, scale=_back(operation.scale, order), shift=_back(operation.shift, order))
-    if isinstance(operation, ImageNorm):
-        if operation.groups is not None:  # which cut the first dimension, whatever it is
-            return operation if order == _identity(len(order)) else None
-        return replace(
-            operation,
-            axes=tuple(sorted(order[axis] for axis in operation.axes)),
-            weight=_back(operation.weight, order),
-            bias=_back(operation.bias, order),
-        )
-    return None
-
-
-def _back(constant: Tensor | None, order: Order) -> Tensor | None:
-    """A constant that broadcasts over one image whose axes are in ``order``, for the image before that."""
-    if constant is None or constant.dim() == 0:
-        return constant
-    rank = len(order) - 1
-    full = constant.reshape((1,) * (rank - constant.dim()) + tuple(constant.shape))
-    return full.permute([order.index(axis) - 1 for axis in range(1, rank + 1)])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from graphpath.network.operations import LINEAR, Mixture, Modulation, Norm, Operation
+from graphpath.network.operations import Norm, Operation, Weighted
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Step:
     @property
     def carried(self) -> tuple[int, ...]:
         """The inputs that flow into the result: all but a gate or a matrix, which is held at its value."""
-        return self.inputs[:1] if isinstance(self.operation, (Modulation, Mixture)) else self.inputs
+        return self.inputs[: self.operation.carried]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Program:
                 continue
             source = stand_in.get(step.inputs[0], step.inputs[0])
             linear = steps[source].operation
-            if readers[step.inputs[0]] != [number] or not isinstance(linear, LINEAR):
+            if readers[step.inputs[0]] != [number] or not isinstance(linear, Weighted):
                 continue
             scaled = linear.scaled(step.operation.scale, step.operation.shift)
             steps[source] = replace(steps[source], operation=scaled)

@@ -14,15 +14,13 @@ two neurons their flows are summed before the rule is applied.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from graphpath.network.held import Held
 from graphpath.network.incoming import IncomingBranch, IncomingEdges
-from graphpath.network.maps import ConvMap, DenseMap, DiagonalMap, MixtureMap
 
 RULES = ("epsilon", "z_plus")
 
@@ -107,28 +105,12 @@ def _mapped(branch_in: IncomingBranch, held: Held) -> Callable[[Tensor], Tensor]
 
 def _clamped(branch_in: IncomingBranch, held: Held, positive: bool) -> Callable[[Tensor], Tensor]:
     """The map with its positive weights only, or its negative ones."""
+    matrix = branch_in.matrix(held.settings.matrices)
 
     def kept(weight: Tensor) -> Tensor:
         return weight.clamp(min=0) if positive else weight.clamp(max=0)
 
-    of = branch_in.map
-    if isinstance(of, ConvMap):
-        conv = replace(of.conv, weight=kept(of.conv.weight))
-        return lambda x: conv.run(x).flatten(1)
-    if isinstance(of, DenseMap):
-        return lambda x: F.linear(x.flatten(1), kept(of.weight))
-    if isinstance(of, MixtureMap):
-        matrix = branch_in.matrix(held.settings.matrices)
-        assert matrix is not None
-        return lambda x: of.forward(x, kept(matrix))
-    assert isinstance(of, DiagonalMap)
-    taps, scale = of.taps, of.scale
-
-    def scaled(x: Tensor) -> Tensor:
-        summed = x.reshape(len(x), x.shape[1] // taps, taps, -1).sum(2)
-        return (summed * (kept(x.new_ones(1)) if scale is None else kept(scale)[:, None])).flatten(1)
-
-    return scaled
+    return lambda x: branch_in.map.forward(x, matrix, kept)
 
 
 def _received(held: Held, branch_in: IncomingBranch, given: Tensor, of: Tensor) -> None:

@@ -12,23 +12,10 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from graphpath.network.operations import (
-    LINEAR,
-    STRUCTURAL,
-    Activation,
-    Add,
-    Conv,
-    Dense,
-    Identity,
-    MatrixPair,
-    MaxPool,
-    Mixture,
-    Modulation,
-    Norm,
-    Opaque,
-)
+from graphpath.errors import UnsupportedOperation
+from graphpath.network.operations import Activation, Layer, Part, Weighted
 from graphpath.network.program import Program, Step
-from graphpath.network.views import Anchor, PoolAnchor, ScaleAnchor, View, spread, structural_view
+from graphpath.network.views import Anchor, View, spread
 from graphpath.shapes import fold
 
 
@@ -40,7 +27,7 @@ class Branch:
     ``reads`` is the step that gives the tensor, ``linear`` that of the operation.
     """
 
-    operation: Conv | Dense | Norm | Mixture | None
+    operation: Layer | None
     view: View
     taps: int
     reads: int
@@ -105,12 +92,7 @@ class Network:
     @property
     def piecewise_linear(self) -> bool:
         """Whether the held network's gradient is the true gradient."""
-        return not any(
-            isinstance(step.operation, Modulation)
-            or (isinstance(step.operation, Activation) and not step.operation.piecewise_linear)
-            or isinstance(step.operation, (Mixture, MatrixPair, Opaque))
-            for step in self.program.steps
-        )
+        return all(step.operation.exact for step in self.program.steps)
 
     def sources(self, site: Site) -> frozenset[int]:
         """The numbers of the sites that a site reads."""
@@ -183,25 +165,20 @@ class _Grouping:
         for number, step in enumerate(self.program.steps):
             if number in taken or number not in self.carrying:
                 continue
-            if isinstance(step.operation, STRUCTURAL) or self._feeds_a_sum(number):
+            if not isinstance(step.operation, Layer) or self._feeds_a_sum(number):
                 continue
-            draft = self._draft(number, step)
+            draft = self._draft(number, step, step.operation)
             taken.add(draft.after)
             drafts.append(draft)
         return drafts
 
-    def _draft(self, number: int, step: Step) -> _Draft:
+    def _draft(self, number: int, step: Step, layer: Layer) -> _Draft:
         if number == 0:
-            return _Draft(step.place, "input", 0, 0, ())
-        if isinstance(step.operation, Activation):
-            return _Draft(step.place, "activation", step.inputs[0], number, ((None, step.inputs[0]),))
-        if isinstance(step.operation, Identity):
-            return _Draft(step.place, "pool", number, self._activated(number), ((None, step.inputs[0]),))
-        kind = {Conv: "conv", Dense: "linear", Norm: "norm", Add: "add", Mixture: "attention"}[
-            type(step.operation)
-        ]
-        parts = self._operands(step) if kind == "add" else ((number, step.inputs[0]),)
-        return _Draft(step.place, kind, number, self._activated(number), parts)
+            return _Draft(step.place, layer.kind, 0, 0, ())
+        if isinstance(layer, Activation):  # that stands alone: what it reads is its pre-activation
+            return _Draft(step.place, layer.kind, step.inputs[0], number, ((None, step.inputs[0]),))
+        parts = ((number, step.inputs[0]),) if layer.mapped else self._operands(step)
+        return _Draft(step.place, layer.kind, number, self._activated(number), parts)
 
     def _operands(self, step: Step) -> tuple[tuple[int | None, int], ...]:
         return tuple(
@@ -212,10 +189,10 @@ class _Grouping:
     def _feeds_a_sum(self, number: int) -> bool:
         """Whether a step is a convolution or dense layer that one sum alone reads."""
         steps, readers = self.program.steps, self.readers[number]
-        linear = isinstance(steps[number].operation, LINEAR)
-        return (
-            linear and len(readers) == 1 and readers[0] > 0 and isinstance(steps[readers[0]].operation, Add)
-        )
+        if not isinstance(steps[number].operation, Weighted) or len(readers) != 1 or readers[0] <= 0:
+            return False
+        reader = steps[readers[0]].operation
+        return isinstance(reader, Layer) and reader.kind == "add"
 
     def _activated(self, number: int) -> int:
         """The activation that alone reads a step, or the step itself."""
@@ -250,22 +227,27 @@ def _views(
     for number, step in enumerate(program.steps):
         if number not in carrying:
             continue
-        if isinstance(step.operation, (MaxPool, Modulation)):
-            anchors.append(_anchor(number, elements, step, _on(views[step.inputs[0]], device)))
-            elements += anchors[-1].size
-            views[number] = anchors[-1].view()
-        elif isinstance(step.operation, STRUCTURAL):
-            sources = tuple(views[i] for i in step.inputs)
-            views[number] = structural_view(step.place, step.operation, sources, step.shape)
+        if isinstance(step.operation, Part):
+            sources = [views[i] for i in step.carried]
+            found = step.operation.view(sources, step.shape)
+            if found is None:
+                anchor = _anchor(number, elements, step, step.operation, _on(sources[0], device))
+                anchors.append(anchor)
+                elements += anchor.size
+                found = anchor.view()
+            views[number] = found
         elif number in starts:
             views[number] = View(step.shape, base=starts[number])
     return views, anchors
 
 
-def _anchor(number: int, base: int, step: Step, source: View) -> Anchor:
-    if isinstance(step.operation, MaxPool):
-        return PoolAnchor(number, base, step.shape, source, step.operation.overlapping)
-    return ScaleAnchor(number, base, step.shape, source)
+def _anchor(number: int, base: int, step: Step, part: Part, source: View) -> Anchor:
+    anchor = part.anchor(number, base, step.shape, source)
+    if anchor is None:
+        raise UnsupportedOperation(
+            f"{step.place} is {type(part).__name__}, of which neither a view nor an anchor is known."
+        )
+    return anchor
 
 
 def _branch(
@@ -273,7 +255,7 @@ def _branch(
 ) -> Branch:
     number, source = part
     operation = None if number is None else program.steps[number].operation
-    assert operation is None or isinstance(operation, (Conv, Dense, Norm, Mixture))
+    assert operation is None or isinstance(operation, Layer)
     return Branch(operation, _on(spread(views[source]), device), views[source].taps, source, number)
 
 

@@ -14,8 +14,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from graphpath.errors import UnsupportedOperation
-from graphpath.network.operations import Affine, AveragePool, Rearrange
 from graphpath.network.settings import Settings
 
 NOTHING = -1
@@ -55,43 +53,6 @@ class View:
         return torch.ones(index.shape, dtype=torch.float64, device=index.device)
 
 
-def rearranged(operation: Rearrange, views: tuple[View, ...], shape: tuple[int, ...]) -> View:
-    """The view of a tensor whose elements were moved."""
-    taps = max(view.taps for view in views)
-    index = operation.move(tuple(_filled(view.indexed(), taps, NOTHING) for view in views), NOTHING)
-    if all(view.weight is None for view in views):
-        return _compact(View(shape, index=index))
-    weight = operation.move(tuple(_filled(view.weighted(), taps, 0) for view in views), 0)
-    return View(shape, index=index, weight=weight)
-
-
-def averaged(operation: AveragePool, view: View, shape: tuple[int, ...]) -> View:
-    """The view of a tensor after an average pool: each entry has the taps of its window."""
-    places = operation.places.to(view.indexed().device)
-    weights = operation.weights.to(places.device)
-    channels, taps = view.shape[0], places.shape[0] * view.taps
-    inside = places.clamp(min=0).flatten()
-
-    def gathered(planes: Tensor) -> Tensor:  # (t, C, H, W) -> (T * t, C, H', W')
-        windows = planes.flatten(2)[:, :, inside].reshape(-1, channels, *places.shape)
-        return windows.permute(2, 0, 1, 3, 4).reshape(taps, *shape)
-
-    present = (places >= 0)[:, None, None].expand(-1, view.taps, channels, -1, -1).reshape(taps, *shape)
-    index = torch.where(present, gathered(view.indexed()), NOTHING)
-    share = weights[:, None, None].expand(-1, view.taps, channels, -1, -1).reshape(taps, *shape)
-    weight = torch.where(present, gathered(view.weighted()) * share, 0)
-    if taps == 1 and bool((weight[index >= 0] == 1).all()):
-        return _compact(View(shape, index=index))
-    return View(shape, index=index, weight=weight)
-
-
-def scaled(operation: Affine, view: View) -> View:
-    """The view of a tensor times a constant; what is added to it is no element's."""
-    if operation.scale is None:
-        return view
-    return View(view.shape, index=view.indexed(), weight=view.weighted() * operation.scale.double().cpu())
-
-
 def spread(view: View) -> View:
     """The same elements with one tap an entry: tap t of channel c becomes channel ``c * T + t``.
 
@@ -105,14 +66,7 @@ def spread(view: View) -> View:
     return View(tuple(index.shape[1:]), index=index, weight=weight)
 
 
-def _filled(planes: Tensor, taps: int, fill: float) -> Tensor:
-    missing = taps - planes.shape[0]
-    if missing == 0:
-        return planes
-    return torch.cat([planes, planes.new_full((missing, *planes.shape[1:]), fill)])
-
-
-def _compact(view: View) -> View:
+def compacted(view: View) -> View:
     """Without its index where that is a plain run of elements."""
     index = view.indexed()
     if view.taps != 1 or index.numel() == 0:
@@ -203,17 +157,3 @@ class ScaleAnchor(Anchor):
         if self.source.weight is not None:
             weight = weight * self.source.weight.flatten(1).T.reshape(1, -1)
         return self.source.indexed(scale.device).flatten(1).T.reshape(1, -1), weight
-
-
-def structural_view(place: str, operation: object, views: tuple[View, ...], shape: tuple[int, ...]) -> View:
-    """The view of a structural step's result, anchors apart.
-
-    Raises UnsupportedOperation where an operation reads its input in a way that no view can say.
-    """
-    if isinstance(operation, Rearrange):
-        return rearranged(operation, views, shape)
-    if isinstance(operation, AveragePool):
-        return averaged(operation, views[0], shape)
-    if isinstance(operation, Affine):
-        return scaled(operation, views[0])
-    raise UnsupportedOperation(f"{place} is {type(operation).__name__}, which is no structural operation")

@@ -19,17 +19,7 @@ from torch.fx.node import map_aggregate
 
 from graphpath.errors import UnsupportedOperation
 from graphpath.network.capture import Capture, in_one_line
-from graphpath.network.operations import (
-    STRUCTURAL,
-    Affine,
-    AveragePool,
-    Identity,
-    Input,
-    Modulation,
-    Opaque,
-    Operation,
-    Rearrange,
-)
+from graphpath.network.operations import Identity, Input, Opaque, Operation, Part, Rearrange, Unseen
 from graphpath.network.places import place_of
 from graphpath.network.program import Program, Step
 
@@ -112,7 +102,7 @@ class Lowering:
         with torch.no_grad():
             value = operation.run(*(self._values[operand.step] for operand in operands))
         inputs = tuple(self._as_layer(operand.step, operation, value.numel()) for operand in operands)
-        if self._in_module and isinstance(operation, STRUCTURAL):
+        if self._in_module and isinstance(operation, (Part, Unseen)):
             aside = aside or str(self.operation).split(".")[1]  # the module's name is that of its neurons
         place = f"{self.place}.{aside}" if aside else self.place
         self.steps.append(Step(place, operation, inputs, tuple(value.shape[1:])))
@@ -123,7 +113,7 @@ class Lowering:
 
     def _as_layer(self, step: int, operation: Operation, size: int) -> int:
         """The step to read: sums of many neurons that an operation would copy too often make a layer."""
-        copies = isinstance(operation, (Rearrange, AveragePool, Modulation, Affine))
+        copies = isinstance(operation, Part) and operation.copies
         if not copies or self._taps[step] == 1 or self._taps[step] * size <= MOST:
             return step
         if step not in self._layers:
@@ -136,10 +126,9 @@ class Lowering:
 
     def _count_taps(self, operation: Operation, inputs: tuple[int, ...]) -> int:
         """How many neurons stand behind an element of a step's result, at most."""
-        if not isinstance(operation, STRUCTURAL):
+        if not isinstance(operation, Part):
             return 1
-        behind = max((self._taps[i] for i in inputs), default=1)
-        return behind * len(operation.places) if isinstance(operation, AveragePool) else behind
+        return operation.taps * max((self._taps[i] for i in inputs), default=1)
 
     def shape_of(self, x: Traced) -> Shape:
         """The shape of the step behind a tensor."""

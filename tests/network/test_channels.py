@@ -12,10 +12,9 @@ from captum.attr import LayerGradientXActivation
 from torch import Tensor, nn
 
 import graphpath as gp
-from graphpath.network import channels
-from graphpath.network.channels import MapIncoming
+from graphpath.network.channels import MapEdges, MapIncoming
 from graphpath.network.mapped import Planes
-from graphpath.network.operations import Conv
+from graphpath.network.operations import Conv, convolution
 from graphpath.tracing.batch import Batch
 from graphpath.tracing.targets import Target
 from tests.tracing import harness, nets
@@ -105,7 +104,7 @@ def test_neuron_edges_summed_one_by_one_are_the_same(name: str) -> None:
     assert_same(ours(batch, incoming), [_of(one_by_one, image) for image in range(3)])
 
 
-def _of(sites: list[channels.MapEdges], image: int) -> Sums:
+def _of(sites: list[MapEdges], image: int) -> Sums:
     found: Sums = {}
     for edges in sites:
         mine = edges.sample == image
@@ -171,7 +170,7 @@ def test_chunks_do_not_matter(chunk: int, monkeypatch: pytest.MonkeyPatch) -> No
         _, batch, incoming = case(name)
         wanted = ours(batch, incoming)
         with monkeypatch.context() as patch:
-            patch.setattr(channels, "CHUNK", chunk)
+            patch.setattr(convolution, "CHUNK", chunk)
             assert_same(ours(batch, incoming), wanted)
 
 

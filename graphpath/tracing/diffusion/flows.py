@@ -18,7 +18,7 @@ from torch import Tensor
 from graphpath.errors import UnsupportedOperation
 from graphpath.network import Held, Site
 from graphpath.network.mapped import MIXED, NONE, Planes
-from graphpath.network.operations import Conv, Dense, Mixture, Norm, Operation
+from graphpath.network.operations import Conv, Mixture, Norm, Operation
 from graphpath.network.sites import Branch
 from graphpath.tracing.diffusion.patches import embed_patches
 from graphpath.tracing.diffusion.plan import DiffusionPlan
@@ -84,13 +84,13 @@ def _compute_by_rows(operation: Operation | None, x: Tensor, gates: Tensor, site
     """E of each row alone: (R, O, J) from x (R, J, H, W) and |gates| (R or 1, O, H', W')."""
     if isinstance(operation, Conv):
         return _compute_by_filters(operation, x, gates)
-    if isinstance(operation, Norm):
-        x = x * operation.scale[:, None, None]
-    elif isinstance(operation, Mixture):
+    if isinstance(operation, Mixture):
         raise UnsupportedOperation(
             f"{site.name} mixes places by the image's own attention; chains run through filters."
         )
-    elif isinstance(operation, Dense):
+    if isinstance(operation, Norm):
+        x = x * operation.scale[:, None, None]
+    elif operation is not None:
         raise UnsupportedOperation(f"{site.name} is fully connected; chains run through feature maps.")
     return torch.diag_embed((x.abs() * gates).sum((2, 3)))
 

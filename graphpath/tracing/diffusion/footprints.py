@@ -12,22 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from graphpath.network.operations import (
-    Activation,
-    Add,
-    Affine,
-    AveragePool,
-    Conv,
-    Dense,
-    Geometry,
-    Identity,
-    Input,
-    MaxPool,
-    Modulation,
-    Norm,
-    Operation,
-    Rearrange,
-)
+from graphpath.network.operations import Geometry, Input, Weighted
 from graphpath.network.program import Program, Step
 
 WORTH = 0.8
@@ -129,18 +114,10 @@ def compute_footprints(program: Program, tile: tuple[int, int] | None, worth: fl
 
 def _window_behind(step: Step, before: list[Window], program: Program) -> Window:
     """The window of a step's result."""
-    operation = step.operation
-    if any(window is None for window in before):
-        return None
-    if isinstance(operation, (Activation, Identity, Modulation, Norm)):
-        return before[0]
-    if isinstance(operation, Affine):
-        return before[0] if _is_same_everywhere(operation) else None
-    if isinstance(operation, (Conv, MaxPool, AveragePool)):
-        return _slide(before[0], operation.geometry)
-    if isinstance(operation, Add) or stacks_channels(operation, step, program):
-        return _common_window(before)
-    return None
+    shapes = [program.steps[i].shape for i in step.carried]
+    geometry = step.operation.footprint(shapes, step.shape)
+    slid = [_slide(window, geometry) for window in before]
+    return None if any(window is None for window in slid) else _common_window(slid)
 
 
 def _slide(window: Window, geometry: Geometry | None) -> Window:
@@ -161,23 +138,6 @@ def _common_window(windows: list[Window]) -> Window:
     return found[0], found[1]
 
 
-def stacks_channels(operation: Operation, step: Step, program: Program) -> bool:
-    """Whether an operation lays the channels of tensors of one height and width behind one another."""
-    shapes = [program.steps[i].shape for i in step.inputs]
-    return (
-        isinstance(operation, Rearrange)
-        and operation.name == "cat"
-        and all(len(shape) == 3 and shape[1:] == step.shape[1:] for shape in shapes)
-        and sum(shape[0] for shape in shapes) == step.shape[0]
-    )
-
-
-def _is_same_everywhere(operation: Affine) -> bool:
-    """Whether a constant factor is the same at every place of a feature map."""
-    scale = operation.scale
-    return scale is None or all(size == 1 for size in scale.shape[-2:])
-
-
 def _is_worthwhile(step: Step, window: Window, worth: float) -> Window:
     if window is None or len(step.shape) != 3:
         return None
@@ -195,6 +155,6 @@ def _estimate_cost(program: Program, plan: Footprints, number: int) -> float:
     """Multiplications for a pixel, about."""
     step = program.steps[number]
     operation, elements = step.operation, plan.count_elements(program, number)
-    if isinstance(operation, (Conv, Dense)):
+    if isinstance(operation, Weighted):
         return float(elements * prod(operation.weight.shape[1:]))
     return float(elements * OVERHEAD)

@@ -10,12 +10,9 @@ cross-correlation with W and a growing patch made of rotated W give the same num
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
-
-import torch
 
 from graphpath.errors import MethodError
-from graphpath.network.operations import Affine, Conv, Dense, Norm, Operation
+from graphpath.network.operations import Operation
 from graphpath.network.program import Program
 
 KERNELS = ("signed", "plus_one")
@@ -33,18 +30,8 @@ def list_operations(program: Program, kernel: str, steps: Collection[int]) -> tu
     """
     if kernel not in KERNELS:
         raise MethodError(f"kernel={kernel!r} is unknown; expected one of {', '.join(KERNELS)}.")
+    added = 1 if kernel == "plus_one" else 0
     return tuple(
-        _without_constants(step.operation, kernel) if number in steps else step.operation
+        step.operation.without_constants(added) if number in steps else step.operation
         for number, step in enumerate(program.steps)
     )
-
-
-def _without_constants(operation: Operation, kernel: str) -> Operation:
-    if isinstance(operation, (Conv, Dense)):
-        weight = operation.weight + 1 if kernel == "plus_one" else operation.weight
-        return replace(operation, weight=weight, bias=None)
-    if isinstance(operation, Norm):
-        return replace(operation, shift=torch.zeros_like(operation.shift))
-    if isinstance(operation, Affine):
-        return replace(operation, shift=None)
-    return operation

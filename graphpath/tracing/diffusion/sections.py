@@ -19,7 +19,7 @@ from torch import Tensor
 
 from graphpath.errors import MethodError
 from graphpath.network import Held, Site
-from graphpath.network.operations import Activation, AveragePool, Conv, Input, MaxPool, Mixture, Modulation
+from graphpath.network.operations import Activation, Input, MaxPool, Mixture, Modulation, Windowed
 from graphpath.tracing.diffusion.footprints import Window, split_axes
 from graphpath.tracing.diffusion.patches import (
     PixelRows,
@@ -124,7 +124,7 @@ class Crossing:
             wave = replace(before[0], values=operation.mixed(before[0].values, matrix))
         elif isinstance(operation, (Activation, Modulation)):
             wave = self._gate(step, before[0])
-        elif window is not None and isinstance(operation, (Conv, AveragePool)):
+        elif window is not None and isinstance(operation, Windowed):
             wave = self._slide(step, operation, before[0])
         else:
             if window is not None and len(before) > 1:
@@ -166,18 +166,20 @@ class Crossing:
     def _pool(self, step: int, wave: Wave) -> Wave:
         switches, window = self.held.settings.switches[step], self.plan.find_window(step)
         if window is None:
-            return replace(wave, values=MaxPool.held(wave.values, self.rows.take_from_images(switches)))
+            return replace(wave, values=MaxPool.at(wave.values, self.rows.take_from_images(switches)))
         width = self.plan.find_shape(self.plan.list_inputs(step)[0])[2]
         local, valid = localise_switches(switches, wave.window, window, self.rows, width)
-        return replace(wave, values=MaxPool.held(wave.values, local).mul_(valid))
+        return replace(wave, values=MaxPool.at(wave.values, local).mul_(valid))
 
-    def _slide(self, step: int, operation: Conv | AveragePool, wave: Wave) -> Wave:
+    def _slide(self, step: int, operation: Windowed, wave: Wave) -> Wave:
         """A convolution or an average of windows."""
         window = self.plan.find_window(step)
-        assert operation.geometry is not None and window is not None and wave.window is not None
-        spans = zip(wave.window, window, split_axes(operation.geometry), strict=True)
+        shapes = [self.plan.find_shape(i) for i in self.plan.list_inputs(step)]
+        geometry = operation.footprint(shapes, self.plan.find_shape(step))
+        assert geometry is not None and window is not None and wave.window is not None
+        spans = zip(wave.window, window, split_axes(geometry), strict=True)
         (top, bottom), (left, right) = (span.measure_margins(after, axis) for span, after, axis in spans)
-        values = _slide_over(operation, wave.values, (left, right, top, bottom))
+        values = operation.slid(wave.values, (left, right, top, bottom))
         if not self.plan.is_masked(step):
             mask = mark_inside(window, self.rows, self.plan.find_shape(step), values.dtype)
             values = values if mask is None else values.mul_(mask)
@@ -191,18 +193,6 @@ def _make_section(site: Site, wave: Wave, rows: PixelRows) -> CrossSection:
     if exponent is None:
         exponent = torch.zeros_like(rows.image)
     return CrossSection(site, values, exponent, wave.window, rows)
-
-
-def _slide_over(operation: Conv | AveragePool, x: Tensor, around: tuple[int, int, int, int]) -> Tensor:
-    """A convolution or average of x with other margins than its own."""
-    if isinstance(operation, Conv):
-        if min(around) < 0:
-            x, around = F.pad(x, around), (0, 0, 0, 0)
-        return replace(operation, padding=around).run(x)
-    slides = operation.geometry
-    assert slides is not None
-    summed = F.avg_pool2d(F.pad(x, around), slides.kernel, slides.stride, divisor_override=1)
-    return summed * float(operation.weights.max())
 
 
 def _widen(wave: Wave, window: Window) -> Wave:

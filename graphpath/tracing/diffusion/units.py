@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from graphpath.network import Network
-from graphpath.network.operations import Activation, Add, Conv, Dense, Operation
+from graphpath.network.operations import Activation, Add, Operation, Weighted
 
 
 def compute_units(network: Network, kernel: str) -> tuple[int, ...]:
@@ -30,6 +30,6 @@ def _log_routes(operation: Operation, before: list[float]) -> float:
     largest = max(before, default=0.0)
     if isinstance(operation, Activation):
         return largest - 1
-    if isinstance(operation, (Conv, Dense)):
+    if isinstance(operation, Weighted):
         return largest + math.log2(operation.weight[0].numel())
     return largest

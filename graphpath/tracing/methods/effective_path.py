@@ -26,7 +26,7 @@ from torch import Tensor
 from graphpath.errors import MethodError
 from graphpath.network import Site
 from graphpath.network.incoming import FlowRows, IncomingEdges
-from graphpath.network.operations import LINEAR
+from graphpath.network.operations import Weighted
 from graphpath.tracing.batch import Batch, EdgeBlock, EdgesInMemory, Selection
 from graphpath.tracing.fitting import Examples, Fitted
 from graphpath.tracing.methods import thresholds
@@ -154,7 +154,7 @@ def _find_first(batch: Batch, depth: int | None) -> int:
 
 
 def _has_weights(site: Site) -> bool:
-    return any(isinstance(branch.operation, LINEAR) for branch in site.branches)
+    return any(isinstance(branch.operation, Weighted) for branch in site.branches)
 
 
 def choose_at_least(flow_rows: FlowRows, before: Tensor, least: float) -> tuple[Tensor, Tensor]:
