@@ -7,13 +7,10 @@ an edge is possible if some image could have it. The answer is a union of produc
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 
-from graphpath.network import windows
-from graphpath.network.operations import Conv, Dense, Geometry, MaxPool, Mixture
+from graphpath.network.operations import MaxPool
 from graphpath.network.products import AXES, Product, alike, disjoint, of_pairs
 from graphpath.network.relations import Ints, Relation
 from graphpath.network.sites import Branch, Network, Site
@@ -63,22 +60,11 @@ class Reach:
         return columns
 
     def _branch(self, branch: Branch, shape: Shape) -> list[Product]:
-        operation, channels = branch.operation, shape[0]
-        if isinstance(operation, Dense):
-            read = self._behind(branch, (1, 1, 1))
-            return [product.repeated(channels) for product in read]
-        if isinstance(operation, Conv):
-            _, high, wide = _volume(branch.view.shape)
-            read = self._behind(branch, (operation.groups, high, wide))
-            rows, columns = _slid(operation.geometry, shape[1:], (high, wide))
-            times = channels // operation.groups
-            return [product.within(rows, columns).repeated(times) for product in read]
-        if isinstance(operation, Mixture):
-            places = branch.view.shape[1]
-            every, one = Relation.full(shape[1], places), Relation.identity(1)
-            read = self._behind(branch, (channels, places, 1))
-            return [product.within(every, one) for product in read]
-        return self._behind(branch, shape)
+        if branch.operation is None:
+            return self._behind(branch, shape)
+        source = _volume(branch.view.shape)
+        read = self._behind(branch, branch.operation.parts(shape, source))
+        return [branch.operation.reached(product, shape, source) for product in read]
 
     def _behind(self, branch: Branch, shape: Shape) -> list[Product]:
         """What a branch reads; several branches may read one tensor."""
@@ -93,8 +79,7 @@ class Reach:
         channels, *out = _volume(anchor.shape)
         _, high, wide = _volume(anchor.source.shape)
         size, plane = (out[0], out[1]), (high, wide)
-        covers = _adapted if operation.geometry is None else _slider(operation.geometry)
-        rows, columns = covers(size, plane)
+        rows, columns = operation.covers(size, plane)
         read = self._read(anchor.source, (channels, high, wide))
         return [product.within(rows, columns) for product in read]
 
@@ -175,36 +160,6 @@ class Reach:
                     anchor.source.indexed().cpu().numpy().reshape(anchor.source.taps, -1)[tap, entry]
                 )
         return index
-
-
-def _slid(geometry: Geometry, out: tuple[int, int], size: tuple[int, int]) -> tuple[Relation, Relation]:
-    """The rows and the columns that windows cover: (out, size) each."""
-    found = []
-    for axis in (0, 1):
-        start = np.arange(out[axis]) * geometry.stride[axis] - geometry.before[axis]
-        places = start[:, None] + np.arange(geometry.kernel[axis]) * geometry.dilation[axis]
-        found.append(_covering(places, size[axis]))
-    return found[0], found[1]
-
-
-def _slider(
-    geometry: Geometry,
-) -> Callable[[tuple[int, int], tuple[int, int]], tuple[Relation, Relation]]:
-    return lambda out, size: _slid(geometry, out, size)
-
-
-def _adapted(out: tuple[int, int], size: tuple[int, int]) -> tuple[Relation, Relation]:
-    """As :func:`_slid`, of adaptive pooling."""
-    rows, columns = (_covering(windows.adaptive(n, m)[0], n) for n, m in zip(size, out, strict=True))
-    return rows, columns
-
-
-def _covering(places: npt.NDArray[np.int64], size: int) -> Relation:
-    window, inside = (
-        np.broadcast_to(np.arange(len(places))[:, None], places.shape),
-        (places >= 0) & (places < size),
-    )
-    return Relation.of_pairs(window[inside], places[inside], (len(places), size))
 
 
 def _volume(shape: tuple[int, ...]) -> Shape:

@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -17,8 +18,11 @@ from _pytest.mark.structures import ParameterSet
 from torch import Tensor
 
 from graphpath.network import operations as ops
-from graphpath.network.operations.base import Geometry, Layer, Operation, Part, Unseen
+from graphpath.network.geometry import Geometry
+from graphpath.network.operations.base import Layer, Operation, Part, Unseen
 from graphpath.network.operations.maps import Kept, LinearMap
+from graphpath.network.products import Product
+from graphpath.network.relations import Relation
 from graphpath.network.settings import Settings
 from graphpath.network.views import View, spread
 from graphpath.shapes import fold
@@ -327,6 +331,34 @@ def test_map(sample: Sample, taps: int) -> None:
         assert torch.allclose(
             of.forward(x, matrix, kept), split(of, x, matrix, kept, image, target).reshape(2, -1)
         )
+
+
+@pytest.mark.parametrize("sample", samples(Layer))
+def test_possible_edges(sample: Sample) -> None:
+    """The neurons that it says it may reach are those in its map's rows."""
+    operation, settings = sample.operation, Settings()
+    assert isinstance(operation, Layer)
+    if not operation.mapped:  # its branches are identities
+        return
+    operands = sample.operands(1)
+    shape = fold(tuple(operation.note(operands, STEP, settings, False).shape[1:]))
+    source = fold(sample.shapes[0])
+    part, high, wide = operation.parts(shape, source)
+    channels = Relation.of_pairs(
+        np.arange(source[0]) // (source[0] // part), np.arange(source[0]), (part, source[0])
+    )
+    planes = [
+        Relation.identity(own) if own == size else Relation.full(own, size)
+        for own, size in zip((high, wide), source[1:], strict=True)
+    ]
+    product = operation.reached(Product(0, channels, *planes), shape, source)
+    possible = np.einsum("ai,bj,ck->abcijk", *(r.dense() for r in (product.channel, product.y, product.x)))
+    of = operation.linear_map(1, shape, sample.shapes[0], operands[0].device)
+    target = torch.arange(torch.Size(shape).numel())
+    entry = of.entries(target[:, None], torch.arange(of.columns)[None])
+    read = torch.zeros(len(target), torch.Size(source).numel() + 1, dtype=torch.bool)
+    read.scatter_(1, torch.where(entry >= 0, entry, read.shape[1] - 1), True)
+    assert np.array_equal(possible.reshape(len(target), -1), read[:, :-1].numpy())
 
 
 def spread_values(parts: Tensor) -> Tensor:

@@ -15,12 +15,12 @@ from pathlib import Path
 from unittest.mock import patch
 
 import torch
+from graphpath.network.maps import ConvMap, DenseMap, DiagonalMap, LinearMap
 from torch import Tensor, nn
 
 import graphpath as gp
 from graphpath.errors import GraphpathError
 from graphpath.network import IncomingEdges, Site, hold, take_apart
-from graphpath.network.maps import ConvMap, DenseMap, DiagonalMap, LinearMap
 from graphpath.tracing import batches
 from graphpath.tracing.batch import Batch, CompiledNetwork
 from graphpath.tracing.methods import effective_path

@@ -1,9 +1,8 @@
 """What a network is made of, once PyTorch's many spellings are gone: a file a family of operations."""
 
+from graphpath.network.geometry import SAME_PLACE, Geometry
 from graphpath.network.operations.activations import RELU, Activation, Relu
 from graphpath.network.operations.base import (
-    SAME_PLACE,
-    Geometry,
     Layer,
     Operation,
     Part,

@@ -16,31 +16,20 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import torch
 from torch import Tensor
 
+from graphpath.network.geometry import Geometry
+
 if TYPE_CHECKING:
     from graphpath.network.operations.maps import LinearMap
+    from graphpath.network.products import Product
     from graphpath.network.settings import Settings
     from graphpath.network.views import Anchor, View
 
 Shape = tuple[int, ...]
+Volume = tuple[int, int, int]
+"""Channels, height and width."""
+
 Order = tuple[int, ...]
 """Axes in another order, as ``torch.permute`` takes it; the batch is 0 and stays in front."""
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """Windows that slide evenly over a plane, each pair (vertical, horizontal).
-
-    Place y of the result reads the places ``y * stride - before + k * dilation``, k below ``kernel``.
-    """
-
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    before: tuple[int, int]  # padding above and on the left
-    dilation: tuple[int, int]
-
-
-SAME_PLACE = Geometry((1, 1), (1, 1), (0, 0), (1, 1))
-"""The windows of what works place by place."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,10 +100,19 @@ class Layer(Operation):
     kind: ClassVar[str]
     mapped: ClassVar[bool] = True
 
+    def parts(self, shape: Volume, source: Volume) -> Volume:
+        """How possible edges take the tensor that it reads, of shape ``source``: (parts, height, width).
+
+        Its channels are cut into so many parts of which each neuron reads one. ``shape`` is the layer's.
+        """
+        return shape
+
+    def reached(self, product: Product, shape: Volume, source: Volume) -> Product:
+        """The neurons that ``product``, which relates parts and places to their sources, then leads to."""
+        return product
+
     @abstractmethod
-    def linear_map(
-        self, taps: int, shape: tuple[int, int, int], source: Shape, device: torch.device
-    ) -> LinearMap:
+    def linear_map(self, taps: int, shape: Volume, source: Shape, device: torch.device) -> LinearMap:
         """Its map into a layer of ``shape`` from a tensor of shape ``source`` with ``taps`` spread."""
 
 
@@ -130,6 +128,11 @@ class Weighted(Layer):
     @abstractmethod
     def scaled(self, scale: Tensor, shift: Tensor) -> Self:
         """The layer followed by ``* scale + shift`` per output (batch norm, folded)."""
+
+
+def by_tap(weight: Tensor, taps: int) -> Tensor:
+    """A weight (O, I, ...) with every input ``taps`` times; itself, no copy, where that is once."""
+    return weight if taps == 1 else weight.repeat_interleave(taps, dim=1)
 
 
 def folded_bias(bias: Tensor | None, scale: Tensor, shift: Tensor) -> Tensor:

@@ -11,18 +11,21 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.grad import conv2d_weight
 
+from graphpath.network.geometry import Geometry, slid
 from graphpath.network.operations.base import (
-    Geometry,
     Operation,
     Order,
     Shape,
+    Volume,
     Weighted,
     Windowed,
+    by_tap,
     folded_bias,
     spread_out,
 )
 from graphpath.network.operations.map_sums import Behind, Columns
 from graphpath.network.operations.maps import Kept, LinearMap
+from graphpath.network.products import Product
 from graphpath.network.settings import Settings
 
 CHUNK = 1 << 23
@@ -76,17 +79,22 @@ class Conv(Weighted, Windowed):
     def footprint(self, inputs: Sequence[Shape], shape: Shape) -> Geometry | None:
         return self.geometry
 
-    def linear_map(
-        self, taps: int, shape: tuple[int, int, int], source: Shape, device: torch.device
-    ) -> LinearMap:
+    def parts(self, shape: Volume, source: Volume) -> Volume:
+        return self.groups, *source[1:]
+
+    def reached(self, product: Product, shape: Volume, source: Volume) -> Product:
+        rows, columns = slid(self.geometry, shape[1:], source[1:])
+        return product.within(rows, columns).repeated(shape[0] // self.groups)
+
+    def linear_map(self, taps: int, shape: Volume, source: Shape, device: torch.device) -> LinearMap:
         return ConvMap(self, taps, shape, source)
 
 
 class ConvMap(LinearMap):
     """Rows of a convolution. Columns run over the kernel's places first, then over a group's channels."""
 
-    def __init__(self, conv: Conv, taps: int, shape: tuple[int, int, int], source: Shape) -> None:
-        weight = conv.weight.repeat_interleave(taps, dim=1)
+    def __init__(self, conv: Conv, taps: int, shape: Volume, source: Shape) -> None:
+        weight = by_tap(conv.weight, taps)
         out, per_group, high, wide = weight.shape
         self.conv = replace(conv, weight=weight, bias=None)
         self.shape, self.source = shape, source

@@ -10,17 +10,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graphpath.network.geometry import Geometry
 from graphpath.network.operations.base import (
-    Geometry,
     Operation,
     Order,
     Shape,
+    Volume,
     Weighted,
+    by_tap,
     folded_bias,
     spread_out,
 )
 from graphpath.network.operations.map_sums import Behind, Columns
 from graphpath.network.operations.maps import Kept, LinearMap
+from graphpath.network.products import Product
 from graphpath.network.settings import Settings
 
 
@@ -51,10 +54,14 @@ class Dense(Weighted):
     def footprint(self, inputs: Sequence[Shape], shape: Shape) -> Geometry | None:
         return None
 
-    def linear_map(
-        self, taps: int, shape: tuple[int, int, int], source: Shape, device: torch.device
-    ) -> LinearMap:
-        return DenseMap(self.weight.repeat_interleave(taps, dim=1) if taps > 1 else self.weight)
+    def parts(self, shape: Volume, source: Volume) -> Volume:
+        return 1, 1, 1
+
+    def reached(self, product: Product, shape: Volume, source: Volume) -> Product:
+        return product.repeated(shape[0])
+
+    def linear_map(self, taps: int, shape: Volume, source: Shape, device: torch.device) -> LinearMap:
+        return DenseMap(by_tap(self.weight, taps))
 
 
 class DenseMap(LinearMap):

@@ -9,15 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from graphpath.network.operations.base import (
-    SAME_PLACE,
-    Geometry,
-    Layer,
-    Operation,
-    Order,
-    Shape,
-    spread_out,
-)
+from graphpath.network.geometry import SAME_PLACE, Geometry
+from graphpath.network.operations.base import Layer, Operation, Order, Shape, Volume, spread_out
 from graphpath.network.operations.map_sums import Behind, Columns
 from graphpath.network.operations.maps import Kept, LinearMap
 from graphpath.network.settings import Settings
@@ -29,9 +22,7 @@ class Diagonal(Layer):
     def footprint(self, inputs: Sequence[Shape], shape: Shape) -> Geometry | None:
         return SAME_PLACE
 
-    def linear_map(
-        self, taps: int, shape: tuple[int, int, int], source: Shape, device: torch.device
-    ) -> LinearMap:
+    def linear_map(self, taps: int, shape: Volume, source: Shape, device: torch.device) -> LinearMap:
         return DiagonalMap(None, taps, shape, device)
 
 
@@ -74,9 +65,7 @@ class Norm(Diagonal):
     def turned(self, order: Order) -> Operation | None:
         return None
 
-    def linear_map(
-        self, taps: int, shape: tuple[int, int, int], source: Shape, device: torch.device
-    ) -> LinearMap:
+    def linear_map(self, taps: int, shape: Volume, source: Shape, device: torch.device) -> LinearMap:
         return DiagonalMap(self.scale, taps, shape, device)
 
 
@@ -116,9 +105,7 @@ class DiagonalMap(LinearMap):
 
     one_place = True
 
-    def __init__(
-        self, scale: Tensor | None, taps: int, shape: tuple[int, int, int], device: torch.device
-    ) -> None:
+    def __init__(self, scale: Tensor | None, taps: int, shape: Volume, device: torch.device) -> None:
         self.columns = self.taps = taps
         self.steps = torch.arange(taps, device=device) * (shape[1] * shape[2])
         self.places = 1

@@ -9,9 +9,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from graphpath.network.operations.base import Geometry, Layer, Operation, Order, Shape, Unseen
+from graphpath.network.geometry import Geometry
+from graphpath.network.operations.base import Layer, Operation, Order, Shape, Unseen, Volume
 from graphpath.network.operations.map_sums import Behind, Columns
 from graphpath.network.operations.maps import Kept, LinearMap
+from graphpath.network.products import Product
+from graphpath.network.relations import Relation
 from graphpath.network.settings import Settings
 
 
@@ -55,9 +58,13 @@ class Mixture(Layer):
     def footprint(self, inputs: Sequence[Shape], shape: Shape) -> Geometry | None:
         return None
 
-    def linear_map(
-        self, taps: int, shape: tuple[int, int, int], source: Shape, device: torch.device
-    ) -> LinearMap:
+    def parts(self, shape: Volume, source: Volume) -> Volume:
+        return shape[0], source[1], 1
+
+    def reached(self, product: Product, shape: Volume, source: Volume) -> Product:
+        return product.within(Relation.full(shape[1], source[1]), Relation.identity(1))
+
+    def linear_map(self, taps: int, shape: Volume, source: Shape, device: torch.device) -> LinearMap:
         return MixtureMap(taps, shape, source, device)
 
 
@@ -68,7 +75,7 @@ class MixtureMap(LinearMap):
     first, then over the taps of the map.
     """
 
-    def __init__(self, taps: int, shape: tuple[int, int, int], source: tuple[int, ...], device: torch.device):
+    def __init__(self, taps: int, shape: Volume, source: tuple[int, ...], device: torch.device):
         self.maps, self.into = shape[0], shape[1] * shape[2]
         self.places, self.taps = source[1], taps
         self.columns = self.places * taps

@@ -10,7 +10,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from graphpath.network.operations.base import SAME_PLACE, Geometry, Operation, Order, Part, Shape
+from graphpath.network.geometry import SAME_PLACE, Geometry
+from graphpath.network.operations.base import Operation, Order, Part, Shape
 from graphpath.network.operations.moves import before_turning
 from graphpath.network.settings import Settings
 from graphpath.network.views import Anchor, ScaleAnchor, View

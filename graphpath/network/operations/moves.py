@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from graphpath.network.operations.base import SAME_PLACE, Geometry, Operation, Order, Part, Shape
+from graphpath.network.geometry import SAME_PLACE, Geometry
+from graphpath.network.operations.base import Operation, Order, Part, Shape
 from graphpath.network.settings import Settings
 from graphpath.network.views import NOTHING, View, compacted
 

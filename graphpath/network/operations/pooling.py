@@ -10,7 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphpath.network.operations.base import Geometry, Operation, Order, Part, Shape, Windowed
+from graphpath.network.geometry import Geometry, adapted, slid
+from graphpath.network.operations.base import Operation, Order, Part, Shape, Windowed
+from graphpath.network.relations import Relation
 from graphpath.network.settings import Settings
 from graphpath.network.views import NOTHING, Anchor, PoolAnchor, View, compacted
 
@@ -31,6 +33,10 @@ class MaxPool(Part):
     def switched(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The pooled tensor and, in its shape (N, C, H', W'), each winner's place in its plane of H * W."""
         return self.pool(x)
+
+    def covers(self, out: tuple[int, int], size: tuple[int, int]) -> tuple[Relation, Relation]:
+        """The rows and the columns that its windows cover: (out, size) each. Adaptive ones are uneven."""
+        return adapted(out, size) if self.geometry is None else slid(self.geometry, out, size)
 
     @staticmethod
     def at(x: Tensor, switches: Tensor) -> Tensor:
