@@ -7,15 +7,13 @@ constants together are f; the logits are the module's own.
 
 from __future__ import annotations
 
-import copy
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
 import torch
-from graphpath.network.maps import ConvMap, DenseMap, DiagonalMap, LinearMap
 from torch import Tensor, nn
 
 import graphpath as gp
@@ -144,20 +142,8 @@ def _sum_of_sizes(batch: Batch, incoming: IncomingEdges) -> Tensor:
     for branch_in in incoming.branches:
         matrix = branch_in.matrix(matrices)
         read = branch_in.read(batch.held.values).abs()
-        total += _of_sizes(branch_in.map).forward(read, None if matrix is None else matrix.abs())
+        total += branch_in.map.forward(read, matrix, torch.abs)
     return total
-
-
-def _of_sizes(linear: LinearMap) -> LinearMap:
-    """A map with the sizes of its weights."""
-    found = copy.copy(linear)
-    if isinstance(found, ConvMap):
-        found.conv = replace(found.conv, weight=found.conv.weight.abs())
-    elif isinstance(found, DenseMap):
-        found.weight = found.weight.abs()
-    elif isinstance(found, DiagonalMap):
-        found.scale = None if found.scale is None else found.scale.abs()
-    return found
 
 
 def _flows(batch: Batch, incoming: IncomingEdges) -> float:
