@@ -48,10 +48,10 @@ def cluster(names: Sequence[str], likeness: Matrix) -> list[Group]:
 
     ``likeness`` is (n, n) and symmetric, in [0, 1], NaN where it is not known.
 
-    Average linkage (UPGMA; Sokal and Michener 1958) of the distances 1 - ``likeness``, where an unknown
-    likeness counts as 0. Of all orders of leaves that the tree allows, the one whose neighbours are nearest
-    to each other, read from the end with the smaller name. The names decide ties, so that the order in which
-    they are given does not matter.
+    The tree is that of average linkage (UPGMA; Sokal and Michener 1958) of the distances 1 - ``likeness``.
+    An unknown likeness counts as 0. A tree allows several orders of its leaves: the one taken has the
+    nearest neighbours, and is read from the end with the smaller name. Ties go by name, so the order in
+    which the names are given does not matter.
     """
     from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import squareform

@@ -9,7 +9,7 @@ from graphpath.report.clustering import Group
 from graphpath.report.svg import make_element, make_text, make_title
 
 LEFT, STUB = 1.0, 10.0
-"""Room for the stroke of the last joint, and what a leaf's line has at least."""
+"""Room for the stroke of the last joint, and the least length of a leaf's line."""
 
 
 def draw_dendrogram(tree: Sequence[Group], width: float, row: float) -> str:

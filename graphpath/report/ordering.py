@@ -12,10 +12,10 @@ Matrix = npt.NDArray[np.float64]
 
 
 def order_leaves(joints: Sequence[tuple[int, int]], distance: Matrix) -> tuple[int, ...]:
-    """Of all orders of leaves that a tree allows, one with the smallest sum of distances of neighbours.
+    """The order of a tree's leaves with the smallest sum of distances of neighbours; one of several such.
 
-    Dynamic programming over the tree (Bar-Joseph, Gifford and Jaakkola 2001): for each group and every two
-    of its leaves, the best order of the group that begins with one and ends with the other.
+    Dynamic programming over the tree (Bar-Joseph, Gifford and Jaakkola 2001). For each group and every two
+    of its leaves it finds the best order of the group that begins with one and ends with the other.
 
     Args:
         joints: the two groups of each joint, parts before wholes: leaf ``i`` is group ``i``, of ``n`` leaves,
@@ -43,7 +43,8 @@ def _join_costs(
 ) -> tuple[Matrix, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Costs (i, j) from leaf i of one part to leaf j of the other, and which leaves meet in the middle.
 
-    The second is (i, k): the last leaf of the first part where the other begins with k; the third (i, j): k.
+    The second table is (i, k): the last leaf of the first part where the other part begins with k. The third
+    is (i, j): that k.
     """
     through = one[:, :, None] + step[None]
     reached = through.min(axis=1)

@@ -20,7 +20,7 @@ WORD = 60
 
 @dataclass(frozen=True)
 class Tab:
-    """One of several pictures of which a reader looks at one: a small image to choose it by, and its body."""
+    """One of several pictures that are shown one at a time: a small image to choose it by, and its body."""
 
     name: str
     thumbnail: str | None

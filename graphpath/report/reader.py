@@ -24,7 +24,7 @@ MOST_CLASSES = 40
 
 
 class RunReader:
-    """One run of a store, the *reference*: its class pathways are what everything is compared with.
+    """One run of a store, the *reference*. Everything is compared with its class pathways.
 
     Args:
         run: an id, a name, how an id begins, or "latest"; by default the complete run with the most original
@@ -71,7 +71,7 @@ class RunReader:
 
     @cached_property
     def variants(self) -> list[str]:
-        """The variants that class pathways are compared of: originals, or the run's only one."""
+        """The variants whose class pathways are compared: originals, or the run's only variant."""
         held = set(self.samples.variant)
         return ["original"] if "original" in held else sorted(held)
 

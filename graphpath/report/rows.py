@@ -1,4 +1,4 @@
-"""Rows of data frames as plain objects: pandas' own types say too little of a column's."""
+"""Rows of data frames as plain objects: pandas' own types say too little about a column."""
 
 from __future__ import annotations
 

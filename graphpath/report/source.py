@@ -23,7 +23,7 @@ class Source:
     frame: pd.DataFrame
     store: str
     note: str = ""
-    """Which of the answer's rows ``frame`` has, where it has not all."""
+    """Which of the answer's rows ``frame`` has, if not all."""
 
     @property
     def title(self) -> str:
@@ -54,7 +54,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Computed(Source):
-    """Rows that were computed from several answers; ``query`` names them, ``calls`` gave the answers."""
+    """Rows computed from several answers. ``query`` names the rows, ``calls`` are what gave the answers."""
 
     what: str = ""
     calls: tuple[str, ...] = ()

@@ -38,7 +38,7 @@ SHORT = 12
 
 @dataclass(eq=False)
 class Bench:
-    """One unit's place of work; a context manager, for the store is closed at its end.
+    """One unit's place of work; a context manager, which closes the store at its end.
 
     Traces, attacked images and the store belong to the network, and are shared by all studies of it.
     """
@@ -60,7 +60,7 @@ class Bench:
         return match_classes(self.model, self.setting.images())
 
     def images(self, count: int) -> BaseImages:
-        """``count`` test images, as evenly from all classes as they allow, others for every seed."""
+        """``count`` test images, as evenly from all classes as possible; another seed takes other images."""
         return self.test.limit(count, self.seed)
 
     def other_images(self, count: int, beside: int) -> BaseImages:
@@ -174,7 +174,7 @@ class Bench:
         return pd.read_parquet(file)
 
     def make_folder(self, *parts: str) -> Path:
-        """A folder for what a study keeps beside, for work that ``trace`` and ``attack`` do not cover."""
+        """A folder for further files of a study, of work that ``trace`` and ``attack`` do not cover."""
         path = self.setting.folder.joinpath("work", self.model.sha256[:SHORT], *parts)
         path.mkdir(parents=True, exist_ok=True)
         return path

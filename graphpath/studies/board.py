@@ -21,10 +21,10 @@ LETTERS = 118
 
 
 def draw_board(table: pd.DataFrame) -> str:
-    """The verdicts as marks: full circles hold, diamonds do not, empty circles leave it open.
+    """The verdicts as marks: a full circle holds, a diamond does not, an empty circle leaves it open.
 
-    ``table`` is that of all studies: on, study, claim, part, verdict, seeds, why; in its order. Settings of
-    one network have no verdicts, and no column where others have.
+    ``table`` is that of all studies, in its order: on, study, claim, part, verdict, seeds, why. Settings of
+    a single network have no verdicts. They get no column where other settings have verdicts.
     """
     judged = table[table.seeds > 1]
     table = table if judged.empty else judged

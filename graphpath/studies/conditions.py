@@ -12,6 +12,6 @@ SHUFFLED = "shuffled labels"
 AREA = "active area"
 """The same, with feature maps ranked by how much of them is not zero instead of by pathways."""
 LEFT_OUT = "left out"
-"""A layer where the quantity cannot but be what no effect gives: no verdict rests on it, and it is named."""
+"""A layer where the quantity must be what no effect gives. No verdict rests on it, and it is named."""
 
 ALL_LAYERS = -1

@@ -39,15 +39,15 @@ def interval(values: Sequence[float] | np.ndarray) -> Interval:
 def least_layer(values: Floats, comparisons: int = 1) -> Interval:
     """The least of the layers' means, from ``values`` (seeds, layers), with an interval about it.
 
-    What the interval is to hold is the least of the *true* means. Its lower end is the least of the layers'
-    own lower ends, at 97.5 % each: the true least lies below only if its own layer's does. Its upper end is
-    the least of their upper ends at 1 - .025 / (layers * ``comparisons``) each (Bonferroni), for any of them
-    may be the one that is too low. So it holds the true least in 95 % of all cases or more, however the
-    layers hang together, and of one layer it is Student's interval.
+    The interval is to hold the least of the *true* means. Its lower end is the least of the layers' own lower
+    ends, at 97.5 % each: the true least lies below it only if it lies below its own layer's. Its upper end is
+    the least of the layers' upper ends, at 1 - .025 / (layers * ``comparisons``) each (Bonferroni), because
+    any of them may be the one that is too low. So the interval holds the true least in at least 95 % of all
+    cases, whatever the correlation of the layers. With one layer it is Student's interval.
 
-    So also for tests: that the lower end is above a bound says that *every* layer is, at 2.5 % (Berger 1982,
-    intersection-union: no correction is needed where all must pass); that the upper end is below it says that
-    *some* layer is, at 2.5 % for all layers, and for ``comparisons`` of such intervals together.
+    It is a test too. A lower end above a bound says that *every* layer is above it, at 2.5 % (Berger 1982,
+    intersection-union: where all must pass, no correction is needed). An upper end below a bound says that
+    *some* layer is below it, at 2.5 % for all layers and ``comparisons`` such intervals together.
     """
     if not values.size:
         return Interval(math.nan, math.nan, math.nan, 0)

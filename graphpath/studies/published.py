@@ -1,7 +1,7 @@
 """The figures that papers print, beside ours of the same quantity. Needs no torch.
 
-A figure is no claim: other networks and images give others. What is compared is what was meant to be the same
-quantity; how the settings differ stands beside it.
+A figure is no claim: other networks and images give other figures. Both are meant to be the same quantity;
+how the settings differ stands beside them.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ WHAT = "Means over seeds with 95 % intervals. The settings differ, and no verdic
 def compare_with_printed(study: Study, tables: Tables, setting: str) -> pd.DataFrame:
     """A row for each figure that the study's paper prints, with ``COLUMNS``.
 
-    ``ours`` is the mean over seeds of the trained networks', low and high its 95 % interval, ``setting`` on
-    what it was measured. NaN where a table has not what a figure is compared with.
+    ``ours`` is the mean over seeds of the trained networks' values, low and high are its 95 % interval, and
+    ``setting`` is what it was measured on. NaN where a table lacks what a figure is compared with.
     """
     import pandas as pd
 
@@ -52,7 +52,7 @@ def mean_of_seeds(printed: PrintedFigure, tables: Tables) -> Interval:
 
 
 def gather(out: Path) -> pd.DataFrame:
-    """The figures beside each other of every study below ``out``, and on what each was."""
+    """The figures of every study below ``out``, theirs beside ours, and what each was measured on."""
     import pandas as pd
 
     found = []

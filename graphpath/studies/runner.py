@@ -1,4 +1,4 @@
-"""Runs a study: unit by unit, going on where it stopped, and everything that is written of it."""
+"""Runs a study unit by unit, goes on where it stopped, and writes its results."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ def run_study(
 ) -> Result:
     """Run ``study`` in ``setting`` and write its tables, figures and page below ``setting.folder``.
 
-    Units that are finished are not measured again, unless ``options`` (by default the study's own),
-    networks or images are others. ``progress(what, done, total)`` is called as it goes on.
+    A finished unit is measured again only where ``options`` (by default the study's own), the networks or the
+    images have changed. ``progress(what, done, total)`` is called on the way.
 
-    Raises StudyError for an option that the study has not, or where another process is at work in
-    ``setting.out``, and what measuring raises; finished units stay.
+    Raises StudyError for an option that the study does not have, or where another process is at work in
+    ``setting.out``. What measuring raises is passed on; finished units stay.
     """
     asked = resolve_options(study, options or {})
     with _lock_settings(setting.out):
@@ -107,7 +107,7 @@ def _run(study: Study, setting: Setting, asked: Mapping[str, Option], progress: 
 
 
 def _summarise(facts: Mapping[str, Any], options: Mapping[str, Option]) -> str:
-    """On what was measured."""
+    """What was measured on."""
     return ", ".join([f"{facts['network']} ({facts['data']})", *(f"{n} {v}" for n, v in options.items())])
 
 

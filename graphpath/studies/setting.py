@@ -33,8 +33,8 @@ from graphpath.studies.conditions import TRAINED
 class Setting:
     """A data set, networks and seeds; ``out`` keeps everything that is made.
 
-    Without ``models``, one small CNN per seed is trained on ``train_images`` images, evenly by class, and
-    kept as a checkpoint; with them, these stand for the seeds.
+    Without ``models``, one small CNN a seed is trained on ``train_images`` images, evenly by class, and kept
+    as a checkpoint. Given ``models`` stand for the seeds.
     """
 
     out: Path
@@ -73,7 +73,7 @@ class Setting:
     def compose_pairs(self) -> Setting:
         """The same data composed in pairs, as in M2NIST, with networks trained on those.
 
-        Given networks stay as they are: to them objects are shown small enough for two.
+        Given networks stay as they are. They are shown objects that are small enough for two.
         """
         return replace(self, pairs=True)
 
@@ -138,7 +138,7 @@ class Setting:
         return words if self.models else [*words, "--seeds", str(len(self.seeds))]
 
     def _read_shape(self) -> tuple[tuple[int, int] | None, int | None]:
-        """The size and channels that a given network was made for, to which images are brought."""
+        """The size and channels that a given network was made for; images are brought to them."""
         if not self.models or (shape := self._load_given(self.seeds[0]).shape) is None:
             return None, None
         return (shape[1], shape[2]), shape[0]
@@ -177,7 +177,7 @@ def compose_canvases(images: BaseImages, count: int, canvas: tuple[int, int] | N
 
 
 def halve_canvas(canvas: tuple[int, int]) -> tuple[int, int]:
-    """The largest square objects of which two have room on ``canvas``, to be moved too. Raises StudyError."""
+    """The largest square objects of which two fit on ``canvas`` and can be moved. Raises StudyError."""
     half = min(canvas[0], canvas[1] // 2)
     sides = [side for side in range(1, half) if side + 2 * room((1, side, side)) <= half]
     if not sides:

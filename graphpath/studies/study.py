@@ -1,4 +1,4 @@
-"""What a study is: claims of a paper, and how the numbers are had that test them. Needs no torch."""
+"""What a study is: claims of a paper, and how the numbers that test them are measured. Needs no torch."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Option = int | float | str | bool
 class Claim:
     """One statement of a paper, and the quantity that is larger than ``null`` if it is true.
 
-    It *holds* if the quantity exceeds ``null``, and every control, by more than the 95 % interval over seeds,
-    in every layer or on their mean; a claim that a control fulfils as well says nothing about what it is a
-    control of.
+    It *holds* if the quantity exceeds ``null`` and every control by more than the 95 % interval over seeds,
+    in every layer or on the layers' mean. Where a control does as well, the claim says nothing about what
+    is controlled for.
     """
 
     text: str
@@ -44,12 +44,12 @@ class Claim:
 
 @dataclass(frozen=True)
 class PrintedFigure:
-    """A figure that a paper, or its authors' code, prints, and where ours of the same quantity is."""
+    """A figure that a paper or its authors' code prints, and where our figure of the same quantity is."""
 
     figure: str
     value: float
     where: str
-    """Where it is printed, and on what it was measured."""
+    """Where it is printed, and what it was measured on."""
     table: str
     """Our own: the mean of a column of one of the study's tables."""
     column: str
@@ -102,7 +102,7 @@ class Study:
     options: Mapping[str, Option] = field(default_factory=dict)
     """Sample sizes and such, with their defaults."""
     parts: tuple[str, ...] = ("",)
-    """Variants that are measured, and judged, apart."""
+    """Variants that are measured and judged separately."""
     networks: tuple[str, ...] = (TRAINED, RANDOM)
     pairs: bool = False
     """Whether it needs images of two objects, of which one has the label (``Setting.compose_pairs``)."""
@@ -110,7 +110,7 @@ class Study:
     printed: tuple[PrintedFigure, ...] = ()
     """Published figures to stand beside ours."""
     version: int = 1
-    """To be raised when ``measure`` changes, so that units measured by an older one are not taken for its."""
+    """To be raised when ``measure`` changes: units that an older one measured are then measured again."""
 
 
 class Effects:
@@ -128,7 +128,7 @@ class Effects:
         layer: int = ALL_LAYERS,
         name: str = "all layers",
     ) -> None:
-        """One value; NaN where it cannot be had."""
+        """One value; NaN where it cannot be measured."""
         row = {"quantity": quantity, "condition": condition, "layer": layer, "name": name}
         self._rows.append({**row, "value": float(value)})
 
@@ -140,7 +140,7 @@ class Effects:
             self.add(quantity, condition, value, layer=layer, name=names[layer])
 
     def leave_out(self, quantity: str, layer: int, name: str) -> None:
-        """A layer where the quantity cannot but be what no effect gives: verdicts name it, and do without."""
+        """A layer where the quantity must be what no effect gives: verdicts name it and do without it."""
         self.add(quantity, LEFT_OUT, float("nan"), layer=layer, name=name)
 
     def frame(self) -> pd.DataFrame:

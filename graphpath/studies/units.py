@@ -27,7 +27,7 @@ class FinishedUnit:
 
 
 def read_facts(file: Path) -> dict[str, Any]:
-    """On what a study was run: its ``study.json``. Raises StudyError for that of an older graphpath."""
+    """What a study was run on: its ``study.json``. Raises StudyError for that of an older graphpath."""
     facts = read_json(file)
     if not {"on", "command"} <= facts.keys():
         raise StudyError(f"{file} is of an older graphpath: run that study again; its units are kept.")

@@ -57,11 +57,11 @@ def select_conditions(effects: pd.DataFrame) -> pd.DataFrame:
 def judge(claim: Claim, effects: pd.DataFrame, part: str = "") -> ClaimVerdict:
     """The verdict on a claim, by the rows of :func:`select_conditions` (one part's, all seeds').
 
-    Compared are the quantity with null, and with every control seed by seed. A claim about every layer holds
+    The quantity is compared with null, and seed by seed with every control. A claim about every layer holds
     if each layer's own interval lies above, in every comparison. It does not hold where one layer's interval,
     corrected for the number of layers and comparisons, lies wholly at or below. ``intervals.least_layer``
-    gives both ends. Else one cannot tell. A claim about the layers' mean is judged likewise, as one layer.
-    Layers of the condition ``LEFT_OUT`` are left out, and named.
+    gives both ends. Otherwise one cannot tell. A claim about the layers' mean is judged in the same way, as
+    one layer. Layers of the condition ``LEFT_OUT`` are left out, and named.
     """
     grid = group_by_condition(effects, claim.quantity)
     names = _list_names(effects[effects.quantity == claim.quantity])
@@ -158,7 +158,7 @@ def _explain(
 
 
 def _describe_lowest(claim: Claim, values: pd.DataFrame, names: Mapping[int, str]) -> str:
-    """Of which layers the number is."""
+    """Which layers the number is about."""
     many = values.shape[1]
     if many == 1:
         return ""
@@ -176,7 +176,7 @@ def _describe_failures(
     grid: Grid,
     names: Mapping[str, Mapping[int, str]],
 ) -> str:
-    """In which layers a claim about all of several does not hold."""
+    """The layers in which a claim about every layer does not hold."""
     if word != FAILS or claim.over == "mean" or grid[MEASURED].shape[1] == 1:
         return ""
     layers, found = [int(layer) for layer in grid[MEASURED].columns], dict[str, None]()

@@ -24,7 +24,7 @@ class CompiledNetwork:
 
     @classmethod
     def of(cls, network: Network) -> CompiledNetwork:
-        """The compiled of ``network``."""
+        """The compiled form of ``network``."""
         return cls(network, tuple(IncomingEdges(network, site) for site in network.sites[1:]))
 
     @property
@@ -58,7 +58,7 @@ class Batch:
         return ((self.goal, self.held.seed),)
 
     def select(self, image: Tensor) -> Batch:
-        """The batch of the images ``image`` (Q,) int64 of this one, some perhaps more than once."""
+        """The batch of the images numbered ``image`` (Q,) int64 here; a number may occur more than once."""
         seeds = tuple(self.seeds[i] for i in image.tolist())
         return Batch(self.compiled, self.images[image], self.held.of(image), seeds)
 
@@ -153,12 +153,12 @@ class EdgesInMemory:
 class Selection:
     """What a method selects in a batch.
 
-    ``sparsity`` (N,) is the share of thresholded neurons left out (NaN for methods that choose edges), and
-    ``neurons`` (N, neurons) bool those that a method chose (None for methods that choose edges).
-    ``ends`` are where routes end, the goal unless the method says otherwise, ``from_constants`` whether they
-    may start at a constant, ``first`` the number of the first site that has edges into it: routes start at
-    the outputs before it, at pixels where it is 1. ``there`` is what there was to select from where that is
-    more than the blocks: edges and their |score|, (N, sites) each.
+    ``sparsity`` (N,) is the share of thresholded neurons left out (NaN for methods that choose edges).
+    ``neurons`` (N, neurons) bool are those that a method chose (None for methods that choose edges).
+    ``ends`` are where routes end: at the goal, unless the method says otherwise. ``from_constants`` says
+    whether they may start at a constant. ``first`` is the number of the first site that has edges into it;
+    routes start at the outputs before it, so at pixels if it is 1. ``there`` is what there was to select
+    from, where that is more than the blocks: edges and their |score|, (N, sites) each.
     """
 
     edges: SelectedEdges

@@ -37,12 +37,12 @@ MEMORY = 1 << 30
 """Bytes that a batch may take, about, beside the weights."""
 
 SIEVE = 12 * 8
-"""Bytes of a neuron while edges that are not needed are let go of: best ways and routes, of two kinds."""
+"""Bytes a neuron while unneeded edges are dropped: its best ways and routes, of two kinds."""
 
 
 @dataclass(eq=False)
 class Batches:
-    """The images of a set held for a target, some at a time; the model is where and as it shall run."""
+    """The images of a set held for a target, some at a time; the model is in eval mode on its device."""
 
     model: LoadedModel
     images: MatchedImages
@@ -100,8 +100,8 @@ class Batches:
     ) -> int:
         """Images that ``method`` can take about ``MEMORY`` for at a time, from the network's size.
 
-        ``beside`` are the bytes that it keeps of an image beside what all methods keep. Without a budget all
-        edges among the neurons that it chooses are there at once.
+        ``beside`` are the bytes that it keeps of an image in addition to what all methods keep. Without a
+        budget, all edges among the neurons that it chooses are in memory at once.
         """
         network = self.compiled.network
         item = torch.empty((), dtype=network.dtype).element_size()
@@ -140,7 +140,7 @@ def _number(side: Class, model: LoadedModel, images: MatchedImages) -> Class:
 def read_originals(rows: pa.Table, images: Images) -> np.ndarray:
     """For each sample the prediction on the original that it derives from, -1 where none is: (N,) int64.
 
-    It is in the numbers of the set that an attack wrote; those of the model at hand may be others.
+    Classes are numbered as in the set that an attack wrote; the model at hand may number them otherwise.
     """
     details = zip(rows["parent"].to_pylist(), rows["detail"].to_pylist(), strict=True)
     known = [

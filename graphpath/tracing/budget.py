@@ -1,8 +1,8 @@
 """The budget of a pathway: its strongest edges, and only whole routes (``graphpath/README.md``, "Budget").
 
-Routes from the image come before those that start at a constant. These have fewer weights to pass, and so
-are the stronger ones of a deep network: of a VGG-16 they alone would fill a budget, with edges of its last
-layers, and nothing would say how the image got there.
+Routes from the image come before those that start at a constant. The latter pass fewer weights, and so are
+the stronger ones in a deep network. In a VGG-16 they alone would fill a budget with edges of its last layers,
+and nothing would say how the image got there.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ def select_strongest(
     """Places (K,) of the kept edges of one pathway, strongest first, ties to the smaller (source, target).
 
     Edges on routes of the first of ``kinds`` come before all others, then those of the second. A route of
-    one kind is one of the kinds after it too.
+    one kind is also of every later kind.
 
-    ``budget=None`` keeps every edge. With a budget, edges on no route are left out, and where the budget cuts
-    through a group of equally strong edges, those of the group whose route would not be whole. ``source`` and
-    ``target`` are (E,), ``goal`` the neurons at which routes end.
+    ``budget=None`` keeps every edge. With a budget, edges on no route are left out. Where the budget cuts
+    through a group of equally strong edges, edges of that group whose route would not be whole are left out
+    too. ``source`` and ``target`` are (E,), ``goal`` the neurons at which routes end.
     """
     if budget is None:
         return _order(source, target, kinds, np.arange(len(source)))

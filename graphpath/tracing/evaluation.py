@@ -14,9 +14,9 @@ from graphpath.modules.state import evaluating
 
 @contextmanager
 def in_eval_mode(module: nn.Module, device: str | torch.device | None) -> Iterator[None]:
-    """The module on ``device`` (None: where it is), in evaluation mode, with gradients to be had.
+    """The module on ``device`` (None: where it is), in evaluation mode, with gradients.
 
-    The caller may be in inference mode, in which there are none. Raises MethodError for a device that is not
+    The caller may be in inference mode, where there are none. Raises MethodError for a device that is not
     there.
     """
     with torch.inference_mode(False), _on_device(module, device), evaluating(module):

@@ -1,7 +1,7 @@
 """What a method learns from all images before it selects on any (``Method.fit``).
 
-A fit passes once over the images that are to be traced, batch by batch in their order, and gives something
-that JSON can hold: it stands in run.json as ``fitted``, so that a trace taken up again selects as it began.
+A fit passes once over the images that are to be traced, batch by batch in their order. It gives something
+that JSON can hold. run.json keeps it as ``fitted``, so that a resumed trace selects as it began.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Edges between feature maps as pathways: their strength, the budget, and what was there beside it.
 
-A pathway between maps keeps its strongest edges too. What a route of maps contributes is no product of
-weights, for the edge between two maps is a sum over many; so a route is as strong as its weakest edge, by
-|score|, and an edge as the strongest route through it. Scores of one cut sum to f whatever the layer, so they
-compare, and cutting at any strength leaves whole routes, from the image or a constant to the goal.
+A pathway between maps keeps its strongest edges too. The edge between two maps is a sum over many edges, so
+what a route of maps contributes is no product of weights. Instead a route is as strong as its weakest edge,
+by |score|, and an edge is as strong as the strongest route through it. Scores of one cut sum to f whatever
+the layer, so they can be compared across layers. Cutting at any strength leaves whole routes, from the image
+or a constant to the goal.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def _list_own(batch: Batch, planes: Planes) -> Tensor:
 
 
 def _raise_to(maps: Tensor, sample: Tensor, place: Tensor, values: Tensor) -> None:
-    """Maps (N, M) become the largest of what they are and of the values of their edges."""
+    """Raises maps (N, M) to the largest value of their edges, where that is more."""
     maps.view(-1).scatter_reduce_(0, sample * maps.shape[1] + place, values, "amax")
 
 

@@ -43,7 +43,7 @@ def most(batch: Batch, score: Tensor, sparsity: float) -> Tensor:
 
 
 def mark_above(score: Tensor, sparsity: float) -> Tensor:
-    """What is above each row's percentile ``sparsity``, and above 0: (N, K) bool."""
+    """The values above their row's percentile ``sparsity`` and above 0: (N, K) bool."""
     rank = score.shape[1] - count_above(score.shape[1], sparsity)
     # Above the rank-th smallest and above the interpolated percentile are the same.
     cut = score.kthvalue(rank, 1).values[:, None] if rank > 0 else 0

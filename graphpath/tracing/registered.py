@@ -1,6 +1,6 @@
 """The methods by name: graphpath's own, and those that other packages register (:mod:`graphpath.plugins`).
 
-Another package's method is imported when it is first asked for, and checked then. One that cannot be had is
+Another package's method is imported and checked when it is first asked for. One that cannot be used is
 refused by a sentence that names its package; all others work.
 """
 
@@ -54,7 +54,7 @@ class Methods(Mapping[str, "TracingMethod"]):
 
     @property
     def refused(self) -> dict[str, str]:
-        """Of other packages' methods, by name, those that cannot be had, with a sentence that says why."""
+        """Other packages' methods that cannot be used: by name, a sentence that says why."""
         found = {name: self._find_other(name) for name in self._points}
         return {name: str(why) for name, why in found.items() if isinstance(why, MethodError)}
 
@@ -62,7 +62,7 @@ class Methods(Mapping[str, "TracingMethod"]):
         """The method called ``name``.
 
         Raises:
-            MethodError: there is none; or another package registers one of this name that cannot be had.
+            MethodError: there is none, or another package registers one of this name that cannot be used.
         """
         if isinstance(why := self._find_other(name), MethodError):
             raise MethodError(str(why)) from why.__cause__
@@ -100,7 +100,7 @@ def _load(name: str, points: list[EntryPoint], own: Mapping[str, object]) -> Tra
 
 
 def _make(name: str, point: EntryPoint, whose: str) -> Method[Any]:
-    """The method that an entry point names, itself or by what makes it."""
+    """The method that an entry point names: it names the method itself, or a function that returns it."""
     from graphpath.tracing.registry import Method
 
     try:
@@ -154,7 +154,7 @@ def _describe_fault(option: inspect.Parameter, types: Mapping[str, Any], method:
 
 
 def _guard_all(method: Method[Any], whose: str) -> Method[Any]:
-    """The method, of which failures and wrong results name the package that they are of."""
+    """The method, whose failures and wrong results name the package that it is from."""
     return replace(
         method,
         select=_guard(method.select, whose, _describe_selection),

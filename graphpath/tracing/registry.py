@@ -53,11 +53,11 @@ class Method(Generic[Result]):
             str, bool, None, a Literal, or a union of these.
         prepare: ``prepare(compiled, **options)`` gives an ``Extractor``, not ``select``, for methods that
             make something ready once a network, or take several pathways of an image.
-        readers: by option, what brings all that users may write to the form in which it is kept.
-        fit: ``fit(examples, **options)``, for methods that learn from all images before they select on any:
-            what it gives, which JSON must hold, is ``select``'s second argument.
+        readers: by option, a function from what users may write to the form in which it is kept.
+        fit: ``fit(examples, **options)``, for methods that learn from all images before they select on any.
+            What it gives is ``select``'s second argument; JSON must be able to hold it.
         distribution: the name and version of the package that registers it; graphpath fills it in.
-        share_kept: of a method of neurons, the share of them that it keeps at most, by its options; without
+        share_kept: for a method of neurons, the largest share of them that it keeps, by its options; without
             it, what the option ``sparsity`` leaves.
     """
 
@@ -78,7 +78,7 @@ class Method(Generic[Result]):
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
     def kept(self, options: Mapping[str, Any]) -> float:
-        """The share of neurons that a method of neurons keeps at most, as far as its options tell."""
+        """The largest share of neurons that a method of neurons keeps, as far as its options tell."""
         if self.share_kept is not None:
             return self.share_kept(options)
         return 1 - float(options.get("sparsity", 0))
@@ -143,7 +143,7 @@ METHODS = Methods({**NEURON_METHODS, **{method.name: method for method in _OF_MA
 
 
 def find_method(name: str) -> TracingMethod:
-    """The method called ``name``. Raises MethodError where there is none, or it cannot be had."""
+    """The method called ``name``. Raises MethodError where there is none, or it cannot be used."""
     return METHODS.find(name)
 
 

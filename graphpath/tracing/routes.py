@@ -1,8 +1,8 @@
 """The K largest routes of a selection, found exactly (``graphpath/README.md``, "Routes").
 
-Every edge's strength is that of the best route through it. The K-th best route is at least as strong as
-the K-th strongest neuron of any one site, since a route passes a site at most once; so edges weaker than
-that are on none of the K, and K-best dynamic programming over the few that are left is exact.
+Every edge's strength is that of the best route through it. A route passes a site at most once, so the K-th
+best route is at least as strong as the K-th strongest neuron of any one site. Edges weaker than that are on
+none of the K. K-best dynamic programming over the few that are left is exact.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def find_largest_routes(
 
 
 def _find_bound(batch: Batch, reached: Strengths, count: int) -> torch.Tensor:
-    """What the count-th best route of each image at least is, less some slack: (N,) float64."""
+    """A lower bound of each image's count-th best route, less some slack: (N,) float64."""
     bound = torch.full((batch.held.images,), -torch.inf, dtype=torch.float64, device=reached.neurons.device)
     for site in batch.compiled.sites:
         if site.size >= count:

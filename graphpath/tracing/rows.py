@@ -35,7 +35,7 @@ def first_neuron(network: Network, weights: str) -> int:
 class Numbering:
     """The ids of one run: where its neurons', pathways' and routes' begin, and its class scheme.
 
-    There are numbers for ``each`` pathways of an image, and for ``routes`` routes of a pathway.
+    Numbers are kept for ``each`` pathways of an image and ``routes`` routes of a pathway.
     """
 
     network: Network

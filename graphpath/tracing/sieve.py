@@ -2,11 +2,11 @@
 
 The edges among the neurons that a method chooses are hundreds of millions in a VGG-16 at 224 x 224, of which
 a pathway keeps some thousands. They are made twice, part by part: forward, to know the best way to every
-neuron, and backward, to know the best route through every edge; what is weaker than so many others that
-neither the budget nor the K largest routes can reach it is let go of.
+neuron, and backward, to know the best route through every edge. An edge is dropped if so many others are
+stronger that neither the budget nor the K largest routes can reach it.
 
-That leaves everything else as it was: a route is as strong as its weakest edge at most, so all edges of the
-best route through an edge that stays are as strong as it and stay too.
+That leaves everything else as it was. A route is at most as strong as its weakest edge. So all edges of the
+best route through an edge that stays are as strong as that edge, and stay too.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LEAST = torch.finfo(torch.float64).min
 """Less than the logarithm of any strength; that of no route at all is less still."""
 
 ROOM = 1 << 21
-"""Edges that may wait, beside four times the budget, until those that cannot be kept are let go of."""
+"""Edges that may wait, beside four times the budget, until those that cannot be kept are dropped."""
 
 
 def sieve_selection(
@@ -95,12 +95,13 @@ class _EdgeTally:
 
 
 class _Strengths:
-    """The strengths of edges by routes of one kind, and the bounds (N,) below which none is needed: ``bound``
-    for the budget's sake, ``bound_of_routes`` for that of the largest routes.
+    """The strengths of edges by routes of one kind, and the bounds (N,) below which no edge is needed.
 
-    ``_ahead`` (N * neurons,) is log |best way to a neuron's output / its output|: with log |flow| of an edge
-    the best way that ends with it. ``_behind`` (N * size of a site,) is log |best route through a neuron /
-    best way into it|, of the site whose edges are met.
+    ``bound`` is what the budget needs, ``bound_of_routes`` what the largest routes need.
+
+    ``_ahead`` (N * neurons,) is log |best way to a neuron's output / its output|. Added to log |flow| of an
+    edge it gives the best way that ends with that edge. ``_behind`` (N * size of a site,) is log |best route
+    through a neuron / best way into it|, for the site whose edges are being met.
     """
 
     def __init__(self, batch: Batch, log: Tensor, from_constants: bool) -> None:

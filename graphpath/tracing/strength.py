@@ -1,9 +1,9 @@
 """How strong an edge is: the largest |contribution| of a route through it within the selection.
 
-Max-product over the selection, in logarithms, because 10^-18 is usual in a VGG-16. Forward, every neuron
-learns the best way to it; backward, every edge the best way through it. An edge's strength is its target's
-less what it falls short of the best edge there, so edges of one best route have equal strength to the bit,
-and cutting at any strength leaves whole routes.
+Max-product over the selection, in logarithms, because 10^-18 is usual in a VGG-16. The forward pass finds the
+best way to every neuron, the backward pass the best route through every edge. An edge's strength is its
+target's, less what the edge falls short of the best edge there. So edges of one best route have equal
+strength to the bit, and cutting at any strength leaves whole routes.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Links:
 class Strengths:
     """Logarithms of strengths, -inf where no route passes.
 
-    ``edges`` has a tensor (E,) float64 for each block, ``neurons`` (N, neurons) float64 the strongest route
-    through each neuron, ``born`` (N, neurons) bool whether the best way to a neuron starts at its constant.
+    ``edges`` has a tensor (E,) float64 for each block. ``neurons`` (N, neurons) float64 is the strongest
+    route through each neuron, ``born`` (N, neurons) bool whether the best way to it starts at its constant.
     """
 
     edges: tuple[Tensor, ...]
@@ -120,7 +120,7 @@ class Forward:
         return gap if short is None else gap + short.view(-1)[places]
 
     def list_bests(self, site: Site) -> Tensor:
-        """What ways into a closed site are held against: the best, or phi(0) if that is more, (N, size)."""
+        """What ways into a closed site are compared with: the best, or phi(0) if that is more, (N, size)."""
         short, best = self._short.get(site.number), self._best[site.number]
         return best if short is None else best + short
 

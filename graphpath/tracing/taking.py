@@ -39,8 +39,8 @@ class Crosses:
 class Extraction:
     """Q pathways of a batch, and the batch as it is for them: a row for each.
 
-    ``image`` (Q,) are the images of the first batch that they are of, ``number`` (Q,) tells those of one
-    image apart, ``origin`` (Q,) is the neuron at which each starts where it starts at one pixel.
+    ``image`` (Q,) is each one's image in the first batch. ``number`` (Q,) tells those of one image apart.
+    ``origin`` (Q,) is the neuron at which each starts, if it starts at one pixel.
     """
 
     batch: Batch
@@ -66,7 +66,7 @@ class Extractor(Protocol):
 
     @property
     def memory(self) -> int:
-        """Bytes that it keeps of an image, beside what all methods keep."""
+        """Bytes that it keeps of an image, in addition to what all methods keep."""
         ...
 
     def extract(self, batch: Batch) -> Iterator[Extraction]:

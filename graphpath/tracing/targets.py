@@ -23,7 +23,7 @@ Class = str | int
 
 NAMES = ("predicted", "own", "label")
 WORDS = f"{', '.join(NAMES)}, a class by number, two classes, a place in the network"
-"""What else than a class by name a target may be."""
+"""What a target may be, apart from a class by name."""
 NO_CLASS = -1
 """What ``pathways.target`` holds where f is no class's logit: such pathways are no part of a class's."""
 
@@ -106,7 +106,7 @@ class TargetRows:
 def find_goal(target: Target, network: Network) -> Site:
     """The site whose neurons f weighs.
 
-    Raises MethodError where ``target`` points at what the network has not, or at the input.
+    Raises MethodError where ``target`` points at something that the network lacks, or at the input.
     """
     if not isinstance(target, At):
         return network.sites[-1]

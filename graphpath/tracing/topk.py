@@ -1,7 +1,7 @@
 """The largest values of each row of a matrix, faster than ``torch.topk`` on long rows.
 
-A row is cut into groups; the ``count`` largest values lie in the ``count`` groups of largest maxima, so only
-those are sorted. Maxima run at the speed of memory, sorting does not.
+A row is cut into groups. The ``count`` largest values lie in the ``count`` groups of largest maxima, so only
+those groups are sorted. Maxima run at the speed of memory, sorting does not.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 def topk(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The ``count`` largest values of each row of ``values`` (R, K), and their columns: (R, count) both.
 
-    In order of size; which of equal values at the end are among them is left open, as with ``torch.topk``.
+    In order of size. Which of equal values at the end are taken is left open, as with ``torch.topk``.
     """
     rows, columns = values.shape
     size = isqrt(columns // count)  # groups * 1 to look at, then count * size

@@ -1,6 +1,6 @@
 """What the class pathways of effective paths look like: apart, more so toward the logits, and saturating.
 
-A class pathway holds the edges that at least 5 % of a class's rightly predicted images have (two at least).
+A class pathway holds the edges that at least 5 % of a class's rightly predicted images have (at least two).
 The control deals the images' labels anew and makes the class pathways again.
 """
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 Ints = npt.NDArray[np.int64]
 SHARE, LEAST = 0.05, 2
-"""The share, and the number, of a class's images that must have an edge of its pathway."""
+"""The share and the number of a class's images that must have an edge for it to be on the class pathway."""
 
 
 def measure(bench: Bench) -> Measurement:
@@ -116,8 +116,9 @@ def jaccard_of_pairs(likeness: pd.DataFrame) -> dict[str, float]:
 
 
 def measure_growth(edges: pd.DataFrame, random: np.random.Generator) -> npt.NDArray[np.float64]:
-    """(n,): the number of distinct edges on 1 to n of a class's images, merged in random order; the mean over
-    classes, n being the smallest class's number of images.
+    """(n,): the number of distinct edges on 1 to n of a class's images, merged in random order.
+
+    The mean over classes; n is the smallest class's number of images.
     """
     samples = edges.drop_duplicates("sample")[["sample", "label"]].sample(frac=1, random_state=random)
     place = samples.assign(place=samples.groupby("label").cumcount()).set_index("sample").place

@@ -1,7 +1,7 @@
 """Do their pathways reveal attacked images, and better than the network's own confidence does?
 
-A detector (``graphpath.detect``) is fitted on the pathways of half of the test images and of attacks on them,
-held against class pathways of training images, and tested on the other half. An attack counts where it
+A detector (``graphpath.detect``) compares pathways with class pathways of training images. It is fitted on
+half of the test images and the attacks on them, and tested on the other half. An attack counts where it
 changed the prediction. The baseline is max-softmax (Hendrycks and Gimpel 2017), the rival DGR's gates.
 """
 

@@ -1,7 +1,7 @@
 """The rival: attacked images detected by the gates of distillation-guided routing (Wang et al. 2018).
 
-Qiu et al. compare with it. An image's features are its gates, one a feature map, as they were learned and
-not thresholded, by the settings of DGR's authors; the detector is a random forest.
+Qiu et al. compare with it. An image's features are its gates, one a feature map, learned by the settings of
+DGR's authors and not thresholded. The detector is a random forest.
 """
 
 from __future__ import annotations

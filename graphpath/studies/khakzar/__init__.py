@@ -1,8 +1,8 @@
 """The experiments of Khakzar et al. 2021, "Neural Response Interpretation [...] of Critical Pathways".
 
-Known from the authors' code and poster; the paper's text could not be read. So what is claimed is what their
-figures show, and how it is measured is as their code does it, but for its known defects. A sparsity is the
-share of all thresholded neurons that is left out, layers pooled.
+Known from the authors' code and poster; the paper's text could not be read. So the claims are those that
+their figures show, measured as their code does it, without its known defects. A sparsity is the share of all
+thresholded neurons that is left out, layers pooled.
 
 selections    the neurons that a method selects of each image, as arrays
 saliency      pixels' attributions as arrays, and pixels taken away

@@ -1,9 +1,9 @@
 """Pathway decoding: the picture that the critical neurons of an image would most like to see.
 
-The predicted class's logit is maximised over pixels in [0, 1], from grey, in the network that keeps only the
-neurons selected of the image (at sparsity .98, as published), its mask frozen. The pictures are there to be
-looked at. What is counted is *likeness*: the correlation of a picture with its own image, less its mean
-correlation with images of other classes. Of the whole network there is one picture a class.
+The predicted class's logit is maximised over pixels in [0, 1], starting from grey. The network keeps only the
+neurons selected of the image (at sparsity .98, as published), and its mask is frozen. The pictures are there
+to be looked at. What is counted is *likeness*: the correlation of a picture with its own image, less its mean
+correlation with images of other classes. The whole network gives one picture a class.
 """
 
 from __future__ import annotations

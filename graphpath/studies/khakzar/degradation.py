@@ -1,9 +1,9 @@
 """Input degradation: does the answer stay when the least relevant pixels go, and change when the most do?
 
-Pixels are ranked by the saliency of the pathway gradient and set to the mean colour, which is 0 of a network
-whose images are normalised, as published: the least relevant first (LeRF), or the most relevant (MoRF). The
-*change* is |p - p'| / p of the class predicted on the whole image. The mean over 1 to 10 % counts, and
-changes are drawn up to 50 %.
+Pixels are ranked by the saliency of the pathway gradient and set to the mean colour (as published: it is 0
+where a network's images are normalised). Either the least relevant go first (LeRF), or the most relevant
+(MoRF). The *change* is |p - p'| / p of the class predicted on the whole image. The mean over 1 to 10 %
+counts; changes are drawn up to 50 %.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def measure(bench: Bench) -> Measurement:
 
 
 def measure_changes(module: nn.Module, pixels: Tensor, values: Floats, fill: Tensor) -> Mapping[int, float]:
-    """By percentage, the mean of |p - p'| / p over images without that many pixels of the lowest values."""
+    """By percentage, the mean of |p - p'| / p over images that lack that many pixels of the lowest values."""
     whole = compute_logits(module, pixels).softmax(1)
     sure, which = whole.max(1)
     places, found = rank_pixels(values), {}

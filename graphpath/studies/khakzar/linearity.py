@@ -1,10 +1,10 @@
 """Local linearity: is the network of an image's critical neurons nearer to a linear one about the image?
 
-For random steps d on a sphere about the image, the *error* is |f(x + d) - f(x) - g.d| / (|g| |d|), g the
-gradient at x and f the predicted class's logit: of the whole network, and of the one in which only the
-pathway's neurons are left, its mask frozen. The *gain* is the whole network's mean error over the pathway's,
-as a logarithm: 1 is ten times. An image whose pathway has no gradient at all has no error; it is left out of
-both, and counted.
+For random steps d on a sphere about the image, the *error* is |f(x + d) - f(x) - g.d| / (|g| |d|), where g is
+the gradient at x and f the predicted class's logit. It is measured in the whole network, and in the one that
+keeps only the pathway's neurons, its mask frozen. The *gain* is log10 of the whole network's mean error over
+the pathway's: 1 is ten times. An image whose pathway has no gradient at all has no error; it is left out of
+both means, and counted.
 """
 
 from __future__ import annotations

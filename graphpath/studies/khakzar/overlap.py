@@ -3,11 +3,11 @@
 The figure compares NeuronMCT, NeuronIntGrad, DGR, greedy pruning and random neurons by Jaccard index, at one
 sparsity s. Independent sets of these sizes share (1 - s) / (1 + s) of their neurons, .053 at s = .9.
 
-In the printed matrix (poster; VGG-16, ImageNet, s = .9) the labels "Greedy" and "Random" are swapped: the row
-printed "Greedy" is 5.26 % throughout, which is exactly what independent sets share, and the row printed
-"Random" has 4.10 to 9.74 %. Of that matrix, only pairs that the swap does not concern, and random neurons',
-are compared with ours. Greedy pruning is the authors' (``variant="published"``), which keeps some three
-quarters of all neurons whatever the sparsity.
+In the printed matrix (poster; VGG-16, ImageNet, s = .9) the labels "Greedy" and "Random" are swapped. The row
+printed "Greedy" is 5.26 % throughout, which is exactly what independent sets share; the row printed "Random"
+has 4.10 to 9.74 %. We compare with ours only the pairs that the swap does not concern, and random neurons'.
+Greedy pruning is the authors' own (``variant="published"``). It keeps some three quarters of all neurons
+whatever the sparsity.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ PRINTED_DEAD = {"NeuronMCT": 0.0, "NeuronIntGrad": 0.0, "DGR": 0.0779, "greedy":
 """Shares of zero neurons among those selected."""
 EVERYWHERE = -1
 NOTED = 0.001
-"""A share of dead neurons that is no accident of a neuron or two."""
+"""A share of dead neurons that is more than a neuron or two by accident."""
 
 
 def measure(bench: Bench) -> Measurement:

@@ -1,11 +1,11 @@
 """ROAR (Hooker et al. 2019): remove the pixels that a method ranks highest, and see what is still learned.
 
-Of every image, training and test, the share of pixels with the largest saliency is set to the mean colour;
-a network of the same architecture, from the same seed, is trained on these images and tested on them. The
-more accuracy is lost, the more of what tells classes apart the method had found.
+In every image, training and test, a share of the pixels, those of largest saliency, is set to the mean
+colour. A network of the same architecture is trained from the same seed on these images, and tested on them.
+The more accuracy is lost, the more of what tells classes apart the method had found.
 
-Every retrained network's accuracy is kept as it comes, so an interrupted unit goes on with the next. What is
-retrained is the small network that studies train themselves, whatever network the saliency is of.
+Every retrained network's accuracy is kept as it comes, so an interrupted unit goes on with the next one. The
+network that is retrained is the small one that studies train themselves, whatever network the saliency is of.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ METHODS = (*PATHWAYS, *BASELINES, RANDOM_PIXELS)
 
 
 def measure(bench: Bench) -> Measurement:
-    """Accuracies by method and share of pixels; and what more is lost by pathways than by others."""
+    """Accuracies by method and share of pixels; and how much more pathways lose than other methods do."""
     learned = match_classes(bench.model, bench.setting.images("train", int(bench.options["train_images"])))
     tested = bench.images(int(bench.options["test_images"]))
     fill, rows = mean_colour(learned), []

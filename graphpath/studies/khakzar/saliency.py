@@ -28,9 +28,9 @@ def attribute_images(
 ) -> Tensor:
     """The attribution (N, C, H, W), or (N, 1, H, W), of each image's predicted class by the unit's network.
 
-    ``method`` is one of ``graphpath.ATTRIBUTIONS``, or a control: of random pixels, random neurons, or
-    ``SHUFFLED``, the unit's pathways of the classes that other images are predicted as. ``model`` is another
-    network, asked for the class that the unit's own predicts.
+    ``method`` is one of ``graphpath.ATTRIBUTIONS`` or a control. Controls are random pixels, random neurons,
+    and ``SHUFFLED``: the unit's pathways of the classes that other images are predicted as. ``model`` is
+    another network, asked about the class that the unit's own network predicts.
     """
     if method == RANDOM_PIXELS:
         noise = bench.random_generator("pixels", len(images)).standard_normal(
@@ -64,7 +64,7 @@ def saliency(bench: Bench, images: BaseImages, method: str, model: LoadedModel |
 
 
 def read_all(images: BaseImages) -> Tensor:
-    """The pixels of a set that is small enough to have at once: (N, C, H, W)."""
+    """All pixels of a set that fits into memory: (N, C, H, W)."""
     return images.batch(0, len(images))
 
 

@@ -1,9 +1,9 @@
 """Sanity check by cascading randomisation: does the saliency change with the weights (Adebayo et al. 2018)?
 
-From the logits backwards, one layer after the other is drawn anew from N(0, .1), as published; after each,
-the saliency of the class that the whole network had predicted is held against that of the whole network.
-The *resemblance* is Spearman's correlation of |saliency| over an image's pixels; an image whose saliency is
-the same everywhere, as where nothing of the class's logit is left, resembles nothing and counts 0.
+From the logits backwards, one layer after the other is drawn anew from N(0, .1), as published. After each,
+the saliency of the class that the whole network had predicted is compared with the whole network's saliency.
+The *resemblance* is Spearman's correlation of |saliency| over an image's pixels. An image whose saliency is
+the same everywhere (nothing of the class's logit is left) resembles nothing and counts 0.
 """
 
 from __future__ import annotations

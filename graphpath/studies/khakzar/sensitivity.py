@@ -1,10 +1,10 @@
 """Sensitivity-n (Ancona et al. 2018): do attributions of sets of pixels go with what their loss costs?
 
-For an image, many random sets of n pixels are made black; the sensitivity is Pearson's correlation, over
-these sets, of the sum of the attributions of their pixels with the drop of the predicted class's logit.
-Attributions are gradient times pixel, through the pathway for the paper's methods; Grad-CAM's and Integrated
-Gradients' are attributions as they are. It is in neither of the authors' repositories: what is claimed here
-is what their argument leads one to expect.
+In an image, many random sets of n pixels are made black. The sensitivity is Pearson's correlation over these
+sets: of the sum of their pixels' attributions with the drop of the predicted class's logit. Attributions are
+gradient times pixel, through the pathway for the paper's methods; Grad-CAM's and Integrated Gradients' are
+taken as they are. The experiment is in neither of the authors' repositories: the claim is what their argument
+leads one to expect.
 """
 
 from __future__ import annotations

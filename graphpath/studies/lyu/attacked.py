@@ -1,10 +1,11 @@
 """E5: do the pathways of an attacked image leave its own class for the one that it is mistaken for?
 
-Abstract: pathways "illuminate" adversarial attacks. In every layer, an attacked image's profile (the share
-of pixels that have each map among their largest; of the original's foreground, for an attack also lights up
-pixels of the background) is compared with the mean profiles of the class that it comes from and of the class
-that the network now sees, both over clean images, its own original left out, by Spearman's correlation.
-Expected: like its source in early layers, like its target in late ones, crossing over somewhere between.
+Abstract: pathways "illuminate" adversarial attacks. An image's profile in a layer is the share of its pixels
+that have each map among their largest. Only pixels of the original's foreground count, because an attack also
+lights up the background. An attacked image's profile is compared by Spearman's correlation with two mean
+profiles of clean images: those of the class that it comes from, without its own original, and those of the
+class that the network now sees. Expected: like its source in early layers, like its target in late ones, with
+a crossing in between.
 """
 
 from __future__ import annotations
@@ -42,8 +43,10 @@ THRESHOLD = 0.1
 
 @dataclass(frozen=True, eq=False)
 class FoolingImages:
-    """Attacked images that changed the network's answer: their set, and of each its original's position,
-    the class that it comes from and the one that the network sees."""
+    """Attacked images that changed the network's answer.
+
+    Beside the images: each one's position of its original, the class that it comes from, and the class that
+    the network sees."""
 
     images: BaseImages
     original: Ints

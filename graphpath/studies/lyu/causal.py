@@ -1,8 +1,9 @@
 """E2: are the feature maps that a class's pathways cross most those that the class cannot do without?
 
-Abstract: pathways let one "test the causal components". The maps that the pathways of a class's images cross
-most are set to 0, in one layer at a time, and as many maps at random, and those crossed least; the running
-network then classifies images of the class that were not traced (protocol after Bau et al. 2020).
+Abstract: pathways let one "test the causal components". In one layer at a time, the maps that the pathways of
+a class's images cross most are set to 0. So are, for comparison, as many maps drawn at random, and as many of
+those crossed least. The running network then classifies images of the class that were not traced (protocol
+after Bau et al. 2020).
 """
 
 from __future__ import annotations
@@ -103,8 +104,9 @@ def draw_maps(bench: Bench, shape: tuple[int, ...], count: int, layer: int) -> l
 
 
 def measure_losses(bench: Bench, images: BaseImages, plan: Plan) -> dict[int, dict[str, tuple[float, float]]]:
-    """What taking out their class's maps costs images, by layer and name, the mean of all sets of that name:
-    accuracy (a mean over classes), and their logit.
+    """What it costs images to take out their class's maps: accuracy (a mean over classes) and logit.
+
+    By layer and name; the mean over all sets of that name.
     """
     module, labels = bench.model.module, torch.from_numpy(images.labels.astype(np.int64))
     weight = 1 / labels.bincount().double()[labels] / labels.unique().numel()

@@ -1,10 +1,10 @@
 """E3: are the large pathways of two images of one category more alike than those of two categories?
 
 Abstract: large pathways within a category are more consistent in their trend than across categories; reviews
-say so of early layers. The trend of an image in a layer is read as its profile T(l, .), the number of its
-foreground pixels that have each map among their largest: two images are compared by Spearman's correlation
-of their profiles, and by the Jaccard index of their most crossed maps. The effect is the chance that a pair
-of one category is more alike than a pair of two (AUC).
+say so of early layers. We take the trend of an image in a layer to be its profile T(l, .): the number of its
+foreground pixels that have each map among their largest. Two images are compared by Spearman's correlation of
+their profiles, and by the Jaccard index of their most crossed maps. The effect is the chance that a pair of
+one category is more alike than a pair of two (AUC).
 """
 
 from __future__ import annotations

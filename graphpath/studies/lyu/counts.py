@@ -1,11 +1,12 @@
 """E8: does the number of pathways on all layers' maps tell original, deformed and target samples apart?
 
 Abstract: the total number of pathways on the feature maps of all layers clearly discriminates original,
-deformed and target samples. Read as: for a class s and another, t, clean images of s (originals), the same
-attacked until they are taken for t (deformed; targeted PGD), and clean images of t (targets). A linear
-classifier tells the three from the counts of pathways on all maps, on images that it has not seen, an
-original and what was made of it always on one side. Three counts are tried: how many pixels have a map among
-their largest, how many reach it, and the sum of their sizes there; beside them the active area of the maps.
+deformed and target samples. We read it so: for two classes s and t there are clean images of s (originals),
+the same images attacked until they are taken for t (deformed; targeted PGD), and clean images of t (targets).
+A linear classifier tells the three from the counts of pathways on all maps, on images that it has not seen.
+An original and what was made of it are always on one side. Three counts are tried: how many pixels have a map
+among their largest, how many reach it, and the sum of their sizes there. Beside them stands the active area
+of the maps.
 """
 
 from __future__ import annotations
@@ -108,8 +109,10 @@ def read_features(bench: Bench, images: list[BaseImages]) -> Mapping[str, Floats
 
 
 def _pivot(frame: object, column: str, images: BaseImages, traced: Trace) -> Floats:
-    """A count on all layers' maps. Large pathways and sizes as shares of their layer's sum: the sum of the
-    first is the number of pixels by construction, and the scale of the second differs from layer to layer."""
+    """A count on all layers' maps.
+
+    Large pathways and sizes are taken as shares of their layer's sum. The sum of the first is the number of
+    pixels by construction; the scale of the second differs from layer to layer."""
     found = spread_counts(frame, column, images, list_map_layers(traced))  # type: ignore[arg-type]
     values = [
         normalise_rows(found.by_layer[n]) if column != "reached" else found.by_layer[n] for n in found.layers

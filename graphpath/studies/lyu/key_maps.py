@@ -2,9 +2,9 @@
 
 Abstract: the "few largest pathways of an individual pixel" tend to cross, in each layer, the feature maps
 important for classification. Key maps K(l, class) are those whose removal costs the class most balanced
-accuracy, on images that are not traced (``graphpath.key_maps``). The *hit* is the share of all pairs of a
-foreground pixel and one of its large maps whose map is key for the image's class; the *lift* divides it by
-the share of maps that are key, which is what chance gives.
+accuracy, on images that are not traced (``graphpath.key_maps``). Take all pairs of a foreground pixel and one
+of its large maps: the *hit* is the share of them whose map is key for the image's class. The *lift* is the
+hit divided by the share of maps that are key, which is what chance gives.
 """
 
 from __future__ import annotations

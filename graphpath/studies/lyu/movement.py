@@ -1,11 +1,12 @@
 """E7: what moves in the pathways when an object moves?
 
 Abstract: pathways are applied to the perception of moving objects. As in M2NIST, two objects stand side by
-side on a black canvas: the left one, which the network is trained to tell, moves by whole pixels, the right
-one stands still. Profiles (the number of foreground pixels that have each map among their largest) of the
-moved and the unmoved canvas are compared by Spearman's correlation. Expected: late layers are more stable
-than early ones, and it is the mover's pixels whose pathways change (portion-hot vectors of each object's own
-pixels). A network that is given was trained on whole images; its canvas has both objects in small.
+side on a black canvas. The left one, which the network is trained to tell, moves by whole pixels; the right
+one stands still. A canvas's profile is the number of foreground pixels that have each map among their
+largest. Profiles of the moved and the unmoved canvas are compared by Spearman's correlation. Expected: late
+layers are more stable than early ones, and the pathways that change are those of the mover's pixels
+(portion-hot vectors of each object's own pixels). A given network was trained on whole images; its canvas
+has both objects in small.
 """
 
 from __future__ import annotations

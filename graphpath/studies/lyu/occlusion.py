@@ -1,10 +1,10 @@
 """E6: what is left of an object's pathways where part of it is hidden?
 
 Abstract: pathways are applied to object completion. A black rectangle at a random place hides 10 to 60 % of
-the image. The profile of the occluded image (the number of foreground pixels that have each map among their
-largest) is compared with the whole one's by Spearman's correlation, in every layer. Expected: images that
-are still classified as labelled keep more of the whole object's pathways in late layers than those that are
-not, equally much being hidden; and late layers keep more than early ones.
+the image. An image's profile is the number of foreground pixels that have each map among their largest. The
+occluded image's profile is compared with the whole one's by Spearman's correlation, in every layer. Expected:
+of images with equally much hidden, those still classified as labelled keep more of the whole object's
+pathways in late layers than the others; and late layers keep more than early ones.
 """
 
 from __future__ import annotations

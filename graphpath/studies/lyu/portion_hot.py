@@ -2,8 +2,8 @@
 
 Abstract: representations made of pathways are "clearly distinguishable" by category. A portion-hot vector is
 like a one-hot one, but a portion of the feature maps is hot: those that at least half of the foreground
-pixels have among their largest (``graphpath.analysis.portion_hot``). Categories are read off it by the
-nearest neighbour and by logistic regression, images being split into folds.
+pixels have among their largest (``graphpath.analysis.portion_hot``). The nearest neighbour and logistic
+regression tell the category from it, on images split into folds.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 BATCH = 256
 EDGES = 200
-"""Edges kept of a pathway: these studies look at feature maps, and of edges at the strongest only."""
+"""Edges kept of a pathway: these studies look at feature maps, and only at the strongest edges."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,10 +44,10 @@ class SentPixels:
 class Gatherer:
     """Collects, while pixels are carried, what a trace needs of them.
 
-    ``mass`` (Q, neurons) says how much of the pixels' signals is at each neuron on their large maps: the sum
-    of |PS| over the pixels of a pathway that have the neuron's map among their ``top`` largest in its layer,
-    in the layer's unit. In the sites ``free``, by number, every map counts. ``every`` records the sizes of
-    all maps that are reached, not only of the largest; the input's are all recorded anyhow.
+    ``mass`` (Q, neurons) says how much of the pixels' signals is at each neuron on their large maps, in the
+    layer's unit: the sum of |PS| over those pixels of a pathway that have the neuron's map among their
+    ``top`` largest in its layer. In the sites ``free``, by number, every map counts. ``every`` records the
+    sizes of all maps that are reached, not only of the largest; the input's are always recorded.
     """
 
     plan: DiffusionPlan

@@ -1,10 +1,10 @@
 """Diffusion kernels: what each step of the held network multiplies a pixel's signal by.
 
 A pixel's signal is carried forward by the network's own weights, without constants (Lyu, Pang and Wang
-2024). Sending it through the filters rotated by 180 degrees and summing where footprints meet, as the
-paper is reported to do, is the same as running the network on an image of that pixel alone: a
-cross-correlation with W and a growing patch made of rotated W give the same numbers
-(tests/tracing/diffusion/twins.py has the patches).
+2024). The paper is reported to send it through the filters rotated by 180 degrees, and to sum where
+footprints meet. That is the same as running the network on an image of that pixel alone: a cross-correlation
+with W and a growing patch made of rotated W give the same numbers (tests/tracing/diffusion/twins.py has the
+patches).
 """
 
 from __future__ import annotations

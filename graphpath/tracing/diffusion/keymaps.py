@@ -1,9 +1,9 @@
 """Key feature maps: those that a class cannot do without.
 
-One map at a time is set to 0 in the network itself, what follows is computed anew, and each class is looked
-at by itself: single units barely move the accuracy over all classes but damage particular ones (Zhou et al.
-2018, "Revisiting the Importance of Individual Units in CNNs"). Which maps Lyu, Pang and Wang 2024 call key is
-not known from what could be read of it; the measure here is graphpath's choice.
+One map at a time is set to 0 in the network itself, and what follows is computed anew. Each class is looked
+at by itself, because single units barely move the accuracy over all classes but damage particular ones (Zhou
+et al. 2018, "Revisiting the Importance of Individual Units in CNNs"). What could be read of Lyu, Pang and
+Wang 2024 does not say which maps they call key; the measure here is graphpath's choice.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def key_maps(
     class's balanced accuracy), logit_drop (of its logit, mean over its images), rank (1 is the largest drop;
     ties by logit_drop, then the lower channel) and key (bool).
 
-    Raises MethodError for layers that are none, DataError for a missing label, NetworkError.
+    Raises MethodError for a layer that is not there, DataError for a missing label, NetworkError.
     """
     if not 0 < share <= 1 or least < 1 or batch < 1:
         raise MethodError(

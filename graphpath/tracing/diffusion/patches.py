@@ -1,7 +1,7 @@
 """Windows cut out of tensors, and put back: the footprints of many pixels at once.
 
-Everywhere R is the number of pixels in hand and (h, w) the size of a window; what of a window lies outside
-the tensor is 0.
+Throughout, R is the number of pixels in hand and (h, w) the size of a window. The part of a window that lies
+outside the tensor is 0.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class PixelRows:
         return len(self.image)
 
     def take_from_images(self, values: Tensor) -> Tensor:
-        """Each row's values, of those of the batch's images (N or 1, ...): (R, ...), or (1, ...) for all."""
+        """Each row's values, from those of the batch's images (N or 1, ...): (R, ...) or (1, ...) for all."""
         if len(values) == 1 or self.images.stop - self.images.start == 1:
             return values if len(values) == 1 else values[self.images]
         return values.index_select(0, self.image)

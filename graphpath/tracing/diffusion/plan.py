@@ -20,9 +20,9 @@ from graphpath.tracing.diffusion.footprints import Footprints, Window, compute_f
 class DiffusionPlan:
     """The way to some sites of a network.
 
-    ``steps`` are those that lead there, in the order they run; ``sites`` the sites on the way, by the step
-    that gives their output; ``operations`` what every step does, on the way with the kernel for weights and
-    without constants.
+    ``steps`` are those that lead there, in the order they run. ``sites`` are the sites on the way, by the
+    step that gives their output. ``operations`` is what every step does; those on the way have the kernel for
+    weights and no constants.
     """
 
     network: Network
@@ -79,7 +79,7 @@ class DiffusionPlan:
     def is_spent(self, step: int) -> bool:
         """Whether a step's result is of no use once its one reader has read it.
 
-        What is only moved may share the memory of what it is moved from, which others may read.
+        A result that was only moved may share memory with what it was moved from, and others may read that.
         """
         moved = isinstance(self.network.program.steps[step].operation, (Identity, Rearrange))
         return self.readers[step] == 1 and step not in self.sites and not moved

@@ -2,8 +2,8 @@
 
 The edge from map c to map o has the sums of flow and score over all neuron edges between the two. For a
 convolution the sum of scores is ``sum over space of W * dW`` (the quantity by which SNIP prunes, signed); for
-every other map the same sum is taken. No neuron is selected and no neuron edge made: the record holds the
-edges in ``channels``, and a store ``MAP_FLOWS_TO``.
+every other map the same sum is taken. No neuron is selected and no neuron edge is made. The record holds the
+edges in ``channels``, a store in ``MAP_FLOWS_TO``.
 """
 
 from __future__ import annotations

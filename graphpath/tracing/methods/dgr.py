@@ -7,12 +7,12 @@ so that the gated network answers as the network itself does, with as little gat
     cross-entropy(softmax(f(x)), softmax(f(x; gates))) + gamma * sum |gates|
 
 by stochastic gradient descent with momentum, gates clamped to [0, ceiling] after each step. Of all iterates
-that preserve the prediction, the one of least loss is kept, and its gates above one percentile of all are the
+that preserve the prediction, the one of least loss is kept. Its gates above one percentile of all are the
 critical pathway. The gates know nothing of the target, only of the prediction.
 
-Published with quite different settings, so these go by the name of where they are from. The authors' own
-gates of a ResNet stand behind whole blocks; here as everywhere each site with an activation has them. All
-images of a batch are learned at once: every image has gates and a loss of its own.
+It was published with quite different settings; each goes by the name of where it is from. The authors' own
+gates of a ResNet stand behind whole blocks. Here, as for all methods, every site with an activation has them.
+All images of a batch are learned at once: every image has gates and a loss of its own.
 """
 
 from __future__ import annotations
@@ -61,8 +61,9 @@ RECIPES = {
     "khakzar_random": GateRecipe("unit", "random", 0.01, 0.01, 1000, 100),
     "critical_path_pruning": GateRecipe("channel", "one", 0.03, 0.1, 100, 100, nesterov=True, slower_from=50),
 }
-"""Wang et al.'s detector; the re-implementation in Ptolemy (Gan et al. 2020); Khakzar et al. 2021, gates of 1
-and at random; CriticalPathPruning's VGG for CIFAR-100 (which gates before batch norm, unlike here)."""
+"""In this order: Wang et al.'s detector; the re-implementation in Ptolemy (Gan et al. 2020); Khakzar et al.
+2021, with gates that begin at 1 and at random; CriticalPathPruning's VGG for CIFAR-100 (whose gates, unlike
+ours, come before batch norm)."""
 
 
 def select(

@@ -1,12 +1,12 @@
 """Diffusion pathways (Lyu, Pang, Wang 2024, "Understanding the Role of Pathways in a Deep Neural Network").
 
-How far each statement is the paper's: its abstract was read, its body was not; what is *reported* comes from
-machine-written reviews of it; the rest is graphpath's *choice* (``graphpath/tracing/README.md``).
+How far each statement is the paper's: its abstract was read, its body was not. What is *reported* comes from
+machine-written reviews of it. The rest is graphpath's *choice* (``graphpath/tracing/README.md``).
 
 - Reported: a pixel's intensity is spread layer by layer by the trained filters rotated by 180 degrees, as a
   pathway cross-section PS that grows with each layer, ``sum over c_in of PS * (RW + 1)``, under masks. The
-  abstract: the few largest pathways of a pixel cross, in each layer, feature maps that matter for the class;
-  numbers of pathways on feature maps tell original, deformed and target samples apart.
+  abstract says that the few largest pathways of a pixel cross, in each layer, feature maps that matter for
+  the class, and that numbers of pathways on feature maps tell original, deformed and target samples apart.
 - ``kernel="plus_one"`` is the reported formula, labelled so; ``kernel="signed"``, without the + 1, is exact:
   the cross-sections of all pixels and what the constants give sum to the activations. Choice: both masks are
   the held network's gates (ReLU: 1 where z > 0) and pooling switches; 1 is added to real weights of
@@ -17,11 +17,11 @@ machine-written reviews of it; the rest is graphpath's *choice* (``graphpath/tra
   them. It *carries* ``|K * gate_m|``, K the kernel's weight, times the sum of |PS_n| over the pixels to which
   n's map is a large one; of each layer the edges that carry most are kept (``scan.py`` has the rule).
 
-What the diffusion chooses is recorded as every method's is: flow ``J * a_n`` and score
-``J * a_n * df/dz_m`` of the whole image. So the laws hold for its edges, and they compare with other methods'
-and between pixels; how much of a map a pixel has is in ``crosses``. Edges from pixels of intensity 0 have no
-flow and are not stored, with ``init="unit"`` neither. Routes run from a chosen pixel to a feature map of the
-last layer diffused to, and contribute to the output of the neuron where they end.
+What the diffusion chooses is recorded like every method's choice: flow ``J * a_n`` and score
+``J * a_n * df/dz_m`` of the whole image. So the laws hold for its edges, and these can be compared with other
+methods' edges and between pixels. How much of a map a pixel has is in ``crosses``. Edges from pixels of
+intensity 0 have no flow and are not stored, not even with ``init="unit"``. Routes run from a chosen pixel to
+a feature map of the last layer diffused to, and contribute to the output of the neuron where they end.
 """
 
 from __future__ import annotations

@@ -4,10 +4,10 @@ Not of an image but of a class: the feature maps that matter for it, by activati
 the class's images. A map's evidence on an image is ``sum over the map of a * df/da``, its first-order
 contribution to the class's logit f.
 
-Of the paper only the abstract was at hand, so these are ours: the sum over the map, the mean over those of
-the class's images that the network predicts rightly (all of them where it predicts none so), one percentile
-over the maps of all layers, and that evidence against the class counts as none. Networks are not distilled:
-the selected maps, with all their neurons, are joined on each image as those of every method.
+Only the paper's abstract was at hand. So four things are ours: the sum over the map; the mean over the
+class's rightly predicted images (over all where none is); one percentile over the maps of all layers; and
+that evidence against the class counts as none. Networks are not distilled. The selected maps, with all their
+neurons, are joined on each image as every method's are.
 """
 
 from __future__ import annotations

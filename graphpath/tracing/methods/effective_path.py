@@ -1,18 +1,19 @@
 """Effective Path (Qiu et al. 2019, "Adversarial Defense Through Network Profiling Based Path Extraction").
 
-Backward from the target's neurons (a logit, the two of a contrast, or where ``graphpath.at`` points): of the
-contributions v = w * x into each important neuron, with their sign turned where the neuron's pre-activation
-is negative, the fewest largest whose sum reaches theta of the sum of all are important, and so are the
-neurons they come from. Where the sum is not positive, or one input is already a share of theta
-(1 / inputs >= theta), the single largest is.
+It goes backward from the target's neurons (a logit, the two of a contrast, or where ``graphpath.at`` points).
+Into each important neuron flow contributions v = w * x; their sign is turned where the neuron's
+pre-activation is negative. The fewest largest of them whose sum reaches theta of the sum of all are
+important, and so are the neurons they come from. Where the sum is not positive, or one input is already a
+share of theta (1 / inputs >= theta), only the largest is.
 
-Where the paper and graphpath's laws part: a contribution that is not positive is never chosen;
-a neuron without a positive one ends there and is counted as fed by its bias; ties go to the lower id.
+Where the paper and graphpath's laws disagree, the laws hold. A contribution that is not positive is never
+chosen. The path ends at a neuron without a positive one, which is counted as fed by its bias. Ties go to the
+lower id.
 
-Ptolemy (Gan et al. 2020) adds three knobs. ``phi``: of an important neuron every contribution of at least phi
-is chosen, instead of a share of the sum. ``direction="forward"``: the neurons of a layer are important by
-their own output, before anything behind them is known, and what contributes to them is chosen as above; so
-its edges need not meet. ``depth``: only the last so many convolutions and dense layers.
+Ptolemy (Gan et al. 2020) adds three options. ``phi``: every contribution of at least phi into an important
+neuron is chosen, instead of a share of the sum. ``direction="forward"``: a layer's neurons are important by
+their own output, before anything behind them is known; what contributes to them is chosen as above, so the
+edges need not meet. ``depth``: only the last so many convolutions and dense layers.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ from graphpath.tracing.methods import thresholds
 from graphpath.tracing.topk import topk
 
 FIRST = 14
-"""Contributions of a neuron looked at first: what suffices for nearly all of a VGG-16's. Then four times as
-many as long as they do not."""
+"""Contributions of a neuron looked at first: enough for nearly all neurons of a VGG-16. Where they are not
+enough, four times as many are looked at, and so on."""
 
 Threshold = float | Literal["fitted"]
 Direction = Literal["backward", "forward"]
@@ -82,8 +83,8 @@ def select(
         direction: ``"backward"`` from the target, or ``"forward"``, layer by layer; a budget of edges keeps
             only those that meet on whole routes.
         psi: of ``"forward"``, the |output| above which a neuron is important; one number, or ``"fitted"``:
-            the mean over images of the least by which as many are as theta finds important. Where none is,
-            the largest is.
+            the mean over images of the |output| above which as many neurons lie as theta finds important.
+            Where no neuron is above it, the largest is important.
         depth: stop after so many convolutions and dense layers, counted from the target; None for all. Routes
             then start at the outputs of the layers before them.
 

@@ -2,16 +2,16 @@
 
 The units of smallest marginal contribution are taken out, the contributions of the others are scored again in
 the pruned network, and so on. Khakzar et al. built it to show that a response can be kept by neurons that the
-image had left dead. Units whose score is 0 are never taken out by the rule: they make no difference, yet.
+image had left dead. The rule never takes out units whose score is 0: they make no difference, yet.
 
-``corrected`` stops when no more units than wanted still have a score in the pruned network; these are the
-pathway, and all they need of each other: the pruned network's answer is theirs alone. On the toy network of
-digits they keep every prediction at a sparsity of .98, and one in a hundred of them was dead.
+``corrected`` stops when no more units than wanted still have a score in the pruned network. These are the
+pathway. They need nothing else: the pruned network's answer is theirs alone. On the toy network of digits
+they keep every prediction at a sparsity of .98, and one in a hundred of them was dead.
 
-``published`` is what the authors' code does instead: at step i the units at or below the i-th percentile of
-the scores, zeros counting as the largest, are taken out of the whole network, and all units with a score of 0
-are put back, among them those of the step before. So it ends, after 99 steps, with some three quarters of all
-units whatever the sparsity, most of them dead (``tests/tracing/test_figures.py``).
+``published`` is what the authors' code does instead. At step i it takes the units at or below the i-th
+percentile of the scores, where zeros count as the largest, out of the whole network. It also puts back all
+units with a score of 0, among them those taken out the step before. So after 99 steps it keeps some three
+quarters of all units whatever the sparsity, most of them dead (``tests/tracing/test_figures.py``).
 """
 
 from __future__ import annotations

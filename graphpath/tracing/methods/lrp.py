@@ -3,11 +3,11 @@
 Each edge carries ``R(n -> m) = flow / z * R_m`` (the epsilon rule; z-plus counts positive flows only). The
 rules are those of ``graphpath/network/relevance.py``.
 
-Selection is by share of relevance, from the target's neurons back: of all edges into those neurons of a layer
-that are on the pathway, the fewest whose |R| reach ``share`` of the sum of all are chosen, and the neurons
-they come from are on the pathway. (NPC's LRP paths choose channels so, by layer and positive relevance.)
-Where an effective path asks each neuron for its own largest inputs, here a layer's neurons share one budget,
-so that what is relevant to f has more edges. Ties go to the lower (source, target).
+Selection is by share of relevance, from the target's neurons back. Take all edges into those neurons of a
+layer that are on the pathway: the fewest whose |R| reach ``share`` of the sum of all are chosen, and the
+neurons they come from are on the pathway too. (NPC's LRP paths choose channels in this way, by layer and
+positive relevance.) An effective path asks each neuron for its own largest inputs. Here a layer's neurons
+share one budget, so that what is relevant to f has more edges. Ties go to the lower (source, target).
 
 With epsilon 0, R is the edge's score wherever no activation has a constant: in all networks of ReLUs.
 """
@@ -24,7 +24,7 @@ from graphpath.network.relevance import RULES, Relevance, Rule, relevance
 from graphpath.tracing.batch import Batch, EdgeBlock, EdgesInMemory, Selection, as_array
 
 CANDIDATES = 1 << 24
-"""Edges of one layer held at once; where there are more, those that cannot be chosen are left out first."""
+"""Edges of one layer in memory at once; of more, those that cannot be chosen are dropped first."""
 
 BINS, SHIFT = 1 << 16, 47
 """Bins of |R|: the upper 16 bits of a float64, which are in the order of the numbers, 3 % a bin."""

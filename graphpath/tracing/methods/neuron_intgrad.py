@@ -1,9 +1,9 @@
 """NeuronIntGrad (Khakzar et al. 2021): neurons by integrated gradients at their own layer.
 
-One layer at a time is scaled from nothing to what it is, all that comes before it being left alone: the
-attribution of a neuron is ``a * mean over alpha of df/da at alpha * a``. The authors' code counts layers by
-module, which fails where a ReLU is used twice, and adds its alphas up, so that they run to 5.5; here layers
-are sites and the mean is the midpoint rule, ``alpha = (k + 1/2) / n``.
+One layer at a time is scaled from nothing to what it is; all layers before it are left alone. The attribution
+of a neuron is ``a * mean over alpha of df/da at alpha * a``. The authors' code counts layers by module, which
+fails where a ReLU is used twice, and it adds its alphas up, so that they run to 5.5. Here layers are sites,
+and the mean is taken by the midpoint rule, ``alpha = (k + 1/2) / n``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """NeuronMCT (Khakzar et al. 2021): neurons by their marginal contribution, first-order Taylor.
 
-The score of a neuron is ``|a * df/da|``, one forward and one backward pass of the network itself; the
+The score of a neuron is ``|a * df/da|``, from one forward and one backward pass of the network itself. The
 neurons above one percentile of all layers' scores are the critical pathway.
 """
 

@@ -1,10 +1,10 @@
 """Absolute thresholds of effective paths, layer by layer (Ptolemy, Gan et al. 2020).
 
-Fitted as Ptolemy's code does, from paths by theta: ``phi`` of a layer is the mean over images of the mean
-over the layer's important neurons of the least contribution chosen; ``psi`` the mean over images of the k-th
-largest |output|, k being how many of the layer's neurons are important. Ptolemy takes the means over training
-images; here they are over the rightly predicted ones among the images traced. It looks at outputs before the
-activation; here they are those after it, so that no dead neuron is important.
+They are fitted as Ptolemy's code does, from paths by theta. ``phi`` of a layer: the least contribution chosen
+of each important neuron, averaged over the layer's important neurons, then over images. ``psi`` of a layer:
+the k-th largest |output|, averaged over images, where k is the number of the layer's important neurons.
+Ptolemy averages over training images; here it is over the rightly predicted ones among the images traced.
+Ptolemy looks at outputs before the activation; here they are those after it, so no dead neuron is important.
 """
 
 from __future__ import annotations
