@@ -19,11 +19,19 @@ Constant = Tensor | None
 
 def constants(network: Network, settings: Settings) -> tuple[Constant, ...]:
     """b of every site's neurons: (1 or N, size) each, None where it is 0, given what the images set."""
-    owner: dict[int, int] = {}
+    alone, owner = constants_by_step(network, settings), _owners(network)
+    found: list[Constant] = []
     for site in network.sites:
-        owner.setdefault(site.after, site.number)
-    before = {site.before for site in network.sites}
-    alone: list[Constant] = []  # a step's value were the outputs of the sites before it 0
+        another = owner.get(site.before, site.number) != site.number
+        value = None if another or site.kind == "input" else alone[site.before]
+        found.append(None if value is None else value.to(network.dtype).flatten(1))
+    return tuple(found)
+
+
+def constants_by_step(network: Network, settings: Settings) -> list[Constant]:
+    """Each step's value were the outputs of the sites before it 0; None for what nothing reads as such."""
+    owner, before = _owners(network), {site.before for site in network.sites}
+    alone: list[Constant] = []
     carrying = network.program.carrying()
     for number, step in enumerate(network.program.steps):
         if number not in carrying or (number in owner and number not in before):
@@ -32,12 +40,15 @@ def constants(network: Network, settings: Settings) -> tuple[Constant, ...]:
         operands = [None if i in owner else alone[i] for i in step.carried]
         value = _value(network.program, number, operands, settings)
         alone.append(None if value is None else value.to(network.dtype))
-    found: list[Constant] = []
+    return alone
+
+
+def _owners(network: Network) -> dict[int, int]:
+    """The site whose output a step gives, by the step."""
+    owner: dict[int, int] = {}
     for site in network.sites:
-        another = owner.get(site.before, site.number) != site.number
-        value = None if another or site.kind == "input" else alone[site.before]
-        found.append(None if value is None else value.to(network.dtype).flatten(1))
-    return tuple(found)
+        owner.setdefault(site.after, site.number)
+    return owner
 
 
 def _value(program: Program, number: int, operands: list[Constant], settings: Settings) -> Constant:

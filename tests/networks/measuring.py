@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 import graphpath as gp
 from graphpath.errors import GraphpathError
 from graphpath.network import IncomingEdges, Site, hold, take_apart
+from graphpath.network.constants import Constant, constants_by_step
 from graphpath.tracing import batches
 from graphpath.tracing.batch import Batch, CompiledNetwork
 from graphpath.tracing.methods import effective_path
@@ -114,7 +116,10 @@ def laws(batch: Batch) -> dict[str, float]:
     shares += [_constants(batch, site) for site in sites[1:]]
     terms = torch.cat(shares).double()
     found = {"pixels and constants": off(terms.sum()[None], inside.value, terms.abs().sum())}
-    found["flows of all neurons"] = max(_all_flows(batch, incoming) for incoming in batch.compiled.incoming)
+    alone = constants_by_step(batch.compiled.network, inside.settings)
+    found["flows of all neurons"] = max(
+        _all_flows(batch, incoming, alone) for incoming in batch.compiled.incoming
+    )
     found["flows of sampled neurons"] = max(_flows(batch, incoming) for incoming in batch.compiled.incoming)
     return found
 
@@ -125,24 +130,34 @@ def off(left: Tensor, right: Tensor, size: Tensor) -> float:
     return float(torch.where(left == right, 0, apart.nan_to_num(torch.inf)).max())
 
 
-def _all_flows(batch: Batch, incoming: IncomingEdges) -> float:
+def _all_flows(batch: Batch, incoming: IncomingEdges, alone: Sequence[Constant]) -> float:
     number, inside = incoming.site.number, batch.held
     flows = incoming.forward(inside.values, inside.settings.matrices)
     b, z = inside.constants[number], inside.before[number]
-    return off(flows + b, z, _sum_of_sizes(batch, incoming) + b.abs())
+    return off(flows + b, z, _sum_of_sizes(batch, incoming, alone) + b.abs())
 
 
-def _sum_of_sizes(batch: Batch, incoming: IncomingEdges) -> Tensor:
-    """The sum of |flow| over all that flows into every neuron: (1, size of the site).
+def _sum_of_sizes(batch: Batch, incoming: IncomingEdges, alone: Sequence[Constant]) -> Tensor:
+    """The sum of |flow| over all that flows into every neuron, constants included: (1, size of the site).
 
     What rounding leaves is a part of it, however small the sum of the flows themselves.
     """
-    matrices = batch.held.settings.matrices
-    total = torch.zeros_like(batch.held.before[incoming.site.number])
-    for branch_in in incoming.branches:
+    site, matrices = incoming.site, batch.held.settings.matrices
+    neurons = {other.after for other in batch.compiled.network.sites}
+    total = torch.zeros_like(batch.held.before[site.number])
+    for branch_in, branch in zip(incoming.branches, site.branches, strict=True):
         matrix = branch_in.matrix(matrices)
         read = branch_in.read(batch.held.values).abs()
         total += branch_in.map.forward(read, matrix, torch.abs)
+        constant = (
+            alone[branch.reads]
+            if branch.reads not in {site.after for site in batch.compiled.network.sites}
+            else None
+        )
+        if branch.operation is not None and constant is not None:
+            shape = tuple(constant.shape[1:])
+            own = branch.operation.linear_map(1, site.shape, shape, constant.device)
+            total += own.forward(constant.abs().expand(len(total), *shape), matrix, torch.abs)
     return total
 
 
