@@ -149,11 +149,7 @@ def _sum_of_sizes(batch: Batch, incoming: IncomingEdges, alone: Sequence[Constan
         matrix = branch_in.matrix(matrices)
         read = branch_in.read(batch.held.values).abs()
         total += branch_in.map.forward(read, matrix, torch.abs)
-        constant = (
-            alone[branch.reads]
-            if branch.reads not in {site.after for site in batch.compiled.network.sites}
-            else None
-        )
+        constant = None if branch.reads in neurons else alone[branch.reads]
         if branch.operation is not None and constant is not None:
             shape = tuple(constant.shape[1:])
             own = branch.operation.linear_map(1, site.shape, shape, constant.device)
