@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -17,6 +17,9 @@ from graphpath.cli.work import TracingInput, work_options
 from graphpath.cli.work import describe_input as known
 from graphpath.errors import MethodError
 from graphpath.plugins import METHODS, find_owner, find_registered, format_owner
+
+if TYPE_CHECKING:
+    from graphpath.record import Trace
 
 OWN = (
     "effective_path",
@@ -152,8 +155,12 @@ def command(
             name=name,
             **_collect_options(theta, sparsity, option or []),
         )
-    if not speaks:
-        return
+    if speaks:
+        _report(traced, out)
+
+
+def _report(traced: Trace, out: Path) -> None:
+    """Say what was recorded."""
     counts = traced.counts
     edges = counts["edges"] + counts.get("channels", 0)
     say(

@@ -130,23 +130,10 @@ def trace(
         return Trace(out)
     device = None if device is None else rank.choose_device(device)
     with lock_directory(out) if rank.first else nullcontext(), in_eval_mode(loaded.module, device):
-        resumed = holds_run(out, run["id"])
         batches = Batches(loaded, source, target, seed)
         tracer = _Tracer(batches, chosen_method, chosen_options, routes, max_edges, run["id"])
-        # What is begun goes on in parts of its first size and with what it learned; a network that is refused
-        # leaves no record.
-        size = batch or batches.fit_size(
-            chosen_method, chosen_options, tracer.memory(), max_edges is not None
-        )
-        described = {**run, "part_size": size}
-        if not rank.first:
-            rank.wait_for_all()
-        elif fitted_run is not None:
-            described["fitted"] = fitted_run.run["fitted"]
-        elif not resumed and (fitted := batches.learn(chosen_method, size, chosen_options)):
-            described["fitted"] = fitted
-        if (head := batches.compiled.network.head) is not None:
-            described["head"] = head
+        # A network that is refused leaves no record.
+        described = {**run, **tracer.prepare(batch, rank, fitted_run, resumed=holds_run(out, run["id"]))}
         with TraceWriter.open(out, described) as writer:
             if rank.first:
                 rank.wait_for_all()
@@ -171,6 +158,28 @@ class _Tracer:
         self.numbering = Numbering(
             compiled.network, weights, self.run, scheme, max(1, self.routes), self.taker.each
         )
+
+    def prepare(
+        self, batch: int | None, rank: Rank, fitted_run: Trace | None, *, resumed: bool
+    ) -> dict[str, Any]:
+        """What run.json says of the network and of what the method learned; returned when it may be begun.
+
+        A ``resumed`` record goes on in parts of its first size and with what was learned then. Ranks other
+        than the first wait here until that one has begun the record.
+        """
+        size = batch or self.batches.fit_size(
+            self.method, self.options, self.memory(), self.max_edges is not None
+        )
+        found: dict[str, Any] = {"part_size": size}
+        if not rank.first:
+            rank.wait_for_all()
+        elif fitted_run is not None:
+            found["fitted"] = fitted_run.run["fitted"]
+        elif not resumed and (fitted := self.batches.learn(self.method, size, self.options)):
+            found["fitted"] = fitted
+        if (head := self.batches.compiled.network.head) is not None:
+            found["head"] = head
+        return found
 
     def memory(self) -> int:
         """Bytes that an image's pathways take until they are written, beside what all methods keep."""
