@@ -50,9 +50,12 @@ class PlanningOnce(Server):
     and empty theirs all the time, and planning took half of what they waited for.
     """
 
+    more: tuple[str, ...] = ()
+    """Further lines of its configuration."""
+
     def _launch(self, command: Sequence[str], chosen: Ports, mark: str) -> None:
         with (self.home / "conf" / "neo4j.conf").open("a", encoding="utf-8") as conf:
-            conf.write("dbms.cypher.min_replan_interval=1d\n")
+            conf.write("\n".join(("dbms.cypher.min_replan_interval=1d", *self.more, "")))
         super()._launch(command, chosen, mark)
 
 
@@ -64,7 +67,7 @@ def plan_anew(server: Server) -> None:
         driver.execute_query("CALL db.clearQueryCaches()")
 
 
-def made(home: Path, *, gds: bool = False) -> Server:
+def made(home: Path, *, gds: bool = False) -> PlanningOnce:
     """A server in ``home``, not started, on free ports of its own."""
     bolt, http = choose(0, 0)
     return PlanningOnce(

@@ -9,7 +9,7 @@ from graphpath.stores import predictions, verdicts
 from graphpath.stores.session import Session
 
 BATCH = 20
-"""Pathways whose relationships go in one statement: bounds what a transaction holds."""
+"""Pathways, of images or classes, whose relationships go in one statement: bounds a transaction."""
 
 
 def remove_run(session: Session, run: str) -> None:
@@ -41,10 +41,11 @@ def remove_run(session: Session, run: str) -> None:
 
 def _remove_classes(session: Session, run: str) -> None:
     classes = session.read_column("MATCH (c:ClassPathway) WHERE c.run = $run RETURN c.id", {"run": run})
-    for key in classes:
+    for start in range(0, len(classes), BATCH):
+        some = {"some": classes[start : start + BATCH]}
         for label, kind in (("Neuron", "CLASS_FLOWS_TO"), ("FeatureMap", "MAP_FLOWS_TO")):
-            pattern = f"MATCH (:{label})-[r:{kind}]->(:{label}) WHERE r.class_pathway = $key"
-            session.remove(pattern, "r", {"key": key})
+            pattern = f"MATCH (:{label})-[r:{kind}]->(:{label}) WHERE r.class_pathway IN $some"
+            session.remove(pattern, "r", some)
     session.remove("MATCH (c:ClassPathway) WHERE c.run = $run", "c", {"run": run}, rows=5)
 
 

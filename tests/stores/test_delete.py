@@ -1,6 +1,7 @@
 """Deleting a run leaves what a store without it would hold, whichever way it goes."""
 
 import shutil
+from functools import cache
 
 import pytest
 
@@ -21,17 +22,28 @@ def three(tmp_path_factory):
     )
 
 
+@pytest.fixture(scope="module")
+def loaded(three, tmp_path_factory):
+    """The file of a store with all three."""
+    path = tmp_path_factory.mktemp("loaded") / "s.lbdb"
+    with open_store(path, buffer_bytes=128 << 20) as store:
+        for trace in three:
+            store.load(trace)
+    return path
+
+
 @pytest.fixture
-def full(empty, three):
-    for trace in three:
-        empty.load(trace)
-    return empty
+def full(loaded, tmp_path):
+    """A store of the test's own, with all three."""
+    with open_store(shutil.copy(loaded, tmp_path / "full.lbdb"), buffer_bytes=128 << 20) as store:
+        yield store
 
 
 @pytest.fixture(scope="module")
 def without(three, tmp_path_factory):
     """The contents of stores that never had the named run."""
 
+    @cache
     def contents_without(run: str):
         with open_store(tmp_path_factory.mktemp("without") / "s.lbdb") as store:
             for trace in three:

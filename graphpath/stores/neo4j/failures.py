@@ -17,10 +17,12 @@ FULL: Final = ("no space left", "disk is full", "not enough space", "insufficien
 GONE: Final = (
     "DatabaseUnavailable",
     "NotALeader",
-    "General.TransactionLogError",
+    "TransactionLogError",
     "TransactionCommitFailed",
     "ReadOnly",
 )
+PANIC: Final = "critical error, and needs to be restarted"
+"""What a database answers after it could not write, under the code of an unknown error."""
 
 
 class TooLargeError(StoreError):
@@ -114,7 +116,7 @@ def _explain_refusal(code: str, text: str, address: Address) -> StoreError | Non
         )
     if "Security.Forbidden" in code:
         return StoreUnavailable(f"User {address.user!r} may not do this at {address.uri}: {text}")
-    if any(word in code for word in GONE):
+    if any(word in code for word in GONE) or PANIC in text:
         return StoreUnavailable(
             f"Database {address.database!r} at {address.uri} takes no transactions: {text} Look into the "
             "server's log (is its disk full?), start it again, and repeat what you did."

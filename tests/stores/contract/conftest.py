@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,6 +24,18 @@ CLEAR = "MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 1000 ROWS"
 def connect(server: Server, **options: object) -> Store:
     """A store on ``server``."""
     return open_store(server.uri, password=server.password, **options)
+
+
+@contextmanager
+def connect_strictly(server: Server) -> Iterator[Store]:
+    """A store on ``server`` whose warnings fail tests."""
+    from neo4j._sync.work import result
+
+    with pytest.MonkeyPatch.context() as patch, connect(server, driver=STRICT) as store:
+        # To say where a warning is from, the driver reads the source of all callers, statement by statement:
+        # a quarter of what these tests took.
+        patch.setattr(result, "inspect", SimpleNamespace(stack=list))
+        yield store
 
 
 def clear(server: Server) -> None:

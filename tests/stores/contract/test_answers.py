@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from neo4j.warnings import Neo4jWarning
 
 from graphpath import ids, queries
 from graphpath.record import Trace
@@ -18,7 +19,7 @@ from tests.queries.conftest import keep
 from tests.queries.facts import Facts
 from tests.queries.test_answers import CASES, assert_same, assert_typed, known
 from tests.queries.test_graph import CASES as SHOWN
-from tests.stores.contract.conftest import STRICT, clear, connect
+from tests.stores.contract.conftest import clear, connect, connect_strictly
 from tests.synthetic import describe_anew, write_trace
 
 MIN_SUPPORT = 2
@@ -103,8 +104,13 @@ def both(
     for trace in facts.traces:
         ladybug.load(trace, min_support=support)
     keep(ladybug, facts)
-    with connect(server, driver=STRICT) as neo4j:
+    with connect_strictly(server) as neo4j:
         yield Both(facts, ladybug, neo4j)
+
+
+def test_a_warning_of_the_server_fails_a_test(both: Both) -> None:
+    with pytest.raises(Neo4jWarning, match="Nowhere"):
+        both.neo4j.execute("MATCH (n:Nowhere) RETURN n.id AS id")
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +20,7 @@ from graphpath.errors import QueryFailed, StoreConflict, StoreError, StoreUnavai
 from graphpath.server import Server
 from graphpath.stores import Store, open_store
 from graphpath.stores.neo4j.session import BoltSession
+from graphpath.stores.neo4j.store import SETTINGS
 from tests.neo4j_server import made
 from tests.stores.contents import assert_same, contents
 from tests.stores.contract.conftest import CLEAR, clear, connect, needs_root
@@ -33,6 +34,26 @@ def expected(traces: SimpleNamespace, make: Callable[[str], Store]) -> dict:
     for trace in (traces.clean, traces.attacked):
         store.load(trace)
     return contents(store, without=OTHER)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def silence() -> Iterator[Future[tuple[BaseException | None, float]]]:
+    """How a server that accepts and says nothing was found out, and after how many seconds.
+
+    It is asked while the other tests run: what takes long is waiting.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as pool:
+        uri = f"bolt://127.0.0.1:{silent.getsockname()[1]}"
+
+        def ask() -> tuple[BaseException | None, float]:
+            began = time.monotonic()
+            try:
+                open_store(uri, password="any").close()
+            except Exception as error:
+                return error, time.monotonic() - began
+            return None, time.monotonic() - began
+
+        yield pool.submit(ask)
 
 
 @pytest.fixture
@@ -89,14 +110,6 @@ def test_no_server_is_said_at_once(scheme: str) -> None:
     one_sentence(error, "No answer from a Neo4j server", f"127.0.0.1:{port}", "graphpath neo4j start")
 
 
-def test_a_server_that_accepts_and_says_nothing() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        began = time.monotonic()
-        with pytest.raises(StoreUnavailable):
-            open_store(f"bolt://127.0.0.1:{silent.getsockname()[1]}", password="any")
-        assert time.monotonic() - began < 60
-
-
 def test_tls_where_the_server_has_none(neo4j_server: Server) -> None:
     address = neo4j_server.uri.removeprefix("bolt://")
     for scheme in ("bolt+s", "bolt+ssc", "neo4j+ssc"):
@@ -141,6 +154,15 @@ def test_a_timeout(store: Store) -> None:
     assert time.monotonic() - began < 20
 
 
+@pytest.fixture(scope="module")
+def untouched(neo4j_server: Server, traces: SimpleNamespace) -> Iterator[tuple[Store, dict]]:
+    """A loaded store that no test changes, and what it holds."""
+    clear(neo4j_server)
+    with connect(neo4j_server) as opened:
+        opened.load(traces.clean)
+        yield opened, contents(opened)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -154,8 +176,8 @@ def test_a_timeout(store: Store) -> None:
         "FOREACH (i IN [1] | CREATE (:Thing))",
     ],
 )
-def test_a_read_query_cannot_write(text: str, store: Store) -> None:
-    before = contents(store)
+def test_a_read_query_cannot_write(text: str, untouched: tuple[Store, dict]) -> None:
+    store, before = untouched
     with pytest.raises(QueryFailed, match="write=True"):
         store.cypher(text)
     with pytest.raises(QueryFailed):
@@ -285,7 +307,12 @@ def test_a_connection_that_drops_is_made_again(
             direct.load(traces.clean)
         with (
             proxied(neo4j_server) as proxy,
-            open_store(proxy.uri, password=neo4j_server.password, batch_bytes=4000) as store,
+            open_store(
+                proxy.uri,
+                password=neo4j_server.password,
+                batch_bytes=4000,
+                driver={"initial_retry_delay": 0.05},  # a second by default, and then two, four, eight
+            ) as store,
         ):
             proxy.hang_up_after = proxy.passed + after
             with suppress(StoreUnavailable):  # outside of a transaction that can be repeated
@@ -296,13 +323,17 @@ def test_a_connection_that_drops_is_made_again(
 
 
 def test_a_connection_that_stays_away(store: Store, neo4j_server: Server, traces: SimpleNamespace) -> None:
-    before = contents(store)
-    with proxied(neo4j_server) as proxy, open_store(proxy.uri, password=neo4j_server.password) as other:
+    before, tried = contents(store), "max_transaction_retry_time"
+    with (
+        proxied(neo4j_server) as proxy,
+        open_store(proxy.uri, password=neo4j_server.password, driver={tried: 2.0}) as other,
+    ):
         proxy.close()
         began = time.monotonic()
         with pytest.raises(StoreUnavailable) as error:
             other.load(traces.attacked)
-        assert time.monotonic() - began < 60
+        seconds = time.monotonic() - began
+        assert seconds + SETTINGS[tried] - 2.0 < 60
         one_sentence(error, "went away while", "was loaded", "same command")
     assert_same(contents(store), before, exact=True)
 
@@ -314,6 +345,12 @@ def test_eight_threads_ask_one_store_while_it_loads(store: Store, traces: Simple
         assert store.load(traces.attacked).loaded
         for one in going:
             pd.testing.assert_frame_equal(one.result(), asked)
+
+
+def test_a_server_that_accepts_and_says_nothing(silence: Future[tuple[BaseException | None, float]]) -> None:
+    error, seconds = silence.result()
+    assert isinstance(error, StoreUnavailable)
+    assert seconds < 60
 
 
 @pytest.fixture
@@ -329,6 +366,8 @@ def small_disk(neo4j_server: Server, tmp_path: Path) -> Iterator[Server]:
     if done.returncode:
         pytest.skip(f"no tmpfs here: {done.stderr.decode().strip()}")
     server = made(home)
+    # It writes its stores, and so learns that the disk is full, each second: by default each 15 minutes.
+    server.more = ("db.checkpoint.interval.time=1s",)
     try:
         server.start()
         yield server
@@ -353,14 +392,14 @@ def test_a_full_disk(
     from tests.synthetic import write_trace
 
     large = write_trace(
-        tmp_path_factory.mktemp("large") / "t", run="large", samples=60, side=14, edges_per_pathway=3000
+        tmp_path_factory.mktemp("large") / "t", run="large", samples=30, side=14, edges_per_pathway=300
     )
     filler = small_disk.home / "data" / "filler"
     with connect(small_disk) as store:
         store.load(traces.clean)
         fill(filler)
         with pytest.raises(StoreUnavailable) as error:
-            for _ in range(20):
+            for _ in range(60):
                 store.load(large)
                 store.delete("large")
         one_sentence(error, "disk")

@@ -20,7 +20,7 @@ from graphpath.server import Server
 from graphpath.stores import Store
 from tests import samples
 from tests.documents import Command, commands, shown
-from tests.stores.contract.conftest import STRICT, connect
+from tests.stores.contract.conftest import connect, connect_strictly
 
 NAMES = [name for name, query in queries.catalogue().items() if query.needs_gds]
 ROWS = {"limit": 100_000}
@@ -30,7 +30,7 @@ ROWS = {"limit": 100_000}
 def store(gds_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with connect(gds_server) as loading:
         samples.load(loading, tmp_path_factory.mktemp("gds"))
-    with connect(gds_server, driver=STRICT) as opened:
+    with connect_strictly(gds_server) as opened:
         yield opened
 
 

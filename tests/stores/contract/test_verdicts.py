@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from graphpath.errors import RunNotFound, StoreUnavailable
 from graphpath.stores import Store, ladybug, open_store
+from tests.stores.contract.conftest import ENGINES, clear, connect
 from tests.verdicts import made
 
 
@@ -17,11 +21,31 @@ def held(store: Store) -> dict[int, list[str]]:
     return dict(zip(answer.verdict, answer.runs, strict=True))
 
 
-@pytest.fixture
-def loaded(empty: Store, traces: SimpleNamespace) -> Store:
-    empty.load(traces.clean)
-    empty.load(traces.attacked)
-    return empty
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory, traces: SimpleNamespace) -> Path:
+    """An embedded store with two runs."""
+    path = tmp_path_factory.mktemp("loaded") / "s.lbdb"
+    with open_store(path, buffer_bytes=128 << 20) as store:
+        store.load(traces.clean)
+        store.load(traces.attacked)
+    return path
+
+
+@pytest.fixture(params=ENGINES)
+def loaded(
+    request: pytest.FixtureRequest, traces: SimpleNamespace, file: Path, tmp_path: Path
+) -> Iterator[Store]:
+    """A store of the test's own with two runs."""
+    if request.param == "ladybug":
+        with open_store(shutil.copy(file, tmp_path / "own.lbdb"), buffer_bytes=128 << 20) as store:
+            yield store
+        return
+    server = request.getfixturevalue("neo4j_server")
+    clear(server)
+    with connect(server) as store:
+        store.load(traces.clean)
+        store.load(traces.attacked)
+        yield store
 
 
 def test_a_verdict_is_read_as_it_was_written(loaded: Store) -> None:
