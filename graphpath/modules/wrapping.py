@@ -117,8 +117,9 @@ def any_tensor(module: nn.Module) -> Tensor:
 
 def refuse_script(module: nn.Module) -> None:
     """Raise NetworkError for a network in TorchScript, or with a part that is."""
-    if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
+    scripts = (part for part in module.modules() if isinstance(part, torch.jit.ScriptModule))
+    if any(hasattr(part, "inlined_graph") for part in scripts):  # what PYTORCH_JIT=0 leaves has none
         raise NetworkError(
             f"{name_of(module)} is TorchScript, which torch.export cannot capture; give the nn.Module that "
-            "it was made from."
+            "it was made from. Where its own code uses torch.jit, run with PYTORCH_JIT=0."
         )

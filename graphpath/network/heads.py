@@ -69,7 +69,8 @@ def find_output(captured: Capture) -> Output:
             return _without_head(path, place, node)
     found = ", ".join(_described(path, node) for path, node in captured.outputs)
     raise UnsupportedOperation(
-        f"the network's output is {found or 'nothing'} for one image; expected logits of shape (1, classes)"
+        f"the network's output is {found or 'nothing'} for one image; expected logits of shape (1, "
+        "classes): give a module around it that returns them"
     )
 
 

@@ -58,12 +58,19 @@ def _walked(captured: Capture, image: Tensor, output: Output, halves: bool) -> P
     return move_permutes(program.pruned()).folded().named()
 
 
+_REMEDY = (
+    "Only its value is known: it may make a gate, a pattern or a condition, but the logits are made of it. "
+    "Write it with operations that are taken (graphpath/network/README.md lists them), or trace a module "
+    "that ends before it."
+)
+
+
 def _refuse_opaque(program: Program) -> None:
     """Raise UnsupportedOperation if the logits depend on the image through what cannot be taken apart."""
     carrying = program.carrying()
     for number, step in enumerate(program.steps):
         if number in carrying and isinstance(step.operation, Opaque):
-            raise UnsupportedOperation(step.operation.why)
+            raise UnsupportedOperation(f"{step.operation.why}. {_REMEDY}")
 
 
 def _coarsest(captured: Capture) -> float:

@@ -199,7 +199,7 @@ class Lowering:
         if any(not isinstance(size, int) for size in result.shape):
             self.refuse(
                 f"({self.operation}) gives a tensor whose size the image decides upon, so that it is another "
-                "network for every image"
+                "network for every image: keep the size and set what is left out to 0 (torch.where)"
             )
 
         def of_one(*operands: Tensor) -> Tensor:
@@ -228,7 +228,7 @@ class Lowering:
         found = self._walked(self._captured.graph, given, _needed(output))[output]
         if not isinstance(found, Traced):
             self.place = "the network's output"
-            self.refuse("does not depend on the image")
+            self.refuse("does not depend on the image: nothing leads from pixels to it")
         logits = self._logits(found).step
         return Program(tuple(self.steps), logits)
 
@@ -236,7 +236,10 @@ class Lowering:
         self.place = "the network's output"
         classes = [size for size in found.shape if size != 1]
         if len(classes) > 1 or (found.shape and found.shape[0] != 1 and len(found.shape) > 1):
-            self.refuse(f"has the shape {found.shape} for one image; expected logits of shape (1, classes)")
+            self.refuse(
+                f"has the shape {found.shape} for one image; expected logits of shape (1, classes): "
+                "give a module around it that returns them"
+            )
         return self.shaped(found, (found.numel,))
 
     def _walked(
@@ -301,7 +304,7 @@ class Lowering:
         except (AttributeError, TypeError, ValueError, IndexError, KeyError) as error:
             raise UnsupportedOperation(
                 f"{self.place} ({node.target}) is an operation that graphpath cannot take apart as it is "
-                f"called: {in_one_line(error)}"
+                f"called: {in_one_line(error)}. Write it with other operations, and please report it"
             ) from error
         return found
 
@@ -309,7 +312,9 @@ class Lowering:
         """A part of the graph that runs under another mode (no_grad): its values."""
         part = next((value for value in args if isinstance(value, torch.fx.GraphModule)), None)
         if part is None:
-            self.refuse(f"({node.target}) is control flow that graphpath cannot take apart")
+            self.refuse(
+                f"({node.target}) is control flow that graphpath cannot take apart: trace one side alone"
+            )
             raise AssertionError
         inputs = args[args.index(part) + 1 :]
         names = [inner.name for inner in part.graph.nodes if inner.op == "placeholder"]

@@ -69,7 +69,11 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     ),
     "a feature map as output": (
         lambda: giving(lambda net, x: net.stem(x)),
-        r"^the network.s output is \(1, 4, 6, 6\) for one image; expected logits",
+        r"^the network.s output is \(1, 4, 6, 6\) for one image; expected logits.*: give a module around it",
+    ),
+    "a Fourier transform": (
+        lambda: around(lambda y: torch.fft.fft2(y).real),
+        r"^fft_fft2 .*complex numbers.*or trace a module that ends before it\.$",
     ),
 }
 

@@ -166,6 +166,9 @@ def laws(edges: Edges, held: Numbers, seed: int = 0) -> dict[str, float]:
     def out_of(values: np.ndarray) -> np.ndarray:
         return np.bincount(edges.source, values, count)
 
+    # Where nothing flows in z is b, but for rounding, which is a part of b and not of the scores' sum, 0.
+    scores, of_b = into(np.abs(score)), np.abs(held.b * held.before)
+    alone = scores == 0
     share = held.b * held.before + held.at_zero * held.gradient  # of the constants
     inner = held.goal
     found = {
@@ -178,7 +181,7 @@ def laws(edges: Edges, held: Numbers, seed: int = 0) -> dict[str, float]:
             out_of(score)[:inner], (held.a * held.gradient)[:inner], out_of(np.abs(score))[:inner]
         ),
         "scores over sources": residual(
-            into(score)[later], ((held.z - held.b) * held.before)[later], into(np.abs(score))[later]
+            into(score)[later], ((held.z - held.b) * held.before)[later], np.where(alone, of_b, scores)[later]
         ),
     }
     cuts = [np.arange(count) < start for start in held.starts[1:] if start <= held.goal]

@@ -5,6 +5,9 @@ Each is traced through the front door, and the module is afterwards what it was.
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -258,6 +261,40 @@ def test_refused_in_a_sentence(forward: Any, message: str, tmp_path: Path) -> No
 def test_images_without_a_dimension_are_refused_with_what_to_do(images: Tensor, tmp_path: Path) -> None:
     with pytest.raises(NetworkError, match=r"shape \(8, 8\): .* as images\[None\], grey ones"):
         traced(Net(), images, tmp_path / "t")
+
+
+OWN_SCRIPT = """
+import torch
+from torch import nn
+from graphpath.network import take_apart
+
+class Block(torch.jit.ScriptModule):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3)
+
+    @torch.jit.script_method
+    def forward(self, x):
+        return self.conv(x).relu()
+
+print(len(take_apart(nn.Sequential(Block(), nn.Flatten(), nn.Linear(32, 3)), (1, 6, 6)).sites))
+"""
+
+
+@pytest.mark.parametrize("jit", ("0", "1"))
+def test_a_network_that_scripts_itself_is_taken_without_jit(jit: str, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(OWN_SCRIPT)  # TorchScript reads its source
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", str(tmp_path / "own.py")],
+        env={**os.environ, "PYTORCH_JIT": jit},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if jit == "0":
+        assert ran.stdout.strip() == "3", ran.stderr
+    else:
+        assert "run with PYTORCH_JIT=0" in ran.stderr
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning", "ignore:`torch.jit:DeprecationWarning")
