@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
@@ -116,14 +116,24 @@ class Layer(Operation):
         """Its map into a layer of ``shape`` from a tensor of shape ``source`` with ``taps`` spread."""
 
 
+@dataclass(frozen=True, eq=False)
 class Weighted(Layer):
     """A convolution or dense layer: neurons mixed by weights of its own, which may be scaled.
 
     A sum that alone reads such layers takes them in: they are branches of its one layer.
     """
 
-    weight: Tensor
-    bias: Tensor | None
+    weight: Tensor  # (O, I, ...)
+    bias: Tensor | None  # (O,)
+
+    def constant(self, number: int, settings: Settings, shape: Shape) -> Tensor | None:
+        return None if self.bias is None else spread_out(self.bias, shape)
+
+    def without_constants(self, added: int = 0) -> Self:
+        return replace(self, weight=self.weight + added if added else self.weight, bias=None)
+
+    def turned(self, order: Order) -> Operation | None:
+        return None
 
     @abstractmethod
     def scaled(self, scale: Tensor, shift: Tensor) -> Self:

@@ -13,20 +13,16 @@ from torch.nn.grad import conv2d_weight
 
 from graphpath.network.geometry import Geometry, slid
 from graphpath.network.operations.base import (
-    Operation,
-    Order,
     Shape,
     Volume,
     Weighted,
     Windowed,
     by_tap,
     folded_bias,
-    spread_out,
 )
 from graphpath.network.operations.map_sums import Behind, Columns
 from graphpath.network.operations.maps import Kept, LinearMap
 from graphpath.network.products import Product
-from graphpath.network.settings import Settings
 
 CHUNK = 1 << 23
 """Values of windows laid out at once: 32 MB of float32."""
@@ -34,12 +30,13 @@ CHUNK = 1 << 23
 
 @dataclass(frozen=True, eq=False)
 class Conv(Weighted, Windowed):
-    """A two-dimensional convolution with zero padding (other padding modes are a Pad before it)."""
+    """A two-dimensional convolution with zero padding: weight (O, I / groups, kh, kw).
+
+    Other padding modes are a move before it.
+    """
 
     kind: ClassVar[str] = "conv"
 
-    weight: Tensor  # (O, I / groups, kh, kw)
-    bias: Tensor | None  # (O,)
     stride: tuple[int, int]
     padding: tuple[int, int, int, int]  # left, right, top, bottom, as F.pad takes them
     dilation: tuple[int, int]
@@ -66,15 +63,6 @@ class Conv(Weighted, Windowed):
     def scaled(self, scale: Tensor, shift: Tensor) -> Conv:
         weight = self.weight * scale[:, None, None, None]
         return replace(self, weight=weight, bias=folded_bias(self.bias, scale, shift))
-
-    def constant(self, number: int, settings: Settings, shape: Shape) -> Tensor | None:
-        return None if self.bias is None else spread_out(self.bias, shape)
-
-    def without_constants(self, added: int = 0) -> Conv:
-        return replace(self, weight=self.weight + added if added else self.weight, bias=None)
-
-    def turned(self, order: Order) -> Operation | None:
-        return None
 
     def footprint(self, inputs: Sequence[Shape], shape: Shape) -> Geometry | None:
         return self.geometry

@@ -12,44 +12,28 @@ from torch import Tensor
 
 from graphpath.network.geometry import Geometry
 from graphpath.network.operations.base import (
-    Operation,
-    Order,
     Shape,
     Volume,
     Weighted,
     by_tap,
     folded_bias,
-    spread_out,
 )
 from graphpath.network.operations.map_sums import Behind, Columns
 from graphpath.network.operations.maps import Kept, LinearMap
 from graphpath.network.products import Product
-from graphpath.network.settings import Settings
 
 
 @dataclass(frozen=True, eq=False)
 class Dense(Weighted):
-    """A fully connected layer on (N, I)."""
+    """A fully connected layer on (N, I), weight (O, I)."""
 
     kind: ClassVar[str] = "linear"
-
-    weight: Tensor  # (O, I)
-    bias: Tensor | None  # (O,)
 
     def run(self, *inputs: Tensor) -> Tensor:
         return F.linear(inputs[0], self.weight, self.bias)
 
     def scaled(self, scale: Tensor, shift: Tensor) -> Dense:
         return replace(self, weight=self.weight * scale[:, None], bias=folded_bias(self.bias, scale, shift))
-
-    def constant(self, number: int, settings: Settings, shape: Shape) -> Tensor | None:
-        return None if self.bias is None else spread_out(self.bias, shape)
-
-    def without_constants(self, added: int = 0) -> Dense:
-        return replace(self, weight=self.weight + added if added else self.weight, bias=None)
-
-    def turned(self, order: Order) -> Operation | None:
-        return None
 
     def footprint(self, inputs: Sequence[Shape], shape: Shape) -> Geometry | None:
         return None
