@@ -172,6 +172,12 @@ def _report(traced: Trace, out: Path) -> None:
             f"The network ends in a {str(head).strip('_')}: the logits before it are what is traced.",
             err=True,
         )
+    if attention := traced.layers().to_table(columns=["kind"])["kind"].to_pylist().count("attention"):
+        say(
+            f"{attention} of its layers {'is' if attention == 1 else 'are'} attention, the pattern held: "
+            "edges say where values go, nothing says why attention looks there.",
+            err=True,
+        )
 
 
 def _collect_options(theta: float | None, sparsity: float | None, pairs: list[str]) -> dict[str, Any]:

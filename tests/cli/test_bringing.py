@@ -26,6 +26,15 @@ class Net(nn.Module):
         self.fc = nn.Linear(4 * width, classes)
     def forward(self, x):
         return self.fc(self.act(self.conv1(x)).flatten(1))
+
+class Looking(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layers = (nn.TransformerEncoderLayer(3, 1, 8, batch_first=True) for _ in range(2))
+        self.blocks = nn.Sequential(*layers)
+        self.fc = nn.Linear(3, 3)
+    def forward(self, x):
+        return self.fc(self.blocks(x.flatten(2).mT).mean(1)).softmax(1)
 """
 
 
@@ -77,6 +86,14 @@ def test_what_is_applied_is_said_and_recorded(call, folder: Path) -> None:
     )
     assert result.exit_code == 0, result.output
     assert "pixels in [0, 1] go in as they are" in result.stderr and "by position" in result.stderr
+
+
+def test_what_is_held_and_cut_is_said(call, folder: Path) -> None:
+    result = call(*TRACE, "--model", "my-nets.py:Looking")
+    assert result.exit_code == 0, result.output
+    assert "The network ends in a softmax: the logits before it are what is traced." in result.stderr
+    assert "2 of its layers are attention, the pattern held" in result.stderr
+    assert "attention" not in call(*TRACE[:3], "--out", "u", "--model", "my-nets.py:Net").stderr
 
 
 def test_names_without_weights_say_so(call, folder: Path) -> None:
