@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from graphpath.network.operations import Operation, Permute, permute
+from graphpath.network.operations import Operation, Permute, Rearrange, permute
 from graphpath.network.program import Program, Step
 
 Order = tuple[int, ...]
 
-CHANNELS_FIRST: Order = (0, 3, 1, 2)
-CHANNELS_LAST: Order = (0, 2, 3, 1)
-"""The one order that is put off; any other is the network's own way to lay out its maps."""
+RANK = 4
+"""Axes, that of the batch included, from which on channels put last are put off: (H, W, C), and windows of it
+(H / h, W / w, h, w, C)."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,11 @@ class _Settling:
     def _settled(self, step: Step) -> _Turned:
         operands = [self._turned[i] for i in step.inputs]
         if isinstance(step.operation, Permute):
-            inner = operands[0]
-            order = tuple(inner.order[axis] for axis in step.operation.order)
-            if order in (CHANNELS_LAST, _identity(len(order))):
-                return _Turned(inner.step, order)
+            order = tuple(operands[0].order[axis] for axis in step.operation.order)
+            if found := self._permuted(step, operands[0].step, order):
+                return found
+        elif _reshapes(step.operation) and (found := self._reshaped(step, operands[0])):
+            return found
         operands = self._aligned(step, operands)
         orders = {operand.order for operand in operands}
         if len(orders) == 1:
@@ -67,25 +68,58 @@ class _Settling:
         order = _identity(len(step.shape) + 1)
         return _Turned(self._emit(step, step.operation, inputs, order), order)
 
+    def _permuted(self, step: Step, inner: int, order: Order) -> _Turned | None:
+        """The result of step ``inner`` in ``order``, if its channels are then first or last.
+
+        Any other order of three axes is the network's own way to lay out its maps.
+        """
+        rank = len(order)
+        if order == _identity(rank) or (rank == RANK and order == _channels_last(rank)):
+            return _Turned(inner, order)
+        if rank <= RANK or 1 not in (order[1], order[-1]):
+            return None
+        put_off = _identity(rank) if order[1] == 1 else _channels_last(rank)
+        places = (0, 1, *(axis for axis in order[1:] if axis != 1))  # what is to be done now
+        shape = tuple(self._steps[inner].shape[axis - 1] for axis in places[1:])
+        moved = replace(step, operation=permute(places), inputs=(inner,), shape=shape)
+        self._steps.append(moved)
+        return _Turned(len(self._steps) - 1, put_off)
+
+    def _reshaped(self, step: Step, operand: _Turned) -> _Turned | None:
+        """A reshape of channels put last, if it leaves them what they are: it is one of their places."""
+        rank, before = len(step.shape) + 1, len(operand.order)
+        channels = self._steps[operand.step].shape[:1]
+        put_off = min(rank, before) >= RANK and operand.order == _channels_last(before)
+        if not put_off or step.shape[-1:] != channels:
+            return None
+        shape = (*channels, *step.shape[:-1])
+        operation = Rearrange("reshape", lambda tensors, fill: tensors[0].reshape(-1, *shape))
+        self._steps.append(replace(step, operation=operation, inputs=(operand.step,), shape=shape))
+        return _Turned(len(self._steps) - 1, _channels_last(rank))
+
     def _aligned(self, step: Step, operands: list[_Turned]) -> list[_Turned]:
         """The operands with channels last in all, where they are in some: a sum's maps stay maps."""
         orders = {operand.order for operand in operands}
-        if orders != {CHANNELS_LAST, _identity(4)} or step.operation.turned(CHANNELS_LAST) is None:
+        rank = len(step.shape) + 1
+        last = _channels_last(rank)
+        if rank < RANK or orders != {last, _identity(rank)} or step.operation.turned(last) is None:
             return operands
         return [
-            operand if operand.order == CHANNELS_LAST else self._channels_first(operand, step.place)
+            operand if operand.order == last else self._channels_first(operand, step.place)
             for operand in operands
         ]
 
     def _channels_first(self, operand: _Turned, place: str) -> _Turned:
         """The same result as one of a step whose channels stand first."""
-        key = (operand.step, CHANNELS_FIRST)
+        *places, channels = self._steps[operand.step].shape
+        rank = len(places) + 2
+        order = (0, rank - 1, *range(1, rank - 1))
+        key = (operand.step, order)
         if key not in self._made:
-            high, wide, channels = self._steps[operand.step].shape
-            moved = Step(f"{place}.permute", permute(CHANNELS_FIRST), (operand.step,), (channels, high, wide))
-            self._steps.append(moved)
+            shape = (channels, *places)
+            self._steps.append(Step(f"{place}.permute", permute(order), (operand.step,), shape))
             self._made[key] = len(self._steps) - 1
-        return _Turned(self._made[key], CHANNELS_LAST)
+        return _Turned(self._made[key], _channels_last(rank))
 
     def _emit(self, step: Step, operation: Operation, inputs: tuple[int, ...], order: Order) -> int:
         """Add a step whose result, in ``order``, is the old step's."""
@@ -108,3 +142,12 @@ class _Settling:
 
 def _identity(rank: int) -> Order:
     return tuple(range(rank))
+
+
+def _reshapes(operation: Operation) -> bool:
+    return isinstance(operation, Rearrange) and operation.name == "reshape"
+
+
+def _channels_last(rank: int) -> Order:
+    """The order of channels put last of so many axes, the batch's included."""
+    return (0, *range(2, rank), 1)

@@ -7,6 +7,8 @@ an edge is possible if some image could have it. The answer is a union of produc
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -47,10 +49,13 @@ class Reach:
     def columns(self) -> Columns:
         """The record's table ``reach`` (:mod:`graphpath.record.schema`)."""
         rows: list[npt.NDArray[np.int64]] = []
+        known: dict[Hashable, Ints] = {}  # windows relate the same rows and columns over and over
         for site in self._network.sites:
             for term, product in enumerate(self.into(site)):
                 for axis, relation in enumerate((product.channel, product.y, product.x)):
-                    found = relation.rectangles()
+                    if relation.key not in known:
+                        known[relation.key] = relation.rectangles()
+                    found = known[relation.key]
                     ends = np.tile([site.number, product.source, term, axis], (len(found), 1))
                     rows.append(np.concatenate([ends, found], axis=1))
         names = ("layer", "source_layer", "term", "axis", "to_first", "to_count", "from_first", "from_count")

@@ -72,6 +72,12 @@ class Relation:
         """The same for equal relations of one shape, and for no others."""
         return self.rows.tobytes(), self.columns.tobytes(), np.packbits(self.cells).tobytes()
 
+    @cached_property
+    def is_identity(self) -> bool:
+        """Whether it is each coordinate with itself."""
+        high, wide = self.shape
+        return high == wide == self.pairs and bool(self.cells.diagonal().sum() == high)
+
     def dense(self) -> Matrix:
         """All cells, as a matrix of ``shape``."""
         found = np.zeros(self.shape, bool)
@@ -90,6 +96,8 @@ class Relation:
 
     def after(self, other: Relation) -> Relation:
         """The pairs (a, c) with some b between: (a, b) here, (b, c) in ``other``."""
+        if self.is_identity:
+            return other
         mine, theirs = _shared(self.columns, other.rows, self.shape[1])
         one, two = self.cells[:, mine], other.cells[theirs]
         cells = (one.astype(np.float32) @ two.astype(np.float32)) > 0
