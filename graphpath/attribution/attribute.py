@@ -68,9 +68,9 @@ def attribute(
     chosen = ATTRIBUTIONS[method]
     given = chosen.resolve_options(options)
     loaded, source = bring_together(model, images, labels, matching=matching)
-    target = resolve_target(target, loaded, source)
+    target, network = resolve_target(target, loaded, source)
     with in_eval_mode(loaded.module, device):
-        batches = Batches(loaded, source, target, seed)
+        batches = Batches(loaded, source, target, seed, network)
         size = batch or batches.fit_size(chosen, given)
         select = partial(chosen.bind_fit(batches.learn(chosen, size, given)), **given)
         return torch.cat([_attribute_batch(select, part).cpu() for part, _ in batches.iterate_examples(size)])

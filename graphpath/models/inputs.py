@@ -13,7 +13,7 @@ from graphpath.data.base import Images
 from graphpath.data.given import Given, Labels, as_images
 from graphpath.data.matched import MatchedImages
 from graphpath.errors import ModelError
-from graphpath.models.loaded import LoadedModel, as_loaded
+from graphpath.models.loaded import LoadedModel, Probe, as_loaded
 from graphpath.models.matching import BY_NAME, match_classes
 from graphpath.modules.state import evaluating, untouched
 from graphpath.modules.wrapping import Adapted, any_tensor, flatten_outputs, is_classes, refuse_script
@@ -46,20 +46,32 @@ def adapt(model: LoadedModel, images: Images, output: Output = None) -> LoadedMo
 
     Raises ModelError where there is no output of that name or number.
     """
-    shape: tuple[int, ...] | None = getattr(images, "given_shape", None)
     if isinstance(model.module, Adapted):
         return model
-    returned = _returned(model.module, shape or images.shape)
+    shape: tuple[int, ...] | None = getattr(images, "given_shape", None)
+    size = shape or images.shape
+    known = model.probe
+    if known is not None and known.shape == size and output in (None, known.asked):
+        return model
+    returned = _returned(model.module, size)
+    probe = Probe(size, output, _count_logits(returned))
     if returned is None:
-        return model if shape is None else replace(model, module=Adapted(model.module, shape))
+        module = model.module if shape is None else Adapted(model.module, shape)
+        return replace(model, module=module, probe=probe)
     outputs = flatten_outputs(returned)
     paths, leaves = [path for path, _ in outputs], [leaf for _, leaf in outputs]
     place = _find_output(model.name, paths, leaves, output)
     plain = len(leaves) == 1 and isinstance(leaves[0], torch.Tensor) and leaves[0].dim() == 2
     if place is None or (plain and shape is None):
-        return model
+        return replace(model, probe=probe)
     note = None if len(leaves) == 1 else _describe(paths, place)
-    return replace(model, module=Adapted(model.module, shape, place), output=note)
+    probe = replace(probe, outputs=leaves[place].numel())
+    return replace(model, module=Adapted(model.module, shape, place), output=note, probe=probe)
+
+
+def _count_logits(returned: Any) -> int | None:
+    """How many logits (1, classes) a network returned; None where it returned anything else."""
+    return int(returned.shape[1]) if isinstance(returned, torch.Tensor) and returned.ndim == 2 else None
 
 
 def _returned(module: nn.Module, shape: tuple[int, ...]) -> Any:

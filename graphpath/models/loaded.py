@@ -21,6 +21,18 @@ SHOWN = 3
 
 
 @dataclass(frozen=True)
+class Probe:
+    """What a network gave for one input of zeros of ``shape``, when output ``asked`` was looked for.
+
+    ``outputs`` is how many logits it gave, None where it gave none of shape (1, classes).
+    """
+
+    shape: tuple[int, ...]
+    asked: str | int | None
+    outputs: int | None
+
+
+@dataclass(frozen=True)
 class LoadedModel:
     """A network in eval mode, its name, and the facts about its input and classes.
 
@@ -43,6 +55,8 @@ class LoadedModel:
     """Whose preprocessing and classes these are: "the weights IMAGENET1K_V1 of torchvision", ..."""
     weights: str | None = None
     """Where the weights are from: "random (seed 0), ...", "from net.pt (under state_dict)", ..."""
+    probe: Probe | None = None
+    """What its outputs are known from; None: it was not run yet."""
 
     def __post_init__(self) -> None:
         check_module(self.module)

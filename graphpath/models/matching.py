@@ -64,7 +64,7 @@ def _match_unnamed(model: LoadedModel, images: Images, matching: str) -> Matched
     names = images.classes
     if not names:
         return _keep_labels(model, images, _check_numbers(images))
-    outputs = count_outputs(model.module, images.shape)
+    outputs = _find_outputs(model, images)
     if outputs not in (None, len(names)) and matching == BY_NAME:
         raise DataError(
             f"{images.dataset}: the images have {_count_names(names)}, and {model.name} has {outputs:,} "
@@ -172,6 +172,14 @@ def _find_duplicate(found: list[list[int]], occurring: list[int]) -> tuple[int, 
     return None
 
 
+def _find_outputs(model: LoadedModel, images: Images) -> int | None:
+    """How many logits a model gives for such images, None where it gives none; run once, if not before."""
+    given = getattr(images, "given_shape", None) or images.shape
+    if model.probe is not None and model.probe.shape == given:
+        return model.probe.outputs
+    return count_outputs(model.module, images.shape)
+
+
 def _check_channels(model: LoadedModel, images: Images) -> None:
     """Refuse a normalisation of other channels than the images have."""
     done, channels = model.normalisation, images.shape[0]
@@ -183,7 +191,7 @@ def _check_channels(model: LoadedModel, images: Images) -> None:
 
 
 def _check_outputs(model: LoadedModel, images: Images) -> None:
-    named, outputs = len(model.classes or ()), count_outputs(model.module, images.shape)
+    named, outputs = len(model.classes or ()), _find_outputs(model, images)
     if outputs not in (None, named):
         raise ModelError(
             f"{model.name} has {outputs:,} outputs and {named:,} names of classes: give it as many names "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import InitVar, dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -16,7 +16,8 @@ from graphpath.data import Images, MatchedImages
 from graphpath.errors import NetworkError
 from graphpath.ids import digest
 from graphpath.models import LoadedModel, find_class
-from graphpath.network import hold, take_apart
+from graphpath.modules.wrapping import any_tensor
+from graphpath.network import Network, hold, take_apart
 from graphpath.tracing.batch import Batch, CompiledNetwork
 from graphpath.tracing.fitting import Fitted
 from graphpath.tracing.registry import Method
@@ -42,15 +43,21 @@ SIEVE = 12 * 8
 
 @dataclass(eq=False)
 class Batches:
-    """The images of a set held for a target, some at a time; the model is in eval mode on its device."""
+    """The images of a set held for a target, some at a time; the model is in eval mode on its device.
+
+    ``network`` is the model's where it was taken apart already, which is used if it is where the model is.
+    """
 
     model: LoadedModel
     images: MatchedImages
     target: Target
     seed: int
+    network: InitVar[Network | None] = None
 
-    def __post_init__(self) -> None:
-        self.compiled = CompiledNetwork.of(take_apart(self.model.module, self.images.shape))
+    def __post_init__(self, network: Network | None) -> None:
+        if network is None or network.device != any_tensor(self.model.module).device:
+            network = take_apart(self.model.module, self.images.shape)
+        self.compiled = CompiledNetwork.of(network)
         self.goal = find_goal(self.target, self.compiled.network)
         self.rows = self.images.rows()
 
@@ -115,13 +122,19 @@ class Batches:
         return max(1, min(64, MEMORY // values))
 
 
-def resolve_target(target: Target, model: LoadedModel, images: MatchedImages) -> Target:
-    """The target, checked: classes by number, and what points into the network by the layer's name."""
+def resolve_target(
+    target: Target, model: LoadedModel, images: MatchedImages
+) -> tuple[Target, Network | None]:
+    """The target, checked: classes by number, and what points into the network by the layer's name.
+
+    With it the network, where it was taken apart to find that.
+    """
     target = number_classes(normalise_target(target), model, images)
     check_target(target, len(images))
     if not isinstance(target, At):
-        return target
-    return replace(target, layer=find_goal(target, take_apart(model.module, images.shape)).name)
+        return target, None
+    network = take_apart(model.module, images.shape)
+    return replace(target, layer=find_goal(target, network).name), network
 
 
 def number_classes(target: Target, model: LoadedModel, images: MatchedImages) -> Target:

@@ -116,7 +116,7 @@ def trace(
         model, images, labels, dataset=dataset, classes=classes, matching=matching, output=output
     )
     _check_counts(len(source), routes, max_edges, batch)
-    target = resolve_target(target, loaded, source)
+    target, network = resolve_target(target, loaded, source)
     fitted_run = None if fitted_on is None else open_fit(fitted_on, chosen_method, chosen_options, loaded)
     run = _describe(
         loaded, source, chosen_method, chosen_options, target, routes, seed, max_edges, fitted_run
@@ -130,7 +130,7 @@ def trace(
         return Trace(out)
     device = None if device is None else rank.choose_device(device)
     with lock_directory(out) if rank.first else nullcontext(), in_eval_mode(loaded.module, device):
-        batches = Batches(loaded, source, target, seed)
+        batches = Batches(loaded, source, target, seed, network)
         tracer = _Tracer(batches, chosen_method, chosen_options, routes, max_edges, run["id"])
         # A network that is refused leaves no record.
         described = {**run, **tracer.prepare(batch, rank, fitted_run, resumed=holds_run(out, run["id"]))}

@@ -79,9 +79,9 @@ def iterate_selections(
     chosen = NEURON_METHODS[method]
     given = chosen.resolve_options(options)
     source = match_classes(model, images)
-    target = resolve_target(target, model, source)
+    target, network = resolve_target(target, model, source)
     with in_eval_mode(model.module, device):
-        batches = Batches(model, source, target, seed)
+        batches = Batches(model, source, target, seed, network)
         size = batches.fit_size(chosen, given)
         select: Callable[[Batch], Selection] = partial(
             chosen.bind_fit(batches.learn(chosen, size, given)), **given
