@@ -69,7 +69,7 @@ class Reach:
             return self._behind(branch, shape)
         source = _volume(branch.view.shape)
         read = self._behind(branch, branch.operation.parts(shape, source))
-        return [branch.operation.reached(product, shape, source) for product in read]
+        return branch.operation.reached(read, shape, source)
 
     def _behind(self, branch: Branch, shape: Shape) -> list[Product]:
         """What a branch reads; several branches may read one tensor."""

@@ -351,7 +351,7 @@ def test_possible_edges(sample: Sample) -> None:
         Relation.identity(own) if own == size else Relation.full(own, size)
         for own, size in zip((high, wide), source[1:], strict=True)
     ]
-    product = operation.reached(Product(0, channels, *planes), shape, source)
+    (product,) = operation.reached([Product(0, channels, *planes)], shape, source)
     possible = np.einsum("ai,bj,ck->abcijk", *(r.dense() for r in (product.channel, product.y, product.x)))
     of = operation.linear_map(1, shape, sample.shapes[0], operands[0].device)
     target = torch.arange(torch.Size(shape).numel())

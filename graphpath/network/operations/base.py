@@ -107,9 +107,9 @@ class Layer(Operation):
         """
         return shape
 
-    def reached(self, product: Product, shape: Volume, source: Volume) -> Product:
-        """The neurons that ``product``, which relates parts and places to their sources, then leads to."""
-        return product
+    def reached(self, products: list[Product], shape: Volume, source: Volume) -> list[Product]:
+        """The neurons that ``products``, which relate parts and places to their sources, then lead to."""
+        return products
 
     @abstractmethod
     def linear_map(self, taps: int, shape: Volume, source: Shape, device: torch.device) -> LinearMap:

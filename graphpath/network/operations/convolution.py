@@ -70,9 +70,10 @@ class Conv(Weighted, Windowed):
     def parts(self, shape: Volume, source: Volume) -> Volume:
         return self.groups, *source[1:]
 
-    def reached(self, product: Product, shape: Volume, source: Volume) -> Product:
+    def reached(self, products: list[Product], shape: Volume, source: Volume) -> list[Product]:
         rows, columns = slid(self.geometry, shape[1:], source[1:])
-        return product.within(rows, columns).repeated(shape[0] // self.groups)
+        times = shape[0] // self.groups
+        return [product.within(rows, columns).repeated(times) for product in products]
 
     def linear_map(self, taps: int, shape: Volume, source: Shape, device: torch.device) -> LinearMap:
         return ConvMap(self, taps, shape, source)

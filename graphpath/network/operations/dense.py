@@ -41,8 +41,8 @@ class Dense(Weighted):
     def parts(self, shape: Volume, source: Volume) -> Volume:
         return 1, 1, 1
 
-    def reached(self, product: Product, shape: Volume, source: Volume) -> Product:
-        return product.repeated(shape[0])
+    def reached(self, products: list[Product], shape: Volume, source: Volume) -> list[Product]:
+        return [product.repeated(shape[0]) for product in products]
 
     def linear_map(self, taps: int, shape: Volume, source: Shape, device: torch.device) -> LinearMap:
         return DenseMap(by_tap(self.weight, taps))

@@ -61,8 +61,9 @@ class Mixture(Layer):
     def parts(self, shape: Volume, source: Volume) -> Volume:
         return shape[0], source[1], 1
 
-    def reached(self, product: Product, shape: Volume, source: Volume) -> Product:
-        return product.within(Relation.full(shape[1], source[1]), Relation.identity(1))
+    def reached(self, products: list[Product], shape: Volume, source: Volume) -> list[Product]:
+        every, one = Relation.full(shape[1], source[1]), Relation.identity(1)
+        return [product.within(every, one) for product in products]
 
     def linear_map(self, taps: int, shape: Volume, source: Shape, device: torch.device) -> LinearMap:
         return MixtureMap(taps, shape, source, device)
