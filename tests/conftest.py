@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -28,17 +29,37 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def digits_model() -> Callable[[int], LoadedModel]:
-    """``digits_model(seed)``: the "cnn" trained on the bundled digits, once per session and seed."""
+def digits_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], LoadedModel]:
+    """``digits_model(seed)``: the "cnn" trained on the bundled digits, once per seed by all workers."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "digits"
+    folder.mkdir(exist_ok=True)
 
     @cache
     def trained(seed: int = 0) -> LoadedModel:
-        from graphpath.data import open_images
-        from graphpath.models import train
+        import torch
 
-        return train("cnn", open_images("digits", split="train"), open_images("digits"), seed=seed).model
+        with (folder / f"{seed}.pt").open("a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # another worker may just be training it
+            if file.tell():
+                file.seek(0)
+                kept: LoadedModel = torch.load(file, weights_only=False)
+                return kept
+            model = _train_on_digits(seed)
+            torch.save(model, file)
+            return model
 
     return trained
+
+
+def _train_on_digits(seed: int) -> LoadedModel:
+    from graphpath.data import open_images
+    from graphpath.models import train
+
+    model = train("cnn", open_images("digits", split="train"), open_images("digits"), seed=seed).model
+    # What is read from a file again has none.
+    assert all(weight.grad is None for weight in model.module.parameters())
+    return model
 
 
 @pytest.fixture(scope="session", autouse=True)

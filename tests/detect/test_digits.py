@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,13 @@ pytest.importorskip("torch")
 
 import graphpath as gp
 from graphpath.attacks import attack
-from graphpath.data import open_images
+from graphpath.data import BaseImages, open_images
 from graphpath.detect import Detector, fit_detector
 from graphpath.errors import MethodError, ModelError, RecordError, RunNotFound, StoreError
 from graphpath.models import LoadedModel
 from graphpath.record import Trace
 from graphpath.stores import Store
+from graphpath.tracing.targets import Target
 
 pytestmark = pytest.mark.slow
 SEEDS = (0, 1, 2)
@@ -35,6 +37,11 @@ class World:
     traces: dict[str, Trace]
     folder: Path
     model: LoadedModel
+
+    @cached_property
+    def detector(self) -> Detector:
+        """The linear one, fitted on all attacks."""
+        return fit_detector(self.store)
 
 
 def made(model: LoadedModel, folder: Path) -> World:
@@ -88,7 +95,7 @@ def test_16_the_way_tells_strong_attacks_and_softmax_weak_ones(world: World) -> 
     """At BIM .3 the AUC was .872 at first, max-softmax's .562 (graphpath/tracing/README.md). DeepFool
     stops at the boundary: there max-softmax is near 1, and the report says that the detector does worse.
     """
-    detector = fit_detector(world.store)
+    detector = world.detector
     report = own(detector)
     bim = report.loc["bim 0.3"]
     assert bim.auc > 0.8 and bim.auc > bim.softmax
@@ -127,7 +134,7 @@ def test_verdicts_on_new_images_are_those_of_the_store(first: World) -> None:
     """Whether the features come from the store's own roll-ups or from a trace that it never saw."""
     from graphpath.detect import features
 
-    detector = fit_detector(first.store)
+    detector = first.detector
     trace = first.traces["bim"]
     layers = list(detector.layers)
     stored = features.features_of_runs(first.store, detector.reference, [trace.id], layers)
@@ -142,7 +149,7 @@ def test_verdicts_on_new_images_are_those_of_the_store(first: World) -> None:
 
 def test_an_explanation_adds_up(first: World) -> None:
     """For a linear detector the layers' effects sum to the score's distance from the clean mean's."""
-    detector = fit_detector(first.store)
+    detector = first.detector
     trace = first.traces["bim"]
     verdicts = detector.score(first.store, trace)
     worst = verdicts.loc[verdicts.score.idxmax()]
@@ -176,19 +183,18 @@ def test_an_original_and_its_attacks_are_on_one_side(first: World) -> None:
 
 
 def test_what_cannot_be_fitted_is_refused(first: World, tmp_path: Path) -> None:
-    classes, clean, bim = (first.traces[name] for name in ("classes", "clean", "bim"))
-    predicted = gp.trace(
-        first.model, open_images(first.folder / "bim-images"), routes=0, out=tmp_path / "predicted"
+    train, bim = open_images("digits", split="train"), open_images(first.folder / "bim-images")
+    threes = train.subset(np.flatnonzero(train.labels == 3)[:60])
+
+    def traced(name: str, images: BaseImages, target: Target = "own") -> Trace:
+        return gp.trace(first.model, images, target=target, routes=0, out=tmp_path / name)
+
+    classes, clean = (
+        traced(split, open_images("digits", split=split, limit=count))
+        for split, count in (("train", 80), ("test", 60))
     )
-    one = gp.trace(
-        first.model,
-        open_images("digits", split="train").subset(
-            np.flatnonzero(open_images("digits", split="train").labels == 3)[:200]
-        ),
-        target="own",
-        routes=0,
-        out=tmp_path / "one",
-    )
+    predicted, bim = traced("predicted", bim.limit(60), "predicted"), traced("bim", bim.limit(60))
+    one = traced("one", threes)
     for name, traces, message in (
         ("a", [classes, clean], "holds no run of attacked images: graphpath attack"),
         ("b", [classes, bim], "no rightly predicted clean image outside of the class pathways"),
@@ -214,7 +220,7 @@ def test_what_cannot_be_fitted_is_refused(first: World, tmp_path: Path) -> None:
 def test_what_cannot_be_scored_is_refused(
     first: World, digits_model: Callable[[int], LoadedModel], tmp_path: Path
 ) -> None:
-    detector = fit_detector(first.store)
+    detector = first.detector
     few = open_images("digits", limit=2)
 
     def traced(name: str, model: LoadedModel = first.model, **options: object) -> Trace:
@@ -229,7 +235,7 @@ def test_what_cannot_be_scored_is_refused(
     with pytest.raises(StoreError, match="another class than the network's answer"):
         detector.score(first.store, traced("class", target=3))
     with gp.open(tmp_path / "other.lbdb") as other:
-        other.load(first.traces["clean"])
+        other.load(traced("own"))
         with pytest.raises(RunNotFound, match="has not the run"):
             detector.score(other, first.traces["bim"])
     for text, message in (

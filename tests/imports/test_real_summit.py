@@ -8,12 +8,12 @@ import tarfile
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 
 from graphpath.imports import import_summit
+from graphpath.record import Trace
 from graphpath.server import Server
 from graphpath.stores import open_store
 from graphpath.stores.base import Store
@@ -71,7 +71,7 @@ def counted(archive: Path) -> SimpleNamespace:
     )
 
 
-def check(store: Store, trace: Any, known: SimpleNamespace) -> None:
+def check(store: Store, trace: Trace, known: SimpleNamespace) -> None:
     """The store of ``trace`` against ``known``: counts, and the likeness of every two classes."""
     one = (
         store.cypher("MATCH (:Pathway)-[v:VISITS]->(:Neuron) RETURN count(v) AS nodes").nodes[0],
@@ -96,10 +96,14 @@ def most_alike(matrix: np.ndarray, labels: list[int], count: int) -> set[frozens
     return {frozenset((labels[above[0][at]], labels[above[1][at]])) for at in order}
 
 
+@pytest.fixture(scope="module")
+def trace(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Trace:
+    return import_summit([archive], out=tmp_path_factory.mktemp("summit") / "trace")
+
+
 @pytest.mark.slow
-def test_all_500_on_the_embedded_engine(archive: Path, tmp_path: Path) -> None:
+def test_all_500_on_the_embedded_engine(archive: Path, trace: Trace, tmp_path: Path) -> None:
     known = counted(archive)
-    trace = import_summit([archive], out=tmp_path / "trace")
     assert (trace.counts["pathways"], trace.counts["visits"], trace.counts["edges"]) == (
         500,
         known.nodes,
@@ -112,8 +116,7 @@ def test_all_500_on_the_embedded_engine(archive: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_all_500_on_neo4j(archive: Path, tmp_path: Path, neo4j_server: Server) -> None:
-    trace = import_summit([archive], out=tmp_path / "trace")
+def test_all_500_on_neo4j(archive: Path, trace: Trace, neo4j_server: Server) -> None:
     with open_store(neo4j_server.uri, password=neo4j_server.password) as store:
         for run in store.runs().run:
             store.delete(run)
