@@ -238,7 +238,8 @@ sys.path.insert(0, ".")
 from graphpath.stores import open_store
 uri, password, trace = sys.argv[1:]
 print("go", flush=True)
-open_store(uri, password=password, batch_bytes=2000).load(trace)
+waiting = {"max_transaction_retry_time": 2.0}  # seconds until a server that went is given up: 15 by default
+open_store(uri, password=password, batch_bytes=2000, driver=waiting).load(trace)
 """
 
 
