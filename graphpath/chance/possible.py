@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from graphpath.errors import RecordError
 from graphpath.record import Trace
@@ -175,13 +176,11 @@ def read_possible_edges(trace: Trace) -> dict[int, PossibleEdges]:
             "compared with chance: trace again with this graphpath (an imported graph does not record them)."
         )
     found: dict[int, list[EdgeTerm]] = {number: [] for number in layers}
-    table = trace.reach().to_table().to_pandas()
-    for (number, source, _), rows in table.groupby(["layer", "source_layer", "term"], sort=True):
-        parts = dict(list(rows.groupby("axis")))
+    fill_rectangles = cache(_fill_rectangles)  # windows of attention have the same over and over
+    for (number, source, _), parts in _split_terms(trace.reach().to_table().to_pandas()).items():
         shapes = zip(layers[number].shape, layers[source].shape, strict=True)
         cells = [
-            _fill_rectangles(parts[axis].iloc[:, 4:].to_numpy(), shape)
-            for axis, shape in zip(AXES, shapes, strict=True)
+            fill_rectangles(parts[axis].tobytes(), shape) for axis, shape in zip(AXES, shapes, strict=True)
         ]
         found[number].append(EdgeTerm(layers[source], layers[number], (cells[0], cells[1], cells[2])))
     return {number: PossibleEdges(layers[number], tuple(terms)) for number, terms in found.items()}
@@ -197,8 +196,23 @@ def _read_layers(trace: Trace) -> dict[int, NeuronRange]:
     }
 
 
-def _fill_rectangles(rectangles: npt.NDArray[np.int32], shape: tuple[int, int]) -> Bools:
+def _split_terms(table: pd.DataFrame) -> dict[tuple[int, int, int], dict[str, Ints]]:
+    """The rectangles (R, 4) of each term's axes, by layer, source layer and term, in their order."""
+    table = table.sort_values(["layer", "source_layer", "term", "axis"], kind="stable")
+    names = table[["layer", "source_layer", "term"]].to_numpy()
+    axes, rectangles = table["axis"].to_numpy(), table.iloc[:, 4:].to_numpy().astype(np.int64)
+    changed = (names[1:] != names[:-1]).any(1) | (axes[1:] != axes[:-1])
+    first = np.flatnonzero(np.append(True, changed)) if len(table) else np.empty(0, np.int64)
+    found: dict[tuple[int, int, int], dict[str, Ints]] = {}
+    for start, part in zip(first.tolist(), np.split(rectangles, first[1:]), strict=True):
+        layer, source, term = names[start].tolist()
+        found.setdefault((layer, source, term), {})[str(axes[start])] = part
+    return found
+
+
+def _fill_rectangles(rectangles: bytes, shape: tuple[int, int]) -> Bools:
+    """The matrix of rectangles (R, 4) int64, given as bytes."""
     cells = np.zeros(shape, bool)
-    for to, high, back, wide in rectangles:
+    for to, high, back, wide in np.frombuffer(rectangles, np.int64).reshape(-1, 4).tolist():
         cells[to : to + high, back : back + wide] = True
     return cells
