@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -188,15 +188,22 @@ def check_ready(module: nn.Module, name: str) -> None:
 
 def check_finite(module: nn.Module, name: str) -> None:
     """Refuse with ModelError a network of which a weight is NaN or infinite."""
-    kept = module.state_dict()
-    for place, value in {**dict(module.named_buffers()), **kept}.items():
+    learnt = {place for place, _ in module.named_parameters()} | set(_statistics(module))
+    for place, value in {**dict(module.named_buffers()), **module.state_dict()}.items():
         if not isinstance(value, torch.Tensor) or not value.is_floating_point() or value.is_meta:
             continue
-        # Masks of attention, which are no weights and not in the state dict, are rightly infinite.
-        bad = ~torch.isfinite(value) if place in kept else torch.isnan(value)
+        # Masks of attention, which are buffers, are rightly infinite.
+        bad = ~torch.isfinite(value) if place in learnt else torch.isnan(value)
         if bool(bad.any()):
             wrong = int(bad.sum())
             raise ModelError(
                 f"{name}: {wrong:,} of {value.numel():,} weights of {place} are NaN or infinite, so that its "
                 "logits mean nothing; use a checkpoint from before that, or train again with a smaller rate."
             )
+
+
+def _statistics(module: nn.Module) -> Iterator[str]:
+    """The names of buffers that norms have learnt."""
+    for place, part in module.named_modules():
+        if isinstance(part, nn.modules.batchnorm._NormBase):
+            yield from (f"{place}.{name}" if place else name for name, _ in part.named_buffers())

@@ -166,13 +166,20 @@ def _decomposed(exported: ExportedProgram, has_rule: Callable[[Any], bool]) -> E
     simple = make_functional(exported.graph)
     exported.graph_module.recompile()
     unknown = [node.target for node in _calls(exported) if not has_rule(node.target)]
-    if simple and not unknown:
+    if simple and not unknown and not _vmaps(exported.graph):
         return exported
     table = torch.export.default_decompositions()
     for operation in [operation for operation in table if has_rule(operation)]:
         del table[operation]
     found: ExportedProgram = exported.run_decompositions(table)
     return found
+
+
+def _vmaps(graph: torch.fx.Graph) -> bool:
+    """Whether ``torch.vmap`` stands in a graph, which has to be run to be resolved."""
+    return any(
+        getattr(node.target, "__module__", None) == "torch._functorch.predispatch" for node in graph.nodes
+    )
 
 
 def _calls(exported: ExportedProgram) -> Iterator[torch.fx.Node]:

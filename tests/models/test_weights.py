@@ -252,12 +252,13 @@ def test_weights_that_are_no_numbers_are_refused(
         load_model("nan_net:make")
 
 
-def test_masks_may_be_infinite_and_nothing_may_be_nan() -> None:
-    """A buffer that is not in the state dict: a mask of attention, a table of positions."""
+@pytest.mark.parametrize("persistent", [False, True])
+def test_masks_may_be_infinite_and_nothing_may_be_nan(persistent: bool) -> None:
+    """A buffer: a mask of attention, a table of positions; in the state dict or not."""
     net = nn.Linear(2, 2)
-    net.register_buffer("mask", torch.full((2, 2), float("-inf")).triu(1), persistent=False)
+    net.register_buffer("mask", torch.full((2, 2), float("-inf")).triu(1), persistent=persistent)
     assert as_loaded(net).module is net
-    net.register_buffer("table", torch.tensor([0.0, float("nan")]), persistent=False)
+    net.register_buffer("table", torch.tensor([0.0, float("nan")]), persistent=persistent)
     with pytest.raises(ModelError, match="1 of 2 weights of table are NaN or infinite"):
         as_loaded(net)
 

@@ -62,6 +62,16 @@ def rows(x: Tensor) -> Tensor:
     return x.flatten(2).transpose(1, 2)
 
 
+def masked(x: Tensor) -> Tensor:
+    """x, and -inf where it is small: everywhere in the first row."""
+    return torch.where((x > 0.1) & (torch.arange(4)[:, None] > 0), x, -torch.inf)
+
+
+def by_image(x: Tensor, function: Function) -> Tensor:
+    """What a function gives of each image, one by one."""
+    return torch.stack([function(image) for image in x])
+
+
 def add(rule: str, *functions: Function | Callable[[], nn.Module]) -> None:
     RULES.setdefault(rule, []).extend(functions)
 
@@ -419,6 +429,8 @@ add("sort.stable", lambda x: torch.sort(x, dim=2, stable=True)[0])
 add("kthvalue", lambda x: x.kthvalue(3, 1).values, lambda x: x.flatten(2).kthvalue(5, -1, keepdim=True)[0])
 add("median.dim", lambda x: x.median(1)[0], lambda x: x.median(2, keepdim=True).values)
 add("nanmedian.dim", lambda x: x.nanmedian(3).values)
+add("median", lambda x: by_image(x, lambda image: image * image.median().abs()))
+add("nanmedian", lambda x: by_image(x, lambda image: image + image[1:3].nanmedian()))
 add("mode", lambda x: x.mode(1).values)
 add("cummax", lambda x: x.cummax(2).values)
 add("cummin", lambda x: x.cummin(1)[0])
@@ -613,6 +625,21 @@ for _name in ("var", "std"):
         lambda x, f=_both: f(x, 1, correction=0, keepdim=True)[1] - x,
     )
 add(
+    "prod",
+    lambda x: x.prod(1),
+    lambda x: x.prod(-1, keepdim=True),
+    lambda x: x.relu().flatten(1)[:, :5].prod(1, keepdim=True),
+    lambda x: by_image(x, lambda image: image[0] + image[1:3, 0].prod()),
+    lambda x: together(windows(x).prod(2)),
+)
+add(
+    "cumprod",
+    lambda x: x.cumprod(1),
+    lambda x: x.cumprod(-1),
+    lambda x: x.relu().flatten(1)[:, :5].cumprod(1),
+    lambda x: together(windows(x).cumprod(2)),
+)
+add(
     "cumsum",
     lambda x: x.cumsum(1),
     lambda x: x.cumsum(-1),
@@ -652,6 +679,23 @@ add("threshold", lambda x: F.threshold(x, 0.2, -0.5))
 add("leaky_relu", lambda x: F.leaky_relu(x, 0.3))
 add("acosh", lambda x: torch.acosh(positive(x) + 1))
 add("logit", lambda x: torch.logit(x.sigmoid()), lambda x: torch.logit(x.sigmoid(), 0.2))
+for _name in ("clamp.Tensor", "clip.Tensor"):
+    _function = getattr(torch, _name.split(".")[0])
+    add(
+        _name,
+        lambda x, f=_function: f(x, x.flip(1) - 0.4, x.flip(2) + 0.4),
+        lambda x, f=_function: f(x, x.mean((2, 3), keepdim=True), drawn(4, 1, 3)),
+        lambda x, f=_function: f(x, drawn(3), x.flip(3)),
+        lambda x, f=_function: f(drawn(4, 4, 3), x.flip(1), x.flip(2)),
+        lambda x, f=_function: f(x, max=x.flip(1)),
+    )
+add(
+    "clamp_min.Tensor",
+    lambda x: torch.clamp_min(x, x.flip(1)),
+    lambda x: torch.clamp_min(drawn(4, 4, 3), x),
+    lambda x: torch.clamp_min(masked(x).amax(1), x[:, 1]),
+)
+add("clamp_max.Tensor", lambda x: torch.clamp_max(x, x.flip(1)), lambda x: torch.clamp_max(drawn(4, 3), x))
 for _name in ("clamp", "clip"):
     _function = getattr(torch, _name)
     add(
@@ -662,6 +706,8 @@ for _name in ("clamp", "clip"):
         lambda x, f=_function: f(x, drawn(3) - 1, drawn(4, 1, 3) + 1),
     )
 add("clamp_min", lambda x: torch.clamp_min(x, 0.2), lambda x: torch.clamp_min(x, drawn(4, 3)))
+add("relu", lambda x: masked(x).amax(1).relu(), lambda x: F.relu6(-masked(x).amax((1, 3))))
+add("clamp", lambda x: masked(x).amax(1).clamp(-0.2, 0.7), lambda x: masked(x).amax((1, 3)).clamp(min=0))
 add("clamp_max", lambda x: torch.clamp_max(x, 0.2), lambda x: torch.clamp_max(x, drawn(4, 3)))
 add(
     "pow",

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.network.rules import drawn, rows
+from tests.network.rules import by_image, drawn, masked, rows
 from tests.tracing import harness, nets
 
 SHAPE = (2, 4, 3)
@@ -49,6 +49,18 @@ def pattern(x: Tensor, mask: Tensor | None = None) -> Tensor:
 
 def picked(x: Tensor, places: Tensor, axis: int) -> Tensor:
     return x.gather(axis, places.detach())
+
+
+def chosen_hard(x: Tensor) -> Tensor:
+    """1 at the largest of the channels, 0 elsewhere, with the gradient of a softmax."""
+    soft = x.softmax(1)
+    return torch.zeros_like(x).scatter(1, soft.argmax(1, True), 1.0) - soft.detach() + soft
+
+
+def _others(x: Tensor, k: int) -> Tensor:
+    """Of the factors up to row k, the product of the others, held."""
+    factors = x[:, :, : k + 1]
+    return (factors.prod(2, True) / factors).detach()
 
 
 MASK = torch.ones(12, 12, dtype=torch.bool).tril()
@@ -114,6 +126,18 @@ WRITTEN: dict[str, tuple[Function, Function]] = {
         lambda x: x @ x.transpose(2, 3).sigmoid(),
         lambda x: x @ x.transpose(2, 3).sigmoid().detach(),
     ),
+    "product of many": (
+        lambda x: x.prod(1),
+        lambda x: (x * (x.prod(1, True) / x).detach()).mean(1),
+    ),
+    "running product": (
+        lambda x: x.cumprod(2),
+        lambda x: torch.stack([(x[:, :, : k + 1] * _others(x, k)).mean(2) for k in range(4)], 2),
+    ),
+    "gate that is a hard choice": (
+        lambda x: x * chosen_hard(x.flip(2)),
+        lambda x: x * chosen_hard(x.flip(2)).detach(),
+    ),
     "quotient": (
         lambda x: x / (x.flip(1).abs() + 0.5),
         lambda x: x / (x.flip(1).abs() + 0.5).detach(),
@@ -127,6 +151,24 @@ WRITTEN: dict[str, tuple[Function, Function]] = {
         lambda x: picked(x.flatten(2), F.max_pool2d(x, 2, 1, return_indices=True)[1].flatten(2), 2),
     ),
     "largest of channels": (lambda x: x.amax(1), lambda x: picked(x, x.argmax(1, True), 1)),
+    "largest of what is not masked": (
+        lambda x: masked(x).amax(1).clamp(-0.2, 0.7),
+        lambda x: ratio(lambda z: z.clamp(-0.2, 0.7), picked(x, masked(x).argmax(1, True), 1)).where(
+            masked(x).amax(1, True).isfinite(), -0.2
+        ),
+    ),
+    "median of all": (
+        lambda x: by_image(x, lambda image: image[0] + image.median()),
+        lambda x: x[:, 0] + picked(x.flatten(1), x.flatten(1).median(1, True)[1], 1)[:, :, None],
+    ),
+    "between two": (
+        lambda x: x.clamp(x.flip(1), x.flip(2) + 0.3),
+        lambda x: torch.where(
+            ((x > x.flip(1)) & (x < x.flip(2) + 0.3)).detach(),
+            x,
+            torch.where((x.flip(1) > x.flip(2) + 0.3) | (x > x.flip(1)), x.flip(2) + 0.3, x.flip(1)),
+        ),
+    ),
     "larger of two": (
         lambda x: torch.maximum(x, x.flip(3) + 0.1),
         lambda x: torch.where((x > x.flip(3) + 0.1).detach(), x, x.flip(3) + 0.1),

@@ -11,7 +11,18 @@ from torch.fx.node import map_aggregate
 
 from graphpath.network.dialect.moves import expanded
 from graphpath.network.dialect.registry import aten
-from graphpath.network.operations import RELU, Activation, Affine
+from graphpath.network.operations import (
+    RELU,
+    STRUCTURAL,
+    Activation,
+    Add,
+    Affine,
+    Choice,
+    Identity,
+    Modulation,
+    Opaque,
+    Ratio,
+)
 from graphpath.network.walk import Lowering, Traced, list_leaves
 
 Phi = Callable[[Tensor], Tensor]
@@ -66,6 +77,8 @@ def _function(low: Lowering, *args: Any, **kwargs: Any) -> Any:
 
 @aten("relu")
 def _relu(low: Lowering, x: Traced) -> Traced:
+    if may_be_infinite(low, x):
+        return apply(low, "relu", torch.relu, x)
     return low.emit(RELU, x, shape=x.shape)
 
 
@@ -107,13 +120,16 @@ def by_element(low: Lowering, args: Any, kwargs: Any) -> Any:
         value: Tensor = found[0] if several else found
         return value
 
-    x, phi = traced[0], cast(Phi, plain)
-    if any(constant.dim() > 0 and constant.numel() > 1 for constant in constants):
-        x, phi = _spread(low, x), by_place(phi, x)
-        found = _by_place(low, name, phi, x)
-    else:
-        found = apply(low, name, phi, x)
+    found = beside(low, name, cast(Phi, plain), traced[0], constants)
     return (found, None) if several else found
+
+
+def beside(low: Lowering, name: str, phi: Phi, x: Traced, constants: list[Tensor]) -> Traced:
+    """A step of ``phi``, which reads constants that may differ from place to place."""
+    if any(constant.dim() > 0 and constant.numel() > 1 for constant in constants):
+        x = _spread(low, x)
+        return _by_place(low, name, by_place(phi, x), x)
+    return apply(low, name, phi, x)
 
 
 def apply(low: Lowering, name: str, phi: Phi, x: Traced) -> Traced:
@@ -122,8 +138,36 @@ def apply(low: Lowering, name: str, phi: Phi, x: Traced) -> Traced:
     at_zero = float(phi(zero).double())
     if not torch.isfinite(torch.tensor(at_zero)):
         at_zero = 0.0  # 1 / z, log z: phi(z) = gate * z
+    if may_be_infinite(low, x):
+        return low.emit(Ratio(phi, _is_bounded(low, name)), x, shape=x.shape)
     held = Activation(name, phi, at_zero, name in HOMOGENEOUS, limits=_is_bounded(low, name))
     return low.emit(held, x, shape=x.shape)
+
+
+def may_be_infinite(low: Lowering, x: Traced) -> bool:
+    """Whether a constant in a tensor may be infinite: of what is masked, and pooled or moved after that.
+
+    No gate times infinity is a number, so that a function of it has to be held by a :class:`Ratio`.
+    """
+    waiting, seen = [x.step], set[int]()
+    while waiting:
+        number = waiting.pop()
+        if number in seen:
+            continue
+        seen.add(number)
+        step = low.steps[number]
+        operation = step.operation
+        constants = (operation.shift,) if isinstance(operation, Affine) else ()
+        constants = (operation.other,) if isinstance(operation, Choice) else constants
+        if any(part is not None and not bool(torch.isfinite(part).all()) for part in constants):
+            return True
+        if isinstance(operation, (Ratio, Opaque)) and operation.bounded:
+            continue
+        if isinstance(operation, Modulation):
+            waiting.append(step.inputs[0])
+        elif isinstance(operation, (*STRUCTURAL, Add, Identity)):
+            waiting.extend(step.inputs)
+    return False
 
 
 def _is_bounded(low: Lowering, name: str) -> bool:

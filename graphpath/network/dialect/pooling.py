@@ -217,6 +217,20 @@ def _ranked(low: Lowering, x: Traced, *args: Any, **kwargs: Any) -> Any:
     return out_of_rows(low, chosen, x.shape, axis, count), low.opaque_places(x)
 
 
+@aten("median", "nanmedian")
+def _median(low: Lowering, x: Traced) -> Traced:
+    """The element in the middle of all."""
+    rows = in_rows(low, x, tuple(range(len(x.shape))))
+    name, n = low.operation._schema.name.split("::")[1], low.shape_of(rows)[2]
+
+    def pool(values: Tensor) -> tuple[Tensor, Tensor]:
+        found = getattr(values, name)(3, keepdim=True)
+        return found.values, found.indices
+
+    geometry = Geometry((1, n), (1, 1), (0, 0), (1, 1))
+    return low.emit(MaxPool(pool, False, geometry), rows, shape=low.result.shape)
+
+
 def largest_of_two(low: Lowering, a: Traced, b: Traced, shape: Shape) -> Traced:
     """The larger of two tensors of one shape: a max-pool over their planes, one below the other."""
     layout = low.shape_of(a)

@@ -6,14 +6,16 @@ from math import prod
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from graphpath.network.dialect.arguments import axes_of
 from graphpath.network.dialect.elementwise import apply
+from graphpath.network.dialect.moves import expanded
 from graphpath.network.dialect.pooling import averaged, in_rows, largest
 from graphpath.network.dialect.registry import aten
 from graphpath.network.dialect.resampling import along
 from graphpath.network.dialect.sums import scaled, summed
-from graphpath.network.operations import AveragePool
+from graphpath.network.operations import AveragePool, Ratio
 from graphpath.network.walk import Lowering, Shape, Traced
 
 
@@ -112,6 +114,44 @@ def _correction(rest: Any, options: Any) -> float:
 def _cumsum(low: Lowering, x: Traced, dim: int, *, dtype: Any = None) -> Traced:
     size = x.shape[dim]
     return along(low, x, dim % len(x.shape), torch.ones(size, size, dtype=torch.float64).tril())
+
+
+@aten("prod")
+def _product(low: Lowering, x: Traced, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """Each factor carries an equal share, the others held: of two factors half each."""
+    if not x.dtype.is_floating_point:
+        return low.unknown("multiplies integers or truth values")
+    axes = axes_of(dim, len(x.shape))
+    n = prod(x.shape[axis] for axis in axes)
+
+    def shares(values: Tensor) -> Tensor:
+        found = values
+        for axis in axes:
+            found = found.prod(axis + 1, keepdim=True)
+        return (found / n).expand_as(values)
+
+    held = low.emit(Ratio(shares), low.shaped(x, x.shape), shape=x.shape)
+    return scaled(low, mean(low, held, axes, tuple(low.result.shape)), n)
+
+
+@aten("cumprod")
+def _running_product(low: Lowering, x: Traced, dim: int, *, dtype: Any = None) -> Any:
+    """Place k holds the product of k + 1 factors, of which each carries an equal share."""
+    axis = dim % max(1, len(x.shape))
+    n = x.shape[axis]
+    before, behind = x.shape[:axis], x.shape[axis + 1 :]
+    copies = expanded(low, x.viewed((*before, 1, n, *behind)), (*before, n, n, *behind))
+
+    def shares(values: Tensor) -> Tensor:
+        """(..., n products, n factors, ...)"""
+        along = (n, 1, *(1,) * len(behind))
+        counts = torch.arange(1, n + 1, dtype=values.dtype, device=values.device).reshape(along)
+        found = values.select(axis + 1, 0).cumprod(axis + 1).unsqueeze(axis + 2) / counts
+        read = torch.ones((n, n), dtype=values.dtype, device=values.device).tril()
+        return found.expand_as(values) * read.reshape(n, n, *along[2:])
+
+    held = low.emit(Ratio(shares), low.shaped(copies, copies.shape), shape=copies.shape)
+    return scaled(low, mean(low, held, (axis + 1,), x.shape), n)
 
 
 @aten("logsumexp")

@@ -22,7 +22,7 @@ from graphpath.network.operations import (
     Quotient,
     Rearrange,
 )
-from graphpath.network.walk import Lowering, Shape, Traced, inner
+from graphpath.network.walk import Lowering, Shape, Traced, inner, list_leaves
 
 
 @aten("add", "add.Tensor")
@@ -201,17 +201,32 @@ def _is_spread(low: Lowering, x: Traced) -> bool:
 
 
 def is_gate(low: Lowering, x: Traced) -> bool:
-    """Whether a tensor is, constants and moves apart, a bounded function's result, or one of which only the
-    value is known."""
-    return any(operation.bounded or isinstance(operation, Opaque) for operation in _makers(low, x.step))
+    """Whether a tensor is, constants and moves apart, a bounded function's result, or a sum with one of which
+    only the value is known (the hard choice of a straight-through estimator)."""
+    operation = _maker(low, x.step)
+    return operation.bounded or _is_known_only(low, x.step)
 
 
-def _makers(low: Lowering, step: int) -> list[Operation]:
+def _maker(low: Lowering, number: int) -> Operation:
     """The operation behind a step, once what only scales, shifts and moves is taken off."""
-    operation = low.steps[step].operation
-    if isinstance(operation, (Affine, Rearrange)) and len(low.steps[step].inputs) == 1:
-        return _makers(low, low.steps[step].inputs[0])
-    return [operation]
+    step = low.steps[number]
+    if isinstance(step.operation, (Affine, Rearrange)) and len(step.inputs) == 1:
+        return _maker(low, step.inputs[0])
+    return step.operation
+
+
+def _is_known_only(low: Lowering, step: int) -> bool:
+    """Whether something in a sum is known by its value alone, so that nothing can flow through all of it."""
+    waiting, seen = [step], set[int]()
+    while waiting:
+        number = waiting.pop()
+        operation = low.steps[number].operation
+        if isinstance(operation, Opaque):
+            return True
+        if number not in seen and isinstance(operation, (Add, Affine, Rearrange)):
+            waiting.extend(low.steps[number].inputs)
+        seen.add(number)
+    return False
 
 
 Function = Callable[[Tensor], Tensor]
@@ -272,6 +287,33 @@ def _minimum(low: Lowering, a: Any, b: Any) -> Any:
     if not (isinstance(a, Traced) and isinstance(b, Traced)):
         return elementwise.by_element(low, (a, b), {})
     return scaled(low, _larger(low, scaled(low, a, -1), scaled(low, b, -1)), -1)
+
+
+@aten("clamp.Tensor", "clip.Tensor", "clamp_min.Tensor", "clamp_max.Tensor")
+def _between(low: Lowering, x: Any, *bounds: Any, **named: Any) -> Any:
+    """Between two tensors; the upper one wins where they cross."""
+    if not list_leaves((bounds, named), Traced):
+        return elementwise.by_element(low, (x, *bounds), named)
+    least, most = (*bounds, None, None)[:2]
+    if low.operation._schema.name.endswith("max"):
+        least, most = None, least
+    least, most = named.get("min", least), named.get("max", most)
+    found = x if least is None else _at_least(low, x, least)
+    return found if most is None else _negated(low, _at_least(low, _negated(low, found), _negated(low, most)))
+
+
+def _at_least(low: Lowering, a: Any, b: Any) -> Any:
+    """The larger of two, each a tensor of the image's or a constant."""
+    if isinstance(a, Traced) and isinstance(b, Traced):
+        return _larger(low, a, b)
+    x, bound = (a, b) if isinstance(a, Traced) else (b, a)
+    if not isinstance(x, Traced):
+        return torch.maximum(x, bound)
+    return elementwise.beside(low, "clamp_min", lambda z: torch.maximum(z, bound.to(z)), x, [bound])
+
+
+def _negated(low: Lowering, x: Any) -> Any:
+    return scaled(low, x, -1) if isinstance(x, Traced) else -x
 
 
 def _larger(low: Lowering, a: Any, b: Any) -> Any:

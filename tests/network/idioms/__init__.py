@@ -14,10 +14,13 @@ from tests.network.idioms import (
     parametrised,
     pools,
     products,
+    programs,
     recurrent,
     refusals,
     resizing,
+    sequences,
     style,
+    vision,
     wrappers,
 )
 from tests.network.idioms.registry import IDIOMS, Idiom
@@ -34,10 +37,13 @@ FAMILIES = (
     parametrised,
     pools,
     products,
+    programs,
     recurrent,
     refusals,
     resizing,
+    sequences,
     style,
+    vision,
     wrappers,
 )
 
