@@ -13,15 +13,14 @@ from graphpath.network.dialect.moves import expanded
 from graphpath.network.dialect.registry import aten
 from graphpath.network.operations import (
     RELU,
-    STRUCTURAL,
     Activation,
     Add,
     Affine,
     Choice,
     Identity,
-    Modulation,
-    Opaque,
+    Part,
     Ratio,
+    Unseen,
 )
 from graphpath.network.walk import Lowering, Traced, list_leaves
 
@@ -161,12 +160,8 @@ def may_be_infinite(low: Lowering, x: Traced) -> bool:
         constants = (operation.other,) if isinstance(operation, Choice) else constants
         if any(part is not None and not bool(torch.isfinite(part).all()) for part in constants):
             return True
-        if isinstance(operation, (Ratio, Opaque)) and operation.bounded:
-            continue
-        if isinstance(operation, Modulation):
-            waiting.append(step.inputs[0])
-        elif isinstance(operation, (*STRUCTURAL, Add, Identity)):
-            waiting.extend(step.inputs)
+        if isinstance(operation, (Part, Unseen, Add, Identity)) and not operation.bounded:
+            waiting.extend(step.inputs[: operation.carried])
     return False
 
 
