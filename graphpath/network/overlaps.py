@@ -50,34 +50,19 @@ def shared_roots(network: Network, views: list[View]) -> bool:
 
 def _touched(network: Network, view: View) -> list[int | Anchor]:
     """The sites (by number) and anchors whose elements a view holds."""
-    low, high, distinct = _extent(view)
-    found: list[int | Anchor] = []
-    for site in network.sites:
-        if _meets(site.offset, site.offset + site.size, low, high, distinct):
-            found.append(site.number)
-    for anchor in network.anchors:
-        if _meets(anchor.base, anchor.base + anchor.size, low, high, distinct):
-            found.append(anchor)
-    return found
-
-
-def _extent(view: View) -> tuple[int, int, Tensor | None]:
     if view.index is None:
-        return view.base, view.base + torch.Size(view.shape).numel(), None
-    distinct = view.index[view.index >= 0].unique()
-    if len(distinct) == 0:
-        return 0, 0, distinct
-    return int(distinct[0]), int(distinct[-1]) + 1, distinct
+        ends = torch.tensor([view.base, view.base + torch.Size(view.shape).numel() - 1])
+        first, last = _owners(network, ends).tolist()
+        numbers = list(range(first, last + 1))
+    else:
+        numbers = _owners(network, view.index[view.index >= 0].unique()).unique().tolist()
+    sites = len(network.sites)
+    return [number if number < sites else network.anchors[number - sites] for number in numbers]
 
 
-def _meets(start: int, stop: int, low: int, high: int, distinct: Tensor | None) -> bool:
-    if stop <= low or start >= high:
-        return False
-    if distinct is None:
-        return True
-    bounds = torch.tensor([start, stop], device=distinct.device)
-    first, last = torch.searchsorted(distinct, bounds).tolist()
-    return bool(first < last)
+def _owners(network: Network, element: Tensor) -> Tensor:
+    """Which of sites and anchors, in their order, each element belongs to: int64, the shape of ``element``."""
+    return torch.searchsorted(network.starts.to(element.device), element, right=True) - 1
 
 
 def _roots(network: Network, source: int | Anchor) -> frozenset[int]:

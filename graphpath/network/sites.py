@@ -9,6 +9,7 @@ that only makes a gate holds no sites, since the held network takes its result f
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 
@@ -88,6 +89,13 @@ class Network:
     def pooled(self) -> int:
         """How many elements the anchors have; they follow the neurons' numbers."""
         return sum(anchor.size for anchor in self.anchors)
+
+    @cached_property
+    def starts(self) -> torch.Tensor:
+        """The first elements of all sites, then of all anchors: int64, ascending."""
+        return torch.tensor(
+            [*(site.offset for site in self.sites), *(anchor.base for anchor in self.anchors)]
+        )
 
     @property
     def piecewise_linear(self) -> bool:

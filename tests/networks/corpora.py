@@ -45,5 +45,12 @@ CORPORA: dict[str, Callable[[], tuple[str, ...]]] = {
 }
 
 
+@cache
+def spread() -> tuple[tuple[str, str], ...]:
+    """Corpus and name of forty small networks, no two alike, that tests run."""
+    words = _listed("spread.txt")
+    return tuple(zip(words[::2], words[1::2], strict=True))
+
+
 def _listed(file: str) -> tuple[str, ...]:
     return tuple((HERE / file).read_text(encoding="utf-8").split())
