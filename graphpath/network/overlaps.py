@@ -61,7 +61,7 @@ def _touched(network: Network, view: View) -> list[int | Anchor]:
 
 
 def _owners(network: Network, element: Tensor) -> Tensor:
-    """Which of sites and anchors, in their order, each element belongs to: int64, the shape of ``element``."""
+    """Which of sites and anchors, in their order, has each element: int64, the shape of ``element``."""
     return torch.searchsorted(network.starts.to(element.device), element, right=True) - 1
 
 

@@ -106,21 +106,23 @@ class GradientReversal(Stem):
         return {"logits": self.head(x), "domain": self.domain(_Reversed.apply(x))}
 
 
-@torch.jit.script
-def _scripted_gelu(x: Tensor) -> Tensor:
+def _gelu(x: Tensor) -> Tensor:
     return x * 0.5 * (1.0 + torch.erf(x / 1.41421))
 
 
-@torch.jit.script
-def _scripted_squash(x: Tensor, dim: int = 1) -> Tensor:
+def _squash(x: Tensor, dim: int = 1) -> Tensor:
     size = (x * x).sum(dim=dim, keepdim=True)
     return size / (1.0 + size) * x / torch.sqrt(size + 1e-6)
 
 
 @idiom(3, 6, 6)
 class ScriptedFunctions(Stem):
+    def __init__(self) -> None:
+        super().__init__()
+        self.gelu, self.squash = torch.jit.script(_gelu), torch.jit.script(_squash)
+
     def between(self, x: Tensor) -> Tensor:
-        return _scripted_squash(_scripted_gelu(x))
+        return self.squash(self.gelu(x))
 
 
 @idiom(3, 6, 6)
