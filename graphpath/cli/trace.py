@@ -172,6 +172,12 @@ def _report(traced: Trace, out: Path) -> None:
             f"The network ends in a {str(head).strip('_')}: the logits before it are what is traced.",
             err=True,
         )
+    if not traced.files("reach"):
+        say(
+            "Which edges the network can have is not recorded, for they are no union of few products: "
+            "expected_J is null, and significance has nothing to shuffle within.",
+            err=True,
+        )
     if attention := traced.layers().to_table(columns=["kind"])["kind"].to_pylist().count("attention"):
         say(
             f"{attention} of its layers {'is' if attention == 1 else 'are'} attention, the pattern held: "

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from graphpath.network.elements import Elements
-from graphpath.network.operations import Dense, DiagonalMap
+from graphpath.network.operations import Conv, Dense, DiagonalMap
 from graphpath.network.operations.maps import LinearMap
 from graphpath.network.overlaps import Repeats, repeats, shared_roots
 from graphpath.network.sites import Branch, Network, Site
@@ -246,20 +246,31 @@ def _without_copies(branch: Branch) -> Branch:
     """A dense layer that reads the same elements many times (behind an upsampling average) reads them once.
 
     Its weights are summed over the copies: VGG at 32 x 32 repeats each neuron 49 times before its classifier.
+    So are those of a convolution whose kernel covers all that it reads.
     """
-    view = branch.view
-    if not isinstance(branch.operation, Dense) or view.index is None:
+    view, weight = branch.view, _dense_weight(branch)
+    if weight is None or view.index is None:
         return branch
     index = view.index.flatten()
     unique, place = index.unique(return_inverse=True)
     if len(unique) == len(index):
         return branch
-    weight = branch.operation.weight
     share = view.weighted().flatten().to(weight.dtype)
-    column = torch.arange(len(index), device=index.device) // branch.taps  # of the weight
+    entry, plane = torch.arange(len(index), device=index.device), torch.Size(view.shape[1:]).numel()
+    column = entry // plane // branch.taps * plane + entry % plane  # of the weight
     copies = torch.sparse_coo_tensor(
         torch.stack([place, column]), share, (len(unique), weight.shape[1]), check_invariants=False
     )
     folded = torch.sparse.mm(copies, weight.T).T.contiguous()  # without the weight once a copy
     view = View((len(unique),), index=unique[None])
-    return replace(branch, operation=replace(branch.operation, weight=folded), view=view, taps=1)
+    return replace(branch, operation=Dense(folded, None), view=view, taps=1)
+
+
+def _dense_weight(branch: Branch) -> Tensor | None:
+    """The weight (O, I) of a layer of which every neuron reads everything, None of any other."""
+    layer, plane = branch.operation, branch.view.shape[1:]
+    if isinstance(layer, Dense):
+        return layer.weight
+    if not isinstance(layer, Conv) or layer.groups > 1 or any(layer.padding):
+        return None
+    return layer.weight.flatten(1) if tuple(layer.weight.shape[2:]) == plane else None

@@ -22,6 +22,25 @@ Shape = tuple[int, int, int]
 Columns = dict[str, npt.NDArray[np.generic]]
 
 
+MOST = 1 << 13
+"""Products of one tensor's possible edges that are worth writing down; they take seconds and a gigabyte."""
+
+
+class _TooManyError(Exception):
+    """The possible edges are no union of few products."""
+
+
+def tabulate_reach(network: Network) -> Columns | None:
+    """The record's table ``reach``; None where a tensor's possible edges take more than ``MOST`` products.
+
+    Those of some mixers do, where one layer's channels are another's places.
+    """
+    try:
+        return Reach(network).columns()
+    except _TooManyError:
+        return None
+
+
 class Reach:
     """The possible edges of a network, site by site."""
 
@@ -143,6 +162,8 @@ class Reach:
             related = Relation.of_numbers(owners[members], (shape[0], channels))
             goes, comes = np.divmod(pairs, high * wide)
             found += of_pairs(number, related, goes, comes, (*shape[1:], high, wide))
+            if len(found) > MOST:
+                raise _TooManyError
         return found
 
     def _located(self, element: Ints) -> tuple[Ints, Ints, Ints]:

@@ -4,6 +4,7 @@ Jacobian of every pre-activation with respect to them, over many draws."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ from torchvision.models.maxvit import PartitionAttentionLayer
 from torchvision.models.swin_transformer import SwinTransformerBlock
 from torchvision.ops.misc import Permute
 
-from graphpath.network import Network, take_apart
+import graphpath as gp
+from graphpath.network import Network, reach, take_apart
 from graphpath.network.products import Product, disjoint
 from graphpath.network.reach import Reach
 from graphpath.network.relations import Relation
@@ -169,3 +171,16 @@ def test_large_networks_take_little_to_say() -> None:
     conv = [term for site in network.sites[1:3] for term in Reach(network).into(site)]
     inner = (3 * 224 - 2) ** 2  # of 224 x 224 windows of 3 x 3, those at the border are cut
     assert [term.pairs for term in conv] == [3 * 64 * inner, 64 * 64 * inner]
+
+
+def test_what_takes_too_many_products_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A gate between two halves of what mixes tokens: its channels are the tokens' places."""
+    mixer = nets.Net(
+        lambda net, x: net.head(torch.mul(*net.mix(x.flatten(2)).chunk(2, 2)).flatten(1)),
+        mix=nn.Linear(16, 12),
+        head=nn.Linear(18, 3),
+    )
+    image = nets.images((3, 4, 4), 1, seed=0).float()
+    assert gp.trace(mixer.float(), image, out=tmp_path / "few").files("reach")
+    monkeypatch.setattr(reach, "MOST", 4)
+    assert not gp.trace(mixer.float(), image, out=tmp_path / "many").files("reach")
