@@ -21,14 +21,14 @@ CHECKED = (
 
 
 def test_every_network_has_a_row() -> None:
-    assert set(torchvision_names()) <= set(ROWS)
+    assert {("torchvision", name) for name in torchvision_names()} <= set(ROWS)
 
 
 @pytest.mark.parametrize("name", CHECKED)
 def test_a_row_says_what_is_so(name: str) -> None:
     network = take_apart(*make("torchvision", name))
-    assert ROWS[name]["layers"] == f"{len(network.sites)}"
-    assert ROWS[name]["neurons"] == f"{network.neurons:,}"
+    assert ROWS["torchvision", name]["layers"] == f"{len(network.sites)}"
+    assert ROWS["torchvision", name]["neurons"] == f"{network.neurons:,}"
 
 
 def test_every_network_that_is_traced_keeps_the_laws() -> None:

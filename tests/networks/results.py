@@ -24,16 +24,19 @@ HEAD = f"| {' | '.join(COLUMNS)} |\n|---|{'---:|' * (len(COLUMNS) - 1)}\n"
 Key = tuple[str, str]
 
 
-def shown_rows() -> dict[str, dict[str, str]]:
-    """The rows that the document shows, by network: each cell by its column."""
-    found: dict[str, dict[str, str]] = {}
+def shown_rows() -> dict[Key, dict[str, str]]:
+    """The rows that the document shows, by corpus and network: each cell by its column."""
+    found: dict[Key, dict[str, str]] = {}
     columns: list[str] = []
+    corpus = ""
     for line in shown(DOCUMENT, MARKS).splitlines():
+        if line.startswith("**"):
+            corpus = line.strip("*")
         cells = [cell.strip() for cell in line.strip("|").split(" |")]
         if line.startswith("| network"):
             columns = cells
         elif line.startswith("| `"):
-            found[cells[0].strip("`")] = dict(zip(columns, cells, strict=True))
+            found[corpus, cells[0].strip("`")] = dict(zip(columns, cells, strict=True))
     return found
 
 
