@@ -184,8 +184,8 @@ def test_taken_with_its_own_gradient(name: str) -> None:
 
 
 def test_what_the_output_does_not_need_is_not_refused() -> None:
-    """A second output with noise and a running product in it; the logits alone are traced."""
-    model = giving(lambda net, x: (net.head(net.stem(x)), torch.rand_like(x), net.other(x).cumprod(1)))
+    """A second output with noise, a third of complex numbers; the logits alone are traced."""
+    model = giving(lambda net, x: (net.head(net.stem(x)), torch.rand_like(x), torch.fft.fft2(net.other(x))))
     assert len(take_apart(model, SHAPE).sites) == 3
 
 
