@@ -84,6 +84,7 @@ REACHES = {
         "models",
         "data",
     },
+    "__main__": {"cli"},
 }
 """What a part may import besides ``ANYWHERE``. Nothing reaches back toward images or caller."""
 

@@ -76,6 +76,11 @@ def test_a_star_import_leaves_open_alone() -> None:
     assert gp.open is not builtins.open
 
 
+def test_it_runs_as_a_module() -> None:
+    ran = subprocess.run([sys.executable, "-m", "graphpath", "--help"], capture_output=True, text=True)
+    assert ran.returncode == 0 and "trace" in ran.stdout and "load" in ran.stdout
+
+
 def test_a_missing_extra_is_an_import_error_too() -> None:
     program = (
         "import sys; sys.modules['torch'] = None\n"
