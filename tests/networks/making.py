@@ -17,8 +17,8 @@ from graphpath.models.loaded import as_loaded
 from tests.tracing import nets
 
 SIDE = 64
-SIDES = {"inception_v3": 75}
-"""Images of SIDE by SIDE pixels, or the least that a network of torchvision's takes."""
+SIDES = {"inception_v3": 75, "vit_h_14": 70}
+"""Images of SIDE by SIDE pixels, or the nearest that a network of torchvision's takes."""
 WITHOUT_DRAWING = {"init_weights": False, "aux_logits": False}
 OPTIONS: dict[str, dict[str, Any]] = {"googlenet": WITHOUT_DRAWING, "inception_v3": WITHOUT_DRAWING}
 CLASSES = 10
