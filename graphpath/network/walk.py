@@ -29,6 +29,9 @@ Rule = Callable[..., Any]
 Shape = tuple[int, ...]
 _Leaf = TypeVar("_Leaf")
 
+UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)
+"""Types in which PyTorch decomposes some operations (``triu_indices``), but counts on no device."""
+
 MOST = 1 << 23
 """Pairs of an element and a neuron behind it that are written down between two layers: 128 MB."""
 
@@ -290,8 +293,16 @@ class Lowering:
         """What the network computes from parameters and numbers alone."""
         if "device" in kwargs:
             kwargs = {**kwargs, "device": self.device}
-        with torch.no_grad():
-            return node.target(*args, **kwargs)  # type: ignore[operator]
+        if kwargs.get("dtype") in UNSIGNED:
+            kwargs = {**kwargs, "dtype": torch.int64}
+        try:
+            with torch.no_grad():
+                return node.target(*args, **kwargs)  # type: ignore[operator]
+        except RuntimeError as error:
+            self.refuse(
+                f"({node.target}) cannot be computed from the parameters: {in_one_line(error)}. Make its "
+                "result a buffer"
+            )
 
     def _ruled(self, node: torch.fx.Node, args: Any, kwargs: Any) -> Any:
         self.operation, self.result = node.target, node.meta.get("val")
