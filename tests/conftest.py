@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from graphpath.errors import GraphpathError
+from graphpath.locks import hold_file_lock
 from tests.neo4j_server import gds_server, neo4j_server  # noqa: F401 - found here by every suite
 
 if TYPE_CHECKING:
@@ -37,29 +39,21 @@ def digits_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Lo
 
     @cache
     def trained(seed: int = 0) -> LoadedModel:
-        import torch
+        from graphpath.data import open_images
+        from graphpath.models import load_checkpoint, train
 
-        with (folder / f"{seed}.pt").open("a+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # another worker may just be training it
-            if file.tell():
-                file.seek(0)
-                kept: LoadedModel = torch.load(file, weights_only=False)
-                return kept
-            model = _train_on_digits(seed)
-            torch.save(model, file)
-            return model
+        path = folder / str(seed) / "cnn-digits.pt"  # the name that it has without a file
+        # Another worker may just be training it.
+        with hold_file_lock(folder / f"{seed}.lock", GraphpathError, _fail, wait=True):
+            if not path.exists():
+                train("cnn", open_images("digits", split="train"), open_images("digits"), seed=seed, out=path)
+            return replace(load_checkpoint(path), origin=None)
 
     return trained
 
 
-def _train_on_digits(seed: int) -> LoadedModel:
-    from graphpath.data import open_images
-    from graphpath.models import train
-
-    model = train("cnn", open_images("digits", split="train"), open_images("digits"), seed=seed).model
-    # What is read from a file again has none.
-    assert all(weight.grad is None for weight in model.module.parameters())
-    return model
+def _fail(error: OSError) -> GraphpathError:
+    return GraphpathError(str(error))
 
 
 @pytest.fixture(scope="session", autouse=True)
