@@ -19,10 +19,10 @@ Constant = Tensor | None
 
 def constants(network: Network, settings: Settings) -> tuple[Constant, ...]:
     """b of every site's neurons: (1 or N, size) each, None where it is 0, given what the images set."""
-    alone, owner = constants_by_step(network, settings), _owners(network)
+    alone, owner = constants_by_step(network, settings), network.owners
     found: list[Constant] = []
     for site in network.sites:
-        another = owner.get(site.before, site.number) != site.number
+        another = owner.get(site.before, site) is not site
         value = None if another or site.kind == "input" else alone[site.before]
         found.append(None if value is None else value.to(network.dtype).flatten(1))
     return tuple(found)
@@ -30,7 +30,7 @@ def constants(network: Network, settings: Settings) -> tuple[Constant, ...]:
 
 def constants_by_step(network: Network, settings: Settings) -> list[Constant]:
     """Each step's value were the outputs of the sites before it 0; None for what nothing reads as such."""
-    owner, before = _owners(network), {site.before for site in network.sites}
+    owner, before = network.owners, {site.before for site in network.sites}
     alone: list[Constant] = []
     carrying = network.program.carrying()
     for number, step in enumerate(network.program.steps):
@@ -41,14 +41,6 @@ def constants_by_step(network: Network, settings: Settings) -> list[Constant]:
         value = _value(network.program, number, operands, settings)
         alone.append(None if value is None else value.to(network.dtype))
     return alone
-
-
-def _owners(network: Network) -> dict[int, int]:
-    """The site whose output a step gives, by the step."""
-    owner: dict[int, int] = {}
-    for site in network.sites:
-        owner.setdefault(site.after, site.number)
-    return owner
 
 
 def _value(program: Program, number: int, operands: list[Constant], settings: Settings) -> Constant:

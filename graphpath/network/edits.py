@@ -61,7 +61,6 @@ class Circuit:
         self.network = network
         self.incoming = {site.number: IncomingEdges(network, site) for site in network.sites[1:]}
         self.anchors = {anchor.step: anchor for anchor in network.anchors}
-        self.owners = {site.after: site for site in reversed(network.sites)}
         self._places: dict[int, tuple[Tensor, Tensor]] = {}
 
     def run(self, images: Tensor, edits: Edits = NOTHING_CHANGED, *, recorded: bool = False) -> Running:
@@ -169,7 +168,7 @@ class Running:
         return value
 
     def _owner(self, step: int) -> Site | None:
-        return self.circuit.owners.get(step)
+        return self.circuit.network.owners.get(step)
 
     def _cut(self, site: Site, before: Tensor) -> Tensor:
         """The pre-activation of a site without what the edges that are cut carry."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from graphpath.network.operations import Operation, Permute, Rearrange, permute
+from graphpath.network.operations import Operation, Permute, is_reshape, permute, reshape
 from graphpath.network.program import Program, Step
 
 Order = tuple[int, ...]
@@ -54,7 +54,7 @@ class _Settling:
             order = tuple(operands[0].order[axis] for axis in step.operation.order)
             if found := self._permuted(step, operands[0].step, order):
                 return found
-        elif _reshapes(step.operation) and (found := self._reshaped(step, operands[0])):
+        elif is_reshape(step.operation) and (found := self._reshaped(step, operands[0])):
             return found
         operands = self._aligned(step, operands)
         orders = {operand.order for operand in operands}
@@ -93,8 +93,7 @@ class _Settling:
         if not put_off or step.shape[-1:] != channels:
             return None
         shape = (*channels, *step.shape[:-1])
-        operation = Rearrange("reshape", lambda tensors, fill: tensors[0].reshape(-1, *shape))
-        self._steps.append(replace(step, operation=operation, inputs=(operand.step,), shape=shape))
+        self._steps.append(replace(step, operation=reshape(shape), inputs=(operand.step,), shape=shape))
         return _Turned(len(self._steps) - 1, _channels_last(rank))
 
     def _aligned(self, step: Step, operands: list[_Turned]) -> list[_Turned]:
@@ -142,10 +141,6 @@ class _Settling:
 
 def _identity(rank: int) -> Order:
     return tuple(range(rank))
-
-
-def _reshapes(operation: Operation) -> bool:
-    return isinstance(operation, Rearrange) and operation.name == "reshape"
 
 
 def _channels_last(rank: int) -> Order:

@@ -91,6 +91,11 @@ class Network:
         return sum(anchor.size for anchor in self.anchors)
 
     @cached_property
+    def owners(self) -> dict[int, Site]:
+        """The site whose output each step gives: the first, where two stand on one tensor."""
+        return {site.after: site for site in reversed(self.sites)}
+
+    @cached_property
     def starts(self) -> torch.Tensor:
         """The first elements of all sites, then of all anchors: int64, ascending."""
         return torch.tensor(

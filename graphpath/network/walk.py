@@ -19,7 +19,7 @@ from torch.fx.node import map_aggregate
 
 from graphpath.errors import UnsupportedOperation
 from graphpath.network.capture import Capture, in_one_line
-from graphpath.network.operations import Identity, Input, Opaque, Operation, Part, Rearrange, Unseen
+from graphpath.network.operations import Identity, Input, Opaque, Operation, Part, Unseen, is_reshape, reshape
 from graphpath.network.places import place_of
 from graphpath.network.program import Program, Step
 
@@ -30,7 +30,7 @@ Shape = tuple[int, ...]
 _Leaf = TypeVar("_Leaf")
 
 UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)
-"""Types in which PyTorch decomposes some operations (``triu_indices``), but counts on no device."""
+"""Types in which PyTorch decomposes some operations (``triu``), but counts on no device."""
 
 MOST = 1 << 23
 """Pairs of an element and a neuron behind it that are written down between two layers: 128 MB."""
@@ -141,9 +141,7 @@ class Lowering:
         """The same tensor from a step that has ``shape`` for one image."""
         if self.shape_of(x) == tuple(shape):
             return x
-        size = tuple(shape)
-        moved = Rearrange("reshape", lambda tensors, fill: tensors[0].reshape(-1, *size))
-        return self.emit(moved, x, shape=x.shape, aside="reshape")
+        return self.emit(reshape(tuple(shape)), x, shape=x.shape, aside="reshape")
 
     def standing(self, x: Traced) -> Traced:
         """The same tensor from a step that has its own shape, a leading 1 left out."""
@@ -152,7 +150,7 @@ class Lowering:
     def made_by(self, x: Traced) -> Operation:
         """The operation behind a tensor, reshaping apart."""
         step = self.steps[x.step]
-        while isinstance(step.operation, Rearrange) and step.operation.name == "reshape":
+        while is_reshape(step.operation):
             step = self.steps[step.inputs[0]]
         return step.operation
 

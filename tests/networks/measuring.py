@@ -145,7 +145,7 @@ def _sum_of_sizes(batch: Batch, incoming: IncomingEdges, alone: Sequence[Constan
     What rounding leaves is a part of it, however small the sum of the flows themselves.
     """
     site, matrices = incoming.site, batch.held.settings.matrices
-    neurons = {other.after for other in batch.compiled.network.sites}
+    neurons = batch.compiled.network.owners
     total = torch.zeros_like(batch.held.before[site.number])
     for branch_in, branch in zip(incoming.branches, site.branches, strict=True):
         matrix = branch_in.matrix(matrices)

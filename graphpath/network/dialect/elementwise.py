@@ -161,7 +161,7 @@ def may_be_infinite(low: Lowering, x: Traced) -> bool:
         if any(part is not None and not bool(torch.isfinite(part).all()) for part in constants):
             return True
         if isinstance(operation, (Part, Unseen, Add, Identity)) and not operation.bounded:
-            waiting.extend(step.inputs[: operation.carried])
+            waiting.extend(step.carried)
     return False
 
 

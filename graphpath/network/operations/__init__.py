@@ -23,7 +23,16 @@ from graphpath.network.operations.modulations import (
     Ratio,
     finite,
 )
-from graphpath.network.operations.moves import Affine, Cat, Permute, Rearrange, cat, permute
+from graphpath.network.operations.moves import (
+    Affine,
+    Cat,
+    Permute,
+    Rearrange,
+    cat,
+    is_reshape,
+    permute,
+    reshape,
+)
 from graphpath.network.operations.opaque import Opaque
 from graphpath.network.operations.pooling import AveragePool, MaxPool
 
@@ -66,5 +75,7 @@ __all__ = [
     "Windowed",
     "cat",
     "finite",
+    "is_reshape",
     "permute",
+    "reshape",
 ]

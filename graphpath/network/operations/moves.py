@@ -50,6 +50,16 @@ def _filled(planes: Tensor, taps: int, fill: float) -> Tensor:
     return torch.cat([planes, planes.new_full((missing, *planes.shape[1:]), fill)])
 
 
+def reshape(shape: Shape) -> Rearrange:
+    """The same elements in another ``shape`` of one image."""
+    return Rearrange("reshape", lambda tensors, fill: tensors[0].reshape(-1, *shape))
+
+
+def is_reshape(operation: Operation) -> bool:
+    """Whether an operation gives its input in another shape and does nothing else."""
+    return isinstance(operation, Rearrange) and operation.name == "reshape"
+
+
 @dataclass(frozen=True, eq=False)
 class Cat(Rearrange):
     """Tensors one behind another along ``axis``, the batch being axis 0.
