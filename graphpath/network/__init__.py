@@ -6,6 +6,7 @@ sites, views         program -> sites, and where each element between them comes
 maps, incoming       the flows into chosen neurons, row by row
 held, elements       one batch: values, gradients, switches
 live                 the network itself: neurons multiplied by factors, a pass resumed from a site
+remembered           networks that were taken apart before in this process
 edits                the network itself: neurons set, edges cut
 """
 
@@ -19,11 +20,13 @@ with needs_extra("graphpath.network", "trace"):
     import torch
     from torch import nn
 
-    from graphpath.modules.wrapping import Adapted, any_tensor
+    from graphpath.modules.state import evaluating, untouched
+    from graphpath.modules.wrapping import Adapted, any_tensor, refuse_script
     from graphpath.network.held import Held, Seed, hold
     from graphpath.network.incoming import FlowRows, IncomingEdges
     from graphpath.network.live import Pass, masked
     from graphpath.network.lowering import lower
+    from graphpath.network.remembered import describe_state, recall, remember
     from graphpath.network.sites import Network, Site, find_sites
     from graphpath.shapes import fold
 
@@ -47,11 +50,21 @@ def take_apart(module: nn.Module, shape: tuple[int, ...]) -> Network:
     Inputs of other shapes, (F,), (C, L) or (C, D, H, W), are images of (F, 1, 1), (C, L, 1) or (C, D * H, W)
     to the network that is returned.
 
-    Raises NetworkError or UnsupportedOperation; the module is left as it was.
+    A module that is what it was when it was last taken apart in this process gives the same network, without
+    a second capture. Raises NetworkError or UnsupportedOperation; the module is left as it was.
     """
     if len(shape) != 3:
         module, shape = Adapted(module, shape), fold(shape)
     like = any_tensor(module)
     dtype = like.dtype if like.is_floating_point() else torch.float32
-    program, head = lower(module, torch.zeros(shape, dtype=dtype, device=like.device))
-    return replace(find_sites(program, like.device, dtype), head=head)
+    image = torch.zeros(shape, dtype=dtype, device=like.device)
+    refuse_script(module)
+    with evaluating(module), untouched(module), torch.no_grad():
+        state = describe_state(module, image)
+        known = recall(module, state)
+        if known is not None:
+            return known
+        lowered = lower(module, image)
+    network = replace(find_sites(lowered.program, like.device, dtype), head=lowered.output.head)
+    remember(module, state, network, lowered)
+    return network

@@ -7,13 +7,13 @@ end the program must give what the module itself gives, for each of two images i
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from graphpath.errors import NetworkError, UnsupportedOperation
-from graphpath.modules.state import evaluating, untouched
-from graphpath.modules.wrapping import name_of, refuse_script
+from graphpath.modules.wrapping import name_of
 from graphpath.network.capture import Capture, capture, in_one_line
 from graphpath.network.dialect import has_rule, rule_for
 from graphpath.network.heads import Output, find_output
@@ -26,9 +26,28 @@ PROBE = 2
 """Images in the batch that the program is checked on: two, so that a network that mixes them is noticed."""
 
 
-def lower(module: nn.Module, image: Tensor) -> tuple[Program, str | None]:
-    """The program of ``module`` for images like ``image`` (C, H, W), and the softmax behind its logits that
-    was cut off, by its name (None: there is none). The module is left as it was.
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """A program, which output of its module it gives, and what both gave for the images it was checked on.
+
+    ``ours`` are the program's and ``theirs`` the module's own values of that output for ``probe`` (2, ...).
+    """
+
+    program: Program
+    output: Output
+    probe: Tensor
+    ours: Tensor
+    theirs: Tensor
+
+    def still_gives(self, module: nn.Module) -> bool:
+        """Whether the module in evaluation mode and the program give, bit for bit, what they gave then."""
+        return torch.equal(_of_batch(module, self.probe, self.output), self.theirs) and torch.equal(
+            self.output.finish(self.program.run(self.probe)), self.ours
+        )
+
+
+def lower(module: nn.Module, image: Tensor) -> Lowered:
+    """The program of ``module``, which is in evaluation mode, for images like ``image`` (C, H, W).
 
     Raises UnsupportedOperation, which names the operation and its place, or NetworkError where torch.export
     cannot capture the module, where it cannot take such images, or the program's logits differ from its own.
@@ -36,13 +55,11 @@ def lower(module: nn.Module, image: Tensor) -> tuple[Program, str | None]:
     generator = torch.Generator().manual_seed(0)
     noise = torch.rand((PROBE, *image.shape), generator=generator, dtype=torch.float64)
     probe = noise.to(device=image.device, dtype=image.dtype)
-    refuse_script(module)
-    with evaluating(module), untouched(module), torch.no_grad():
-        captured = capture(module, probe[:1], has_rule)
-        output = find_output(captured)
-        program = _lowered(captured, probe[:1], output)
-        _check(program, module, probe, output, _coarsest(captured))
-    return program, output.head
+    captured = capture(module, probe[:1], has_rule)
+    output = find_output(captured)
+    program = _lowered(captured, probe[:1], output)
+    ours, theirs = _check(program, module, probe, output, _coarsest(captured))
+    return Lowered(program, replace(output, logits=None), probe, ours, theirs)
 
 
 def _lowered(captured: Capture, image: Tensor, output: Output) -> Program:
@@ -83,8 +100,10 @@ def _coarsest(captured: Capture) -> float:
     )
 
 
-def _check(program: Program, module: nn.Module, probe: Tensor, output: Output, coarsest: float) -> None:
-    """Raise NetworkError if the program gives other logits than the module for images of one batch.
+def _check(
+    program: Program, module: nn.Module, probe: Tensor, output: Output, coarsest: float
+) -> tuple[Tensor, Tensor]:
+    """The values of the program and of the module for images of one batch; NetworkError where they differ.
 
     What the module's own rounding makes of them, in the ``coarsest`` type that it computes in, is no fault.
     """
@@ -93,17 +112,18 @@ def _check(program: Program, module: nn.Module, probe: Tensor, output: Output, c
     if _agree(ours, theirs) or (
         coarsest > torch.finfo(probe.dtype).eps and _agree(ours, theirs, least=min(0.05, 1e3 * coarsest))
     ):
-        return
+        return ours, theirs
     alone = torch.cat([_of_batch(module, probe[i : i + 1], output) for i in range(len(probe))])
     if not _agree(theirs, alone, 10) and not _is_as_near_as_rounding(alone, theirs, module, probe, output):
         raise UnsupportedOperation(_mixing(module, "gives other logits"))
     if _is_as_near_as_rounding(ours, theirs, module, probe, output):
-        return
+        return ours, theirs
     if not _agree_in_double(module, probe, output):
         raise NetworkError(
             f"graphpath's reading of {name_of(module)} gives other logits than the network itself"
             f"{_largest_difference(ours, theirs)}. It is no rounding: please report the network."
         )
+    return ours, theirs
 
 
 def _mixing(module: nn.Module, what: str) -> str:
