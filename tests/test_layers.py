@@ -29,6 +29,7 @@ REACHES = {
     "sql": set(),
     "locks": {"errors"},
     "tars": {"errors"},
+    "titles": set(),
     "whole": {"errors"},
     "record": {"errors", "ids"},
     "shapes": set(),
@@ -102,6 +103,7 @@ ANYWHERE = {
     "sql",
     "systems",
     "tars",
+    "titles",
     "whole",
 }
 
