@@ -50,6 +50,19 @@ class Net:
                 rows.append((target, source, 0, axis, 0, to, 0, back))
         return pd.DataFrame(rows, columns=TABLES["reach"].names)
 
+    def fields(self) -> pd.DataFrame:
+        """The table of that name: n places on each side in layer n, and everything for the logits."""
+        high, wide = (int(self.layers[column][0]) for column in ("height", "width"))
+        rows = []
+        for layer, kind in enumerate(self.layers.kind):
+            for axis, size in (("y", high), ("x", wide)):
+                if kind == "logits":
+                    rows.append((layer, axis, 0, 0, size - 1))
+                    continue
+                ends = ((max(0, place - layer), min(size - 1, place + layer)) for place in range(size))
+                rows += [(layer, axis, place, *end) for place, end in enumerate(ends)]
+        return pd.DataFrame(rows, columns=TABLES["fields"].names)
+
 
 def network(layers: int = 5, classes: int = 4, side: int = 6, weights: str = "weights") -> Net:
     """An input of ``side`` x ``side``, convolutions, and logits: ``layers`` sites in all."""
@@ -91,7 +104,8 @@ def write_trace(
     Every end of an edge and every step is in visits; ranks are 1..n; edges run to later layers (some skip
     one); about four samples in five are predicted correctly. With ``adversarial_of`` the samples are
     derived from that trace's, and traced for the originals' predictions. ``reach`` says that every neuron can
-    reach every one of the next layer, and those of layer 1 of layer 3; without it nothing is said.
+    reach every one of the next layer, and those of layer 1 of layer 3, and that a neuron of layer n sees the
+    pixels up to n places from its own; without it nothing is said.
     """
     net = network(layers, classes, side, weights)
     maker = _Maker(net, np.random.default_rng(seed), run, classes, edges_per_pathway, routes)
@@ -115,8 +129,8 @@ def write_trace(
         tables = maker.part(rows, start * pathways_per_sample, pathways_per_sample, crosses)
         if part not in writer.done:
             writer.write_part(part, tables)
-    wired = arrow("reach", net.reach()) if reach else None
-    return writer.finish(layers=arrow("layers", net.layers), categories=maker.categories(), reach=wired)
+    known = {"reach": arrow("reach", net.reach()), "fields": arrow("fields", net.fields())} if reach else {}
+    return writer.finish(layers=arrow("layers", net.layers), categories=maker.categories(), **known)
 
 
 def write_map_trace(path: str | Path, trace: Trace, run: str) -> Trace:
@@ -138,7 +152,11 @@ def write_map_trace(path: str | Path, trace: Trace, run: str) -> Trace:
     part["samples"]["parent"] = part["samples"]["parent"].astype("Int64")
     writer = TraceWriter.open(path, {**trace.run, "id": run, "method": "channels", "complete": False})
     writer.write_part(0, {name: arrow(name, frame) for name, frame in part.items()})
-    single = {name: arrow(name, frames[name]) for name in ("layers", "categories", "reach") if name in frames}
+    single = {
+        name: arrow(name, frames[name])
+        for name in ("layers", "categories", "reach", "fields")
+        if name in frames
+    }
     return writer.finish(**single)
 
 

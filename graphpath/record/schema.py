@@ -63,13 +63,17 @@ SINGLE: Final[dict[str, pa.Schema]] = {
         from_first=INT32,
         from_count=INT32,
     ),
+    "fields": _schema(layer=INT32, axis=STRING, place=INT32, first=INT32, last=INT32),
 }
 """Tables in one file each, ``<name>.parquet``. ``reach`` says which edges the network can have at all:
 a neuron of ``source_layer`` can reach one of ``layer`` if in some ``term`` of the two each of their three
 coordinates (``axis`` "channel", "y", "x") is in one of the term's rectangles, the target's among the
 ``to_count`` from ``to_first`` on and the source's among the ``from_count`` from ``from_first`` on. Terms are
 disjoint, and so are the rectangles of an axis: the possible edges of a term number the product over the axes
-of ``sum(to_count * from_count)``. Traces of before 2026-11-21, and imported graphs, have no such file."""
+of ``sum(to_count * from_count)``. Traces of before 2026-11-21, and imported graphs, have no such file.
+``fields`` says from which pixels anything can flow into a neuron: into one of row (``axis`` "y") or column
+("x") ``place`` of a layer from the rows or columns ``first`` to ``last`` of the image, where -1 as ``last``
+is none. Traces of before 2026-12-01, and imported graphs, have no such file."""
 
 PARTED: Final[dict[str, pa.Schema]] = {
     "balance": _schema(
@@ -101,7 +105,7 @@ the method of that name: its ends are feature maps, each by the id of its first 
 ``score`` the sums over all neuron edges between the two. ``maps`` is there where feature maps have names of
 their own, as imported ones have; ``detail`` is JSON, what else their publisher says of each."""
 
-OPTIONAL: Final = frozenset({"crosses", "channels", "maps", "reach"})
+OPTIONAL: Final = frozenset({"crosses", "channels", "maps", "reach", "fields"})
 STAGED: Final = ("samples", "predictions", "pathways")
 """Single tables that a tracer writes part by part and ``finish`` merges."""
 

@@ -134,6 +134,10 @@ class Trace:
         """Which edges the network can have at all (see :mod:`graphpath.record.schema`)."""
         return self.dataset("reach")
 
+    def fields(self) -> ds.Dataset:
+        """From which pixels anything can flow into a neuron (see :mod:`graphpath.record.schema`)."""
+        return self.dataset("fields")
+
     def channels(self) -> ds.Dataset:
         """One row per pathway and edge between two feature maps on it (method ``channels`` only)."""
         return self.dataset("channels")

@@ -135,14 +135,15 @@ class TraceWriter:
         layers: Columns,
         categories: Columns,
         reach: Columns | None = None,
+        fields: Columns | None = None,
         parts: int | None = None,
         images: int | None = None,
         **run_updates: object,
     ) -> Trace:
         """Merge the parts, count every table, and mark the trace complete. Returns it opened.
 
-        ``reach`` is left out where nobody knows which edges are possible. ``parts`` and ``images`` are how
-        many there must be, where that is known.
+        ``reach`` is left out where nobody knows which edges are possible, ``fields`` where nobody knows which
+        pixels a neuron sees. ``parts`` and ``images`` are how many there must be, where that is known.
 
         Raises:
             RecordError: a part or an image is not there, or two different rows have one key.
@@ -152,7 +153,7 @@ class TraceWriter:
         self._check_whole(parts, images)
         drop_leftovers(self.path, self.done)
         done = [self._marks[part] for part in sorted(self._marks)]
-        singles = {"layers": layers, "categories": categories, "reach": reach}
+        singles = {"layers": layers, "categories": categories, "reach": reach, "fields": fields}
         digests = self._write_singles({name: given for name, given in singles.items() if given is not None})
         for mark in done:
             digests |= {file: digest for file, digest in mark.files.items() if not file.startswith(STAGING)}

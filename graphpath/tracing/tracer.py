@@ -21,6 +21,7 @@ from graphpath.models import BY_NAME, LoadedModel
 from graphpath.models.inputs import bring_together
 from graphpath.modules.wrapping import any_tensor
 from graphpath.naming import check_name
+from graphpath.network.fields import tabulate_fields
 from graphpath.network.reach import tabulate_reach
 from graphpath.progress import AnyProgress, Progress, as_progress
 from graphpath.record import (
@@ -209,6 +210,7 @@ class _Tracer:
             layers=self.numbering.make_layers(),
             categories=self.numbering.make_categories(self._name_classes()),
             reach=tabulate_reach(self.batches.compiled.network),
+            fields=tabulate_fields(self.batches.compiled.network),
             parts=-(-len(self.batches) // size),
             images=len(self.batches),
             seconds=round(seconds, 3),

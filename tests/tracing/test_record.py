@@ -456,7 +456,7 @@ def test_schema_of_every_file(tmp_path: Path) -> None:
     model, images = single("plain")
     trace = gp.trace(model, images, out=tmp_path / "t")
     written = list(Path(trace.path).rglob("*.parquet"))
-    assert len(written) == 11
+    assert len(written) == 12
     assert all(pq.read_schema(file).metadata[b"graphpath.schema"] == b"1" for file in written)
     assert not (Path(trace.path) / ".staging").exists()
 
