@@ -109,6 +109,31 @@ def command(
     max_edges: Annotated[
         str, typer.Option("--max-edges", help="Edges to keep per pathway, the strongest, or all.")
     ] = "20000",
+    influence: Annotated[
+        float | None,
+        typer.Option(
+            "--influence",
+            callback=a.check_finite,
+            help="Prune first: keep the neurons that hold this share of the influence on the target (0.8).",
+        ),
+    ] = None,
+    edge_influence: Annotated[
+        float | None,
+        typer.Option(
+            "--edge-influence",
+            callback=a.check_finite,
+            help="With --influence: the share that the edges among these keep (0.98).",
+        ),
+    ] = None,
+    floor: Annotated[
+        float | None,
+        typer.Option(
+            "--floor",
+            callback=a.check_finite,
+            help="With --influence: the least edges of every layer (50), or, below 1, the least share of its "
+            "influence.",
+        ),
+    ] = None,
     fitted_on: Annotated[
         Path | None,
         typer.Option("--fitted-on", help="A trace whose images the method learns from instead of these."),
@@ -148,6 +173,9 @@ def command(
             routes=routes,
             seed=work.seed,
             max_edges=_parse_budget(max_edges),
+            influence=influence,
+            edge_influence=edge_influence,
+            floor=floor,
             out=out,
             batch=work.batch,
             progress=shown,

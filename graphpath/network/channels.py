@@ -40,6 +40,11 @@ class MapEdges:
     def __len__(self) -> int:
         return len(self.sample)
 
+    def take(self, place: Tensor) -> MapEdges:
+        """The edges at ``place`` (K,) int64."""
+        columns = (self.sample, self.source, self.target, self.flow, self.score)
+        return MapEdges(self.site, *(column.index_select(0, place) for column in columns))
+
 
 class MapIncoming:
     """All branches into one site, from maps to maps: made once a network."""

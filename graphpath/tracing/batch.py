@@ -116,6 +116,11 @@ class EdgeBlock:
         """Where the targets stand in a table (N, size of the site) laid out flat."""
         return self.sample * self.site.size + (self.target - self.site.offset)
 
+    def take(self, place: Tensor) -> EdgeBlock:
+        """The edges at ``place`` (K,) int64."""
+        columns = (self.sample, self.source, self.target, self.flow)
+        return EdgeBlock(self.site, *(column.index_select(0, place) for column in columns))
+
     @classmethod
     def join(
         cls, site: Site, parts: Sequence[tuple[Tensor, ...]], device: torch.device, dtype: torch.dtype

@@ -28,7 +28,12 @@ class RouteKind:
 
 
 def select_strongest(
-    source: Ints, target: Ints, kinds: Sequence[RouteKind], budget: int | None, goal: Ints
+    source: Ints,
+    target: Ints,
+    kinds: Sequence[RouteKind],
+    budget: int | None,
+    goal: Ints,
+    protected: Bools | None = None,
 ) -> Ints:
     """Places (K,) of the kept edges of one pathway, strongest first, ties to the smaller (source, target).
 
@@ -37,19 +42,26 @@ def select_strongest(
 
     ``budget=None`` keeps every edge. With a budget, edges on no route are left out. Where the budget cuts
     through a group of equally strong edges, edges of that group whose route would not be whole are left out
-    too. ``source`` and ``target`` are (E,), ``goal`` the neurons at which routes end.
+    too. ``source`` and ``target`` are (E,), ``goal`` the neurons at which routes end. Edges that are
+    ``protected`` (E,), no more than the budget, come before all others.
     """
     if budget is None:
         return _order(source, target, kinds, np.arange(len(source)))
-    kept = np.empty(0, np.int64)
+    kept = np.empty(0, np.int64) if protected is None else _find_protected(kinds, protected)
     for kind in kinds:
         alive = np.setdiff1d(np.flatnonzero(np.isfinite(kind.strength)), kept, assume_unique=True)
         if len(alive) > (room := budget - len(kept)):
             kept = np.concatenate([kept, _select_top(source, target, kind.strength, alive, room)])
-            whole = mark_whole_routes(source[kept], target[kept], kind.starts[kept], goal)
+            starts = kind.starts if protected is None else kinds[-1].starts
+            whole = mark_whole_routes(source[kept], target[kept], starts[kept], goal)
             return _order(source, target, kinds, kept[whole])
         kept = np.concatenate([kept, alive])
     return _order(source, target, kinds, kept)
+
+
+def _find_protected(kinds: Sequence[RouteKind], protected: Bools) -> Ints:
+    """Places of the protected edges that are on a route: any is of the last kind."""
+    return np.flatnonzero(protected & np.isfinite(kinds[-1].strength))
 
 
 def _select_top(source: Ints, target: Ints, strength: Floats, place: Ints, count: int) -> Ints:

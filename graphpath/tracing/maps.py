@@ -9,6 +9,7 @@ or a constant to the goal.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,6 +21,7 @@ from graphpath.network.channels import MapEdges
 from graphpath.network.mapped import Planes
 from graphpath.tracing.batch import Batch, as_array
 from graphpath.tracing.budget import RouteKind, select_strongest
+from graphpath.tracing.influence import Influence, Part, Pruning
 from graphpath.tracing.pathways import Balance, Edges, Ints, Pathways, sum_constants
 from graphpath.tracing.routes import Routes
 
@@ -32,13 +34,21 @@ class MapSelection:
     edges: tuple[MapEdges, ...]
 
 
-def score_map_pathways(batch: Batch, selection: MapSelection, max_edges: int | None) -> Pathways:
-    """What is recorded of the images of a batch: no neurons and no routes, but edges between maps."""
+def score_map_pathways(
+    batch: Batch, selection: MapSelection, max_edges: int | None, influence: Influence | None = None
+) -> Pathways:
+    """What is recorded of the images of a batch: no neurons and no routes, but edges between maps.
+
+    ``influence`` prunes the selection first.
+    """
     images, layers = batch.held.images, len(batch.compiled.sites)
     counts = np.zeros((2, images, layers), np.int64)
     sizes = np.zeros((2, images, layers))
-    strength, born = _compute_strengths(batch, selection)
-    kept = _keep(batch, selection, strength, born, max_edges)
+    few, protected = selection, None
+    if influence is not None:
+        few, protected = _prune(batch, selection, influence, max_edges)
+    strength, born = _compute_strengths(batch, few)
+    kept = _keep(batch, few, strength, born, max_edges, protected)
     for part in selection.edges:
         _count(part.sample, part.score, part.site.number, counts[0], sizes[0])
     cell = (kept.sample, kept.layer)
@@ -48,6 +58,42 @@ def score_map_pathways(batch: Batch, selection: MapSelection, max_edges: int | N
         counts[0], counts[1], sizes[0], sizes[1], sum_constants(batch), np.zeros_like(counts[0])
     )
     return Pathways(_no_edges(), balance, _no_routes(), np.full(images, np.nan), kept)
+
+
+class LayeredMaps:
+    """A selection's edges between maps by layer (``LayeredEdges``), numbered as ``Planes`` are."""
+
+    def __init__(self, batch: Batch, selection: MapSelection) -> None:
+        planes, self._edges = selection.planes, selection.edges
+        self.images, self.width = batch.held.images, planes.count
+        self.layers = tuple(planes.of_site(part.site) for part in selection.edges)
+        self.start = planes.of_site(batch.compiled.sites[0]).stop
+        given = _list_own(batch, planes)
+        self.own = (given > 0).flatten()
+        goals = torch.zeros_like(given, dtype=torch.bool)
+        goals[:, planes.of_site(batch.goal)] = True
+        self.goals = goals.flatten()
+
+    def iterate_parts(self, number: int) -> Iterator[Part]:
+        """All edges into the ``number``-th of the layers."""
+        edges = self._edges[number]
+        first, size = edges.sample * self.width, edges.score.double().abs()
+        yield Part(number, edges.sample, first + edges.source, first + edges.target, size)
+
+
+def _prune(
+    batch: Batch, selection: MapSelection, influence: Influence, most: int | None
+) -> tuple[MapSelection, list[Tensor]]:
+    """The edges that stay, and of those into each site which ones a floor keeps, be the budget as it may."""
+    layered = LayeredMaps(batch, selection)
+    pruning = Pruning(layered, influence, most)
+    few, protected = [], []
+    for number, edges in enumerate(selection.edges):
+        [part] = layered.iterate_parts(number)
+        place = pruning.keeps(part).nonzero()[:, 0]
+        few.append(edges.take(place))
+        protected.append(pruning.protects(part)[place])
+    return MapSelection(selection.planes, tuple(few)), protected
 
 
 def _compute_strengths(batch: Batch, selection: MapSelection) -> tuple[list[Tensor], Tensor]:
@@ -91,10 +137,16 @@ def _raise_to(maps: Tensor, sample: Tensor, place: Tensor, values: Tensor) -> No
 
 
 def _keep(
-    batch: Batch, selection: MapSelection, strength: list[Tensor], born: Tensor, max_edges: int | None
+    batch: Batch,
+    selection: MapSelection,
+    strength: list[Tensor],
+    born: Tensor,
+    max_edges: int | None,
+    protected: list[Tensor] | None,
 ) -> Edges:
     """The edges that the budget allows, by image and rank."""
-    columns = _make_columns(selection, strength, born, max_edges is not None)
+    whole = max_edges is not None or protected is not None
+    columns = _make_columns(selection, strength, born, whole, protected)
     sample, source, target = columns["sample"], columns["source"], columns["target"]
     goal = selection.planes.of_site(batch.goal)
     goals = np.arange(goal.start, goal.stop)
@@ -103,7 +155,9 @@ def _keep(
     for start, stop in pairwise(bounds):
         mine = slice(start, stop)
         kind = RouteKind(columns["strength"][mine], columns["starts"][mine])
-        kept = select_strongest(source[mine], target[mine], [kind], max_edges, goals)
+        budget = stop - start if whole and max_edges is None else max_edges
+        floor = None if protected is None else columns["protected"][mine]
+        kept = select_strongest(source[mine], target[mine], [kind], budget, goals, floor)
         places.append(start + kept)
         ranks.append(np.arange(1, len(kept) + 1))
     place = np.concatenate(places)
@@ -114,11 +168,15 @@ def _keep(
 
 
 def _make_columns(
-    selection: MapSelection, strength: list[Tensor], born: Tensor, whole: bool
+    selection: MapSelection,
+    strength: list[Tensor],
+    born: Tensor,
+    whole: bool,
+    protected: list[Tensor] | None,
 ) -> dict[str, np.ndarray]:
     """The edges of all sites by image, those of score 0 left out, and, if asked, those on no route."""
     found: dict[str, list[np.ndarray]] = {}
-    for part, strong in zip(selection.edges, strength, strict=True):
+    for number, (part, strong) in enumerate(zip(selection.edges, strength, strict=True)):
         there = (torch.isfinite(strong) if whole else part.score != 0).nonzero()[:, 0]
         sample, source = part.sample[there], part.source[there]
         columns = {
@@ -131,6 +189,8 @@ def _make_columns(
             "strength": strong[there],
             "starts": born[sample, source],
         }
+        if protected is not None:
+            columns["protected"] = protected[number][there]
         for name, column in columns.items():
             found.setdefault(name, []).append(as_array(column))
     joined = {name: np.concatenate(parts) for name, parts in found.items()}

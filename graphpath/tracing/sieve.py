@@ -20,6 +20,7 @@ from torch import Tensor
 from graphpath.network import IncomingEdges, Site
 from graphpath.tracing.batch import Batch, EdgeBlock, EdgesInMemory, Selection
 from graphpath.tracing.neurons import InducedEdges
+from graphpath.tracing.pruned import PrunedEdges
 from graphpath.tracing.strength import Backward, Forward
 
 SLACK = 1e-5
@@ -33,7 +34,7 @@ ROOM = 1 << 21
 
 
 def sieve_selection(
-    batch: Batch, selection: Selection, joining: InducedEdges, budget: int, routes: int
+    batch: Batch, selection: Selection, joining: InducedEdges | PrunedEdges, budget: int, routes: int
 ) -> Selection:
     """``selection`` with those edges alone that ``budget`` or the ``routes`` largest routes can need.
 
@@ -68,7 +69,7 @@ class _Part:
 
 
 def _iterate_parts(
-    batch: Batch, joining: InducedEdges, incoming: IncomingEdges
+    batch: Batch, joining: InducedEdges | PrunedEdges, incoming: IncomingEdges
 ) -> Iterator[tuple[_Part, Tensor]]:
     width = batch.compiled.network.neurons
     for block, alone in joining.iterate_into(incoming):
@@ -163,7 +164,7 @@ class _Strengths:
 
 
 def _select_needed(
-    batch: Batch, joining: InducedEdges, kinds: list[_Strengths], budget: int, routes: int
+    batch: Batch, joining: InducedEdges | PrunedEdges, kinds: list[_Strengths], budget: int, routes: int
 ) -> tuple[EdgeBlock, ...]:
     """The edges that are needed, a block for each layer of the batch's incoming edges."""
     waiting = _CandidateEdges(kinds, budget, 4 * budget * batch.held.images + ROOM)
@@ -178,7 +179,10 @@ def _select_needed(
         if routes:
             from_image.bound_by_neurons(incoming.site, routes)
         for part, _ in _iterate_parts(batch, joining, incoming):
-            waiting.add(part.block, [kind.through(part) for kind in kinds])
+            strength = [kind.through(part) for kind in kinds]
+            if isinstance(joining, PrunedEdges):  # what a floor keeps comes before all others
+                strength[0].masked_fill_(joining.protects(part.block), torch.inf)
+            waiting.add(part.block, strength)
     output = batch.held.output
     return tuple(waiting.block(incoming.site, output.device, output.dtype) for incoming in batch.incoming)
 
@@ -222,5 +226,4 @@ class _CandidateEdges:
         for kind, values in zip(self._kinds[1:], strength[1:], strict=True):
             here |= kind.mark_needed(block.sample, values)
         place = here.nonzero()[:, 0]
-        columns = (c.index_select(0, place) for c in (block.sample, block.source, block.target, block.flow))
-        return EdgeBlock(block.site, *columns), [values.index_select(0, place) for values in strength]
+        return block.take(place), [values.index_select(0, place) for values in strength]

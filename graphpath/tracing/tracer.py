@@ -35,6 +35,7 @@ from graphpath.record import (
 from graphpath.tracing.batches import Batches, resolve_target
 from graphpath.tracing.evaluation import in_eval_mode
 from graphpath.tracing.fitting import Fitted
+from graphpath.tracing.influence import TABLES, Influence
 from graphpath.tracing.maps import MapSelection, score_map_pathways
 from graphpath.tracing.pathways import Pathways, score_pathways
 from graphpath.tracing.ranks import Rank
@@ -61,6 +62,9 @@ def trace(
     routes: int = 10,
     seed: int = 0,
     max_edges: int | None = BUDGET,
+    influence: float | None = None,
+    edge_influence: float | None = None,
+    floor: float | None = None,
     out: str | Path,
     dataset: str | None = None,
     classes: Sequence[str] | None = None,
@@ -90,6 +94,12 @@ def trace(
         max_edges: the budget of each pathway, its strongest edges, those on routes from the image before
             those on routes from a constant alone; None keeps every edge. Only whole routes are kept, so a
             budget smaller than the strongest route keeps nothing.
+        influence: prune by influence first, as circuit-tracer does: keep the neurons (or feature maps) of
+            largest influence on f that hold this share of all, in (0, 1]; .8 is usual. ``max_edges`` is
+            applied to what is left: None keeps all of it.
+        edge_influence: with ``influence``, the share that the edges kept among these hold; .98 by default.
+        floor: with ``influence``, the least edges that each layer keeps, 50 by default (0: none), or, below
+            1, the least share of each layer's influence. ``max_edges`` cuts these last, where it must.
         out: a directory; an interrupted trace in it is finished, a finished one is returned. Processes that
             torchrun starts share the work on one directory, which all of them must see.
         dataset, classes: names for a tensor's or DataLoader's images and classes.
@@ -116,12 +126,11 @@ def trace(
     loaded, source = bring_together(
         model, images, labels, dataset=dataset, classes=classes, matching=matching, output=output
     )
+    budget = Budget(max_edges, Influence.read(influence, edge_influence, floor))
     _check_counts(len(source), routes, max_edges, batch)
     target, network = resolve_target(target, loaded, source)
     fitted_run = None if fitted_on is None else open_fit(fitted_on, chosen_method, chosen_options, loaded)
-    run = _describe(
-        loaded, source, chosen_method, chosen_options, target, routes, seed, max_edges, fitted_run
-    )
+    run = _describe(loaded, source, chosen_method, chosen_options, target, routes, seed, budget, fitted_run)
     rank, out = Rank.here(), Path(out)
     if name is not None:
         run["name"] = name
@@ -132,13 +141,31 @@ def trace(
     device = None if device is None else rank.choose_device(device)
     with lock_directory(out) if rank.first else nullcontext(), in_eval_mode(loaded.module, device):
         batches = Batches(loaded, source, target, seed, network)
-        tracer = _Tracer(batches, chosen_method, chosen_options, routes, max_edges, run["id"])
+        tracer = _Tracer(batches, chosen_method, chosen_options, routes, budget, run["id"])
         # A network that is refused leaves no record.
         described = {**run, **tracer.prepare(batch, rank, fitted_run, resumed=holds_run(out, run["id"]))}
         with TraceWriter.open(out, described) as writer:
             if rank.first:
                 rank.wait_for_all()
             return Trace(out) if writer.finished else tracer.record(writer, rank, as_progress(progress))
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a pathway may keep: at most ``max_edges`` (None: all) of what ``influence`` leaves (None: all)."""
+
+    max_edges: int | None
+    influence: Influence | None = None
+
+    @property
+    def limited(self) -> bool:
+        """Whether edges are dropped, so that all of them need not be in memory at once."""
+        return self.max_edges is not None or self.influence is not None
+
+    def describe(self) -> dict[str, Any]:
+        """As the parameters of a run."""
+        pruned = {} if self.influence is None else self.influence.describe()
+        return {"max_edges": self.max_edges, **pruned}
 
 
 @dataclass(eq=False)
@@ -149,7 +176,7 @@ class _Tracer:
     method: TracingMethod
     options: dict[str, Any]
     routes: int
-    max_edges: int | None
+    budget: Budget
     run: str
 
     def __post_init__(self) -> None:
@@ -168,9 +195,7 @@ class _Tracer:
         A ``resumed`` record goes on in parts of its first size and with what was learned then. Ranks other
         than the first wait here until that one has begun the record.
         """
-        size = batch or self.batches.fit_size(
-            self.method, self.options, self.memory(), self.max_edges is not None
-        )
+        size = batch or self.batches.fit_size(self.method, self.options, self.memory(), self.budget.limited)
         found: dict[str, Any] = {"part_size": size}
         if not rank.first:
             rank.wait_for_all()
@@ -184,8 +209,9 @@ class _Tracer:
 
     def memory(self) -> int:
         """Bytes that an image's pathways take until they are written, beside what all methods keep."""
-        kept = BUDGET if self.max_edges is None else self.max_edges
-        return self.taker.memory + (self.taker.each - 1) * kept * EDGE
+        kept = BUDGET if self.budget.max_edges is None else self.budget.max_edges
+        tables = 0 if self.budget.influence is None else self.batches.compiled.network.neurons * TABLES
+        return self.taker.memory + (self.taker.each - 1) * kept * EDGE + tables
 
     def record(self, writer: TraceWriter, rank: Rank, progress: Progress) -> Trace:
         """Trace what is not done yet, part by part, and finish the record; each of many ranks its share."""
@@ -225,8 +251,12 @@ class _Tracer:
 
     def _trace_pathways(self, taken: Extraction) -> Pathways:
         if isinstance(taken.selection, MapSelection):
-            return score_map_pathways(taken.batch, taken.selection, self.max_edges)
-        return score_pathways(taken.batch, taken.selection, self.max_edges, self.routes)
+            return score_map_pathways(
+                taken.batch, taken.selection, self.budget.max_edges, self.budget.influence
+            )
+        return score_pathways(
+            taken.batch, taken.selection, self.budget.max_edges, self.routes, self.budget.influence
+        )
 
     def _name_classes(self) -> dict[int, str]:
         """The name of each class: of all outputs, and of the labels beyond them that occur."""
@@ -261,13 +291,13 @@ def _describe(
     target: Target,
     routes: int,
     seed: int,
-    max_edges: int | None,
+    budget: Budget,
     fitted_run: Trace | None,
 ) -> dict[str, Any]:
     """The content of run.json; equal runs have equal ids."""
     reused = {} if fitted_run is None else {"fitted_on": fitted_run.id}
     package = () if method.distribution is None else (method.distribution,)
-    parameters = {**options, "target": describe_target(target), "routes": routes, "max_edges": max_edges}
+    parameters = {**options, "target": describe_target(target), "routes": routes, **budget.describe()}
     content = (
         method.name,
         parameters,

@@ -58,6 +58,10 @@ def test_options_of_the_method_reach_the_record(call, model, tmp_path) -> None:
     )
     call(*words, "--out", tmp_path / "c", "--target", "7", "--max-edges", "50")
     assert Trace(tmp_path / "c").run["parameters"]["target"] == 7
+    pruned = ("--influence", 0.7, "--edge-influence", 0.9, "--floor", 5)
+    assert call(*words, "--out", tmp_path / "d", *pruned).exit_code == 0
+    asked = {"influence": 0.7, "edge_influence": 0.9, "floor": 5, "max_edges": 20_000}
+    assert asked.items() <= Trace(tmp_path / "d").run["parameters"].items()
 
 
 def test_the_pathways_of_pixels(call, model, tmp_path) -> None:
@@ -124,6 +128,11 @@ def test_a_finished_trace_is_returned_and_no_resume_refuses_it(call, refused, mo
         (["--method", "diffusion", "--option", "pixels=some"], "'foreground' or 'all'"),
         (["--theta", "7"], "theta"),
         (["--max-edges", "few"], "max-edges"),
+        (["--influence", "0"], "influence=0.0 is no share"),
+        (["--influence", "1.01"], "influence=1.01 is no share"),
+        (["--influence", "0.8", "--edge-influence", "2"], "edge_influence=2.0 is no share"),
+        (["--influence", "0.8", "--floor", "1.5"], "floor=1.5 is no floor"),
+        (["--floor", "9"], "floor=9.0 means nothing without influence"),
         (["--target", "nothing"], "target"),
         (["--target", "3,3"], "difference of a class with itself"),
         (["--target", "1,2,3"], "a contrast is of two classes"),

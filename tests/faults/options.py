@@ -23,7 +23,10 @@ LARGE = ["2147483648", "9223372036854775807", "9223372036854775808", "1" + "0" *
 WORK = {
     "train": {"epochs", "batch", "rate", "size", "seed", "limit"},
     "attack": {"epsilon", "steps", "step-size", "targeted", "limit", "size", "batch", "seed"},
-    "trace": {"theta", "sparsity", "target", "routes", "max-edges", "limit", "size", "batch", "seed"},
+    "trace": {
+        *("theta", "sparsity", "target", "routes", "max-edges", "influence", "edge-influence", "floor"),
+        *("limit", "size", "batch", "seed"),
+    },
     "load": {"min-support"},
     "verify": {"draws", "layers", "limit", "size", "batch", "seed"},
     "report": {"samples", "pairs", "size"},

@@ -34,7 +34,7 @@ def network() -> nn.Module:
     return nn.Sequential(*layers).eval()
 
 
-def peak_of_a_batch(method: str, out: Path) -> tuple[int, int]:
+def peak_of_a_batch(method: str, out: Path, **options: float) -> tuple[int, int]:
     """The most bytes that torch has allocated at once for the first batch, and the batch's images.
 
     By torch's own profiler, which counts every byte: what the process holds depends on its allocator.
@@ -47,7 +47,7 @@ def peak_of_a_batch(method: str, out: Path) -> tuple[int, int]:
 
     model, images = network(), torch.rand(64, 3, 16, 16)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled, pytest.raises(Enough):
-        gp.trace(model, images, method=method, out=out, progress=stop)
+        gp.trace(model, images, method=method, out=out, progress=stop, **options)
     events = [e for e in profiled.profiler.kineto_results.events() if e.name() == "[memory]"]
     now = most = 0
     for event in sorted(events, key=lambda event: event.start_ns()):
@@ -56,13 +56,14 @@ def peak_of_a_batch(method: str, out: Path) -> tuple[int, int]:
     return most, sizes[0]
 
 
+@pytest.mark.parametrize("options", [{}, {"influence": 0.8}], ids=["a number", "a share"])
 @pytest.mark.parametrize("method", ["effective_path", "activation", "channels"])
 def test_a_batch_takes_about_the_memory_that_is_promised(
-    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: str, options: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A hundredth of the memory and of the network's size, so that it takes little time."""
     assert batches.MEMORY == 1024 * MIB  # "about one GiB", as README says
     monkeypatch.setattr(batches, "MEMORY", 8 * MIB)
-    most, size = peak_of_a_batch(method, tmp_path / "trace")
+    most, size = peak_of_a_batch(method, tmp_path / "trace", **options)
     assert 1 < size < 64
     assert 2 * MIB < most < 20 * MIB
