@@ -41,7 +41,8 @@ def test_the_picture_is_a_small_svg_that_fetches_nothing() -> None:
     assert ElementTree.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
     assert f"<style>{read_style()}</style>" in text
     assert len(text) < 100_000
-    assert not re.search(r'href="(?!data:)', text)
+    assert not re.search(r'href="(?!data:|#)', text)
+    assert {*re.findall(r'href="#([^"]+)"', text)} == {*re.findall(r'<symbol id="([^"]+)"', text)}
 
 
 @pytest.mark.parametrize("document", documents())

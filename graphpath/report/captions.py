@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import textwrap
 
 
 def fmt(value: float, digits: int = 1) -> str:
@@ -51,3 +53,26 @@ def format_power(log10_abs: float, sign: int = 1) -> str:
 def join_words(words: list[str]) -> str:
     """ "a, b and c"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def name_model(name: str) -> str:
+    """A network's name without its module and arguments: "nets:Net.make(width=3)" is "Net"."""
+    called = name.partition("(")[0]
+    if ":" not in called:
+        return called or name
+    return called.rpartition(":")[2].partition(".")[0] or name
+
+
+def name_class(name: str) -> str:
+    """A class's name without its WordNet id: "n02099601_golden_retriever" is "golden retriever"."""
+    return re.sub(r"^n\d{8}[ _-]+(?=.)", "", name).replace("_", " ")
+
+
+def fit_words(text: str, letters: int, lines: int = 1) -> list[str]:
+    """``text`` in at most ``lines`` lines of at most ``letters`` letters, the last cut short if need be."""
+    room = max(letters, 4)
+    found = textwrap.wrap(text, room, break_on_hyphens=False)
+    if len(found) <= lines:
+        return found
+    last = " ".join(found[lines - 1 :])
+    return [*found[: lines - 1], f"{last[: room - 1].rstrip()}…"]

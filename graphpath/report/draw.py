@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from graphpath.errors import RunNotFound
 from graphpath.record.imageset import ImageSet
+from graphpath.report.pathway import draw_alone
 from graphpath.report.pixels import ImageSetPixels, Pixels
 from graphpath.report.reader import RunReader
 from graphpath.report.rows import find_row
 from graphpath.report.sections.drawn import EDGES, read_largest_routes, read_pathway
-from graphpath.report.sections.pathways import draw_picture
+from graphpath.report.sections.pathways import compose_scene
 from graphpath.report.source import describe_figure
 from graphpath.report.standalone import make_standalone
 
@@ -36,7 +37,8 @@ def draw_pathway(
         sample: a sample of the run (``pathways/of_run`` lists them).
         run: by default the complete run with the most original images.
         images: where pixels are; without them the pixels that the pathway starts from are shown alone.
-        edges, routes: how many of the strongest edges and of the largest routes are drawn.
+        edges, routes: how many of the strongest edges (between neurons, where the network has few layers) and
+            of the largest routes are drawn.
 
     Raises:
         RunNotFound: the store holds no such run, or the run no such sample.
@@ -49,5 +51,6 @@ def draw_pathway(
     found = read_pathway(reader, pixels, int(one.pathway), sample)
     largest, routed = read_largest_routes(reader, sample, int(one.pathway), routes)
     title = f"Pathway of sample {sample}"
-    made, sources = draw_picture(reader, found, largest, int(one.target), edges, title)
-    return make_standalone(made, describe_figure(title, [*sources, routed]))
+    scene = compose_scene(reader, found, largest, int(one.target), edges)
+    made = draw_alone(scene, found.picture, found.photos, label=title)
+    return make_standalone(made, describe_figure(title, [*found.find_sources(scene), routed]))

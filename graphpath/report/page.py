@@ -11,6 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from graphpath.printable import printable
+from graphpath.report.pathway.picture import Picture
+from graphpath.report.pictures import choose_look
 from graphpath.report.source import Source
 from graphpath.report.standalone import read_style
 
@@ -20,12 +22,12 @@ WORD = 60
 
 @dataclass(frozen=True)
 class Tab:
-    """One of several pictures that are shown one at a time: a small image to choose it by, and its body."""
+    """One of several pictures that are shown one at a time, with a small image to choose it by."""
 
     name: str
     thumbnail: str | None
     facts: Sequence[str]
-    body: str
+    body: Picture
     sources: Sequence[Source] = ()
 
 
@@ -78,6 +80,7 @@ def render(page: Page) -> str:
     )
     environment.filters["svg"] = Markup  # our own drawing, whose texts were escaped when it was made
     environment.filters["file"] = _name_file
+    environment.filters["look"] = choose_look
     html = environment.get_template("report.html").render(
         page=page, style=read_style(), made=datetime.now(UTC).date().isoformat()
     )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from graphpath.errors import RunNotFound
 from graphpath.queries import find, limits
-from graphpath.report.captions import name_layer
-from graphpath.report.rows import iterate_rows
-from graphpath.report.source import Source
+from graphpath.report.captions import name_class
+from graphpath.report.source import Source, format_command
+from graphpath.titles import name_layers
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -53,6 +54,10 @@ class RunReader:
     def graph(self, query: str, **parameters: object) -> nx.MultiDiGraph:
         """The graph that a ``browse/*`` query returns."""
         return self.store.graph(query, **parameters)
+
+    def describe_call(self, query: str, parameters: Mapping[str, object]) -> str:
+        """The command line that asks that."""
+        return format_command(query, str(self.store.uri), parameters)
 
     @cached_property
     def layers(self) -> pd.DataFrame:
@@ -98,13 +103,15 @@ class RunReader:
         """Names by label, of labels and of targets."""
         frame = self.samples
         targets = dict(zip(frame.target, frame.target_name, strict=True))
-        return {**targets, **dict(zip(frame.label, frame.label_name, strict=True))}
+        named = {**targets, **dict(zip(frame.label, frame.label_name, strict=True))}
+        return {label: name_class(str(name)) for label, name in named.items()}
 
     @cached_property
     def captions(self) -> list[tuple[int, str]]:
         """(number, name) of each layer that edges run into."""
-        later = self.layers[self.layers.layer > 0]
-        return [(int(row.layer), name_layer(row.name, row.kind)) for row in iterate_rows(later)]
+        titles = name_layers([*map(str, self.layers.name)], [*map(str, self.layers.kind)])
+        every = zip(map(int, self.layers.layer), titles, strict=True)
+        return [(layer, title) for layer, title in every if layer > 0]
 
     @cached_property
     def consistency(self) -> Source | None:
@@ -123,6 +130,14 @@ class RunReader:
             return 0.5
         value = self.consistency.frame.set_index("layer").weighted_J_within.get(ALL, float("nan"))
         return float(value) if value == value else 0.5
+
+    @cached_property
+    def similarity_between(self) -> float:
+        """Weighted likeness of two images of two classes, all layers together; 0 where it is not known."""
+        if self.consistency is None:
+            return 0.0
+        value = self.consistency.frame.set_index("layer").weighted_J_between.get(ALL, float("nan"))
+        return float(value) if value == value else 0.0
 
     @cached_property
     def similarity_overall(self) -> Source:

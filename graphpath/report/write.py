@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphpath.record.files import explain_unwritten, write_atomically
 from graphpath.record.imageset import ImageSet
+from graphpath.report.captions import name_model
 from graphpath.report.page import Page, ReportSection, render
 from graphpath.report.pixels import ImageSetPixels, Pixels
 from graphpath.report.reader import ALL, RunReader
@@ -65,7 +66,7 @@ def _make_page(reader: RunReader, sections: list[ReportSection], title: str | No
         ("Runs in the store", ", ".join(map(str, reader.runs.run))),
         ("Store", str(reader.store.uri)),
     ]
-    return Page(title or f"The pathways of {run.model}", lead, facts, sections)
+    return Page(title or f"The pathways of {name_model(str(run.model))}", lead, facts, sections)
 
 
 def _describe_run(reader: RunReader, run: Any) -> str:
@@ -75,7 +76,7 @@ def _describe_run(reader: RunReader, run: Any) -> str:
     lead = (
         f"{len(images):,} images of {_describe_dataset(run.dataset)}, "
         f"{images.correct.mean():.0%} of them classified "
-        f"as labelled, were traced through {run.model}{pathways}"
+        f"as labelled, were traced through {name_model(str(run.model))}{pathways}"
     )
     edges = reader.edges
     if edges.empty:

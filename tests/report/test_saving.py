@@ -51,7 +51,7 @@ def size(svg: ElementTree.Element) -> tuple[float, float]:
 
 
 def test_every_drawing_has_its_buttons_and_they_are_seen(browser: Chromium) -> None:
-    drawings = browser.value("document.querySelectorAll('figure svg').length")
+    drawings = browser.value("document.querySelectorAll('figure .scroll:not(.tall) > svg').length")
     places = "[...document.querySelectorAll('.save')]"
     assert browser.value(f"{places}.length") == drawings > 8
     assert browser.value(f"{places}.every(one => !one.hidden)")
@@ -83,7 +83,9 @@ def test_the_svg_is_the_drawing_with_its_style_and_where_it_comes_from(
 @pytest.mark.parametrize("file", [HEAT, PATHWAY, IMAGES])
 def test_the_svg_needs_nothing_from_outside(browser: Chromium, tmp_path: Path, file: str) -> None:
     text = saved(browser, tmp_path, file, "svg").decode()
-    assert not re.search(r'href="(?!data:)|url\(|@import|var\(|<script', text)
+    assert not re.search(r'href="(?!data:|#)|url\(|@import|var\(|<script', text)
+    ids = re.findall(r'<symbol[^>]* id="([^"]+)"', text)
+    assert {*re.findall(r'href="#([^"]+)"', text)} == {*ids}
 
 
 @pytest.mark.parametrize("file", [HEAT, PATHWAY, IMAGES])
@@ -112,7 +114,7 @@ def test_the_png_has_the_colours_of_the_drawing(browser: Chromium, tmp_path: Pat
 def test_the_image_comes_along(browser: Chromium, tmp_path: Path) -> None:
     """The input in the PNG, cell by cell, is the one in the SVG."""
     root = ElementTree.fromstring(saved(browser, tmp_path, PATHWAY, "svg"))
-    [image] = root.iter(f"{SVG}image")
+    [image] = [one for one in root.iter(f"{SVG}image") if "input" in one.get("class", "")]
     encoded = image.get("href", "").removeprefix("data:image/png;base64,")
     expected = pixels(base64.b64decode(encoded))
     x, y, width, height = (2 * float(image.get(name, "")) for name in ("x", "y", "width", "height"))

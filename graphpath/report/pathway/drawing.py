@@ -2,100 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from graphpath.report import svg
-from graphpath.report.captions import fmt
-from graphpath.report.pathway.layout import Column, PathwayLayout
-from graphpath.report.rows import iterate_rows
+from graphpath.report.captions import fit_words, fmt
+from graphpath.report.pathway.heat import name_symbol
+from graphpath.report.pathway.layout import Column, PathwayLayout, Tile
+from graphpath.report.pathway.ribbons import draw_ribbons
+from graphpath.report.pathway.scene import Scene, find_exit
+from graphpath.report.pictures import choose_look
+from graphpath.titles import name_map
 
 if TYPE_CHECKING:
     import pandas as pd
 
 BINS = 5
-"""Widths of edges; a bin's look is in the style sheet (.s0 ... .s4)."""
-NAMED = 600
-"""Up to so many neurons tell their name when pointed at."""
+"""Widths of edges between neurons; a bin's look is in the style sheet (.s0 ... .s4)."""
+NUMBERED = 24.0
+"""Squares of at least this side have their map's number in them."""
+LETTERS = 22
+"""Of a class's name beside its logit."""
 
-
-def mark_signs(rows: pd.DataFrame) -> pd.DataFrame:
-    """Edges or neurons with ``tone``: "for" or "against" the target, by the sign of their score."""
-    return rows.assign(tone=np.where(rows.score >= 0, "for", "against"))
-
-
-def mark_edge_changes(original: pd.DataFrame, derived: pd.DataFrame) -> pd.DataFrame:
-    """The edges of both sides once each, ``tone`` being "kept", "lost" or "gained"."""
-    return _mark_changes(original, derived, ["source", "target", "layer"])
-
-
-def mark_neuron_changes(original: pd.DataFrame, derived: pd.DataFrame) -> pd.DataFrame:
-    """The neurons of both sides once each, ``tone`` likewise."""
-    return _mark_changes(original, derived, ["neuron", "name", "layer", "channel", "y", "x"])
-
-
-def _mark_changes(original: pd.DataFrame, derived: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    both = original[[*keys, "score"]].merge(
-        derived[[*keys, "score"]], on=keys, how="outer", suffixes=("", "_derived"), indicator=True
-    )
-    tones = {"both": "kept", "left_only": "lost", "right_only": "gained"}
-    score = both.score.fillna(both.score_derived)
-    return both[keys].assign(score=score, tone=both._merge.astype(str).map(tones))
+Place = tuple[float, float]
 
 
 def draw_svg(
-    layout: PathwayLayout,
-    neurons: pd.DataFrame,
-    edges: pd.DataFrame,
-    picture: str,
-    *,
-    routes: Sequence[npt.NDArray[np.int64]] = (),
-    classes: Mapping[int, str] | None = None,
-    target: int | None = None,
-    label: str = "pathway",
-) -> str:
+    scene: Scene, layout: PathwayLayout, picture: str, key: str, *, label: str = "pathway", symbols: str = "",
+    linked: bool = False,
+) -> str:  # fmt: skip
     """A pathway as SVG.
 
     Args:
-        neurons: neuron, name, layer, channel, y, x, score, ``tone`` of each end of an edge or step.
-        edges: source, target, layer, score, ``tone``; the weakest are drawn first.
         picture: the input, as a data URI.
-        routes: the neurons of each route to be highlighted, from pixel to logit.
-        classes: names of the logits; ``target`` is the one that the pathway ends in.
+        key: how the ids of the maps' symbols begin (``heat.draw_symbols``).
+        symbols: they themselves, where they are not elsewhere on the page.
+        linked: whether blocks and maps lead to where they are opened (``opened.open_blocks``).
     """
-    places = layout.locate(neurons)
-    order = neurons.neuron.to_numpy()
-    lookup = dict(zip(order.tolist(), places.tolist(), strict=True))
+    columns = [
+        _draw_column(scene, column, picture, key, f"{key}-b{place}" if linked and place else None)
+        for place, column in enumerate(layout.columns)
+    ]
+    ribbons = [] if scene.ribbons is None else draw_ribbons(scene.ribbons, layout)
     parts = [
-        *(_draw_column(column, picture) for column in layout.columns),
-        svg.make_element("g", *_draw_edges(edges, lookup), class_="edges"),
-        svg.make_element("g", *_draw_dots(layout, neurons, places), class_="dots"),
-        *(_draw_route(route, lookup) for route in reversed(routes)),
-        _draw_logits(layout.columns[-1], classes or {}, target),
+        *([svg.make_element("defs", symbols)] if symbols else []),
+        svg.make_element("g", *ribbons, class_="ribbons"),
+        *columns,
+        svg.make_element("g", *_draw_edges(scene, layout), class_="edges"),
+        *(_draw_route(route, layout) for route in reversed(scene.routes)),
+        _draw_logits(layout.columns[-1], scene.classes, scene.target, layout.tall),
     ]
     return svg.make_document(layout.width, layout.height, *parts, label=label, class_="pathway")
 
 
-def _draw_column(column: Column, picture: str) -> str:
-    head = svg.make_text(column.middle, 14, column.caption, "caption mid")
-    note = svg.make_text(column.middle, 29, column.note, "note mid")
-    width, height = column.tile
+def _draw_column(scene: Scene, column: Column, picture: str, key: str, opened: str | None) -> str:
+    head = [
+        svg.make_element(
+            "g", svg.make_title(line.full), svg.make_text(line.x, line.y, line.words, line.class_)
+        )
+        for line in column.head
+    ]
+    heads = svg.make_element("a", *head, href=f"#{opened}") if opened else "".join(head)
     if column.kind == "input":
-        x, y = next(iter(column.corners.values()))
-        frame = svg.make_element("rect", x=x, y=y, width=width, height=height, class_="frame")
-        image = svg.make_element("image", href=picture, x=x, y=y, width=width, height=height, class_="pixels")
-        return head + note + frame + image
-    squares = "".join(f"M{fmt(x)} {fmt(y)}h{fmt(width)}v{fmt(height)}h-{fmt(width)}z"
-                      for x, y in column.corners.values())  # fmt: skip
-    return head + note + svg.make_element("path", d=squares, class_="maps")
+        [tile] = column.tiles
+        box = {"x": tile.x, "y": tile.y, "width": tile.width, "height": tile.height}
+        image = svg.make_element("image", href=picture, **box, class_=f"input {choose_look(picture)}")
+        return heads + svg.make_element("rect", **box, class_="frame") + image
+    return heads + "".join(_draw_tile(scene, column, tile, key, opened) for tile in column.tiles)
 
 
-def _draw_edges(edges: pd.DataFrame, lookup: Mapping[int, list[float]]) -> list[str]:
+def _draw_tile(scene: Scene, column: Column, tile: Tile, key: str, opened: str | None) -> str:
+    box = {"x": tile.x, "y": tile.y, "width": tile.width, "height": tile.height}
+    frame = svg.make_element("rect", **box, class_="maps")
+    if tile.map is None:
+        hidden = column.shelf.hidden
+        words = svg.make_title(f"{hidden:,} more maps of {column.shelf.block.name}, together")
+        x, y = tile.middle
+        count = svg.make_text(x, y + 4, f"+{hidden:,}", "note mid")
+        return svg.make_element("g", words, svg.make_element("rect", **box, rx=4, class_="rest"), count)
+    channel = tile.map[1]
+    told = f"{name_map(tile.layer.title, channel)} ({tile.layer.name})" if tile.layer else str(channel)
+    used = svg.make_element("use", href=f"#{name_symbol(key, tile.map)}", **box)
+    parts = [svg.make_title(told), frame, used]
+    if min(tile.width, tile.height) >= NUMBERED:
+        parts.append(svg.make_text(tile.x + 2, tile.y + 10, channel, "number"))
+    if opened is None or column.kind == "logits":
+        return svg.make_element("g", *parts)
+    return svg.make_element("a", *parts, href=f"#{name_symbol(key, tile.map)}-m")
+
+
+def _draw_edges(scene: Scene, layout: PathwayLayout) -> list[str]:
     """One path for each tone and strength, the weak ones first."""
+    edges = scene.edges
+    if edges is None or edges.empty:
+        return []
+    places = layout.locate(scene.neurons)
+    lookup = dict(zip(scene.neurons.neuron.tolist(), map(tuple, places.tolist()), strict=True))
     size = edges.score.abs()
     most = size.groupby(edges.layer).transform("max").clip(lower=1e-300)
     bins = np.minimum((np.sqrt(size / most) * BINS).astype(int), BINS - 1)
@@ -104,7 +109,7 @@ def _draw_edges(edges: pd.DataFrame, lookup: Mapping[int, list[float]]) -> list[
         for tone in sorted(edges.tone.unique()):
             some = edges[(bins == strength) & (edges.tone == tone)]
             curves = "".join(
-                _draw_curve(lookup.get(a), lookup.get(b))
+                draw_curve(lookup.get(a), lookup.get(b), layout.tall)
                 for a, b in zip(some.source, some.target, strict=True)
             )
             if curves:
@@ -112,55 +117,52 @@ def _draw_edges(edges: pd.DataFrame, lookup: Mapping[int, list[float]]) -> list[
     return drawn
 
 
-def _draw_curve(start: list[float] | None, end: list[float] | None) -> str:
+def draw_curve(start: Place | None, end: Place | None, tall: bool) -> str:
+    """A smooth line that leaves and arrives along the way that the network runs."""
     if start is None or end is None or start[0] != start[0] or end[0] != end[0]:
         return ""
     (x1, y1), (x2, y2) = start, end
+    if tall:
+        middle = fmt((y1 + y2) / 2, 0)
+        return f"M{fmt(x1)} {fmt(y1)}C{fmt(x1)} {middle} {fmt(x2)} {middle} {fmt(x2)} {fmt(y2)}"
     middle = fmt((x1 + x2) / 2, 0)
     return f"M{fmt(x1)} {fmt(y1)}C{middle} {fmt(y1)} {middle} {fmt(y2)} {fmt(x2)} {fmt(y2)}"
 
 
-def _draw_dots(layout: PathwayLayout, neurons: pd.DataFrame, places: npt.NDArray[np.float64]) -> list[str]:
-    cells = {column.layer: column.cell for column in layout.columns}
-    size = neurons.score.abs()
-    strength = np.sqrt(size / size.groupby(neurons.layer).transform("max").clip(lower=1e-300))
-    named = len(neurons) <= NAMED
-    drawn = []
-    for row, (x, y), strong in zip(iterate_rows(neurons), places, strength, strict=True):
-        if x != x:
-            continue
-        radius = min(max(cells[row.layer] * 0.42, 1.0), 5.0) * (0.6 + 0.4 * strong)
-        words = [svg.make_title(f"{row.name}: score {row.score:.3g}")] if named else []
-        drawn.append(
-            svg.make_element("circle", *words, cx=float(x), cy=float(y), r=radius,
-                        class_=row.tone, opacity=f"{0.35 + 0.65 * strong:.2f}")
-        )  # fmt: skip
-    return drawn
-
-
-def _draw_route(route: npt.NDArray[np.int64], lookup: Mapping[int, list[float]]) -> str:
+def _draw_route(route: pd.DataFrame, layout: PathwayLayout) -> str:
     """A route as a smooth line with a lighter edge, so that it stands out from what it crosses."""
-    places = [lookup.get(int(neuron)) for neuron in route]
-    curves = "".join(_draw_curve(a, b) for a, b in pairwise(places))
-    rings = "".join(
-        svg.make_element("circle", cx=place[0], cy=place[1], r=3.2, class_="route-dot")
-        for place in places
-        if place
-    )
+    places = [place for column in layout.columns if (place := _pass_column(column, route, layout))]
+    curves = "".join(draw_curve(a, b, layout.tall) for a, b in pairwise(places))
+    rings = "".join(svg.make_element("circle", cx=x, cy=y, r=3.2, class_="route-dot") for x, y in places)
     under = svg.make_element("path", d=curves, class_="route-under")
     return svg.make_element("g", under, svg.make_element("path", d=curves, class_="route"), rings)
 
 
-def _draw_logits(column: Column, classes: Mapping[int, str], target: int | None) -> str:
-    """The names of the classes beside their logits."""
+def _pass_column(column: Column, route: pd.DataFrame, layout: PathwayLayout) -> Place | None:
+    """Where a route leaves a block: at its neuron, or among the maps that are not drawn."""
+    step = find_exit(column.shelf.block, route)
+    if step is None:
+        return None
+    [[x, y]] = layout.locate(step.to_frame().T).tolist()
+    if x == x:
+        return x, y
+    return column.tiles[column.rest].middle if column.shelf.rest else None
+
+
+def _draw_logits(column: Column, classes: Mapping[int, str], target: int | None, tall: bool) -> str:
+    """The names of the classes beside their logits; on a narrow page that of the target below."""
     drawn = []
-    for channel, (x, y) in column.corners.items():
+    for tile in column.tiles:
+        channel = tile.map[1] if tile.map else -1
         chosen = channel == target
-        if not chosen and len(column.corners) > 24:
+        if not chosen and (len(column.tiles) > 24 or tall):
             continue
-        middle = y + column.tile[1] / 2
-        words = classes.get(channel, str(channel))
-        drawn.append(
-            svg.make_text(x + column.tile[0] + 7, middle + 4, words, "class chosen" if chosen else "class")
-        )
+        full = classes.get(channel, str(channel))
+        [words] = fit_words(full, LETTERS) or [""]
+        x, y = tile.middle
+        kind = "class chosen" if chosen else "class"
+        text = svg.make_text(x, tile.y + tile.height + 18, words, f"{kind} mid") if tall else svg.make_text(
+            tile.x + tile.width + 7, y + 4, words, kind
+        )  # fmt: skip
+        drawn.append(svg.make_element("g", svg.make_title(full), text))
     return "".join(drawn)

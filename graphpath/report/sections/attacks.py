@@ -10,16 +10,18 @@ import pandas as pd
 from graphpath.report.captions import format_percent, format_ratio
 from graphpath.report.figures import Pair, draw_bars, draw_image_pairs, draw_similarity
 from graphpath.report.page import Figure, ReportSection, Tab
-from graphpath.report.pathway import draw_svg, lay_out, mark_edge_changes, mark_neuron_changes
+from graphpath.report.pathway import compose, draw_picture, mark_edge_changes, mark_neuron_changes, sum_by_map
 from graphpath.report.pictures import encode_difference, encode_image
 from graphpath.report.pixels import Pixels, find_pixels
 from graphpath.report.reader import ALL, RunReader
 from graphpath.report.rows import find_row as row_of
 from graphpath.report.rows import iterate_rows
-from graphpath.report.sections.drawn import read_pathway, select_ends, select_strongest
+from graphpath.report.sections.drawn import read_pathway, select_strongest
 from graphpath.report.source import Source
 
 OVERLAYS = 5
+MAPS = 200
+"""Feature maps that each of them can open."""
 
 
 def make_section(reader: RunReader, pixels: Sequence[Pixels], pairs: int) -> ReportSection | None:
@@ -218,10 +220,10 @@ def _make_overlays(
 ) -> Figure:
     owners = pd.concat([reader.ask("pathways/of_run", run=run).frame for run in reader.comparable])
     owner = owners.drop_duplicates("sample").set_index("sample")
-    tabs = []
+    tabs: list[Tab] = []
     for row, source in list(zip(iterate_rows(chosen), asked, strict=True))[:OVERLAYS]:
         if row.original in owner.index and row.derived in owner.index:
-            tabs.append(_make_overlay(reader, pixels, row, source, owner))
+            tabs.append(_make_overlay(reader, pixels, row, source, owner, len(tabs)))
     text = (
         "Both pathways in one picture, over the attacked image: edges that both have, that the attack "
         "cost, and that it brought. Both are traced for the original's prediction. Drawn of "
@@ -231,23 +233,28 @@ def _make_overlays(
 
 
 def _make_overlay(
-    reader: RunReader, pixels: Sequence[Pixels], row: Any, source: Source, owner: pd.DataFrame
+    reader: RunReader, pixels: Sequence[Pixels], row: Any, source: Source, owner: pd.DataFrame, place: int
 ) -> Tab:
     original, derived = int(row.original), int(row.derived)
     before = read_pathway(reader, pixels, int(owner.pathway[original]), original)
     after = read_pathway(reader, pixels, int(owner.pathway[derived]), derived)
-    edges = select_strongest(mark_edge_changes(before.edges, after.edges))
-    every = mark_neuron_changes(before.neurons, after.neurons)
-    neurons = select_ends(every, edges)
-    total = row_of(source.frame, "layer", ALL)
-    body = draw_svg(
-        lay_out(reader.layers, every, reader.class_names),
-        neurons,
-        edges,
-        after.picture,
+    edges = mark_edge_changes(before.edges, after.edges)
+    scene = compose(
+        reader.layers,
+        mark_neuron_changes(before.neurons, after.neurons),
+        sum_by_map(reader.layers, edges),
+        select_strongest(edges),
         classes=reader.class_names,
         target=int(owner.target[original]),
+    )
+    total = row_of(source.frame, "layer", ALL)
+    drawn = draw_picture(
+        scene,
+        after.picture,
+        after.photos,
+        f"o{place}",
         label="Pathways of an image and of its attacked copy",
+        maps=MAPS,
     )
     facts = [
         f"labelled {row.label}, now {row.predicted}",
@@ -259,6 +266,6 @@ def _make_overlay(
         name,
         encode_image(after.image),
         facts,
-        body,
-        (source, before.sources_of_rows(edges, neurons)[0], after.sources_of_rows(edges, neurons)[0]),
+        drawn,
+        (source, before.find_sources(scene)[0], after.find_sources(scene)[0]),
     )

@@ -5,26 +5,51 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from graphpath.report.captions import format_percent
+from graphpath.report.captions import format_percent, format_ratio, name_class
 from graphpath.report.page import Figure, ReportSection, Tab
-from graphpath.report.pathway import draw_svg, lay_out, mark_signs
+from graphpath.report.pathway import Scene, compose, draw_picture, mark_signs, sum_by_map
 from graphpath.report.pictures import encode_image
 from graphpath.report.pixels import Pixels
 from graphpath.report.reader import ALL, RunReader
 from graphpath.report.rows import iterate_rows
+from graphpath.report.sections.class_pathways import make_figure
 from graphpath.report.sections.drawn import (
     EDGES,
     DrawnPathway,
-    Route,
     read_largest_routes,
     read_pathway,
-    select_ends,
     select_strongest,
 )
-from graphpath.report.source import Source
 
 if TYPE_CHECKING:
     import pandas as pd
+
+OPENED = 2000
+"""Feature maps that all drawings of a page can open, about."""
+WHOLE = 0.995
+"""A pathway that holds more of the selected |score| is not said to be cut."""
+HOW = (
+    "Choose an image. The picture runs from left to right, on a narrow page from top to bottom: the image as "
+    "the network sees it, {what}, the logits. {lines} Click on a block to open its layers, on a map to open "
+    "its neurons."
+)
+LAYERS = (
+    "each layer's feature maps, one square each, with the neurons that the pathway visits at their place in "
+    "the map"
+)
+BLOCKS = (
+    "the network's blocks. Of each block the feature maps through which most |score| leaves it are drawn, "
+    "the strongest first, numbered: the image in grey, over it the neurons that the pathway visits, at their "
+    "place in the map, more strongly coloured for a larger |score|; a box stands for all other maps"
+)
+EDGE_LINES = (
+    f"Up to {EDGES} edges are drawn, of each layer those with the largest |score|; width grows with it, "
+    "relative to the layer's largest."
+)
+RIBBON_LINES = (
+    "A ribbon is as wide as its share of the |score| that enters the block; within a block |score| is "
+    "followed from map to map in the proportions of the edges."
+)
 
 
 def make_section(reader: RunReader, pixels: Sequence[Pixels], samples: int) -> ReportSection | None:
@@ -32,33 +57,42 @@ def make_section(reader: RunReader, pixels: Sequence[Pixels], samples: int) -> R
     chosen = choose_typical(reader, samples)
     if chosen.empty:
         return None
-    tabs = [_make_tab(reader, pixels, row) for row in iterate_rows(chosen)]
+    maps = OPENED // len(chosen)
+    made = [
+        _make_tab(reader, pixels, row, f"i{place}", maps) for place, row in enumerate(iterate_rows(chosen))
+    ]
     figure = Figure(
         title="One image of each class, the one most like its class",
-        text=(
-            "Choose an image. On the left the image as the network sees it; then each layer's feature "
-            "maps, one square each, with the neurons that the pathway visits at their place in the map; on "
-            f"the right the logits. Up to {EDGES} edges are drawn, of each layer those with "
-            "the largest |score|; width grows with it, relative to the layer's largest."
-        ),
-        tabs=tabs,
+        text=describe_drawing(made[0][1]),
+        tabs=[tab for tab, _ in made],
         legend="signs",
     )
     edges = reader.samples.edges
     answer = (
         f"A pathway takes {int(edges.median()):,} edges (median; {int(edges.min()):,} to "
-        f"{int(edges.max()):,}) among {int(reader.samples.neurons.median()):,} neurons. Blue edges speak "
-        "for the class that the network was asked about, red ones against it, and the gold lines are the "
+        f"{int(edges.max()):,}) among {int(reader.samples.neurons.median()):,} neurons. Blue speaks "
+        "for the class that the network was asked about, red against it, and the gold lines are the "
         "three routes that carry most."
     )
-    return ReportSection("pathways", "Through which neurons and connections?", answer, [figure])
+    classes = make_figure(reader, pixels, chosen, maps)
+    figures = [figure, *([classes] if classes else [])]
+    return ReportSection("pathways", "Through which neurons and connections?", answer, figures)
+
+
+def describe_drawing(scene: Scene) -> str:
+    """How a drawing is read."""
+    single = scene.edges is not None
+    return HOW.format(what=LAYERS if single else BLOCKS, lines=EDGE_LINES if single else RIBBON_LINES)
 
 
 def choose_typical(reader: RunReader, samples: int) -> pd.DataFrame:
-    """Of each class the correct sample whose pathway is most like the class pathway, evenly over classes."""
+    """Of each class the correct sample whose pathway is most like the class pathway, evenly over classes.
+
+    ``likeness`` is NaN where the class has no other image.
+    """
     asked = reader.ask("adversarial/class_similarity", runs=[reader.run], references=[reader.run])
     overall = asked.frame[asked.frame.layer == ALL].set_index("pathway").weighted_first
-    among = reader.samples.assign(likeness=reader.samples.pathway.map(overall).fillna(0.0))
+    among = reader.samples.assign(likeness=reader.samples.pathway.map(overall).astype(float))
     among = among[among.correct] if among.correct.any() else among
     best = among.sort_values(["likeness", "pathway"], ascending=[False, True]).drop_duplicates("label")
     best = best.sort_values("label")
@@ -66,41 +100,55 @@ def choose_typical(reader: RunReader, samples: int) -> pd.DataFrame:
     return best.iloc[::step].head(samples)
 
 
-def _make_tab(reader: RunReader, pixels: Sequence[Pixels], row: Any) -> Tab:
+def _make_tab(
+    reader: RunReader, pixels: Sequence[Pixels], row: Any, key: str, maps: int
+) -> tuple[Tab, Scene]:
     pathway, sample = int(row.pathway), int(row.sample)
     found = read_pathway(reader, pixels, pathway, sample)
     routes, source = read_largest_routes(reader, sample, pathway)
-    name = str(row.label_name)
-    body, sources = draw_picture(
-        reader, found, routes, int(row.target), EDGES, f"Pathway of an image of class {name}"
+    name = name_class(str(row.label_name))
+    scene = compose_scene(reader, found, routes, int(row.target), EDGES)
+    picture = draw_picture(
+        scene, found.picture, found.photos, key, label=f"Pathway of an image of class {name}", maps=maps
     )
-    facts = [
-        f"labelled {name}",
-        f"predicted {row.predicted} ({format_percent(row.confidence)})",
-        f"traced for {row.target_name}",
-        f"{int(row.edges):,} edges, {int(row.neurons):,} neurons",
-        f"{format_percent(row.coverage)} of the selected |score| kept",
-        f"likeness to its class {row.likeness:.2f}",
-    ]
+    facts = _describe_pathway(reader, row)
     if not found.known:
         facts.append("only the pixels that the pathway starts from are known")
-    return Tab(name, encode_image(found.image), facts, body, (*sources, source))
+    return Tab(name, encode_image(found.image), facts, picture, (*found.find_sources(scene), source)), scene
 
 
-def draw_picture(
-    reader: RunReader, found: DrawnPathway, routes: Sequence[Route], target: int, most: int, label: str
-) -> tuple[str, tuple[Source, Source]]:
-    """The drawing of one pathway with at most about ``most`` edges, and the rows that it shows."""
-    edges = select_strongest(found.edges, most)
-    neurons = select_ends(found.neurons, edges, routes)
-    made = draw_svg(
-        lay_out(reader.layers, found.neurons, reader.class_names),
-        mark_signs(neurons),
-        mark_signs(edges),
-        found.picture,
+def _describe_pathway(reader: RunReader, row: Any) -> list[str]:
+    """What is said of an image; a likeness only where it is more than images of two classes have."""
+    facts = [
+        f"labelled {name_class(str(row.label_name))}",
+        f"predicted {name_class(str(row.predicted))} ({format_percent(row.confidence)})",
+        f"traced for {name_class(str(row.target_name))}",
+        f"{int(row.edges):,} edges, {int(row.neurons):,} neurons",
+    ]
+    if row.coverage < WHOLE:
+        facts.append(
+            f"these strongest edges hold {format_percent(row.coverage)} of the |score| of all edges that the "
+            "method selected"
+        )
+    if row.likeness > max(reader.similarity_between, 0.005):
+        facts.append(
+            f"likeness to the other images of its class {format_ratio(row.likeness)} (two classes have "
+            f"{format_ratio(reader.similarity_between)}; 1 is alike)"
+        )
+    return facts
+
+
+def compose_scene(
+    reader: RunReader, found: DrawnPathway, routes: Sequence[pd.DataFrame], target: int, most: int
+) -> Scene:
+    """What a drawing of one pathway shows, with at most about ``most`` edges between neurons."""
+    edges = mark_signs(found.edges)
+    return compose(
+        reader.layers,
+        mark_signs(found.neurons),
+        sum_by_map(reader.layers, edges),
+        select_strongest(edges, most),
         routes=routes,
         classes=reader.class_names,
         target=target,
-        label=label,
     )
-    return made, found.sources_of_rows(edges, neurons)

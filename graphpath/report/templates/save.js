@@ -3,9 +3,24 @@ const SVG = "http://www.w3.org/2000/svg";
 const SCALE = 2; // pixels of a PNG for each unit of the drawing
 const style = document.getElementById("drawing-style").content.textContent;
 
+// The symbols that a drawing uses, and those that these use: they lie elsewhere on the page.
+function usedBy(drawing, found = new Set()) {
+  for (const use of drawing.querySelectorAll("use")) {
+    const symbol = document.getElementById(use.getAttribute("href").slice(1));
+    if (found.has(symbol)) continue;
+    found.add(symbol);
+    usedBy(symbol, found);
+  }
+  return found;
+}
+
 // The drawing as a document: its style, and as description the figure's title and what was asked.
 function standalone(svg, about) {
   const copy = svg.cloneNode(true);
+  const symbols = document.createElementNS(SVG, "defs");
+  for (const symbol of usedBy(svg)) symbols.append(symbol.cloneNode(true));
+  if (symbols.childElementCount) copy.prepend(symbols);
+  for (const link of copy.querySelectorAll("a")) link.removeAttribute("href");
   for (const [name, text] of [["desc", about], ["style", style]]) {
     const made = document.createElementNS(SVG, name);
     made.textContent = text;
