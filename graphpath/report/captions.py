@@ -23,6 +23,8 @@ def format_percent(value: float) -> str:
     """A share as whole per cent."""
     if math.isnan(value):
         return "–"
+    if 0 < value < 0.005:
+        return "<1%"
     return ">99%" if 0.995 <= value < 1 else f"{value:.0%}"
 
 

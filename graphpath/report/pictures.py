@@ -11,8 +11,9 @@ from PIL import Image as Pillow
 
 from graphpath.report.pixels import Image
 
-LOST = np.array([11, 127, 171], dtype=np.float64)
-GAINED = np.array([209, 73, 91], dtype=np.float64)
+DARKER = np.array([40, 52, 66], dtype=np.float64)
+BRIGHTER = np.array([176, 87, 141], dtype=np.float64)
+"""Neither is a colour that a drawing of a pathway has."""
 
 
 EXACT = 64
@@ -49,7 +50,7 @@ def encode_thumbnail(image: Image) -> str:
 
 
 def encode_difference(before: Image, after: Image) -> tuple[str, float]:
-    """``after - before``: darker in blue, brighter in red, and the largest change of a pixel.
+    """``after - before``: darker in slate, brighter in pink, and the largest change of a pixel.
 
     Colour grows to full at the largest change, so that small perturbations can be seen; colour channels
     are averaged.
@@ -57,7 +58,7 @@ def encode_difference(before: Image, after: Image) -> tuple[str, float]:
     change = (after - before).mean(axis=0).astype(np.float64)
     most = float(np.nanmax(np.abs(after - before), initial=0.0))
     strength = np.abs(np.nan_to_num(change)) / max(float(np.nanmax(np.abs(change), initial=0.0)), 1e-12)
-    colour = np.where((change > 0)[..., None], GAINED, LOST)
+    colour = np.where((change > 0)[..., None], BRIGHTER, DARKER)
     return _as_uri(np.concatenate([colour, strength[..., None] * 255], axis=-1)), most
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphpath.report.pathway.blocks import MOST, Block, gather_blocks, split_layers
@@ -77,6 +77,7 @@ parts = st.sampled_from(["a", "b", "layer1", "layer2", "0", "1", "2", "conv"])
 names = st.lists(st.lists(parts, min_size=1, max_size=4).map(".".join), min_size=1, max_size=80)
 
 
+@settings(deadline=None)
 @given(names, st.data())
 def test_blocks_hold_every_layer_once_in_order_and_are_few(inner: list[str], data: st.DataObject) -> None:
     sides = data.draw(st.lists(st.sampled_from([1, 7, 14]), min_size=len(inner) + 2, max_size=len(inner) + 2))

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphpath.errors import RunNotFound
@@ -56,6 +56,7 @@ def layout_of(scene: Scene, format_: Format = WIDE) -> PathwayLayout:
 
 
 @pytest.mark.parametrize("format_", [WIDE, TALL])
+@settings(deadline=None)
 @given(channels=st.integers(1, 32), side=st.integers(1, 9), units=st.integers(1, 64))
 def test_neurons_of_a_layer_have_places_of_their_own_in_their_column(
     format_: Format, channels: int, side: int, units: int

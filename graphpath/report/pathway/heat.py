@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from graphpath.report import svg
 from graphpath.report.captions import fmt
 from graphpath.report.pictures import choose_look
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from graphpath.report.pathway.flows import Map
 
 STEPS = 3
@@ -51,40 +50,53 @@ def draw_symbols(
         neurons: layer, channel, y, x, score, ``tone``.
         photos: the symbol (``draw_photo``) that lies under a map, where there is one.
     """
-    size = neurons.score.abs()
-    strength = np.sqrt(size / size.groupby(neurons.layer).transform("max").clip(lower=1e-300))
-    step = np.minimum((strength * STEPS).astype(int), STEPS - 1)
-    held = neurons.assign(step=step, size=size).sort_values("size", ascending=False, kind="stable")
-    found = dict(iter(held.groupby(["layer", "channel"], sort=False)))
     sizes = zip(layers.height.astype(int), layers.width.astype(int), strict=True)
-    shape = dict(zip(layers.layer.astype(int), sizes, strict=True))
+    shapes = dict(zip(layers.layer.astype(int), sizes, strict=True))
+    wanted = [*maps]
+    paths = _draw_squares(layers, _select_strongest(neurons, wanted))
     return "".join(
-        _draw_symbol(name_symbol(key, chosen), shape[chosen[0]], found.get(chosen), photos.get(chosen))
-        for chosen in maps
+        _draw_symbol(name_symbol(key, chosen), shapes[chosen[0]], paths.get(chosen, ()), photos.get(chosen))
+        for chosen in wanted
     )
 
 
-def _draw_symbol(name: str, shape: tuple[int, int], rows: pd.DataFrame | None, photo: str | None) -> str:
+def _draw_symbol(name: str, shape: tuple[int, int], paths: Iterable[str], photo: str | None) -> str:
     height, width = shape
     under = []
     if photo is not None and height * width > 1:
         under = [svg.make_element("use", href=f"#{photo}", width=width, height=height)]
-    drawn = [] if rows is None else _draw_neurons(rows.head(MOST), height, width)
     return svg.make_element(
-        "symbol", *under, *drawn, id=name, viewBox=f"0 0 {width} {height}", preserveAspectRatio="none"
+        "symbol", *under, *paths, id=name, viewBox=f"0 0 {width} {height}", preserveAspectRatio="none"
     )
 
 
-def _draw_neurons(rows: pd.DataFrame, height: int, width: int) -> list[str]:
-    """One path for each tone and strength, the weak ones first."""
-    side = max(1.0, max(height, width) / LEAST) if height * width > 1 else 1.0
-    wide, high = min(side, width), min(side, height)
-    square = f"h{fmt(wide)}v{fmt(high)}h-{fmt(wide)}z"
-    drawn = []
-    for (step, tone), some in rows.groupby(["step", "tone"]):
-        left = np.clip(some.x.to_numpy() + 0.5 - wide / 2, 0, width - wide)
-        top = np.clip(some.y.to_numpy() + 0.5 - high / 2, 0, height - high)
-        corners = zip(left.tolist(), top.tolist(), strict=True)
-        path = "".join(f"M{fmt(x)} {fmt(y)}{square}" for x, y in corners)
-        drawn.append(svg.make_element("path", d=path, class_=f"{tone} h{step}"))
-    return drawn
+def _select_strongest(neurons: pd.DataFrame, maps: list[Map]) -> pd.DataFrame:
+    """The ``MOST`` strongest neurons of each of ``maps``, with ``step``, their strength."""
+    size = neurons.score.abs()
+    strength = np.sqrt(size / size.groupby(neurons.layer).transform("max").clip(lower=1e-300))
+    step = np.minimum((strength * STEPS).astype(int), STEPS - 1)
+    chosen = pd.DataFrame(maps, columns=["layer", "channel"])
+    held = neurons.assign(step=step, size=size).merge(chosen, on=["layer", "channel"])
+    rank = held.groupby(["layer", "channel"])["size"].rank(method="first", ascending=False)
+    return held[rank <= MOST]
+
+
+def _draw_squares(layers: pd.DataFrame, neurons: pd.DataFrame) -> dict[Map, list[str]]:
+    """Of each map a path for each strength and tone, the weak ones first."""
+    held = neurons.merge(layers[["layer", "height", "width"]], on="layer")
+    side = np.maximum(1.0, np.maximum(held.height, held.width) / LEAST)
+    wide, high = np.minimum(side, held.width), np.minimum(side, held.height)
+    left, top = (
+        np.clip(held[axis] + 0.5 - extent / 2, 0, whole - extent)
+        for axis, extent, whole in (("x", wide, held.width), ("y", high, held.height))
+    )
+    drawn: dict[tuple[int, int, int, str], list[str]] = {}
+    columns = (held.layer, held.channel, held.step, held.tone, left, top, wide, high)
+    for layer, channel, step, tone, x, y, w, h in zip(*(one.tolist() for one in columns), strict=True):
+        square = f"M{fmt(x)} {fmt(y)}h{fmt(w)}v{fmt(h)}h-{fmt(w)}z"
+        drawn.setdefault((layer, channel, step, tone), []).append(square)
+    paths: dict[Map, list[str]] = {}
+    for (layer, channel, step, tone), squares in sorted(drawn.items()):
+        path = svg.make_element("path", d="".join(squares), class_=f"{tone} h{step}")
+        paths.setdefault((layer, channel), []).append(path)
+    return paths

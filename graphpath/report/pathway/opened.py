@@ -59,9 +59,10 @@ class OpenedBlocks:
             for block in scene.blocks[1:]
             for layer in block.layers
         }
-        self._neurons = self._group(scene.neurons, MAP)
-        self._entering = self._group(scene.flows, MAP)
-        self._leaving = self._group(scene.flows, SOURCE)
+        chosen = [one for every in self.maps.values() for one in every]
+        self._told = _tell_neurons(scene.neurons, chosen)
+        self._reached = _tell_ends("From", scene.flows, MAP, SOURCE, chosen, self._names)
+        self._reaching = _tell_ends("To", scene.flows, SOURCE, MAP, chosen, self._names)
 
     def draw(self) -> str:
         """A list of the blocks, closed."""
@@ -70,12 +71,6 @@ class OpenedBlocks:
             for place, block in enumerate(self._scene.blocks)
             if place
         )
-
-    def _group(self, rows: pd.DataFrame, keys: list[str]) -> dict[Map, pd.DataFrame]:
-        """The rows of each map that can be opened."""
-        chosen = pd.DataFrame([one for every in self.maps.values() for one in every], columns=keys)
-        groups = rows.merge(chosen, on=keys).groupby(keys, sort=False)
-        return {(int(group[keys[0]].iloc[0]), int(group[keys[1]].iloc[0])): group for _, group in groups}
 
     def _choose_maps(self, layer: Layer, each: int, drawn: set[Map]) -> list[Map]:
         """The strongest maps of a layer, and those that the drawing has."""
@@ -100,7 +95,8 @@ class OpenedBlocks:
     def _draw_layer(self, layer: Layer) -> str:
         signs = self._signs.get(layer.number, {})
         total = sum(signs.values())
-        told = ", ".join(f"{format_percent(weight / total)} {tone}" for tone, weight in signs.items())
+        ranked = sorted(signs.items(), key=lambda item: -item[1])
+        told = ", ".join(f"{format_percent(weight / total)} {tone}" for tone, weight in ranked)
         shape = describe_shape(layer.channels, layer.height, layer.width)
         entering = f"of the |score| that enters {told}" if told else "the pathway has no edge into it"
         words = f"{shape}; {entering}"
@@ -115,43 +111,48 @@ class OpenedBlocks:
         tile = svg.make_element("svg", svg.make_element("use", href=f"#{name}"), class_="map-tile", **box)
         label = _make("span", f"{chosen[1]} · {format_percent(share)}")
         large = svg.make_element("svg", svg.make_element("use", href=f"#{name}"), class_="map-large", **box)
-        facts = _make("div", self._tell_neurons(chosen), self._tell_ends(chosen))
+        neurons = self._told.get(chosen) or _make("p", "No neuron of this map is drawn.")
+        facts = _make("div", neurons, self._reached.get(chosen, ""), self._reaching.get(chosen, ""))
         inside = _make("div", large, facts, class_="map-open")
         return _make("details", _make("summary", tile, label), inside, class_="map", id=f"{name}-m")
 
-    def _tell_neurons(self, chosen: Map) -> str:
-        rows = self._neurons.get(chosen)
-        if rows is None:
-            return _make("p", "No neuron of this map is drawn.")
-        strongest = rows.loc[rows.score.abs().nlargest(NEURONS).index]
-        columns = [name for name in ("activation", "score") if name in strongest]
-        head = [_make("th", word) for word in ("neuron y, x", *columns)]
-        lines = [_make("tr", *head)]
-        for row in iterate_rows(strongest):
-            values = [f"{row.y}, {row.x}", *(f"{getattr(row, name):.3g}" for name in columns)]
-            lines.append(_make("tr", *(_make("td", value) for value in values)))
-        more = len(rows) - len(strongest)
-        told = _make("p", f"and {more:,} weaker neurons") if more else ""
-        return _make("table", *lines) + told
 
-    def _tell_ends(self, chosen: Map) -> str:
-        told = [
-            self._tell_end("From", self._entering.get(chosen), SOURCE),
-            self._tell_end("To", self._leaving.get(chosen), MAP),
-        ]
-        return "".join(_make("p", words) for words in told if words)
+def _tell_neurons(neurons: pd.DataFrame, maps: list[Map]) -> dict[Map, str]:
+    """Of each map a table of its strongest neurons."""
+    held = neurons.merge(pd.DataFrame(maps, columns=MAP), on=MAP)
+    held = held.assign(size=held.score.abs()).sort_values("size", ascending=False, kind="stable")
+    place = held.groupby(MAP).cumcount()
+    counts = held.groupby(MAP).size().to_dict()
+    columns = [name for name in ("activation", "score") if name in held]
+    head = _make("tr", *(_make("th", word) for word in ("neuron y, x", *columns)))
+    lines: dict[Map, list[str]] = {}
+    for row in iterate_rows(held[place < NEURONS]):
+        values = [f"{row.y}, {row.x}", *(f"{getattr(row, name):.3g}" for name in columns)]
+        line = _make("tr", *(_make("td", value) for value in values))
+        lines.setdefault((int(row.layer), int(row.channel)), [head]).append(line)
+    return {one: _make("table", *told) + _tell_more(counts[one]) for one, told in lines.items()}
 
-    def _tell_end(self, word: str, flows: pd.DataFrame | None, ends: list[str]) -> str:
-        """ "From conv 1 · map 3 (41%), ..."."""
-        if flows is None:
-            return ""
-        summed = flows.groupby(ends)[["weight"]].sum().nlargest(ENDS, "weight").reset_index()
-        total = flows.weight.sum()
-        parts = [
-            f"{escape(name_map(self._names[int(layer)], int(channel)))} ({format_percent(weight / total)})"
-            for layer, channel, weight in summed.itertuples(index=False)
-        ]
-        return f"{word} {', '.join(parts)}"
+
+def _tell_more(count: int) -> str:
+    return _make("p", f"and {count - NEURONS:,} weaker neurons") if count > NEURONS else ""
+
+
+def _tell_ends(
+    word: str, flows: pd.DataFrame, ends: list[str], others: list[str], maps: list[Map], names: dict[int, str]
+) -> dict[Map, str]:
+    """Of each map at ``ends`` the strongest maps at the ``others``: "From conv 1 · map 3 (41%)"."""
+    held = flows.merge(pd.DataFrame(maps, columns=ends), on=ends)
+    summed = held.groupby([*ends, *others])[["weight"]].sum().reset_index()
+    share = summed.weight / summed.groupby(ends).weight.transform("sum").clip(lower=1e-300)
+    ranked = summed.assign(share=share).sort_values("share", ascending=False, kind="stable")
+    found: dict[Map, list[str]] = {}
+    shown = ranked[ranked.groupby(ends).cumcount() < ENDS]
+    for one, channel, other, other_channel, part in shown[[*ends, *others, "share"]].itertuples(
+        index=False, name=None
+    ):
+        words = f"{escape(name_map(names[int(other)], int(other_channel)))} ({format_percent(part)})"
+        found.setdefault((int(one), int(channel)), []).append(words)
+    return {one: _make("p", f"{word} {', '.join(parts)}") for one, parts in found.items()}
 
 
 def _make(name: str, *children: str, **attributes: object) -> str:

@@ -207,7 +207,7 @@ def _show_pairs(
             )
         )
     text = (
-        "Original, what the attack added (red brighter, blue darker, at full contrast), and the result, of "
+        "Original, what the attack added (pink brighter, slate darker, at full contrast), and the result, of "
         f"{len(made):,} of {len(found.frame):,} pairs: those that fooled the network first."
         if made
         else "The images' pixels are in no image set that this report was given (--data)."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphpath.report.captions import format_ratio
@@ -10,6 +12,7 @@ from graphpath.report.figures import draw_bars, draw_heatmaps, draw_stacked, dra
 from graphpath.report.page import Figure, ReportSection
 from graphpath.report.reader import ALL, RunReader
 from graphpath.report.rows import find_row, iterate_rows
+from graphpath.report.source import Source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,10 +53,17 @@ def _make_heatmaps(reader: RunReader) -> Figure:
         + _describe_shown(reader)
         + _describe_null(reader)
     ) + _describe_omitted(len(choose_panels(reader)) - 1, len(reader.captions[:-1] or reader.captions))
-    drawn = draw_heatmaps(frame, choose_panels(reader), order, tree=tree)
-    return Figure(
-        "Likeness of classes, layer by layer", text, svg=drawn, sources=[reader.similarity_by_layer]
-    )
+    panels = choose_panels(reader)
+    drawn = draw_heatmaps(frame, panels, order, tree=tree)
+    source = _select_layers(reader.similarity_by_layer, [layer for layer, _ in panels], len(reader.captions))
+    return Figure("Likeness of classes, layer by layer", text, svg=drawn, sources=[source])
+
+
+def _select_layers(source: Source, layers: Sequence[int], count: int) -> Source:
+    """Of a network of many layers the rows of those that are drawn."""
+    if count <= PANELS:
+        return source
+    return replace(source, frame=source.frame[source.frame.layer.isin(layers)], note="the layers drawn")
 
 
 def _describe_omitted(drawn: int, layers: int) -> str:
