@@ -18,7 +18,7 @@ SINCE: Final = (
 )
 """Why an older store is refused: it lacks the first, and what it holds of the second is wrong."""
 
-Kind = Literal["INT64", "INT32", "DOUBLE", "FLOAT", "STRING", "BOOL"]
+Kind = Literal["INT64", "INT32", "DOUBLE", "FLOAT", "STRING", "BOOL", "INT64[]"]
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,15 @@ OPTIONS: Final[dict[str, Kind]] = {
 }
 """The options of the tracing methods, and of every trace; what is no text of a STRING is JSON."""
 
+LAYER_LATER: Final[dict[str, Kind]] = {
+    "title": "STRING",
+    "first_rows": "INT64[]",  # of the image, by the layer's row; null where nobody knows
+    "last_rows": "INT64[]",
+    "first_columns": "INT64[]",
+    "last_columns": "INT64[]",
+}
+"""What a layer is called to a person, and the fields of its neurons."""
+
 NODES: Final[tuple[NodeType, ...]] = (
     NodeType("GraphpathMeta", {"id": "INT64", "schema": "STRING", "engine": "STRING"}),
     NodeType("Model", {"id": "INT64", "name": "STRING", "sha256": "STRING", "layers": "INT32"}),
@@ -118,6 +127,7 @@ NODES: Final[tuple[NodeType, ...]] = (
             "height": "INT32",
             "width": "INT32",
             "possible": "INT64",  # edges that the network can have into it; null where nobody knows
+            **LAYER_LATER,
         },
     ),
     NodeType(
@@ -285,7 +295,7 @@ RELATIONSHIPS: Final[tuple[RelationshipType, ...]] = (
     ),
 )
 
-LATER: Final[dict[str, tuple[str, ...]]] = {"Run": ("name", "loaded")}
+LATER: Final[dict[str, tuple[str, ...]]] = {"Run": ("name", "loaded"), "Layer": tuple(LAYER_LATER)}
 """Properties that came to this version of the schema after stores of it were made, the last of their node."""
 
 NODE: Final[dict[str, NodeType]] = {node.label: node for node in NODES}

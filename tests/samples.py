@@ -150,6 +150,7 @@ def anchors(store: Store) -> Parameters:
     sample = int(pair.original)
     pathway = int(store.query("pathways/of_sample", sample=sample).pathway[0])
     neuron = int(store.query("pathways/hubs", run="clean", limit=1).neuron[0])
+    maps = store.query("pathways/maps", pathway=pathway, layers=[2], limit=1)
     classes = store.graph("browse/categories", run="clean")
     class_pathway = min(data["id"] for _, data in classes.nodes(data=True) if data["type"] == "ClassPathway")
     return {
@@ -160,6 +161,7 @@ def anchors(store: Store) -> Parameters:
         "pathway": pathway,
         "class_pathway": class_pathway,
         "neuron": neuron,
+        "map": int(maps["map"][0]),
     }
 
 

@@ -119,11 +119,11 @@ def _list_files(folder: Path) -> list[Path]:
 def read_file(name: str, path: Path, twins: Mapping[str, Path] | None = None) -> Query:
     """The query in the file ``path``, checked."""
     content = _read_text(path)
-    header = _check_content(content, path)
+    header = _check_content(content, path, portable=not twins)
     texts: dict[str, str] = {}
     for dialect, twin in (twins or {}).items():
         texts[dialect] = _read_text(twin)
-        if _check_content(texts[dialect], twin, dialect) != header:
+        if _check_content(texts[dialect], twin, portable=False) != header:
             raise QueryFileError(f"{twin}:1: its header differs from that of {path}.")
     return Query(name, path, content, header, MappingProxyType(texts))
 
@@ -180,7 +180,7 @@ def _find_same_name(name: str, mains: Mapping[str, Path]) -> Path | None:
     return next((path for other, path in mains.items() if other.lower() == name.lower()), None)
 
 
-def _check_content(content: str, path: Path, dialect: str | None = None) -> Header:
+def _check_content(content: str, path: Path, *, portable: bool) -> Header:
     header = parse_header(content, path)
     _, lines = split_header(content)
     body = "\n".join(content.splitlines()[lines:])
@@ -198,6 +198,6 @@ def _check_content(content: str, path: Path, dialect: str | None = None) -> Head
     for guard in header.guards:
         if guard.limit not in header.parameters:
             raise QueryFileError(f"{path}:1: the guard compares with {guard.limit}, which is no parameter.")
-    for fault in lint.check(content, portable=dialect is None and header.engine is None):
+    for fault in lint.check(content, portable=portable and header.engine is None):
         raise QueryFileError(f"{path}:{fault.line}: {fault.message}")
     return header

@@ -20,6 +20,7 @@ from graphpath.schema import NODES, RELATIONSHIPS
 from graphpath.stores.base import LoadReport
 from graphpath.stores.checks import check_values
 from graphpath.stores.existing import COMPARABLE, add_known_views, check_keys, check_model, export_stored
+from graphpath.stores.layers import complete_layers
 from graphpath.stores.predictions import find_disputed, update_samples
 from graphpath.stores.prepare import MEMORY, LoadBuilder, prepare
 from graphpath.stores.remove import remove_run
@@ -122,6 +123,7 @@ def load_run(
     append("roll-ups", list(ROLLUPS))
     with clock.time_stage("check"):
         _check(session, trace)
+        complete_layers(session, trace, model)
         update_samples(session, asked_again)
         session.finish(trace.id)
     clock.seconds["prepare"] -= clock.seconds.pop("computed")
@@ -181,6 +183,7 @@ ARROW = {
     "FLOAT": pa.float32(),
     "STRING": pa.string(),
     "BOOL": pa.bool_(),
+    "INT64[]": pa.list_(pa.int64()),
 }
 
 

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from graphpath.errors import RecordError, StoreError, StoreUnavailable
 from graphpath.record import Trace
 from graphpath.sql import connect, quote, read_parquet
+from graphpath.stores.layers import describe_layers
 
 MEMORY = 1 << 30
 """Bytes that DuckDB may hold when nobody says otherwise; beyond them it spills to disk."""
@@ -160,10 +161,14 @@ def _write_network(builder: LoadBuilder, new_model: bool) -> None:
     """The network itself, which the runs of a model share."""
     if not new_model:
         return
+    described = builder.directory / "described.parquet"
+    pq.write_table(describe_layers(builder.trace), described)
+    builder.add_view("described", [described])
     builder.write(
         "Layer",
-        f"""SELECT "offset", {builder.model}::BIGINT, layer, name, kind, channels, height, width, possible
-        FROM layers LEFT JOIN ({_count_possible(builder)}) USING (layer)""",
+        f"""SELECT "offset", {builder.model}::BIGINT, layer, name, kind, channels, height, width, possible,
+            title, first_rows, last_rows, first_columns, last_columns
+        FROM layers JOIN described USING (layer) LEFT JOIN ({_count_possible(builder)}) USING (layer)""",
     )
     builder.write(
         "FeatureMap",

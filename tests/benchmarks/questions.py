@@ -246,6 +246,7 @@ def questions(store: Store) -> list[Question]:
     neuron: dict[str, object] = {"neuron": int(store.query("pathways/hubs", **clean).neuron[50])}
     sample: dict[str, object] = {"sample": sides["original"]}
     pathway: dict[str, object] = {"pathway": int(store.query("pathways/of_sample", **sample).pathway[0])}
+    maps = [int(number) for number in store.query("pathways/maps", **pathway, layers=[1])["map"]]
     drawn = store.graph("browse/categories", **clean)
     classes = sorted(key[1] for key in drawn if isinstance(key, tuple) and key[0] == "ClassPathway")
     one: dict[str, object] = {"class_pathway": classes[0]}
@@ -270,6 +271,8 @@ def questions(store: Store) -> list[Question]:
         Question("pathways/largest_overlap", clean, OVERLAP),
         Question("pathways/counts", clean, COUNTS),
         Question("pathways/neurons", pathway, NEURONS),
+        Question("pathways/maps", pathway),
+        Question("maps/examples", {**clean, "map": maps[0]}),
         Question("pathways/of_run", clean, OF_RUN),
         Question("pathways/of_sample", sample, OF_SAMPLE),
         Question("pathways/samples", clean, SAMPLES),

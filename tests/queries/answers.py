@@ -430,6 +430,49 @@ def layers(facts, run):
     return facts.layers.reset_index()
 
 
+@answers("maps/examples")
+def map_examples(facts, run, map, by="activation", per="sample", variant="original"):
+    visits = facts.visits[(facts.visits.run == run) & (facts.visits.variant == variant)].reset_index(
+        drop=True
+    )
+    visits = pd.concat([visits, facts.place(visits.neuron)[["channel", "y", "x", "map"]]], axis=1)
+    visits = visits[visits["map"] == map].sort_values(
+        [by, "neuron", "pathway"], ascending=[False, True, True]
+    )
+    frame = visits.drop_duplicates(["sample"] if per == "sample" else ["sample", "neuron"])
+    first = facts.predictions[(facts.predictions.run == run) & (facts.predictions["rank"] == 1)]
+    category = frame["sample"].map(first.set_index("sample").category)
+    own = facts.category_of(frame.label)
+    ends = {}
+    for axis in ("y", "x"):
+        keys = [(layer, axis, place) for layer, place in zip(frame.layer, frame[axis], strict=True)]
+        for number, end in enumerate(("first", "last")):
+            ends[f"{axis}{number}"] = [facts.fields[end][key] for key in keys]
+    return frame.assign(
+        label=own.map(facts.categories),
+        predicted=category.map(facts.categories),
+        correct=category == own,
+        title=frame.layer.map(facts.titles),
+        **ends,
+    )[list(queries.find("maps/examples").returns)]
+
+
+@answers("pathways/maps")
+def pathway_maps(facts, pathway, layers=None):
+    mine = wanted(facts.visits[facts.visits.pathway == pathway], layers).reset_index(drop=True)
+    place = facts.place(mine.neuron)
+    mine = mine.assign(map=place["map"], channel=place.channel, weight=mine.score.abs())
+    mine["name"] = place.layer_name + " [" + place.channel.astype(str) + "]"
+    grouped = mine.groupby(["layer", "map", "channel", "name"], as_index=False)
+    frame = grouped.agg(
+        neurons=("neuron", "count"),
+        weight=("weight", "sum"),
+        score=("score", "sum"),
+        activation=("activation", "max"),
+    )
+    return frame.assign(title=frame.layer.map(facts.titles))
+
+
 @answers("pathways/neurons")
 def neurons(facts, pathway, layers=None):
     mine = wanted(facts.visits[facts.visits.pathway == pathway], layers).reset_index(drop=True)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from graphpath import ids
 from graphpath.record import Trace
+from graphpath.titles import name_layers
 from tests import verdicts
 
 EDGE = ["source", "target"]
@@ -64,6 +65,16 @@ class Facts:
         axes = frame.groupby(["layer", "source_layer", "term", "axis"]).cells.sum()
         counts = axes.groupby(["layer", "source_layer", "term"]).prod().groupby("layer").sum()
         return counts.reindex(self.layers.index, fill_value=0)
+
+    @cached_property
+    def fields(self) -> pd.DataFrame:
+        """The first and last row or column of the image, by layer, axis and place."""
+        return self.traces[0].fields().to_table().to_pandas().set_index(["layer", "axis", "place"])
+
+    @cached_property
+    def titles(self) -> pd.Series:
+        """Of the layers."""
+        return pd.Series(name_layers(list(self.layers.name), list(self.layers.kind)), self.layers.index)
 
     @cached_property
     def predictions(self) -> pd.DataFrame:

@@ -43,6 +43,14 @@ def of_pathways(facts: Facts) -> Iterator[Parameters]:
         yield {"pathway": int(pathway), "layers": [0, 3]}
 
 
+def of_maps(facts: Facts) -> Iterator[Parameters]:
+    visited = facts.place(facts.visits.neuron)["map"].value_counts().index
+    for number in visited[[0, len(visited) // 2, -1]]:
+        for more in ({}, {"by": "score"}, {"by": "score", "per": "visit"}, {"variant": "shifted"}):
+            yield {**CLEAN, "map": int(number), **more}
+        yield {**ATTACKED, "map": int(number), "per": "visit"}
+
+
 def of_neurons(facts: Facts) -> Iterator[Parameters]:
     busiest = facts.visits.neuron.value_counts().index
     for neuron in busiest[[0, len(busiest) // 2, -1]]:
@@ -127,6 +135,8 @@ CASES: dict[str, Cases] = {
     "adversarial/class_similarity": [{}, {"layers": [1, 2]}, {"references": ["clean"]}],
     "pathways/layers": [CLEAN, ATTACKED],
     "pathways/neurons": of_pathways,
+    "pathways/maps": of_pathways,
+    "maps/examples": of_maps,
     "pathways/of_run": [CLEAN, ATTACKED, {**CLEAN, "variants": ["adversarial"]}],
     "pathways/samples": [CLEAN, ATTACKED, {**CLEAN, "variant": "adversarial"}],
     "pathways/edges": [CLEAN, ATTACKED, {**CLEAN, "variants": ["adversarial"]}],

@@ -32,9 +32,9 @@ def contents(store: Store, *, without: tuple[str, ...] = ()) -> dict[str, pd.Dat
 
 def _sorted(rows: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
     for name, kind in kinds.items():  # a column of nothing has no type of its own
-        if kind not in ("STRING", "BOOL") and name in rows and rows[name].dtype == object:
+        if kind not in ("STRING", "BOOL", "INT64[]") and name in rows and rows[name].dtype == object:
             rows[name] = rows[name].astype("float64")
-        elif kind == "STRING" and name in rows:
+        elif kind in ("STRING", "INT64[]") and name in rows:
             rows[name] = rows[name].astype("str")
     keys = [name for name, kind in kinds.items() if kind not in FLOATS]
     return rows.sort_values(keys, kind="stable").reset_index(drop=True)

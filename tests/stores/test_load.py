@@ -114,7 +114,7 @@ def test_an_error_at_any_step_leaves_the_store_as_it_was(empty, small, undisturb
         other.load(small[0])
         patch.setattr(LadybugSession, "execute", counting)
         other.load(small[1])
-    for victim in range(2, len(steps), 9):
+    for victim in range(2, len(steps) - 1, 9):  # a file that was read before takes one statement less
         seen = iter(range(10**6))
 
         def failing(self, text, parameters=None, seen=seen, victim=victim):

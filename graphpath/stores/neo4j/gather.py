@@ -202,7 +202,13 @@ def select_rows(name: str, files: Iterable[Path]) -> str:
 def _select_nothing(name: str) -> str:
     item = NODE.get(name) or RELATIONSHIP[name]
     ends = {} if name in NODE else {"start": "INT64", "stop": "INT64"}
-    kinds = {"STRING": "VARCHAR", "INT64": "BIGINT", "INT32": "INTEGER", "BOOL": "BOOLEAN"}
+    kinds = {
+        "STRING": "VARCHAR",
+        "INT64": "BIGINT",
+        "INT32": "INTEGER",
+        "BOOL": "BOOLEAN",
+        "INT64[]": "BIGINT[]",
+    }
     typed = ", ".join(
         f'NULL::{kinds.get(kind, kind)} AS "{column}"' for column, kind in {**ends, **item.properties}.items()
     )

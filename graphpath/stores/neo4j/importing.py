@@ -23,6 +23,7 @@ TYPES: Final = {
     "FLOAT": "double",
     "STRING": "string",
     "BOOL": "boolean",
+    "INT64[]": "long[]",
 }
 Numbers = dict[str, str]
 """For each label, how SQL computes the importer's number of a node from its key."""
@@ -164,8 +165,10 @@ def _list_expressions(
         if column in odd
         else f'"{column}"::DOUBLE'
         if column in floats
+        else f"array_to_string(\"{column}\", ';')"
+        if kind.endswith("[]")
         else f'"{column}"'
-        for column in kinds
+        for column, kind in kinds.items()
     ]
     if name in NODE:
         label = ["'L' || \"layer\""] if is_in_layers(name) else []

@@ -20,6 +20,7 @@ _WIDE: Final = {
     "FLOAT": pa.float64(),
     "STRING": pa.string(),
     "BOOL": pa.bool_(),
+    "INT64[]": pa.list_(pa.int64()),
 }
 COLUMNS: Final[dict[str, pa.DataType]] = {
     **{name: _WIDE[kind] for node in NODES for name, kind in node.properties.items()},

@@ -1,0 +1,73 @@
+"""What layers say of themselves: titles and fields; stores that lack them get them with the next load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from graphpath.record import Trace
+from graphpath.schema import LAYER_LATER
+from graphpath.stores import Store, open_store
+from graphpath.stores.layers import FIELDS, describe_layers
+from tests.synthetic import write_trace
+
+READ = "MATCH (l:Layer) RETURN l.number AS layer, " + ", ".join(f"l.{name} AS {name}" for name in LAYER_LATER)
+
+
+def read(store: Store) -> pd.DataFrame:
+    return store.execute(f"{READ} ORDER BY layer").to_pandas()
+
+
+def expected(trace: Trace) -> pd.DataFrame:
+    """Read off the record's table one place at a time."""
+    fields, rows = trace.fields().to_table().to_pandas(), []
+    for layer in trace.layers().to_table().to_pylist():
+        row: dict[str, object] = {"layer": layer["layer"]}
+        for (axis, end), name in FIELDS.items():
+            mine = fields[(fields.layer == layer["layer"]) & (fields.axis == axis)].set_index("place")[end]
+            size = layer["height" if axis == "y" else "width"]
+            row[name] = [int(mine[place]) for place in range(size)]
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def check(found: pd.DataFrame, trace: Trace) -> None:
+    assert found.title.tolist() == ["input", "conv 1", "conv 2", "conv 3", "logits"]
+    wanted = expected(trace)
+    for name in FIELDS.values():
+        assert [*map(list, found[name])] == wanted[name].tolist()
+
+
+def test_layers_say_what_their_neurons_see(tmp_path: Path) -> None:
+    trace = write_trace(tmp_path / "a", run="a", samples=3)
+    with open_store(tmp_path / "a.lbdb") as store:
+        store.load(trace)
+        check(read(store), trace)
+
+
+def test_an_older_store_is_told_by_the_next_load(tmp_path: Path) -> None:
+    traces = [write_trace(tmp_path / run, run=run, samples=3, seed=len(run)) for run in ("a", "bb")]
+    with open_store(tmp_path / "a.lbdb") as store:
+        store.load(traces[0])
+        with store._change() as (session, _):  # type: ignore[attr-defined]
+            for name in LAYER_LATER:
+                session.execute(f"ALTER TABLE Layer DROP {name}")
+    with open_store(tmp_path / "a.lbdb") as store:
+        assert read(store).drop(columns="layer").isna().all(axis=None)
+        store.load(traces[1])
+        check(read(store), traces[1])
+
+
+def test_a_trace_that_knows_no_fields_has_titles_and_a_later_one_adds_them(tmp_path: Path) -> None:
+    plain = write_trace(tmp_path / "a", run="a", samples=3, reach=False)
+    assert describe_layers(plain).schema.field("first_rows").type == pa.list_(pa.int64())
+    knows = write_trace(tmp_path / "b", run="b", samples=3, seed=5)
+    with open_store(tmp_path / "a.lbdb") as store:
+        store.load(plain)
+        found = read(store)
+        assert found.title.tolist()[:2] == ["input", "conv 1"]
+        assert found[[*FIELDS.values()]].isna().all(axis=None)
+        store.load(knows)
+        check(read(store), knows)
