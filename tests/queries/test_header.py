@@ -130,6 +130,16 @@ def test_a_twin_answers_for_its_engine_and_has_the_same_header(tmp_path: Path) -
         read_folder(tmp_path)
 
 
+def test_a_file_with_a_twin_is_the_other_engine_s_own(tmp_path: Path) -> None:
+    indexed = GOOD.replace("p.variant AS name", "collect(p.variant)[0] AS name")
+    write(tmp_path, indexed)
+    with pytest.raises(QueryFileError, match="lists count from 0"):
+        read_folder(tmp_path)
+    write(tmp_path, indexed.replace("[0]", "[1]"), "topic/ladybug/query.cypher")
+    query = read_folder(tmp_path)["topic/query"]
+    assert "[0]" in query.text_for("neo4j") and "[1]" in query.text_for("ladybug")
+
+
 @pytest.mark.parametrize("name", ["query.cypher", "topic/sqlite/query.cypher", "a/b/c/d.cypher"])
 def test_a_file_in_the_wrong_place_is_refused(name: str, tmp_path: Path) -> None:
     write(tmp_path, GOOD, name)
