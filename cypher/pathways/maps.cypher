@@ -7,8 +7,8 @@
 // param pathway int: the pathway's id (pathways/of_sample lists a sample's)
 // param layers list<int> = []: only these layers; [] = all
 // param limit limit = 100: at most so many rows
-// returns: layer int, map int, title string, channel int, name string, neurons int, weight float, score float,
-//   activation float
+// returns: layer int, map int, title string, channel int, name string, neurons int, weight float,
+//   score float, activation float
 // :params {pathway: 0, layers: [], limit: 100}
 
 MATCH (p:Pathway)-[v:VISITS]->(n:Neuron)-[:IN_MAP]->(f:FeatureMap)-[:IN_LAYER]->(l:Layer)

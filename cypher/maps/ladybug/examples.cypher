@@ -41,7 +41,8 @@ MATCH (n:Neuron)-[:IN_MAP]->(f:FeatureMap)-[:IN_LAYER]->(l:Layer), (p:Pathway)-[
 WHERE n.id = neuron AND p.id = pathway
 RETURN sample, s.label_name AS label, p.predicted AS predicted, p.correct AS correct, l.number AS layer,
   coalesce(l.title, l.name) AS title, n.channel AS channel, neuron, n.y AS y, n.x AS x,
-  l.first_rows[n.y + 1] AS y0, l.last_rows[n.y + 1] AS y1, l.first_columns[n.x + 1] AS x0, l.last_columns[n.x + 1] AS x1,
+  l.first_rows[n.y + 1] AS y0, l.last_rows[n.y + 1] AS y1,
+  l.first_columns[n.x + 1] AS x0, l.last_columns[n.x + 1] AS x1,
   activation, score, pathway
 ORDER BY size DESC, sample, neuron
 LIMIT $limit
