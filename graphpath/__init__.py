@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from graphpath.errors import GraphpathError
     from graphpath.progress import Progress
     from graphpath.record import Trace
-    from graphpath.stores import Store, open_store
+    from graphpath.stores import Scheme, Store, open_store
     from graphpath.tracing import METHODS, Method, at, key_maps, largest_chains, map_sizes, trace
     from graphpath.verifying import Verdict, verify
 
@@ -42,6 +42,7 @@ _HOMES = {
     "METHODS": ("graphpath.tracing", "METHODS"),
     "Method": ("graphpath.tracing", "Method"),
     "Progress": ("graphpath.progress", "Progress"),
+    "Scheme": ("graphpath.stores", "Scheme"),
     "Store": ("graphpath.stores", "Store"),
     "Trace": ("graphpath.record", "Trace"),
     "Verdict": ("graphpath.verifying", "Verdict"),
@@ -65,6 +66,7 @@ __all__ = [
     "GraphpathError",
     "Method",
     "Progress",
+    "Scheme",
     "Store",
     "Trace",
     "Verdict",

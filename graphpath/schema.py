@@ -11,12 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-SCHEMA_VERSION: Final = "3"
+SCHEMA_VERSION: Final = "4"
 SINCE: Final = (
-    "since schema '3' samples say what was predicted, and images are compared with classes without their own "
-    "originals and attacks in them"
+    "since schema '4' classes can be in categories of one's own, and class pathways say of which scheme they "
+    "are"
 )
-"""Why an older store is refused: it lacks the first, and what it holds of the second is wrong."""
+"""Why an older store is refused: what it holds does not say so."""
 
 Kind = Literal["INT64", "INT32", "DOUBLE", "FLOAT", "STRING", "BOOL", "INT64[]"]
 
@@ -113,6 +113,7 @@ NODES: Final[tuple[NodeType, ...]] = (
             **OPTIONS,
             "name": "STRING",  # that it was given when it was traced; null without one
             "loaded": "STRING",  # date and time, UTC; null where an older graphpath loaded it
+            "schemes": "STRING",  # JSON: the schemes of its class pathways, each with a digest of its groups
         },
     ),
     NodeType(
@@ -210,6 +211,7 @@ NODES: Final[tuple[NodeType, ...]] = (
             "edges": "INT64",  # kept: support >= min_support
             "min_support": "INT64",
             "coverage": "DOUBLE",  # share of |score| on the kept edges
+            "scheme": "STRING",  # of its category; "classes": each class is one
         },
     ),
     NodeType(
@@ -257,6 +259,7 @@ RELATIONSHIPS: Final[tuple[RelationshipType, ...]] = (
         {"variant": "STRING", "attack": "STRING", "epsilon": "DOUBLE", "detail": "STRING"},
     ),
     RelationshipType("LABELLED", "Sample", "Category", {}),
+    RelationshipType("IN_CATEGORY", "Category", "Category", {}),
     RelationshipType(
         "PREDICTED",
         "Sample",

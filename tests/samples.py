@@ -26,7 +26,7 @@ from graphpath.chance import significance
 from graphpath.cli.output import show_table
 from graphpath.export import to_frame
 from graphpath.server import Server
-from graphpath.stores import Store, open_store
+from graphpath.stores import Scheme, Store, open_store
 from tests.documents import CHECKOUT, Marks, write
 from tests.synthetic import write_trace
 from tests.verdicts import made
@@ -61,6 +61,13 @@ VERDICT = {
     "words": "Removing 40 edges of each image changes ...",
 }
 
+PAIRS = Scheme(
+    "pairs",
+    "a test",
+    tuple({"label": str(label), "category": f"pair {label // 2}"} for label in range(4)),
+)
+"""Two categories of two classes each."""
+
 Parameters = dict[str, Any]
 
 
@@ -77,7 +84,7 @@ def load(store: Store, folder: Path) -> None:
     clean = write_trace(folder / "clean", run="clean", samples=12, crosses=True, **size)
     attacked = write_trace(folder / "attacked", run="attacked", seed=1, adversarial_of=clean, **size)
     for trace in (clean, attacked):
-        store.load(trace, min_support=2)
+        store.load(trace, min_support=2, categories=PAIRS)
     store.record_verdict(made(1, **VERDICT), ["clean"])
 
 

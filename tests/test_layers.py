@@ -17,6 +17,7 @@ REACHES = {
     "errors": set(),
     "extras": set(),
     "addresses": set(),
+    "classes": set(),
     "ids": set(),
     "plugins": set(),
     "naming": {"errors"},
@@ -90,6 +91,7 @@ REACHES = {
 
 ANYWHERE = {
     "addresses",
+    "classes",
     "errors",
     "extras",
     "ids",

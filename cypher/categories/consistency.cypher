@@ -1,13 +1,14 @@
 // How much more alike pathways of one category are than pathways of two
 //
 // Per layer (-1 = all layers together): the mean Jaccard index of the edge sets of two pathways whose
-// samples have the same label (J_within) and different labels (J_between), and the same for the weighted
+// samples are of the same category (J_within) and of two (J_between), and the same for the weighted
 // J = sum min(a, b) / sum max(a, b) of abs(score), divided by the layer's sum in the pathway
 // (weights = "raw" leaves out the division). J_between is the null of J_within. pairs_within and
 // pairs_between count the pairs that are not both empty there; two pathways of one sample are no pair.
 //
 // param run string: the run whose pathways are compared
 // param variant string = "original": of the samples
+// param scheme string = "classes": of the categories; "classes": each class is one (categories/schemes)
 // param layers list<int> = []: only edges into these layers, -1 then being these together; [] = all
 // param weights "normalised"|"raw" = "normalised": of the weighted J
 // param max_samples limit = 200: refuse runs of more samples, for every pair is compared
@@ -15,24 +16,32 @@
 //   graphpath.analysis.consistency, which needs no engine
 // returns: layer int, pairs_within int, pairs_between int, J_within float, J_between float,
 //   weighted_J_within float, weighted_J_between float
-// :params {run: "", variant: "original", layers: [], weights: "normalised", max_samples: 200}
+// :params {run: "", variant: "original", scheme: "classes", layers: [], weights: "normalised",
+//   max_samples: 200}
 
 // The size of every pathway in every layer, 0 where it is empty.
 MATCH (a:Neuron)-[r:FLOWS_TO]->(b:Neuron), (p:Pathway)
 WHERE r.pathway = p.id AND p.run = $run AND p.variant = $variant
-WITH p.id AS owner, p.sample AS sample, p.label AS label, r.layer AS layer, count(*) AS edges,
-  sum(abs(r.score)) AS total
+WITH p.id AS owner, p.sample AS sample, r.layer AS layer, count(*) AS edges, sum(abs(r.score)) AS total
 WHERE size($layers) = 0 OR layer IN $layers
-WITH collect({owner: owner, sample: sample, label: label, layer: layer, edges: edges, total: total}) AS known
-MATCH (u:Run)-[:TRACED]->(m:Model)<-[:PART_OF]-(l:Layer), (p:Pathway)
-WHERE u.id = $run AND p.run = u.id AND p.variant = $variant AND l.number > 0
-  AND (size($layers) = 0 OR l.number IN $layers)
-WITH known, collect({owner: p.id, sample: p.sample, label: p.label, layer: l.number, edges: 0,
+WITH collect({owner: owner, sample: sample, label: -2, layer: layer, edges: edges, total: total}) AS known
+// The number of each sample's category; samples in none are left out.
+MATCH (p:Pathway)-[:OF_SAMPLE]->(s:Sample)
+WHERE p.run = $run AND p.variant = $variant
+OPTIONAL MATCH (s)-[:LABELLED]->(k:Category)-[:IN_CATEGORY]->(g:Category)
+WHERE g.scheme = $scheme
+WITH known, p, CASE WHEN $scheme = 'classes' THEN p.label ELSE g.label END AS grouped
+WITH known, p, coalesce(grouped, -2) AS label
+WHERE label > -2
+MATCH (u:Run)-[:TRACED]->(m:Model)<-[:PART_OF]-(l:Layer)
+WHERE u.id = $run AND l.number > 0 AND (size($layers) = 0 OR l.number IN $layers)
+WITH known, collect({owner: p.id, sample: p.sample, label: label, layer: l.number, edges: 0,
   total: 0.0}) AS blank
 // LadybugDB collects null where there is nothing to collect.
 UNWIND coalesce(known + blank, blank) AS x
-WITH x.owner AS owner, x.sample AS sample, x.label AS label, x.layer AS layer, sum(x.edges) AS edges,
+WITH x.owner AS owner, x.sample AS sample, max(x.label) AS label, x.layer AS layer, sum(x.edges) AS edges,
   sum(x.total) AS total
+WHERE label > -2
 // Their edges. -1 is nobody's: it gives each one member without ends, which all have, so that pairs which
 // share no edge appear as well.
 UNWIND [-1, owner] AS wanted

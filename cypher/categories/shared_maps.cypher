@@ -9,15 +9,16 @@
 //
 // param run string: the run whose class pathways are compared
 // param variant string = "original": of the samples behind the class pathways
+// param scheme string = "classes": of the categories; "classes": each class is one (categories/schemes)
 // param min_categories count = 2: the least number of categories
 // param layers list<int> = []: only edges into these layers; [] = all
 // param limit limit = 1000: at most so many rows
 // returns: layer int, source int, target int, source_name string, target_name string, categories int,
 //   support int, share float, score float, weight float
-// :params {run: "", variant: "original", min_categories: 2, layers: [], limit: 1000}
+// :params {run: "", variant: "original", scheme: "classes", min_categories: 2, layers: [], limit: 1000}
 
 MATCH (a:FeatureMap)-[r:MAP_FLOWS_TO]->(b:FeatureMap), (c:ClassPathway)
-WHERE r.class_pathway = c.id AND c.run = $run AND c.variant = $variant
+WHERE r.class_pathway = c.id AND c.run = $run AND c.variant = $variant AND c.scheme = $scheme
 WITH r.layer AS layer, a.id AS source, b.id AS target, a.name AS source_name, b.name AS target_name,
   count(*) AS categories, sum(r.support) AS support, avg(1.0 * r.support / c.samples) AS share,
   avg(r.score / c.samples) AS score, avg(r.weight / c.samples) AS weight

@@ -7,15 +7,16 @@
 //
 // param run string: the run whose class pathways are compared
 // param variant string = "original": of the samples behind the class pathways
+// param scheme string = "classes": of the categories; "classes": each class is one (categories/schemes)
 // param min_categories count = 2: the least number of categories
 // param layers list<int> = []: only neurons in these layers; [] = all
 // param limit limit = 1000: at most so many rows
 // returns: layer int, neuron int, name string, channel int, y int, x int, categories int, support int,
 //   score_in float, score_out float
-// :params {run: "", variant: "original", min_categories: 2, layers: [], limit: 1000}
+// :params {run: "", variant: "original", scheme: "classes", min_categories: 2, layers: [], limit: 1000}
 
 MATCH (a:Neuron)-[r:CLASS_FLOWS_TO]->(b:Neuron), (c:ClassPathway)
-WHERE r.class_pathway = c.id AND c.run = $run AND c.variant = $variant
+WHERE r.class_pathway = c.id AND c.run = $run AND c.variant = $variant AND c.scheme = $scheme
 WITH c.id AS owner, r.support AS support, r.score / c.samples AS score, a.id AS source, b.id AS target
 UNWIND [{neuron: source, enters: 0.0, leaves: score}, {neuron: target, enters: score, leaves: 0.0}] AS side
 WITH side.neuron AS neuron, owner, max(support) AS support, sum(side.enters) AS enters,

@@ -11,6 +11,7 @@
 //
 // param run string: the run whose class pathways are compared
 // param variant string = "original": of the samples behind the class pathways
+// param scheme string = "classes": of the categories; "classes": each class is one (categories/schemes)
 // param categories list<int> = []: only these categories (their ids); [] = all
 // param layers list<int> = []: only edges into these layers, -1 then being these together; [] = all
 // param weights "normalised"|"raw" = "normalised": of the weighted J
@@ -18,12 +19,12 @@
 // param min_weighted_J float = 0.0: only rows with a weighted J of at least this; 0 = all
 // returns: category1 string, category2 string, layer int, shared int, edges1 int, edges2 int, J float,
 //   weighted_J float, expected_J float
-// :params {run: "", variant: "original", categories: [], layers: [], weights: "normalised", by_layer: true,
-//   min_weighted_J: 0.0}
+// :params {run: "", variant: "original", scheme: "classes", categories: [], layers: [], weights:
+//   "normalised", by_layer: true, min_weighted_J: 0.0}
 
 // The size of every class pathway in every layer, 0 where it is empty.
 MATCH (a:Neuron)-[r:CLASS_FLOWS_TO]->(b:Neuron), (c:ClassPathway)
-WHERE r.class_pathway = c.id AND c.run = $run AND c.variant = $variant
+WHERE r.class_pathway = c.id AND c.run = $run AND c.variant = $variant AND c.scheme = $scheme
   AND (size($categories) = 0 OR c.category IN $categories)
 WITH c.id AS owner, c.samples AS samples, r.layer AS layer, count(*) AS edges,
   sum(r.weight / c.samples) AS total
@@ -31,7 +32,7 @@ WHERE size($layers) = 0 OR layer IN $layers
 WITH collect({owner: owner, samples: samples, layer: layer, edges: edges, total: total,
   possible: -1}) AS known
 MATCH (u:Run)-[:TRACED]->(m:Model)<-[:PART_OF]-(l:Layer), (c:ClassPathway)
-WHERE u.id = $run AND c.run = u.id AND c.variant = $variant AND l.number > 0
+WHERE u.id = $run AND c.run = u.id AND c.variant = $variant AND c.scheme = $scheme AND l.number > 0
   AND (size($layers) = 0 OR l.number IN $layers)
   AND (size($categories) = 0 OR c.category IN $categories)
 WITH known, collect({owner: c.id, samples: c.samples, layer: l.number, edges: 0, total: 0.0,

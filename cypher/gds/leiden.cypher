@@ -9,11 +9,13 @@
 // param run string: the run
 // param categories list<int> = []: only these categories' class pathways; [] = all together
 // param variant string = "original": of the samples behind the class pathways
+// param scheme string = "classes": of the categories; "classes": each class is one (categories/schemes)
 // param gamma float = 1.0: the resolution; larger ones give more and smaller communities
 // param seed count = 0: of what is drawn at random
 // param limit limit = 10000: at most so many rows
 // returns: community int, size int, layer int, neuron int, name string, channel int, y int, x int
-// :params {run: "", categories: [], variant: "original", gamma: 1.0, seed: 0, limit: 10000}
+// :params {run: "", categories: [], variant: "original", scheme: "classes", gamma: 1.0, seed: 0, limit:
+//   10000}
 
 // What queries that were cut short have left in the server's memory goes first.
 CALL gds.graph.list() YIELD graphName, creationTime
@@ -23,7 +25,8 @@ CALL gds.graph.drop(left, false) YIELD graphName
 WITH count(*) AS dropped
 WITH 'graphpath-' + randomUUID() AS projection
 MATCH (c:ClassPathway)
-WHERE c.run = $run AND c.variant = $variant AND (size($categories) = 0 OR c.category IN $categories)
+WHERE c.run = $run AND c.variant = $variant AND c.scheme = $scheme
+  AND (size($categories) = 0 OR c.category IN $categories)
 MATCH (a:Neuron)-[r:CLASS_FLOWS_TO]->(b:Neuron)
 WHERE r.class_pathway = c.id
 WITH projection, a, b, sum(r.weight / c.samples) AS weight

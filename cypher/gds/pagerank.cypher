@@ -11,12 +11,14 @@
 // param run string: the run
 // param categories list<int> = []: only these categories' class pathways; [] = all together
 // param variant string = "original": of the samples behind the class pathways
+// param scheme string = "classes": of the categories; "classes": each class is one (categories/schemes)
 // param along bool = false: along the edges, not against them
 // param damping float = 0.85: the share of a neuron's rank that it hands on
 // param layers list<int> = []: only neurons of these layers; [] = all
 // param limit top = 100: at most so many rows
 // returns: layer int, neuron int, name string, channel int, y int, x int, score float
-// :params {run: "", categories: [], variant: "original", along: false, damping: 0.85, layers: [], limit: 100}
+// :params {run: "", categories: [], variant: "original", scheme: "classes", along: false, damping: 0.85,
+//   layers: [], limit: 100}
 
 // What queries that were cut short have left in the server's memory goes first.
 CALL gds.graph.list() YIELD graphName, creationTime
@@ -26,7 +28,8 @@ CALL gds.graph.drop(left, false) YIELD graphName
 WITH count(*) AS dropped
 WITH 'graphpath-' + randomUUID() AS projection
 MATCH (c:ClassPathway)
-WHERE c.run = $run AND c.variant = $variant AND (size($categories) = 0 OR c.category IN $categories)
+WHERE c.run = $run AND c.variant = $variant AND c.scheme = $scheme
+  AND (size($categories) = 0 OR c.category IN $categories)
 MATCH (a:Neuron)-[r:CLASS_FLOWS_TO]->(b:Neuron)
 WHERE r.class_pathway = c.id
 WITH projection, a, b, sum(r.weight / c.samples) AS weight

@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from graphpath.analysis.grouping import group_samples, read_grouping
 from graphpath.analysis.tables import open_views
+from graphpath.classes import CLASSES
 from graphpath.queries import query_all
 from graphpath.queries.limits import LIMITS, REACHED
 from graphpath.sql import read_parquet
@@ -30,20 +32,19 @@ EDGE_COLUMNS = pa.schema(
     [("pathway", pa.int64()), ("source", pa.int64()), ("target", pa.int64()), ("score", pa.float32())]
 )
 
-CLASSES = """(SELECT label, source, target, layer, support, min_support, sum AS weight FROM class_edges)"""
+CLASS_EDGES = (
+    """(SELECT label, source, target, layer, support, min_support, sum AS weight FROM class_edges)"""
+)
 SUMS = "(SELECT label, layer, count(*) AS edges, sum(sum) AS weight FROM class_edges GROUP BY ALL)"
 MINE = "(SELECT pathway, source, target, layer, abs(score::DOUBLE) AS weight FROM edges)"
 
 COMPARED = f"""
 WITH asked AS (
-    SELECT p.pathway, p.sample, f.family, q.rank AS prediction, k.label, k.name
-    FROM pathways p JOIN families f USING (sample)
-    JOIN predictions q USING (sample) JOIN categories k USING (category)
-    WHERE q.rank <= 2 AND k.label IN (SELECT label FROM class_edges)
+    SELECT * FROM predicted WHERE prediction <= 2 AND label IN (SELECT label FROM class_edges)
 ), compared AS (
     SELECT a.pathway, a.sample, a.prediction, a.name, unnest([c.layer, -1]) AS layer, c.edges, c.shared,
         c.least, c.most
-    FROM asked a JOIN ({select_compared("label", "asked", MINE, CLASSES, SUMS)}) c USING (pathway, label)
+    FROM asked a JOIN ({select_compared("label", "asked", MINE, CLASS_EDGES, SUMS)}) c USING (pathway, label)
 )
 SELECT pathway, sample, layer, coalesce(sum(edges) FILTER (prediction = 1),
         sum(edges) FILTER (prediction = 2))::BIGINT AS edges,
@@ -57,10 +58,8 @@ FROM compared GROUP BY pathway, sample, layer ORDER BY pathway, layer
 
 OUTSIDE = """
 WITH asked AS (
-    SELECT p.pathway, p.sample, f.family, k.label
-    FROM pathways p JOIN families f USING (sample)
-    JOIN predictions q ON q.sample = p.sample AND q.rank = 1 JOIN categories k USING (category)
-    WHERE len($samples) = 0 OR list_contains($samples, p.sample)
+    SELECT pathway, sample, family, label FROM predicted
+    WHERE prediction = 1 AND (len($samples) = 0 OR list_contains($samples, sample))
 ), held AS (
     SELECT a.pathway, e.source, e.target, list_sort(list(DISTINCT c.category)) AS classes,
         bool_or(c.label = a.label) AS inside
@@ -79,7 +78,17 @@ QUALIFY row_number() OVER (PARTITION BY a.sample ORDER BY abs(e.score) DESC, e.l
 ORDER BY a.sample, abs(e.score) DESC, e.layer, e.source, e.target
 """
 
-OWN = own_edges("label", "members", "member_edges", CLASSES)
+PREDICTED = """
+CREATE TEMP TABLE predicted AS
+SELECT pathway, sample, family, label, name,
+    row_number() OVER (PARTITION BY pathway ORDER BY best) AS prediction
+FROM (SELECT p.pathway, p.sample, f.family, g.key AS label, g.name, min(q.rank) AS best
+    FROM pathways p JOIN families f USING (sample) JOIN predictions q USING (sample)
+    JOIN grouping g USING (category) GROUP BY ALL)
+"""
+"""The categories of each pathway's sample, in the order of their first predictions."""
+
+OWN = own_edges("label", "members", "member_edges", CLASS_EDGES)
 PARENTS = "MATCH (s:Sample) RETURN s.id AS sample, s.parent AS parent"
 
 NAMED = """
@@ -94,7 +103,12 @@ JOIN (SELECT *, height * width AS plane FROM layers) l
 
 
 def resemblance(
-    store: Store, trace: Trace | str | Path, reference: str, *, memory: str | None = None
+    store: Store,
+    trace: Trace | str | Path,
+    reference: str,
+    *,
+    scheme: str = CLASSES,
+    memory: str | None = None,
 ) -> pd.DataFrame:
     """The share of each of the trace's pathways that lies on the class pathways of its first two predictions.
 
@@ -102,15 +116,19 @@ def resemblance(
     is not in the store: columns pathway, sample, layer (-1 = all), edges, first, second, in_first, in_second,
     weighted_first, weighted_second. Samples of a class that derive from one original with the pathway's own
     (itself, its parent, siblings) are left out of it first. There are rows for classes whose pathway has
-    edges. The store is only read.
+    edges. ``scheme`` is of the categories; "classes": each class is one. The store is only read.
 
     Raises:
         RunNotFound: the reference is not in the store.
         RecordError: the trace is damaged or unfinished.
     """
-    labels = _read_labels(trace, memory)
-    classes = read_class_edges(store, reference, labels)
-    with open_views(trace, memory) as connection, _make_tables(store, connection, reference, classes):
+    grouping = read_grouping(store, scheme)
+    labels = _read_labels(trace, grouping, memory)
+    classes = read_class_edges(store, reference, labels, scheme)
+    with (
+        open_views(trace, memory) as connection,
+        _make_tables(store, connection, reference, classes, grouping, scheme),
+    ):
         frame: pd.DataFrame = connection.execute(COMPARED).df()
     return frame
 
@@ -121,6 +139,7 @@ def outside_class(
     reference: str,
     samples: Sequence[int] = (),
     *,
+    scheme: str = CLASSES,
     limit: int = 1000,
 ) -> pd.DataFrame:
     """The edges of pathways that the class pathways of their predictions lack, strongest |score| first.
@@ -133,8 +152,12 @@ def outside_class(
 
     Raises: as ``resemblance``.
     """
-    classes = read_class_edges(store, reference)
-    with open_views(trace) as connection, _make_tables(store, connection, reference, classes):
+    classes = read_class_edges(store, reference, scheme=scheme)
+    grouping = read_grouping(store, scheme)
+    with (
+        open_views(trace) as connection,
+        _make_tables(store, connection, reference, classes, grouping, scheme),
+    ):
         connection.execute(NAMED)
         asked = {"samples": [int(sample) for sample in samples], "limit": limit + 1}
         frame: pd.DataFrame = connection.execute(OUTSIDE, asked).df()
@@ -146,29 +169,43 @@ def outside_class(
     return frame
 
 
-def read_class_edges(store: Store, reference: str, labels: list[int] | None = None) -> pd.DataFrame:
+def read_class_edges(
+    store: Store, reference: str, labels: list[int] | None = None, scheme: str = CLASSES
+) -> pd.DataFrame:
     """The class pathways' edges, with ``sum``, the |score| of all samples together."""
-    found = query_all(store, "categories/class_edges", run=reference, labels=labels or [])
+    asked = {"run": reference, "labels": labels or [], "scheme": scheme}
+    found = query_all(store, "categories/class_edges", **asked)
     return found.assign(sum=found.weight * found.samples)
 
 
-def read_members(store: Store, reference: str) -> pd.DataFrame:
-    """The samples behind the class pathways of originals: sample, label, pathway, edges."""
+def read_members(store: Store, reference: str, scheme: str = CLASSES) -> pd.DataFrame:
+    """The samples behind the class pathways of originals: sample, label (of the category), pathway, edges."""
     samples = query_all(store, "pathways/of_run", run=reference, variants=["original"])
-    belongs = samples.correct & (samples.target == samples.label)
-    return samples.loc[belongs, ["sample", "label", "pathway", "edges"]]
+    samples = group_samples(store, store.find_run(reference), samples, scheme)
+    key = samples.label_key
+    belongs = (key >= 0) & (key == samples.target_key) & (key == samples.predicted_key)
+    return samples.assign(label=key).loc[belongs, ["sample", "label", "pathway", "edges"]]
 
 
 @contextmanager
-def _make_tables(store: Store, connection: Any, reference: str, classes: pd.DataFrame) -> Iterator[None]:
-    """Tables of ``connection``: ``class_edges``; ``families`` of the trace's samples; and ``own``, what each
-    family's members give to the classes.
+def _make_tables(
+    store: Store,
+    connection: Any,
+    reference: str,
+    classes: pd.DataFrame,
+    grouping: pd.DataFrame,
+    scheme: str,
+) -> Iterator[None]:
+    """Tables of ``connection``: ``class_edges``; ``families`` of the trace's samples; ``predicted``, their
+    categories; and ``own``, what each family's members give to the classes.
     """
     connection.register("class_edges", classes)
+    connection.register("grouping", grouping)
     connection.register("parents", store.execute(PARENTS, {}))
-    connection.register("every_member", read_members(store, reference))
+    connection.register("every_member", read_members(store, reference, scheme))
     everyone = select_families("SELECT sample, parent FROM samples UNION SELECT sample, parent FROM parents")
     connection.execute(f"CREATE TEMP TABLE families AS {everyone}")
+    connection.execute(PREDICTED)
     connection.execute(
         """CREATE TEMP TABLE members AS
         SELECT m.*, f.family FROM every_member m JOIN families f USING (sample)
@@ -195,10 +232,11 @@ def _read_edges(store: Store, pathways: pa.Table, folder: Path) -> Path:
     return file
 
 
-def _read_labels(trace: Trace | str | Path, memory: str | None) -> list[int]:
-    """The labels of the first two predictions of all samples."""
+def _read_labels(trace: Trace | str | Path, grouping: pd.DataFrame, memory: str | None) -> list[int]:
+    """The numbers of the categories that the predictions of all samples are of."""
     with open_views(trace, memory) as connection:
+        connection.register("grouping", grouping)
         rows = connection.execute(
-            "SELECT DISTINCT label FROM predictions JOIN categories USING (category) WHERE rank <= 2"
+            "SELECT DISTINCT key FROM predictions JOIN grouping USING (category)"
         ).fetchall()
-    return sorted(label for (label,) in rows)
+    return sorted(key for (key,) in rows)

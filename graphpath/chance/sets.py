@@ -13,6 +13,7 @@ import numpy as np
 
 from graphpath.chance.possible import Bools, Ints, PossibleEdges, read_possible_edges
 from graphpath.chance.shuffles import EdgeSlots
+from graphpath.classes import CLASSES
 from graphpath.errors import RecordError, StoreError
 from graphpath.record import Trace
 from graphpath.sql import quote
@@ -67,6 +68,7 @@ class RunTraces:
     """The runs of a store with the traces that they came from."""
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self._rows = store.runs().set_index("run")
 
     def open_trace(self, run: str) -> Trace:
@@ -86,25 +88,42 @@ class RunTraces:
     @contextmanager
     def open_tables(self, run: str) -> Iterator[LoadBuilder]:
         """The trace of a run as tables, and the table ``facts`` about its pathways."""
-        from graphpath.stores.prepare import LoadBuilder, build_facts
+        from graphpath.stores.categories import read_groups
+        from graphpath.stores.load import read_classes
+        from graphpath.stores.prepare import LoadBuilder, add_groups, build_facts
 
         with TemporaryDirectory() as folder:
             builder = LoadBuilder(self.open_trace(run), 0, Path(folder))
             try:
                 build_facts(builder, run)
+                add_groups(builder, read_groups(self._store, read_classes(builder.trace)))
+                builder.run("CREATE TABLE named (category BIGINT, name VARCHAR)")
+                builder.fill("named", [(row["category"], row["name"]) for row in self._read_categories()])
                 yield builder
             finally:
                 builder.close()
 
+    def _read_categories(self) -> list[dict[str, Any]]:
+        """The categories of all schemes, the classes too."""
+        from graphpath.stores.categories import NODES
+
+        rows: list[dict[str, Any]] = self._store.execute(NODES).to_pylist()
+        return rows
+
     @contextmanager
-    def open_classes(self, run: str, variant: str) -> Iterator[LoadBuilder]:
-        """As :meth:`open_tables`, with a variant's class pathways too: ``chosen`` and ``class_edges``."""
+    def open_classes(self, run: str, variant: str, scheme: str = CLASSES) -> Iterator[LoadBuilder]:
+        """As :meth:`open_tables`, with the class pathways of a variant in a scheme: ``chosen`` and
+        ``class_edges``.
+        """
         from graphpath.stores.rollups import build_class_edges
 
         with self.open_tables(run) as builder:
             build_class_edges(builder, run, int(self._rows.min_support[run]) or None)
-            wanted = f"SELECT class_pathway, category FROM classes WHERE variant = {quote(variant)}"
-            builder.add_table("chosen", wanted)
+            builder.add_table(
+                "chosen",
+                f"""SELECT class_pathway, category FROM classes
+                WHERE variant = {quote(variant)} AND scheme = {quote(scheme)}""",
+            )
             yield builder
 
 
@@ -112,20 +131,25 @@ def read_class_pathways(runs: RunTraces, bound: Bound) -> EdgeSets:
     """The class pathways of a run, or of some ``categories``."""
     chosen = ", ".join(str(int(category)) for category in bound.get("categories", []))
     some = f"WHERE category IN ({chosen})" if chosen else ""
-    owners = f"""SELECT category AS key, name FROM chosen JOIN categories USING (category) {some}
+    owners = f"""SELECT category AS key, name FROM chosen JOIN named USING (category) {some}
         ORDER BY key"""
     edges = f"""SELECT e.category AS owner, e.layer, e.source, e.target
         FROM class_edges e SEMI JOIN (FROM chosen {some}) USING (class_pathway)"""
-    with runs.open_classes(bound["run"], bound["variant"]) as builder:
+    with runs.open_classes(bound["run"], bound["variant"], bound["scheme"]) as builder:
         return _read_sets(builder, owners, edges, bound)
 
 
 def read_pathways(runs: RunTraces, bound: Bound) -> EdgeSets:
-    """The pathways of a run."""
-    owners = f"""SELECT pathway AS key, sample, label FROM facts
-        WHERE variant = {quote(bound["variant"])} ORDER BY key"""
-    edges = f"""SELECT pathway AS owner, e.layer, e.source, e.target FROM edges e JOIN facts USING (pathway)
-        WHERE variant = {quote(bound["variant"])}"""
+    """The pathways of a run, by the category of their samples; those in none are left out."""
+    variant, scheme = quote(bound["variant"]), bound["scheme"]
+    facts = f"(SELECT pathway, sample, label FROM facts WHERE variant = {variant})"
+    if scheme != CLASSES:
+        facts = f"""(SELECT f.pathway, f.sample, g.category AS label
+            FROM facts f JOIN groups g ON g.class = f.label_category
+            WHERE f.variant = {variant} AND g.scheme = {quote(scheme)})"""
+    owners = f"SELECT pathway AS key, sample, label FROM {facts} ORDER BY key"
+    edges = f"""SELECT pathway AS owner, e.layer, e.source, e.target
+        FROM edges e JOIN {facts} USING (pathway)"""
     with runs.open_tables(bound["run"]) as builder:
         return _read_sets(builder, owners, edges, bound)
 
@@ -176,7 +200,7 @@ SETS: dict[str, Callable[[RunTraces, Bound], EdgeSets]] = {
 def count_passing(runs: RunTraces, bound: Bound) -> tuple[Ints, Ints, int]:
     """How many class pathways pass each neuron: neurons, counts; and how many class pathways there are."""
     run = bound["run"] if "run" in bound else bound["runs"][0]
-    with runs.open_classes(run, bound.get("variant", "original")) as builder:
+    with runs.open_classes(run, bound.get("variant", "original"), bound.get("scheme", CLASSES)) as builder:
         [[count]] = builder.run("SELECT count(*) FROM chosen")
         found = builder.read_columns(
             """WITH ends AS (

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from graphpath import __version__
 from graphpath.cli import (
     attack,
+    categories,
     delete,
     demo,
     detect,
@@ -91,6 +92,7 @@ for verb in (
     kind = getattr(verb, "Command", None)
     app.command(verb.__name__.rpartition(".")[2], cls=kind, context_settings=settings)(guard(command))
 
+app.add_typer(categories.app)
 app.add_typer(detect.app)
 app.add_typer(imports.app)
 app.add_typer(export.app)

@@ -18,6 +18,26 @@ if TYPE_CHECKING:
     from graphpath.data.base import BaseImages
     from graphpath.models import LoadedModel
     from graphpath.stores.base import Store
+    from graphpath.stores.categories import Scheme as CategoryScheme
+
+Categories = Annotated[
+    Path | None,
+    typer.Option(
+        "--categories",
+        metavar="FILE",
+        help="CSV that says which class (name, wnid, label or index) is of which category; with --scheme.",
+    ),
+]
+Scheme = Annotated[
+    str | None, typer.Option("--scheme", help="What the scheme of these categories is called: coarse, ...")
+]
+CategoryColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--column",
+        help="The column of the file that holds the categories, where it is not called category.",
+    ),
+]
 
 LARGEST_SEED = (1 << 63) - 1
 LARGEST_SIDE = 1 << 14
@@ -250,3 +270,16 @@ def check_fresh(out: Path, resume: bool) -> None:
     """Refuses a directory that holds anything, unless resuming is allowed."""
     if not resume and out.is_dir() and any(out.iterdir()):
         raise DataError(f"{out} is not empty: leave out --no-resume, choose another --out, or delete it.")
+
+
+def read_scheme(path: Path | None, name: str | None, column: str | None) -> CategoryScheme | None:
+    """The scheme of a file of categories, None without one."""
+    if path is None:
+        if name is not None or column is not None:
+            raise DataError("--scheme and --column are of a file of categories: give it with --categories.")
+        return None
+    if name is None:
+        raise DataError("--categories needs --scheme NAME: what queries call this scheme of categories.")
+    from graphpath.stores.categories import Scheme
+
+    return Scheme.read(path, name, column)

@@ -63,6 +63,10 @@ def fit(
             help="Clean images that may be taken for attacked, a share.",
         ),
     ] = 0.05,
+    scheme: Annotated[
+        str,
+        typer.Option("--scheme", help="Of the categories whose class pathways to use: graphpath categories."),
+    ] = "classes",
     seed: a.Seed = 0,
     *,
     output: Output,
@@ -78,6 +82,7 @@ def fit(
             attacks=attack or (),
             share=share,
             false_alarms=false_alarms,
+            scheme=scheme,
             seed=seed,
         )
     detector.save(out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from graphpath.naming import join_ids, read_stored_runs
 if TYPE_CHECKING:
     from graphpath.record import Trace
     from graphpath.stores.base import Store
+    from graphpath.stores.categories import Scheme
 
 INTERRUPTED = "nothing half loaded is visible, and the same command loads it"
 
@@ -32,6 +34,9 @@ def command(
             "--min-support", min=1, help="Samples that an edge of a class pathway needs; 1 keeps all."
         ),
     ] = None,
+    categories: a.Categories = None,
+    scheme: a.Scheme = None,
+    column: a.CategoryColumn = None,
     bulk: Annotated[
         bool, typer.Option("--bulk", help="Rebuild a Neo4j database with its bulk importer.")
     ] = False,
@@ -43,21 +48,38 @@ def command(
         )
     from graphpath.record import Trace
 
+    grouping = a.read_scheme(categories, scheme, column)
     opened = [Trace(path) for path in traces]
     with a.open_store(store, database, existing=False) as kept:
         if bulk:
-            _load_in_bulk(kept, opened, min_support)
-            return
-        for trace in opened:
-            load_into(kept, trace, min_support)
+            _load_in_bulk(kept, opened, min_support, grouping)
+        else:
+            for trace in opened:
+                load_into(kept, trace, min_support, grouping)
+        if grouping is not None:
+            say_categories(kept, opened, grouping)
 
 
-def load_into(store: Store, trace: Trace, min_support: int | None = None) -> None:
+def say_categories(store: Store, traces: Sequence[Trace], scheme: Scheme) -> None:
+    """Say how many of the traces' classes are in how many categories, once for equal classes."""
+    from graphpath.stores.categories import describe_groups, read_groups
+    from graphpath.stores.load import read_classes
+
+    said = dict.fromkeys(
+        describe_groups(read_groups(store, classes), classes, scheme) for classes in map(read_classes, traces)
+    )
+    for sentence in said:
+        say(sentence)
+
+
+def load_into(
+    store: Store, trace: Trace, min_support: int | None = None, categories: Scheme | None = None
+) -> None:
     """Load ``trace`` and say so."""
     if not trace.verified:
         say(f"{trace.path} is of an older graphpath: it has no digests, damage is not noticed.", err=True)
     with show_bar("loading", unit="steps") as shown:
-        done = store.load(trace, min_support=min_support, progress=shown)
+        done = store.load(trace, min_support=min_support, categories=categories, progress=shown)
     say(_describe_load(trace.path, done.loaded, trace.counts, done.total_seconds, done.run))
     _warn_of_name(store, trace)
 
@@ -72,12 +94,14 @@ def _warn_of_name(store: Store, trace: Trace) -> None:
         say(f"Several runs are named {trace.name!r} now: {shown}; ask for each by its id.", err=True)
 
 
-def _load_in_bulk(store: Store, traces: list[Trace], min_support: int | None) -> None:
+def _load_in_bulk(
+    store: Store, traces: list[Trace], min_support: int | None, categories: Scheme | None
+) -> None:
     from graphpath.stores.neo4j import Neo4jStore
 
     assert isinstance(store, Neo4jStore)
     with show_bar("importing", unit="steps") as shown:
-        done = store.bulk_load(traces, min_support=min_support, progress=shown)
+        done = store.bulk_load(traces, min_support=min_support, categories=categories, progress=shown)
     runs = ", ".join(done.runs)
     if done.loaded:
         edges, taken = done.counts.get("FLOWS_TO", 0), sum(done.seconds.values())

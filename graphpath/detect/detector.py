@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from graphpath.analysis.grouping import read_grouping
 from graphpath.analysis.resemblance import outside_class
+from graphpath.classes import CLASSES
 from graphpath.detect import features
 from graphpath.detect.scorers import Scorer, from_json
 from graphpath.detect.traced import TracingSetup
@@ -64,6 +66,8 @@ class Detector:
     report: pd.DataFrame
     """AUC per attack on images that were not fitted on; see ``fit_detector``."""
     notes: dict[str, Any]
+    scheme: str = CLASSES
+    """Of the categories of these class pathways."""
 
     def score(self, store: Store, trace: Trace | str | Path) -> pd.DataFrame:
         """A verdict on every image of a trace, which need not be in the store; the store is only read.
@@ -80,7 +84,7 @@ class Detector:
         """
         opened = trace if isinstance(trace, Trace) else Trace(trace)
         self._check_trace(store, opened)
-        frame = _read_predictions(opened)
+        frame = _read_predictions(opened, read_grouping(store, self.scheme))
         values = self._compute_features(store, opened, frame.pop("pathway"))
         frame["score"] = self.scorer.score(values)
         frame["attacked"] = frame.score > self.threshold
@@ -88,7 +92,8 @@ class Detector:
         names, effect = list(self.layers), self._measure_effects(values)
         frame["layer"] = [names[place] for place in effect.argmax(1)]
         frame["layer_name"] = [self.layers[layer] for layer in frame.layer]
-        edges = outside_class(store, opened, self.reference, limit=1).set_index("sample")
+        edges = outside_class(store, opened, self.reference, scheme=self.scheme, limit=1)
+        edges = edges.set_index("sample")
         ends = (edges.source_name + " -> " + edges.target_name).reindex(frame["sample"])
         frame["outside"] = ends.fillna("").to_numpy()
         return frame
@@ -104,7 +109,7 @@ class Detector:
 
         opened = trace if isinstance(trace, Trace) else Trace(trace)
         self._check_trace(store, opened)
-        frame = _read_predictions(opened)
+        frame = _read_predictions(opened, read_grouping(store, self.scheme))
         if (mine := frame[frame["sample"] == sample]).empty:
             raise RecordError(f"{opened.path} has no sample {sample}; graphpath detect score lists them.")
         [values] = self._compute_features(store, opened, mine.pathway)
@@ -117,13 +122,13 @@ class Detector:
         off = (layers.in_first - layers.normal_first).to_numpy()
         layers["deviation"] = np.divide(off, spread, out=np.full(len(off), np.nan), where=spread > 0)
         layers["effect"] = self._measure_effects(values[None])[0]
-        edges = outside_class(store, opened, self.reference, [sample], limit=limit).drop(columns="sample")
+        edges = outside_class(store, opened, self.reference, [sample], scheme=self.scheme, limit=limit)
         score = float(self.scorer.score(values[None])[0])
-        return Explanation(sample, score, score > self.threshold, layers, edges)
+        return Explanation(sample, score, score > self.threshold, layers, edges.drop(columns="sample"))
 
     def save(self, path: str | Path) -> Path:
         """Write the detector as JSON: numbers and names, nothing that runs when it is read."""
-        plain = {name: getattr(self, name) for name in ("kind", "threshold", "reference", "notes")}
+        plain = {name: getattr(self, name) for name in ("kind", "threshold", "reference", "scheme", "notes")}
         report = json.loads(self.report.to_json(orient="records", double_precision=15))
         content = {
             MARK: VERSION,
@@ -164,6 +169,7 @@ class Detector:
                 traced=TracingSetup(**stored["traced"]),
                 report=pd.DataFrame(stored["report"]),
                 notes=stored["notes"],
+                scheme=stored.get("scheme", CLASSES),
             )
             detector._check_numbers()
         except (KeyError, IndexError, TypeError, ValueError) as error:
@@ -200,7 +206,7 @@ class Detector:
 
     def _compute_features(self, store: Store, trace: Trace, pathways: pd.Series[int]) -> Floats:
         """(n, f)."""
-        frame = features.features_of_trace(store, self.reference, trace, list(self.layers))
+        frame = features.features_of_trace(store, self.reference, trace, list(self.layers), self.scheme)
         values: Floats = frame.reindex(pathways, fill_value=0.0).to_numpy(np.float64)
         return values
 
@@ -219,12 +225,18 @@ class Detector:
         return np.stack(lost, 1)
 
 
-def _read_predictions(trace: Trace) -> pd.DataFrame:
-    """Each sample with its first two predictions. Raises StoreError where a pathway is not for the first."""
+def _read_predictions(trace: Trace, grouping: pd.DataFrame) -> pd.DataFrame:
+    """Each sample with its first prediction, and the next that is of another category (``read_grouping``).
+
+    Raises StoreError where a pathway is not for the first.
+    """
     samples: pd.DataFrame = trace.samples().to_table(columns=["sample", "index", "variant"]).to_pandas()
     classes = trace.categories().to_table(columns=["category", "label", "name"]).to_pandas()
     said = trace.predictions().to_table().to_pandas().merge(classes, on="category")
-    first, second = (said[said["rank"] == rank].set_index("sample") for rank in (1, 2))
+    first = said[said["rank"] == 1].set_index("sample")
+    ranked = said.merge(grouping[["category", "key"]], on="category").sort_values(["sample", "rank"])
+    ranked = ranked[ranked.key != ranked["sample"].map(ranked.groupby("sample").key.first())]
+    second = ranked.drop_duplicates("sample").set_index("sample")
     targets = trace.pathways().to_table(columns=["sample", "pathway", "target"]).to_pandas()
     if targets["sample"].duplicated().any():
         raise StoreError(f"{trace.path} has several pathways for a sample; a detector takes one.")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from graphpath.analysis.grouping import group_samples
 from graphpath.analysis.resemblance import resemblance
+from graphpath.classes import CLASSES
 from graphpath.queries import query_all
 
 if TYPE_CHECKING:
@@ -20,16 +22,19 @@ ALL: Final = -1
 
 
 def features_of_runs(
-    store: Store, reference: str, runs: Sequence[str], layers: Sequence[int]
+    store: Store, reference: str, runs: Sequence[str], layers: Sequence[int], scheme: str = CLASSES
 ) -> pd.DataFrame:
     """A row for each pathway of the store's ``runs``: see ``pivot_layers``. Raises RunNotFound."""
-    frame = store.query("adversarial/class_similarity", references=[reference], runs=list(runs))
+    asked = {"references": [reference], "runs": list(runs), "scheme": scheme}
+    frame = store.query("adversarial/class_similarity", **asked)
     return pivot_layers(frame, layers)
 
 
-def features_of_trace(store: Store, reference: str, trace: Trace, layers: Sequence[int]) -> pd.DataFrame:
+def features_of_trace(
+    store: Store, reference: str, trace: Trace, layers: Sequence[int], scheme: str = CLASSES
+) -> pd.DataFrame:
     """A row for each pathway of a trace that need not be in the store: see ``pivot_layers``."""
-    return pivot_layers(resemblance(store, trace, reference), layers)
+    return pivot_layers(resemblance(store, trace, reference, scheme=scheme), layers)
 
 
 def pivot_layers(frame: pd.DataFrame, layers: Sequence[int]) -> pd.DataFrame:
@@ -51,9 +56,14 @@ def list_layers(store: Store, run: str) -> dict[int, str]:
     return {ALL: "all layers", **dict(zip(inner.layer.tolist(), inner.name.tolist(), strict=True))}
 
 
-def list_samples(store: Store, runs: Sequence[str]) -> pd.DataFrame:
-    """One row a pathway of the runs, as ``pathways/of_run`` has them, with the run."""
+def list_samples(store: Store, runs: Sequence[str], scheme: str = CLASSES) -> pd.DataFrame:
+    """One row a pathway of the runs, as ``pathways/of_run`` has them, with the run and the categories of its
+    classes (``graphpath.analysis.grouping``).
+    """
     import pandas as pd
 
-    frames = [query_all(store, "pathways/of_run", run=run).assign(run=run) for run in runs]
+    frames = [
+        group_samples(store, run, query_all(store, "pathways/of_run", run=run), scheme).assign(run=run)
+        for run in runs
+    ]
     return pd.concat(frames, ignore_index=True)

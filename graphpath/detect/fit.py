@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from graphpath.classes import CLASSES
 from graphpath.detect.areas import compare_areas
 from graphpath.detect.detector import Detector
 from graphpath.detect.features import list_layers
@@ -36,6 +37,7 @@ def fit_detector(
     attacks: Sequence[str] = (),
     share: float = 0.5,
     false_alarms: float = 0.05,
+    scheme: str = CLASSES,
     seed: int = 0,
 ) -> Detector:
     """A detector of attacked images, fitted on the pathways that a store holds.
@@ -58,6 +60,8 @@ def fit_detector(
         share: of the originals, in (0, 1).
         false_alarms: the share of clean images that the threshold lets be taken for attacked, in [0, 1),
             estimated on clean images that were left out of the fit in turn (five folds).
+        scheme: of the categories whose class pathways are used: then clean samples are those whose label's
+            category is predicted, attacked ones those whose category changed.
         seed: of the split and the classifier.
 
     Raises:
@@ -70,7 +74,7 @@ def fit_detector(
     _check_shares(share, false_alarms)
     used = choose_runs(store, reference, runs)
     layers = list_layers(store, used.reference)
-    trained, held_out = split_by_original(gather_samples(store, used, list(layers)), share, seed)
+    trained, held_out = split_by_original(gather_samples(store, used, list(layers), scheme), share, seed)
     chosen = _choose_attacks(trained, attacks)
     scorer = _learn(kind, trained.select_attacks(chosen), seed)
     threshold = _choose_threshold(kind, trained.select_attacks(chosen), false_alarms, seed)
@@ -83,6 +87,7 @@ def fit_detector(
         normal=clean.mean(0),
         spread=clean.std(0),
         reference=used.reference,
+        scheme=scheme,
         traced=TracingSetup.from_row(used.description),
         report=_make_report(kind, trained, held_out, chosen, scorer, threshold, seed),
         notes={

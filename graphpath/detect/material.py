@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphpath.analysis.resemblance import read_members
+from graphpath.classes import CLASSES
 from graphpath.detect import features
 from graphpath.errors import RunNotFound, StoreError
 from graphpath.naming import join_ids
@@ -142,22 +143,25 @@ def _count_samples(store: Store, run: str, variant: str) -> int:
     return int(store.query("pathways/samples", run=run, variant=variant).samples.sum())
 
 
-def gather_samples(store: Store, runs: DetectorRuns, layers: list[int]) -> LabelledSamples:
+def gather_samples(
+    store: Store, runs: DetectorRuns, layers: list[int], scheme: str = CLASSES
+) -> LabelledSamples:
     """The clean samples that the network predicts rightly, and the attacks that changed one's prediction.
 
     Samples of the reference, and samples derived from them, are left out: the class pathways are made of
-    them. Unlabelled samples count as right.
+    them. Unlabelled samples count as right. In a ``scheme`` of categories, right is who predicts the label's
+    category, and changed is a prediction of another category, or of none.
 
     Raises StoreError where there are no such samples, or their pathways are for another target than the
     network's own prediction.
     """
-    _check_reference(store, runs)
-    facts = features.list_samples(store, runs.others)
+    _check_reference(store, runs, scheme)
+    facts = features.list_samples(store, runs.others, scheme)
     clean = _find_clean(store, runs, facts)
-    pairs = _find_fooled(store, runs, clean)
+    pairs = _find_fooled(store, runs, clean, facts)
     sample = np.concatenate([clean, pairs.derived.to_numpy(np.int64)])
     facts = _find_own_pathways(facts[facts["sample"].isin(sample)], runs).loc[sample]
-    values = features.features_of_runs(store, runs.reference, runs.others, layers)
+    values = features.features_of_runs(store, runs.reference, runs.others, layers, scheme)
     named = [
         _name_attack(attack, epsilon) for attack, epsilon in zip(pairs.attack, pairs.epsilon, strict=True)
     ]
@@ -170,8 +174,8 @@ def gather_samples(store: Store, runs: DetectorRuns, layers: list[int]) -> Label
     )
 
 
-def _check_reference(store: Store, runs: DetectorRuns) -> None:
-    classes = read_members(store, runs.reference).label.nunique()
+def _check_reference(store: Store, runs: DetectorRuns, scheme: str) -> None:
+    classes = read_members(store, runs.reference, scheme).label.nunique()
     if classes < 2:
         raise StoreError(
             f"Run {runs.reference!r} has class pathways of {classes} class(es), and a detector needs two: "
@@ -187,7 +191,8 @@ def _check_reference(store: Store, runs: DetectorRuns) -> None:
 def _find_clean(store: Store, runs: DetectorRuns, facts: pd.DataFrame) -> npt.NDArray[np.int64]:
     """The rightly predicted originals that are not in the reference."""
     theirs = features.list_samples(store, [runs.reference])["sample"]
-    right = (facts.variant == "original") & (facts.correct | (facts.label < 0))
+    correct = (facts.label_key >= 0) & (facts.label_key == facts.predicted_key)
+    right = (facts.variant == "original") & (correct | (facts.label < 0))
     clean: npt.NDArray[np.int64] = facts[right & ~facts["sample"].isin(theirs)]["sample"].unique()
     if not len(clean):
         raise StoreError(
@@ -197,10 +202,14 @@ def _find_clean(store: Store, runs: DetectorRuns, facts: pd.DataFrame) -> npt.ND
     return clean
 
 
-def _find_fooled(store: Store, runs: DetectorRuns, clean: npt.NDArray[np.int64]) -> pd.DataFrame:
-    """The attacked samples of these originals that the network takes for another class."""
+def _find_fooled(
+    store: Store, runs: DetectorRuns, clean: npt.NDArray[np.int64], facts: pd.DataFrame
+) -> pd.DataFrame:
+    """The attacked samples of these originals that the network takes for another class or category."""
     pairs = query_all(store, "adversarial/pairs", runs=list(runs.others))
-    pairs = pairs[(pairs.variant == "adversarial") & pairs.fooled & pairs.original.isin(clean)]
+    key = facts.drop_duplicates("sample").set_index("sample").predicted_key
+    changed = pairs.derived.map(key) != pairs.original.map(key)
+    pairs = pairs[(pairs.variant == "adversarial") & pairs.fooled & changed & pairs.original.isin(clean)]
     if pairs.empty:
         raise StoreError(
             f"{store.uri} holds no attacked image whose prediction changed and whose original is a clean "

@@ -152,8 +152,10 @@ class Neuron(_Stored):
 
 
 class Category(_Stored):
-    """A class of a data set."""
+    """A class of a data set, or a category of one's own with its ``classes``."""
 
+    in_category = RelatedTo("Category")
+    classes = RelatedFrom("Category", "IN_CATEGORY")
     samples = RelatedFrom("Sample", "LABELLED")
     class_pathways = RelatedFrom("ClassPathway", "OF_CATEGORY")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from graphpath.data.classes import Finder
+from graphpath.classes import Finder
 from graphpath.data.matched import MatchedImages
 from graphpath.errors import MethodError
 from graphpath.models.loaded import LoadedModel

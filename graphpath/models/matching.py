@@ -7,8 +7,8 @@ from difflib import get_close_matches
 
 import numpy as np
 
+from graphpath.classes import Finder
 from graphpath.data.base import Images
-from graphpath.data.classes import Finder
 from graphpath.data.matched import ClassMatch, MatchedImages, Numbers
 from graphpath.errors import DataError, MethodError, ModelError
 from graphpath.models.evaluating import count_outputs

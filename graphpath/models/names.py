@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from graphpath.data.classes import WNID
+from graphpath.classes import WNID
 from graphpath.errors import ModelError
 
 NUMBER, NAME = ("index", "label", "class", "id"), ("name", "names", "category")

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from graphpath import ids, naming
+from graphpath.classes import CLASSES
 from graphpath.errors import QueryFailed, QueryParameterError, RunNotFound
 from graphpath.naming import join_ids
 from graphpath.queries.files import Query, find
@@ -181,6 +182,7 @@ def _bind_with_runs(
         state, bind(found.name, found.parameters, _fill_runs(found, parameters, runs)), runs
     )
     _check_runs(found, bound, runs)
+    _check_scheme(state, found, bound)
     if not is_variant_open(found, parameters):
         return bound, chosen
     present = _run_inner(state, "pathways/samples", {"run": bound["run"], VARIANT: ""})[VARIANT]
@@ -188,6 +190,19 @@ def _bind_with_runs(
         f"Query {found.name}", f"run {bound['run']!r}", [str(name) for name in present]
     )
     return {**bound, VARIANT: variant}, [*chosen, *notes]
+
+
+def _check_scheme(state: ReadView, found: Query, bound: Mapping[str, Value]) -> None:
+    """Refuse a scheme of categories that the store has not."""
+    asked = bound.get("scheme")
+    if found.parameters.get("scheme") is None or asked in ("", CLASSES):
+        return
+    known = sorted(set(_run_inner(state, "categories/schemes", {"scheme": ""})["scheme"]))
+    if asked not in known:
+        raise QueryParameterError(
+            f"Query {found.name}: the store has no scheme of categories {asked!r}; it has "
+            f"{', '.join([CLASSES, *known])}. graphpath categories add makes others."
+        )
 
 
 def _resolve_runs(

@@ -61,6 +61,7 @@ EDGES: Final = {
     "STEP": ("#AD1457", "2px", "{position}"),
     "DERIVED_FROM": ("#C62828", "5px", "{attack}"),
     "PREDICTED": ("#C62828", "1px", "{rank}"),
+    "IN_CATEGORY": ("#C62828", "1px", NOTHING),
 }
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from graphpath.extras import needs_extra
 from graphpath.stores.base import LoadReport, Store
+from graphpath.stores.categories import Scheme
 
 if TYPE_CHECKING:
     from graphpath.queries import Query
 
-__all__ = ["LoadReport", "Store", "open_store"]
+__all__ = ["LoadReport", "Scheme", "Store", "open_store"]
 
 
 def open_store(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # each is slow to import, and a load needs none of them
     from graphpath.naming import ChosenRun
     from graphpath.queries import Query
     from graphpath.record import Trace
+    from graphpath.stores.categories import Scheme
 
 Answer = TypeVar("Answer")
 TIMEOUT: Final = 600.0
@@ -86,18 +87,38 @@ class Store(ABC):
         trace: Trace | str | Path,
         *,
         min_support: int | None = None,
+        categories: Scheme | None = None,
         progress: AnyProgress | None = None,
     ) -> LoadReport:
         """Store ``trace``; loading the same one again changes nothing.
 
         ``min_support`` is the number of samples an edge of a class pathway needs (default: what the trace
         itself says, as an imported one may; else 5 % of the class's samples, at least 2; 1 keeps all).
+        ``categories`` puts its classes into categories of one's own (:class:`graphpath.Scheme`), with class
+        pathways of theirs; those that the store knows already are made without it.
         Nothing is visible before all of it is. ``progress`` (:mod:`graphpath.progress`) counts steps.
 
         Raises:
             RecordError: the trace is damaged or unfinished.
-            StoreConflict: the store uses an id of the trace for something else.
+            StoreConflict: the store uses an id of the trace for something else, or has a class of it in
+                another category of that scheme.
+            DataError: the categories are of none of its classes.
         """
+
+    def add_categories(self, scheme: Scheme, *, progress: AnyProgress | None = None) -> list[LoadReport]:
+        """Put the classes of all runs that ``scheme`` is about into its categories, and load these anew.
+
+        Each is read from the trace that it was loaded from. Interrupted, the same again goes on with the runs
+        that were not loaded yet.
+
+        Raises:
+            DataError: the scheme is of no run's classes.
+            StoreError: a trace is no longer where it was.
+            StoreConflict: a class is in another category of that scheme.
+        """
+        from graphpath.stores.regroup import add_categories
+
+        return add_categories(self, scheme, progress)
 
     @abstractmethod
     def execute(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:

@@ -34,7 +34,7 @@ RETURN c.id AS class_pathway, c.run AS run, c.category AS category, c.variant AS
 FACT = """
 MATCH (p:Pathway) WHERE p.run = $run
 RETURN p.id AS pathway, p.run AS run, p.sample AS sample, p.edges AS edges, p.category AS category,
-       p.variant AS variant, (p.correct AND p.target = p.label) AS member
+       p.variant AS variant, p.label AS label
 ORDER BY pathway
 """
 PREDICTION = """

@@ -12,6 +12,7 @@ import shutil
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from graphpath.progress import AnyProgress
 from graphpath.record import Trace
 from graphpath.stores import verdicts
 from graphpath.stores.base import Answer, LoadReport, Store, StoreView, admit_text
+from graphpath.stores.categories import Scheme
 from graphpath.stores.engine import (
     BUFFER,
     BYTES_PER_ROW,
@@ -36,6 +38,7 @@ from graphpath.stores.handles import KeptLease, Lease
 from graphpath.stores.load import check_min_support, is_loaded, load_run
 from graphpath.stores.location import check_no_log, read_generation, resolve_path
 from graphpath.stores.prepare import MEMORY
+from graphpath.stores.regroup import StoredGroups, find_concerned, read_stored_groups, restore_groups
 from graphpath.stores.remove import remove_run
 from graphpath.stores.runs import open_traces
 from graphpath.stores.sandbox import Limits, run_in_child
@@ -53,6 +56,16 @@ LOADED = "MATCH (r:Run) WHERE r.id = $run SET r.loaded = CASE WHEN $loaded = '' 
 """A rebuilt store goes on saying when its runs were loaded."""
 REBUILD_ABOVE = 0.1
 """Share of the store's edges beyond which a deletion rebuilds the file instead."""
+
+
+@dataclass(frozen=True)
+class Regrouping:
+    """What is new when a file is made anew: the scheme that ``runs`` get, and the reports of their loads."""
+
+    scheme: Scheme | None = None
+    runs: frozenset[str] = frozenset()
+    progress: AnyProgress | None = None
+    reports: list[LoadReport] = field(default_factory=list)
 
 
 class LadybugStore(Store):
@@ -87,20 +100,26 @@ class LadybugStore(Store):
         trace: Trace | str | Path,
         *,
         min_support: int | None = None,
+        categories: Scheme | None = None,
         progress: AnyProgress | None = None,
     ) -> LoadReport:
         """See :meth:`Store.load`."""
         trace = trace if isinstance(trace, Trace) else Trace(trace)
         check_min_support(min_support)
-        if self.exists() and self.read(lambda state: is_loaded(state, trace, min_support)):
+        if self.exists() and self.read(lambda state: is_loaded(state, trace, min_support, categories)):
             return LoadReport(trace.id, False)
         buffer = self._choose_buffer(trace, stored=self._count_stored_edges())
 
         def load(more: int) -> LoadReport:
             with self._change(buffer_bytes=buffer, rows=_count_rows(trace), more=more) as (session, work):
-                memory = self.memory_bytes
                 return load_run(
-                    session, trace, work, min_support=min_support, memory=memory, progress=progress
+                    session,
+                    trace,
+                    work,
+                    min_support=min_support,
+                    scheme=categories,
+                    memory=self.memory_bytes,
+                    progress=progress,
                 )
 
         while True:
@@ -199,6 +218,25 @@ class LadybugStore(Store):
             raise StoreError(f"{self.path} cannot be rebuilt: not all of its traces are there ({missing}).")
         self._rebuild(traces, runs)
 
+    def add_categories(self, scheme: Scheme, *, progress: AnyProgress | None = None) -> list[LoadReport]:
+        """See :meth:`Store.add_categories`. The file is made anew where that is cheaper; all runs at once."""
+        concerned = [trace.id for trace, _ in find_concerned(self, scheme)]
+        rows = self.read(lambda state: state.execute(RUNS).to_pylist())
+        traces = open_traces(rows)
+        if traces is None or self.read(lambda state: self._are_loaded(state, traces, concerned, scheme)):
+            return super().add_categories(scheme, progress=progress)
+        reports: list[LoadReport] = []
+        self._rebuild(traces, rows, Regrouping(scheme, frozenset(concerned), progress, reports))
+        return reports
+
+    @staticmethod
+    def _are_loaded(
+        state: StoreView, traces: list[tuple[Trace, int]], concerned: list[str], scheme: Scheme
+    ) -> bool:
+        """Whether all runs that are concerned have these categories already."""
+        mine = [(trace, support) for trace, support in traces if trace.id in concerned]
+        return all(is_loaded(state, trace, support or None, scheme) for trace, support in mine)
+
     def record_verdict(self, verdict: Mapping[str, object], runs: Sequence[str]) -> None:
         """See :meth:`Store.record_verdict`."""
         with self._change() as (session, _):
@@ -274,11 +312,22 @@ class LadybugStore(Store):
         with LadybugSession(path, read_only=True, buffer_bytes=self.buffer_bytes) as session:
             yield session
 
-    def _rebuild(self, traces: list[tuple[Trace, int]], runs: list[dict[str, Any]]) -> None:
-        """Make the file anew from ``traces``, if it still holds ``runs``; its verdicts stay."""
-        _with_room(lambda more: self._build_anew(traces, runs, more))
+    def _rebuild(
+        self,
+        traces: list[tuple[Trace, int]],
+        runs: list[dict[str, Any]],
+        regrouping: Regrouping | None = None,
+    ) -> None:
+        """Make the file anew from ``traces``, if it still holds ``runs``; verdicts and categories stay."""
+        _with_room(lambda more: self._build_anew(traces, runs, regrouping or Regrouping(), more))
 
-    def _build_anew(self, traces: list[tuple[Trace, int]], runs: list[dict[str, Any]], more: int) -> None:
+    def _build_anew(
+        self,
+        traces: list[tuple[Trace, int]],
+        runs: list[dict[str, Any]],
+        regrouping: Regrouping,
+        more: int,
+    ) -> None:
         buffer = self._choose_buffer(*(trace for trace, _ in traces))
         rows = sum(map(_count_rows, (trace for trace, _ in traces)))
         with self._change(empty=True, buffer_bytes=buffer, rows=rows, more=more) as (session, work):
@@ -287,15 +336,27 @@ class LadybugStore(Store):
                     raise StoreUnavailable(
                         f"{self.path} was changed by another process meanwhile: try again."
                     )
-                kept = _read_verdicts(old)
+                kept, grouped = _read_verdicts(old), _read_groups(old)
                 loaded = {one.run: one.loaded for one in naming.read_stored_runs(Snapshot(old, self.dialect))}
+            restore_groups(session, grouped, work)
+            reports: list[LoadReport] = []
             for number, (trace, support) in enumerate(traces):
                 directory = work / f"load-{number}"
                 directory.mkdir()
-                load_run(session, trace, directory, min_support=support or None, memory=self.memory_bytes)
+                report = load_run(
+                    session,
+                    trace,
+                    directory,
+                    min_support=support or None,
+                    scheme=regrouping.scheme if trace.id in regrouping.runs else None,
+                    memory=self.memory_bytes,
+                    progress=regrouping.progress,
+                )
+                reports.append(report)
                 session.execute(LOADED, {"run": trace.id, "loaded": loaded[trace.id] or ""})
                 shutil.rmtree(directory)
             verdicts.restore_verdicts(session, kept)
+        regrouping.reports.extend(report for report in reports if report.run in regrouping.runs)
 
 
 def _with_room(change: Callable[[int], Answer]) -> Answer:
@@ -316,3 +377,8 @@ def _count_rows(trace: Trace) -> int:
 def _read_verdicts(session: LadybugSession) -> list[dict[str, Any]]:
     """The verdicts of a file, which may be older than they are."""
     return [] if "Verdict" in session.find_missing_tables() else verdicts.read_verdicts(session)
+
+
+def _read_groups(session: LadybugSession) -> StoredGroups | None:
+    """The categories of a file, which may be older than they are."""
+    return None if "IN_CATEGORY" in session.find_missing_tables() else read_stored_groups(session)

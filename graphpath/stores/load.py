@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,11 +20,12 @@ from graphpath.progress import AnyProgress, Progress, as_progress
 from graphpath.record import Trace
 from graphpath.schema import NODES, RELATIONSHIPS
 from graphpath.stores.base import LoadReport
+from graphpath.stores.categories import Groups, Scheme, read_groups
 from graphpath.stores.checks import check_values
 from graphpath.stores.existing import COMPARABLE, add_known_views, check_keys, check_model, export_stored
 from graphpath.stores.layers import complete_layers
 from graphpath.stores.predictions import find_disputed, update_samples
-from graphpath.stores.prepare import MEMORY, LoadBuilder, prepare
+from graphpath.stores.prepare import MEMORY, LoadBuilder, add_groups, prepare
 from graphpath.stores.remove import remove_run
 from graphpath.stores.resembles import compare
 from graphpath.stores.rollups import roll_up
@@ -54,15 +57,15 @@ def check_min_support(min_support: int | None) -> None:
         raise StoreError(f"min_support counts samples: expected 1 to 2^63 - 1, not {min_support}.")
 
 
-def is_loaded(store: RunSource, trace: Trace, min_support: int | None) -> bool:
-    """Whether the store holds ``trace`` as it would be loaded now.
+def is_loaded(store: RunSource, trace: Trace, min_support: int | None, scheme: Scheme | None = None) -> bool:
+    """Whether the store holds ``trace`` as it would be loaded now, with the categories of ``scheme``.
 
     Raises:
         StoreConflict: it holds another trace under the same run id.
     """
     rows = store.execute(
         "MATCH (r:Run) WHERE r.id = $id RETURN r.counts AS counts, r.parameters AS parameters, "
-        "r.min_support AS min_support, r.complete AS complete, r.path AS path",
+        "r.min_support AS min_support, r.complete AS complete, r.path AS path, r.schemes AS schemes",
         {"id": trace.id},
     ).to_pylist()
     if not rows or not rows[0]["complete"]:
@@ -75,7 +78,22 @@ def is_loaded(store: RunSource, trace: Trace, min_support: int | None) -> bool:
         )
     if trace.name is not None and (trace.id, trace.name) not in _read_names(store):
         return False  # it is called otherwise now
-    return bool(found["min_support"] == wanted["min_support"])
+    classes = read_classes(trace)
+    groups = read_groups(store, classes, scheme)
+    return bool(found["min_support"] == wanted["min_support"]) and found["schemes"] == list_schemes(
+        groups, classes
+    )
+
+
+def read_classes(trace: Trace) -> list[dict[str, Any]]:
+    """The classes of ``trace``: category, scheme, label and name each."""
+    rows: list[dict[str, Any]] = trace.categories().to_table().to_pylist()
+    return rows
+
+
+def list_schemes(groups: Groups, classes: Sequence[Mapping[str, Any]]) -> str:
+    """The property ``schemes`` of a run with these classes."""
+    return json.dumps(groups.describe(int(row["category"]) for row in classes), sort_keys=True)
 
 
 def _read_names(store: RunSource) -> set[tuple[str, str | None]]:
@@ -89,6 +107,7 @@ def load_run(
     work: Path,
     *,
     min_support: int | None = None,
+    scheme: Scheme | None = None,
     memory: int = MEMORY,
     progress: AnyProgress | None = None,
 ) -> LoadReport:
@@ -99,14 +118,15 @@ def load_run(
     clock = _Clock(as_progress(progress))
     model = int(trace.layers().to_table(columns=["offset"])["offset"][0].as_py())
     with clock.time_stage("prepare"):
-        plan = _digest_plan(session, trace, model, min_support)
+        groups = read_groups(session, read_classes(trace), scheme)
+        plan = _digest_plan(session, trace, model, min_support, groups)
         resumed = session.can_resume(trace.id, plan)
         if not resumed and session.read_column(
             "MATCH (r:Run) WHERE r.id = $id RETURN r.id", {"id": trace.id}
         ):
             remove_run(session, trace.id)
         files, asked_again = _build_files(
-            session, trace, model, work, min_support, memory, clock, resumed=resumed
+            session, trace, model, work, min_support, groups, memory, clock, resumed=resumed
         )
         session.start(trace.id, plan)
     counts: dict[str, int] = {}
@@ -136,6 +156,7 @@ def _build_files(
     model: int,
     work: Path,
     min_support: int | None,
+    groups: Groups,
     memory: int,
     clock: _Clock,
     *,
@@ -146,11 +167,13 @@ def _build_files(
     And the samples that are there and of which this trace says something else.
     """
     new_model = check_model(session, trace, model) or resumed
-    run = build_run_row(trace, model, min_support)
+    schemes = list_schemes(groups, read_classes(trace))
+    run = {**build_run_row(trace, model, min_support), "schemes": schemes}
     kind = comparison_key(trace.run, model)
     builder = LoadBuilder(trace, model, work, memory)
     try:
         check_values(builder)
+        add_groups(builder, groups)
         export_stored(session, builder, kind)
         check_keys(session, builder)
         add_known_views(builder, nothing=resumed)
@@ -204,11 +227,11 @@ def _get_property(row: Mapping[str, object], name: str, kind: str) -> object:
     return str(row[name] or "")
 
 
-def _digest_plan(session: Session, trace: Trace, model: int, min_support: int | None) -> str:
+def _digest_plan(session: Session, trace: Trace, model: int, min_support: int | None, groups: Groups) -> str:
     """Equal for loads that store the same rows in the same order."""
     kind = comparison_key(trace.run, model)
     others = session.read_column(COMPARABLE, {"comparable": kind, "run": trace.id})
-    return digest(trace.counts, trace.run.get("parameters"), min_support, kind, others)
+    return digest(trace.counts, trace.run.get("parameters"), min_support, kind, others, sorted(groups.rows))
 
 
 def _check(session: Session, trace: Trace) -> None:

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from graphpath.errors import RecordError, StoreError, StoreUnavailable
 from graphpath.record import Trace
 from graphpath.sql import connect, quote, read_parquet
+from graphpath.stores.categories import Groups
 from graphpath.stores.layers import describe_layers
 
 MEMORY = 1 << 30
@@ -85,6 +86,12 @@ class LoadBuilder:
             raise RecordError(f"{self.trace.path} cannot be loaded: {_first_line(error)}") from error
         return rows
 
+    def fill(self, name: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Add ``rows`` to table ``name``."""
+        if rows:
+            marks = ", ".join("?" for _ in rows[0])
+            self._connection.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)
+
     def read_columns(self, sql: str) -> dict[str, npt.NDArray[np.generic]]:
         """The rows of ``sql``, which has no nulls, as columns."""
         try:
@@ -122,6 +129,16 @@ def prepare(builder: LoadBuilder, run: dict[str, object], *, new_model: bool) ->
     builder.use("STEP", builder.trace.files("steps"))
 
 
+def add_groups(builder: LoadBuilder, groups: Groups) -> None:
+    """The table ``groups``: scheme, class, category."""
+    builder.run("CREATE OR REPLACE TABLE groups (scheme VARCHAR, class BIGINT, category BIGINT)")
+    builder.fill("groups", groups.rows)
+    builder.run("CREATE OR REPLACE TABLE new_groups (id BIGINT, scheme VARCHAR, label INTEGER, name VARCHAR)")
+    builder.fill("new_groups", groups.nodes)
+    builder.run("CREATE OR REPLACE TABLE new_links (class BIGINT, category BIGINT)")
+    builder.fill("new_links", groups.links)
+
+
 def build_facts(builder: LoadBuilder, run: str) -> None:
     """Tables that many statements need: pathways' samples and categories, neurons' maps, maps' names."""
     builder.add_table("labels", "SELECT label, min(category) AS category FROM categories GROUP BY label")
@@ -133,8 +150,8 @@ def build_facts(builder: LoadBuilder, run: str) -> None:
     builder.add_table(
         "facts",
         f"""SELECT p.*, {quote(run)} AS run, t.category, s.label, s.variant, q.predicted, q.confidence,
-            coalesce(q.category = l.category, false) AS correct,
-            coalesce(q.category = l.category AND p.target = s.label, false) AS member
+            l.category AS label_category, q.category AS predicted_category,
+            coalesce(q.category = l.category, false) AS correct
         FROM pathways p JOIN samples s USING (sample)
         LEFT JOIN labels t ON t.label = p.target
         LEFT JOIN labels l ON l.label = s.label
@@ -211,7 +228,8 @@ def _select_nodes(run: str) -> dict[str, str]:
                 ANTI JOIN known_neurons o ON o.id = n.neuron)
             ORDER BY neuron""",
         "Category": """SELECT category, scheme, label, name FROM categories
-            ANTI JOIN known_categories k ON k.id = category""",
+            ANTI JOIN known_categories k ON k.id = category
+            UNION ALL SELECT id, scheme, label, name FROM new_groups""",
         "Sample": """SELECT sample, dataset, split, "index", label, variant, parent, detail,
                 json_extract_string(detail, '$.attack'),
                 TRY_CAST(json_extract_string(detail, '$.epsilon') AS DOUBLE), c.name, q.predicted,
@@ -233,6 +251,7 @@ def _select_relationships(run: str, model: int) -> dict[str, str]:
         "TRACED": f"SELECT {quote(run)}, {model}::BIGINT",
         "FROM_RUN": "SELECT pathway, run FROM facts",
         "OF_SAMPLE": "SELECT pathway, sample FROM facts",
+        "IN_CATEGORY": "SELECT class, category FROM new_links",
         "LABELLED": f"SELECT s.sample, l.category FROM (SELECT * FROM {new}) s JOIN labels l USING (label)",
         # A parent and its child may come in different traces, in either order.
         "DERIVED_FROM": """WITH everyone AS (

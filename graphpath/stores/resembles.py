@@ -1,5 +1,7 @@
 """RESEMBLES: each pathway beside the class pathways of its sample's first two predictions.
 
+In each scheme of categories: the first two that the recorded predictions are of, classes in none left out.
+
 Layer by layer: how many of the pathway's edges the class has, and the sums of minima and maxima of both
 sides' shares of ``|score|``. The samples of a class that derive from one original with the pathway's own
 (itself, what it was made from, what else was made of that) are taken out of it first: their contribution
@@ -16,6 +18,7 @@ from graphpath.sql import quote
 from graphpath.stores.comparing import own_edges, select_compared
 from graphpath.stores.families import select_families
 from graphpath.stores.prepare import LoadBuilder
+from graphpath.stores.rollups import select_grouped
 
 BATCH = 1_000_000
 """Edges compared at a time: what bounds the memory of it."""
@@ -28,9 +31,9 @@ def compare(builder: LoadBuilder, run: str, comparable: str) -> None:
     _gather(builder, run, comparable)
     builder.add_table(
         "pairs",
-        f"""SELECT p.pathway, f.family, p.edges, c.class_pathway, q.rank AS prediction
+        f"""SELECT p.pathway, f.family, p.edges, c.class_pathway, q.prediction
         FROM all_facts p JOIN families f USING (sample)
-        JOIN all_predictions q ON q.run = p.run AND q.sample = p.sample AND q.rank <= {PREDICTIONS}
+        JOIN all_ranked q ON q.run = p.run AND q.sample = p.sample AND q.prediction <= {PREDICTIONS}
         JOIN all_classes c ON c.category = q.category AND c.variant = 'original'
         WHERE p.run = {quote(run)} OR c.run = {quote(run)}""",
     )
@@ -51,10 +54,22 @@ def _gather(builder: LoadBuilder, run: str, comparable: str) -> None:
     mine = f"SELECT {quote(run)} AS run, sample, category, rank FROM predictions"
     builder.add_table("all_predictions", f"{mine} UNION ALL SELECT * FROM stored_predictions")
     builder.add_table(
-        "all_facts",
-        """SELECT pathway, run, sample, edges, category, variant, member FROM facts
-        UNION ALL SELECT * FROM stored_facts""",
+        "all_ranked",
+        """SELECT run, sample, category, (row_number() OVER (PARTITION BY run, sample, scheme ORDER BY best))
+            ::INTEGER AS prediction
+        FROM (SELECT p.run, p.sample, g.scheme, g.category, min(p.rank) AS best
+            FROM all_predictions p JOIN groups g ON g.class = p.category GROUP BY ALL)""",
     )
+    builder.add_table(
+        "all_facts",
+        """SELECT pathway, run, sample, edges, variant, category, label_category, predicted_category
+            FROM facts
+        UNION ALL SELECT s.pathway, s.run, s.sample, s.edges, s.variant, s.category, l.id, q.category
+            FROM stored_facts s LEFT JOIN stored_categories t ON t.id = s.category
+            LEFT JOIN stored_categories l ON l.scheme = t.scheme AND l.label = s.label
+            LEFT JOIN stored_predictions q ON q.run = s.run AND q.sample = s.sample AND q.rank = 1""",
+    )
+    builder.add_table("all_grouped", select_grouped("all_facts"))
     builder.add_table(
         "all_classes",
         """SELECT class_pathway, run, category, variant, min_support FROM classes
@@ -63,7 +78,7 @@ def _gather(builder: LoadBuilder, run: str, comparable: str) -> None:
     builder.add_table(
         "all_members",
         """SELECT class_pathway, pathway, sample, family
-        FROM all_facts JOIN all_classes USING (run, category, variant) JOIN families USING (sample)
+        FROM all_grouped JOIN all_classes USING (run, category, variant) JOIN families USING (sample)
         WHERE member""",
     )
     columns = "class_pathway, source, target, layer, support, weight"

@@ -3,7 +3,9 @@
 ``graphpath/README.md``, "Class pathways", defines them.
 
 The members of a class pathway are the pathways of correctly predicted samples whose target is the
-category, by variant. Neuron roll-ups keep the edges that at least ``min_support`` samples share (a trace
+category, by variant. What counts as correct, and which target is the category, each scheme of categories says
+for itself: in ``classes``, label, prediction and target are one class; in another scheme they need only be of
+one category. Neuron roll-ups keep the edges that at least ``min_support`` samples share (a trace
 whose samples stand for many images each says how many it wants itself); map roll-ups are complete. They
 are of the edges between neurons, or of those that a run found between feature maps themselves (method
 ``channels``): ``weight`` then sums the |score| of whole edges between maps.
@@ -12,9 +14,13 @@ are of the edges between neurons, or of those that a run found between feature m
 from __future__ import annotations
 
 from graphpath import ids
+from graphpath.classes import CLASSES
+from graphpath.sql import quote
 from graphpath.stores.prepare import LoadBuilder
 
 BY = "target"
+OWN_FIRST = f"scheme <> {quote(CLASSES)}, scheme"
+"""So that class pathways of the classes themselves have the same ids with and without other schemes."""
 
 
 def roll_up(builder: LoadBuilder, run: str, min_support: int | None) -> None:
@@ -31,8 +37,9 @@ def roll_up(builder: LoadBuilder, run: str, min_support: int | None) -> None:
 def build_class_edges(builder: LoadBuilder, run: str, min_support: int | None) -> None:
     """Make the tables ``classes``, ``members``, ``class_sums`` and ``build_class_edges`` (the kept ones).
 
-    They need the table ``facts``.
+    They need the tables ``facts`` and ``groups``.
     """
+    builder.add_table("grouped", select_grouped("facts"))
     _build_members(builder, run, min_support)
     [[repeated]] = builder.run("SELECT count(*) > count(DISTINCT sample) FROM members")
     support = "count(DISTINCT sample)" if repeated else "count(*)"
@@ -49,21 +56,34 @@ def build_class_edges(builder: LoadBuilder, run: str, min_support: int | None) -
     )
 
 
+def select_grouped(facts: str) -> str:
+    """SQL for the category of each pathway's target in each scheme, and whether it is a ``member`` of it.
+
+    Of ``facts`` it needs the classes of the target, the label and the first prediction.
+    """
+    return f"""SELECT f.pathway, f.run, f.sample, f.variant, t.scheme, t.category,
+            coalesce(t.category = l.category AND t.category = q.category, false) AS member
+        FROM {facts} f JOIN groups t ON t.class = f.category
+        LEFT JOIN groups l ON l.class = f.label_category AND l.scheme = t.scheme
+        LEFT JOIN groups q ON q.class = f.predicted_category AND q.scheme = t.scheme"""
+
+
 def _build_members(builder: LoadBuilder, run: str, min_support: int | None) -> None:
     least = min_support or builder.trace.run.get("min_support")
     asked = f"{int(least)}::BIGINT" if least else "greatest(2, ceil(0.05 * samples))::BIGINT"
     builder.add_table(
         "classes",
-        f"""SELECT ({ids.block(run)} + row_number() OVER (ORDER BY category, variant) - 1)::BIGINT
+        f"""SELECT
+            ({ids.block(run)} + row_number() OVER (ORDER BY {OWN_FIRST}, category, variant) - 1)::BIGINT
                 AS class_pathway,
-            run, category, variant, samples, {asked} AS min_support
-        FROM (SELECT run, category, variant, count(DISTINCT sample) AS samples
-            FROM facts WHERE member GROUP BY ALL)""",
+            run, scheme, category, variant, samples, {asked} AS min_support
+        FROM (SELECT run, scheme, category, variant, count(DISTINCT sample) AS samples
+            FROM grouped WHERE member GROUP BY ALL)""",
     )
     builder.add_table(
         "members",
         """SELECT class_pathway, pathway, sample
-        FROM facts JOIN classes USING (run, category, variant) WHERE member""",
+        FROM grouped JOIN classes USING (run, scheme, category, variant) WHERE member""",
     )
 
 
@@ -72,7 +92,7 @@ def _sum_neuron_edges(builder: LoadBuilder) -> None:
         "ClassPathway",
         f"""SELECT c.class_pathway, c.run, c.category, c.variant, '{BY}', c.samples,
             coalesce(k.edges, 0), c.min_support,
-            CASE WHEN a.weight > 0 THEN coalesce(k.weight, 0) / a.weight ELSE 0.0 END
+            CASE WHEN a.weight > 0 THEN coalesce(k.weight, 0) / a.weight ELSE 0.0 END, c.scheme
         FROM classes c
         LEFT JOIN (SELECT class_pathway, sum(weight) AS weight FROM class_sums GROUP BY ALL) a
             USING (class_pathway)

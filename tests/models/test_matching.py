@@ -18,8 +18,8 @@ from torch import nn
 
 import graphpath as gp
 from graphpath.attacks import attack
+from graphpath.classes import Finder, find_wnid, simplify
 from graphpath.data import MatchedImages, TensorImages, open_images
-from graphpath.data.classes import Finder, find_wnid, simplify
 from graphpath.errors import DataError, MethodError, ModelError
 from graphpath.models import LoadedModel, digest_weights, match_classes
 

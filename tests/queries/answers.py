@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from graphpath import ids, queries
-from tests.queries.facts import EDGE, Facts
+from tests.queries.facts import EDGE, GROUPED, NUMBERS, Facts, group_of
 
 ANSWERS: dict[str, Callable[..., pd.DataFrame]] = {}
 
@@ -109,8 +109,8 @@ def verdicts_all(facts, query=""):
 
 
 @answers("categories/shared_edges")
-def shared_edges(facts, run, variant="original", min_categories=2, layers=None):
-    edges = wanted(facts.class_edges(run, variant), layers)
+def shared_edges(facts, run, variant="original", scheme="classes", min_categories=2, layers=None):
+    edges = wanted(facts.class_edges(run, variant, scheme), layers)
     grouped = edges.groupby(["layer", *EDGE])
     frame = grouped[["share", "score", "weight"]].mean()
     frame["categories"], frame["support"] = grouped.size(), grouped.support.sum()
@@ -118,12 +118,13 @@ def shared_edges(facts, run, variant="original", min_categories=2, layers=None):
 
 
 @answers("categories/shared_maps")
-def shared_maps(facts, run, variant="original", min_categories=2, layers=None):
-    mine = facts.members[(facts.members.run == run) & (facts.members.variant == variant)]
+def shared_maps(facts, run, variant="original", scheme="classes", min_categories=2, layers=None):
+    mine = facts.members(scheme)
+    mine = mine[(mine.run == run) & (mine.variant == variant)]
     ends = {end: facts.place(mine[end])["map"].to_numpy() for end in EDGE}
     grouped = mine.assign(**ends).groupby(["category", "layer", *EDGE])
     maps = grouped[["score", "weight"]].sum().assign(support=grouped["sample"].nunique()).reset_index()
-    size = maps.category.map(facts.class_sizes(run, variant))
+    size = maps.category.map(facts.class_sizes(run, variant, scheme))
     maps = wanted(maps.assign(share=maps.support / size), layers)
     maps[["score", "weight"]] = maps[["score", "weight"]].div(size.loc[maps.index], axis=0)
     grouped = maps.groupby(["layer", *EDGE])
@@ -138,18 +139,20 @@ def shared_maps(facts, run, variant="original", min_categories=2, layers=None):
 
 
 @answers("categories/exclusive_edges")
-def exclusive_edges(facts, run, variant="original", categories=None, layers=None, min_share=0.0):
-    edges = facts.class_edges(run, variant)
+def exclusive_edges(
+    facts, run, variant="original", scheme="classes", categories=None, layers=None, min_share=0.0
+):
+    edges = facts.class_edges(run, variant, scheme)
     edges = edges[~edges.duplicated(EDGE, keep=False)]
     edges = wanted(wanted(edges[edges.share >= min_share], layers), categories, "category")
     return named(facts, edges).assign(category=edges.category.map(facts.categories).to_numpy())
 
 
 @answers("categories/class_edges")
-def class_edges(facts, run, variant="original", labels=None, layers=None):
-    edges = wanted(facts.class_edges(run, variant), layers)
-    label = edges.category - ids.category_id(facts.scheme, 0)
-    samples = edges.category.map(facts.class_sizes(run, variant))
+def class_edges(facts, run, variant="original", scheme="classes", labels=None, layers=None):
+    edges = wanted(facts.class_edges(run, variant, scheme), layers)
+    label = edges.category % ids.BLOCK
+    samples = edges.category.map(facts.class_sizes(run, variant, scheme))
     names = edges.category.map(facts.categories)
     frame = named(facts, edges).assign(
         label=label, samples=samples, min_support=facts.min_support, category=names
@@ -158,8 +161,8 @@ def class_edges(facts, run, variant="original", labels=None, layers=None):
 
 
 @answers("categories/shared_neurons")
-def shared_neurons(facts, run, variant="original", min_categories=2, layers=None):
-    edges = facts.class_edges(run, variant)
+def shared_neurons(facts, run, variant="original", scheme="classes", min_categories=2, layers=None):
+    edges = facts.class_edges(run, variant, scheme)
     sides = [
         edges.assign(neuron=edges[end], **{f"score_{way}": edges.score})
         for end, way in (("source", "out"), ("target", "in"))
@@ -185,14 +188,15 @@ def similarity(
     facts,
     run,
     variant="original",
+    scheme="classes",
     categories=None,
     layers=None,
     weights="normalised",
     by_layer=True,
     min_weighted_J=0.0,
 ):
-    edges = facts.class_edges(run, variant)
-    owners = [c for c in facts.class_sizes(run, variant).index if not categories or c in categories]
+    edges = facts.class_edges(run, variant, scheme)
+    owners = [c for c in facts.class_sizes(run, variant, scheme).index if not categories or c in categories]
     frames = []
     for one, two in combinations(sorted(owners), 2):
         sides = [edges[edges.category == c] for c in (one, two)]
@@ -206,9 +210,11 @@ def similarity(
 
 
 @answers("categories/consistency")
-def consistency(facts, run, variant="original", layers=None, weights="normalised"):
+def consistency(facts, run, variant="original", scheme="classes", layers=None, weights="normalised"):
     mine = facts.edges[(facts.edges.run == run) & (facts.edges.variant == variant)]
     known = facts.pathways[(facts.pathways.run == run) & (facts.pathways.variant == variant)]
+    known = known.assign(group=facts.to_group(facts.category_of(known.label), scheme))
+    known = known[known.group >= 0]
     by_pathway = dict(list(mine.groupby("pathway")))
     pairs = []
     for one, two in combinations(known.itertuples(), 2):
@@ -216,12 +222,16 @@ def consistency(facts, run, variant="original", layers=None, weights="normalised
             frame = compare(
                 by_pathway[one.pathway], by_pathway[two.pathway], layer_numbers(facts, layers), weights
             )
-            pairs.append(frame.assign(way="within" if one.label == two.label else "between"))
+            pairs.append(frame.assign(way="within" if one.group == two.group else "between"))
     if not pairs:
         return pd.DataFrame()
     grouped = pd.concat(pairs).groupby(["layer", "way"])
     wide = grouped.agg(pairs=("J", "count"), J=("J", "mean"), weighted_J=("weighted_J", "mean")).unstack()
     wide.columns = [f"{value}_{way}" for value, way in wide.columns]
+    empty = {
+        f"{value}_{way}": np.nan for value in ("pairs", "J", "weighted_J") for way in ("within", "between")
+    }
+    wide = wide.assign(**{name: value for name, value in empty.items() if name not in wide})
     return wide.fillna({"pairs_within": 0, "pairs_between": 0}).reset_index()
 
 
@@ -243,9 +253,35 @@ def edges(facts, run, variants=None):
 
 
 @answers("categories/sharing")
-def sharing(facts, run, variant="original"):
-    categories = facts.class_edges(run, variant).groupby(["layer", *EDGE]).size().rename("categories")
+def sharing(facts, run, variant="original", scheme="classes"):
+    categories = facts.class_edges(run, variant, scheme).groupby(["layer", *EDGE]).size().rename("categories")
     return categories.reset_index().groupby(["categories", "layer"]).size().rename("edges").reset_index()
+
+
+@answers("categories/schemes")
+def schemes(facts, scheme=""):
+    labels = [label for label in range(len(facts.categories) - len(NUMBERS)) if group_of(label)]
+    sizes = pd.concat(
+        [
+            facts.class_sizes(trace.id, variant, GROUPED)
+            for trace in facts.traces
+            for variant in facts.samples.variant.unique()
+        ]
+    )
+    rows = []
+    for name, number in NUMBERS.items():
+        mine = sizes[sizes.index == ids.category_id(GROUPED, number)]
+        rows.append(
+            {
+                "scheme": GROUPED,
+                "category": name,
+                "label": number,
+                "classes": sum(group_of(label) == name for label in labels),
+                "class_pathways": len(mine),
+                "samples": int(mine.sum()),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def class_name(facts: Facts, label: int) -> str:
@@ -346,12 +382,14 @@ def first_diverging_layer(facts, threshold=0.5, measure="weighted_J"):
     return pd.DataFrame(rows)
 
 
-def _only(facts: Facts, mine: pd.DataFrame, other: pd.DataFrame, layers: list[int] | None) -> pd.DataFrame:
+def _only(
+    facts: Facts, mine: pd.DataFrame, other: pd.DataFrame, layers: list[int] | None, scheme: str
+) -> pd.DataFrame:
     if mine.empty or other.empty:
         return pd.DataFrame()
     merged = mine.merge(other[["layer", *EDGE]], on=["layer", *EDGE], how="left", indicator=True)
     frame = named(facts, wanted(merged[merged._merge == "left_only"], layers))
-    owners = pd.concat([facts.class_edges(trace.id) for trace in facts.traces])
+    owners = pd.concat([facts.class_edges(trace.id, scheme=scheme) for trace in facts.traces])
     names = (
         owners.assign(name=owners.category.map(facts.categories))
         .groupby(EDGE)
@@ -362,32 +400,33 @@ def _only(facts: Facts, mine: pd.DataFrame, other: pd.DataFrame, layers: list[in
 
 
 @answers("adversarial/gained_edges")
-def gained_edges(facts, original, derived, layers=None):
+def gained_edges(facts, original, derived, layers=None, scheme="classes"):
     one, two = _sides(facts, original, derived)
-    return _only(facts, two, one, layers)
+    return _only(facts, two, one, layers, scheme)
 
 
 @answers("adversarial/lost_edges")
-def lost_edges(facts, original, derived, layers=None):
+def lost_edges(facts, original, derived, layers=None, scheme="classes"):
     one, two = _sides(facts, original, derived)
-    return _only(facts, one, two, layers)
+    return _only(facts, one, two, layers, scheme)
 
 
 @answers("adversarial/class_similarity")
-def class_similarity(facts, layers=None, references=None):
+def class_similarity(facts, layers=None, references=None, scheme="classes"):
     rows = []
-    classes = {t.id: set(facts.class_sizes(t.id).index) for t in facts.traces}
+    classes = {t.id: set(facts.class_sizes(t.id, scheme=scheme).index) for t in facts.traces}
     references = references or [run for run, known in classes.items() if known]
     for path in facts.pathways.itertuples():
         guesses = facts.predictions[
             (facts.predictions["sample"] == path.sample) & (facts.predictions.run == path.run)
         ]
+        ranked = facts.to_group(guesses.sort_values("rank").category, scheme)
+        ranked = ranked[ranked >= 0].drop_duplicates()
         for reference in references:
             likeness = {}
-            for place, guess in ((1, "first"), (2, "second")):
-                category = guesses[guesses["rank"] == place].category.iloc[0]
+            for category, guess in zip(ranked, ("first", "second"), strict=False):
                 if category in classes[reference]:
-                    likeness[guess] = category, _inside(facts, path, reference, category, layers)
+                    likeness[guess] = category, _inside(facts, path, reference, category, layers, scheme)
             if not likeness:
                 continue
             numbers = sorted({n for _, frame in likeness.values() for n in frame.index})
@@ -411,10 +450,13 @@ def class_similarity(facts, layers=None, references=None):
     return pd.DataFrame(rows)
 
 
-def _inside(facts: Facts, path, reference: str, category: int, layers: list[int] | None) -> pd.DataFrame:
+def _inside(
+    facts: Facts, path, reference: str, category: int, layers: list[int] | None, scheme: str
+) -> pd.DataFrame:
     """The pathway against the class, from which all that derives from its sample's original goes first."""
     mine = facts.edges[facts.edges.pathway == path.pathway]
-    others = facts.members[(facts.members.run == reference) & (facts.members.variant == "original")]
+    others = facts.members(scheme)
+    others = others[(others.run == reference) & (others.variant == "original")]
     family = {sample for sample, first in facts.oldest.items() if first == facts.oldest[path.sample]}
     others = others[(others.category == category) & ~others["sample"].isin(family)]
     grouped = others.groupby(["layer", *EDGE])

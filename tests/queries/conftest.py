@@ -8,7 +8,7 @@ import pytest
 
 from graphpath.record import Trace
 from graphpath.stores import Store, open_store
-from tests.queries.facts import Facts
+from tests.queries.facts import Facts, grouping
 from tests.synthetic import write_trace
 
 MIN_SUPPORT = 2
@@ -40,7 +40,7 @@ def store(
 ) -> Iterator[Store]:
     with open_store(tmp_path_factory.mktemp("store") / "pathways.lbdb") as opened:
         for trace in traces:
-            opened.load(trace, min_support=MIN_SUPPORT)
+            opened.load(trace, min_support=MIN_SUPPORT, categories=grouping())
         keep(opened, facts)
         yield opened
 
@@ -54,5 +54,5 @@ def sparse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Fa
     attacked = write_trace(folder / "attacked", run="attacked", seed=3, adversarial_of=clean, **size)
     with open_store(folder / "sparse.lbdb") as opened:
         for trace in (clean, attacked):
-            opened.load(trace, min_support=3)
+            opened.load(trace, min_support=3, categories=grouping())
         yield opened, Facts((clean, attacked), 3)

@@ -10,10 +10,25 @@ import pandas as pd
 
 from graphpath import ids
 from graphpath.record import Trace
+from graphpath.stores import Scheme
 from graphpath.titles import name_layers
 from tests import verdicts
 
 EDGE = ["source", "target"]
+CLASSES, GROUPED = "classes", "grouped"
+NUMBERS = {"high": 0, "low": 1}
+"""The categories of the scheme ``grouped``, in the order of their names."""
+
+
+def group_of(label: int) -> str | None:
+    """The category of a class in the scheme ``grouped``: every fourth class is in none."""
+    return (None, "low", "high", "low")[label % 4]
+
+
+def grouping(labels: int = 10) -> Scheme:
+    """The same as it is given to a store."""
+    rows = [{"label": str(label), "category": name} for label in range(labels) if (name := group_of(label))]
+    return Scheme(GROUPED, "a test", tuple(rows))
 
 
 @dataclass(frozen=True)
@@ -50,8 +65,10 @@ class Facts:
 
     @cached_property
     def categories(self) -> pd.Series:
-        """Category names by id."""
-        return self._table("categories").drop_duplicates("category").set_index("category").name
+        """Category names by id, of classes and of the scheme ``grouped``."""
+        classes = self._table("categories").drop_duplicates("category").set_index("category").name
+        groups = pd.Series({ids.category_id(GROUPED, n): name for name, n in NUMBERS.items()})
+        return pd.concat([classes, groups])
 
     @cached_property
     def layers(self) -> pd.DataFrame:
@@ -119,26 +136,45 @@ class Facts:
         known = self.pathways.set_index("pathway")[["run", "sample", "label", "variant"]]
         return self._table("crosses").drop(columns="run").join(known, on="pathway")
 
-    @cached_property
-    def members(self) -> pd.DataFrame:
-        """The edges of the pathways that belong to a class pathway."""
-        return self.edges[self.edges.correct & (self.edges.category == self.category_of(self.edges.label))]
+    def to_group(self, classes: pd.Series, scheme: str) -> pd.Series:
+        """The category in ``scheme`` of classes (ids); -1 for none."""
+        if scheme == CLASSES:
+            return classes
+        labels = classes - ids.category_id(self.scheme, 0)
+        return labels.map(
+            lambda label: ids.category_id(GROUPED, NUMBERS[name]) if (name := group_of(int(label))) else -1
+        )
 
-    def class_sizes(self, run: str, variant: str = "original") -> pd.Series:
-        """Samples of each class pathway, by category."""
+    def grouped(self, scheme: str) -> pd.DataFrame:
+        """The pathways that belong to a class pathway, by its category."""
         p = self.pathways
-        mine = p[(p.run == run) & (p.variant == variant) & p.correct]
-        mine = mine[mine.category == self.category_of(mine.label)]
+        first = self.predictions[self.predictions["rank"] == 1].set_index(["run", "sample"]).category
+        predicted = pd.Series(first.loc[list(zip(p.run, p["sample"], strict=True))].to_numpy(), index=p.index)
+        label = self.to_group(self.category_of(p.label), scheme)
+        target = self.to_group(p.category, scheme)
+        mine = (target >= 0) & (target == label) & (target == self.to_group(predicted, scheme))
+        return p.assign(category=target)[mine]
+
+    def members(self, scheme: str = CLASSES) -> pd.DataFrame:
+        """The edges of the pathways that belong to a class pathway."""
+        category = self.grouped(scheme).set_index("pathway").category
+        return self.edges.drop(columns="category").join(category, on="pathway", how="inner")
+
+    def class_sizes(self, run: str, variant: str = "original", scheme: str = CLASSES) -> pd.Series:
+        """Samples of each class pathway, by category."""
+        mine = self.grouped(scheme)
+        mine = mine[(mine.run == run) & (mine.variant == variant)]
         return mine.groupby("category")["sample"].nunique()
 
-    def class_edges(self, run: str, variant: str = "original") -> pd.DataFrame:
+    def class_edges(self, run: str, variant: str = "original", scheme: str = CLASSES) -> pd.DataFrame:
         """Edges of class pathways: support, and flow, score and weight per sample of the class."""
-        mine = self.members[(self.members.run == run) & (self.members.variant == variant)]
+        every = self.members(scheme)
+        mine = every[(every.run == run) & (every.variant == variant)]
         grouped = mine.groupby(["category", "layer", *EDGE])
         frame = grouped[["flow", "score", "weight"]].sum()
         frame["support"] = grouped["sample"].nunique()
         frame = frame[frame.support >= self.min_support].reset_index()
-        size = frame.category.map(self.class_sizes(run, variant))
+        size = frame.category.map(self.class_sizes(run, variant, scheme))
         frame[["flow", "score", "weight"]] = frame[["flow", "score", "weight"]].div(size, axis=0)
         return frame.assign(share=frame.support / size)
 

@@ -18,6 +18,7 @@ from tests.queries.facts import Facts
 Parameters = dict[str, Any]
 CLEAN: Parameters = {"run": "clean"}
 ATTACKED: Parameters = {"run": "attacked"}
+GROUPED: Parameters = {"run": "clean", "scheme": "grouped"}
 
 
 def category(label: int) -> int:
@@ -79,31 +80,39 @@ CASES: dict[str, Cases] = {
         {**CLEAN, "min_categories": 99},
         {**CLEAN, "variant": "adversarial"},
         ATTACKED,
+        GROUPED,
+        {**GROUPED, "min_categories": 1, "layers": [2, 4]},
     ],
     "categories/shared_maps": [
         CLEAN,
         {**CLEAN, "min_categories": 1, "layers": [2, 4]},
         {**CLEAN, "variant": "adversarial"},
         ATTACKED,
+        {**GROUPED, "min_categories": 1},
     ],
     "categories/exclusive_edges": [
         CLEAN,
         {**CLEAN, "categories": [category(1), category(3)], "layers": [1, 4]},
         {**CLEAN, "min_share": 0.9},
         ATTACKED,
+        GROUPED,
     ],
-    "categories/sharing": [CLEAN, ATTACKED],
+    "categories/sharing": [CLEAN, ATTACKED, GROUPED],
+    "categories/schemes": [{}, {"scheme": "grouped"}],
     "categories/class_edges": [
         CLEAN,
         {**CLEAN, "labels": [1, 3], "layers": [1, 4]},
         {**ATTACKED, "variant": "adversarial"},
         ATTACKED,
+        GROUPED,
+        {**GROUPED, "labels": [1]},
     ],
     "categories/shared_neurons": [
         CLEAN,
         {**CLEAN, "min_categories": 4, "layers": [1, 3]},
         {**CLEAN, "min_categories": 1},
         ATTACKED,
+        GROUPED,
     ],
     "categories/similarity": [
         CLEAN,
@@ -113,12 +122,15 @@ CASES: dict[str, Cases] = {
         {**CLEAN, "by_layer": False},
         {**CLEAN, "min_weighted_J": 0.05},
         ATTACKED,
+        GROUPED,
     ],
     "categories/consistency": [
         CLEAN,
         {**CLEAN, "weights": "raw", "layers": [2, 4]},
         {**ATTACKED, "variant": "adversarial"},
         ATTACKED,
+        GROUPED,
+        {**GROUPED, **ATTACKED, "variant": "adversarial"},
     ],
     "adversarial/pairs": [{}],
     "adversarial/divergence": of_pairs(
@@ -130,9 +142,15 @@ CASES: dict[str, Cases] = {
         {"threshold": 0.2, "measure": "J"},
         {"threshold": 0.0},
     ],
-    "adversarial/gained_edges": of_pairs({}, {"layers": [4]}, {"original": 1}),
-    "adversarial/lost_edges": of_pairs({}, {"layers": [1, 4]}, {"derived": 1}),
-    "adversarial/class_similarity": [{}, {"layers": [1, 2]}, {"references": ["clean"]}],
+    "adversarial/gained_edges": of_pairs({}, {"layers": [4]}, {"original": 1}, {"scheme": "grouped"}),
+    "adversarial/lost_edges": of_pairs({}, {"layers": [1, 4]}, {"derived": 1}, {"scheme": "grouped"}),
+    "adversarial/class_similarity": [
+        {},
+        {"layers": [1, 2]},
+        {"references": ["clean"]},
+        {"scheme": "grouped"},
+        {"scheme": "grouped", "references": ["clean"]},
+    ],
     "pathways/layers": [CLEAN, ATTACKED],
     "pathways/neurons": of_pathways,
     "pathways/maps": of_pathways,

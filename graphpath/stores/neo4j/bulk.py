@@ -24,6 +24,7 @@ from graphpath.errors import ServerError, StoreError, StoreUnavailable
 from graphpath.progress import AnyProgress, as_progress
 from graphpath.record import Trace
 from graphpath.schema import NODE, SCHEMA_VERSION
+from graphpath.stores.categories import Scheme
 from graphpath.stores.neo4j.address import Address
 from graphpath.stores.neo4j.exchange import Exchange
 from graphpath.stores.neo4j.gather import Files, gather
@@ -75,6 +76,7 @@ def bulk_load(
     traces: Sequence[Trace],
     *,
     min_support: int | None,
+    scheme: Scheme | None = None,
     progress: AnyProgress | None,
     directory: Path | None = None,
     server: Server | None = None,
@@ -88,7 +90,7 @@ def bulk_load(
     seconds: dict[str, float] = {}
     with _choose_directory(managed, directory) as work:
         with _time_stage(seconds, "prepare"):
-            made = gather(traces, work / "prepared", store.memory_bytes, min_support, progress)
+            made = gather(traces, work / "prepared", store.memory_bytes, min_support, scheme, progress)
             made.files["GraphpathMeta"] = [_write_meta(work / "prepared")]
         with _time_stage(seconds, "convert"):
             _report_stage(progress, "convert", 0)

@@ -9,19 +9,20 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from graphpath.errors import StoreConflict
 from graphpath.progress import AnyProgress, as_progress
 from graphpath.record import Trace
 from graphpath.schema import NODE, RELATIONSHIP
 from graphpath.sql import connect, quote, read_parquet
+from graphpath.stores.categories import Groups, Scheme, merge_groups
 from graphpath.stores.checks import check_values
 from graphpath.stores.existing import add_known_views, check_rows
-from graphpath.stores.load import write_row
+from graphpath.stores.load import list_schemes, read_classes, write_row
 from graphpath.stores.neo4j.statements import list_columns
 from graphpath.stores.predictions import find_disputed
-from graphpath.stores.prepare import LoadBuilder, prepare
+from graphpath.stores.prepare import LoadBuilder, add_groups, prepare
 from graphpath.stores.resembles import compare
 from graphpath.stores.rollups import roll_up
 from graphpath.stores.runs import build_run_row, comparison_key
@@ -34,6 +35,7 @@ Files = dict[str, list[Path]]
 
 STORED: Final = {
     "categories": ("Category", "id, scheme, label, name", ""),
+    "links": ("IN_CATEGORY", "start AS class, stop AS category", ""),
     "samples": ("Sample", "id, dataset, split, position, variant, parent, detail, predicted", ""),
     "derived": ("DERIVED_FROM", "start AS id", ""),
     "neurons": ("Neuron", "id", ""),
@@ -44,7 +46,7 @@ STORED: Final = {
     ),
     "facts": (
         "Pathway",
-        "id AS pathway, run, sample, edges, category, variant, (correct AND target = label) AS member",
+        "id AS pathway, run, sample, edges, category, variant, label",
         "run IN ({runs})",
     ),
     "predictions": ("PREDICTED", "run, start AS sample, stop AS category, rank", "run IN ({runs})"),
@@ -74,12 +76,12 @@ class GatheredGraph:
     disputed: bool = False
     """Whether traces say different things of one sample."""
 
-    def add(self, trace: Trace, min_support: int | None) -> None:
+    def add(self, trace: Trace, min_support: int | None, scheme: Scheme | None) -> None:
         """Add ``trace``. Raises StoreConflict when it uses a key of another trace for something else."""
         model = int(trace.layers().to_table(columns=["offset"])["offset"][0].as_py())
         work = self.directory / f"trace-{len(self.runs)}"
         work.mkdir(parents=True)
-        run = {**build_run_row(trace, model, min_support), "complete": True}
+        classes = read_classes(trace)
         kind = comparison_key(trace.run, model)
         new_model = self._is_new(trace, model)
         builder = LoadBuilder(trace, model, work, self.memory)
@@ -88,6 +90,10 @@ class GatheredGraph:
             self._add_views(builder, [other for other, of in self.runs.items() if of == kind])
             self._check(builder)
             add_known_views(builder)
+            groups = self._merge_groups(builder, classes, scheme)
+            add_groups(builder, groups)
+            schemes = list_schemes(groups, classes)
+            run = {**build_run_row(trace, model, min_support), "complete": True, "schemes": schemes}
             write_row(builder, "Run", run)
             if new_model:
                 described = trace.run.get("model") or {}
@@ -130,6 +136,22 @@ class GatheredGraph:
             )
         self.files["Sample"] = [path]
 
+    def _merge_groups(
+        self, builder: LoadBuilder, classes: list[dict[str, Any]], scheme: Scheme | None
+    ) -> Groups:
+        """What is known of categories so far, and what ``scheme`` adds for these classes."""
+        nodes = builder.run("SELECT id, scheme, label, name FROM stored_categories")
+        links = builder.run(
+            """SELECT l.class, l.category, k.scheme, k.name
+            FROM stored_links l JOIN stored_categories k ON k.id = l.category"""
+        )
+        return merge_groups(
+            [dict(zip(("category", "scheme", "label", "name"), row, strict=True)) for row in nodes],
+            [dict(zip(("class", "category", "scheme", "name"), row, strict=True)) for row in links],
+            classes,
+            scheme,
+        )
+
     def _is_new(self, trace: Trace, model: int) -> bool:
         other = self.models.get(model)
         if other is None:
@@ -169,9 +191,10 @@ def gather(
     directory: Path,
     memory: int,
     min_support: int | None,
+    scheme: Scheme | None,
     progress: AnyProgress | None,
 ) -> GatheredGraph:
-    """The graph of ``traces``, each once.
+    """The graph of ``traces``, each once, those whose classes ``scheme`` is about with its categories.
 
     Raises:
         StoreConflict: two traces of one run id differ, or use one key for two things.
@@ -184,7 +207,7 @@ def gather(
             raise StoreConflict(f"{other.path} and {trace.path} are different traces of run {trace.id!r}.")
         if trace.id not in made.runs:
             report(f"prepare {trace.id}", number, len(traces))
-            made.add(trace, min_support)
+            made.add(trace, min_support, scheme)
     made.update_samples()
     return made
 

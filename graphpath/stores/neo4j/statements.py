@@ -12,7 +12,7 @@ from typing import Final
 
 from graphpath.schema import NODE, RELATIONSHIP
 
-SHARED: Final = frozenset({"PART_OF", "IN_LAYER", "IN_MAP", "LABELLED", "DERIVED_FROM"})
+SHARED: Final = frozenset({"PART_OF", "IN_LAYER", "IN_MAP", "LABELLED", "IN_CATEGORY", "DERIVED_FROM"})
 """Relationships that belong to no run: written so that a second time changes nothing."""
 
 REPEATED: Final[dict[str, tuple[str, ...]]] = {

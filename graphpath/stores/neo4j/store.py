@@ -19,6 +19,7 @@ from graphpath.record import Trace
 from graphpath.schema import NODES, SCHEMA_VERSION, SINCE
 from graphpath.stores import verdicts
 from graphpath.stores.base import Answer, LoadReport, Store, StoreView, admit_text
+from graphpath.stores.categories import Scheme
 from graphpath.stores.load import check_min_support, is_loaded, load_run
 from graphpath.stores.neo4j.address import Address
 from graphpath.stores.neo4j.batches import BYTES
@@ -99,6 +100,7 @@ class Neo4jStore(Store):
         trace: Trace | str | Path,
         *,
         min_support: int | None = None,
+        categories: Scheme | None = None,
         progress: AnyProgress | None = None,
     ) -> LoadReport:
         """See :meth:`Store.load`. An interrupted load goes on where it was."""
@@ -107,17 +109,28 @@ class Neo4jStore(Store):
         session = self.session(write=True)
         with explain_resumption(self.address, f"{trace.path} was loaded"):
             self._prepare(session)
-            if is_loaded(session, trace, min_support):
+            if is_loaded(session, trace, min_support, categories):
                 return LoadReport(trace.id, False)
-            return self._load(session, trace, min_support, progress)
+            return self._load(session, trace, min_support, categories, progress)
 
     def _load(
-        self, session: BoltSession, trace: Trace, min_support: int | None, progress: AnyProgress | None
+        self,
+        session: BoltSession,
+        trace: Trace,
+        min_support: int | None,
+        scheme: Scheme | None,
+        progress: AnyProgress | None,
     ) -> LoadReport:
         work = Path(tempfile.mkdtemp(prefix="graphpath-load-"))
         try:
             return load_run(
-                session, trace, work, min_support=min_support, memory=self.memory_bytes, progress=progress
+                session,
+                trace,
+                work,
+                min_support=min_support,
+                scheme=scheme,
+                memory=self.memory_bytes,
+                progress=progress,
             )
         except TooLargeError as error:
             raise StoreUnavailable(str(error)) from error
@@ -129,6 +142,7 @@ class Neo4jStore(Store):
         traces: Sequence[Trace | str | Path],
         *,
         min_support: int | None = None,
+        categories: Scheme | None = None,
         progress: AnyProgress | None = None,
         directory: str | Path | None = None,
     ) -> BulkReport:
@@ -145,7 +159,9 @@ class Neo4jStore(Store):
         check_min_support(min_support)
         opened = [trace if isinstance(trace, Trace) else Trace(trace) for trace in traces]
         where = Path(directory) if directory is not None else None
-        return bulk_load(self, opened, min_support=min_support, progress=progress, directory=where)
+        return bulk_load(
+            self, opened, min_support=min_support, scheme=categories, progress=progress, directory=where
+        )
 
     def execute(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
         """See :meth:`Store.execute`. Runs in a read transaction, so that the server refuses any change."""

@@ -16,7 +16,7 @@ from graphpath.record import Trace
 from graphpath.stores import Store
 from tests.queries.answers import ANSWERS
 from tests.queries.conftest import keep
-from tests.queries.facts import Facts
+from tests.queries.facts import Facts, grouping
 from tests.queries.test_answers import CASES, assert_same, assert_typed, known
 from tests.queries.test_graph import CASES as SHOWN
 from tests.stores.contract.conftest import clear, connect, connect_strictly
@@ -98,11 +98,11 @@ def both(
     clear(server)
     with connect(server) as store:
         for trace in facts.traces:
-            store.load(trace, min_support=support)
+            store.load(trace, min_support=support, categories=grouping())
         keep(store, facts)
     ladybug = make("ladybug")
     for trace in facts.traces:
-        ladybug.load(trace, min_support=support)
+        ladybug.load(trace, min_support=support, categories=grouping())
     keep(ladybug, facts)
     with connect_strictly(server) as neo4j:
         yield Both(facts, ladybug, neo4j)

@@ -20,6 +20,7 @@ from graphpath.stores.neo4j import bulk
 from graphpath.stores.neo4j.exchange import NEW, PLACES, Exchange
 from graphpath.stores.neo4j.importing import convert
 from graphpath.stores.neo4j.statements import list_columns
+from tests.queries.facts import grouping
 from tests.stores.contents import assert_same, contents
 from tests.stores.contract.conftest import clear, connect
 from tests.synthetic import write_map_trace, write_trace
@@ -56,10 +57,10 @@ def test_a_bulk_load_makes_what_loads_make(
     everything.append(write_map_trace(tmp_path / "maps", traces.clean, "maps"))
     other = make("ladybug")
     for trace in (*everything, crosses):
-        other.load(trace)
+        other.load(trace, categories=grouping())
     with connect(managed) as store:
         store.load(traces.other, min_support=1)
-        report = store.bulk_load([*everything, crosses, traces.clean])
+        report = store.bulk_load([*everything, crosses, traces.clean], categories=grouping())
         assert (report.loaded, report.runs) == (
             True,
             ("clean", "attacked", "other", "shallow", "maps", "pixels"),

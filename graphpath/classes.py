@@ -6,6 +6,10 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Final
+
+CLASSES: Final = "classes"
+"""The scheme of categories of every run in which each class is a category of its own."""
 
 WNID = re.compile(r"(?<![^\W_])n\d{8}(?![^\W_])", re.IGNORECASE)
 """A WordNet id within a name, as in n02391049_zebra."""

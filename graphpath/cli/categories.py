@@ -1,0 +1,68 @@
+"""``graphpath categories``: schemes of categories in a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from graphpath.cli import arguments as a
+from graphpath.cli.failures import guard
+from graphpath.cli.load import say_categories
+from graphpath.cli.output import Output, output_options
+from graphpath.cli.progress import show_bar
+from graphpath.cli.say import say
+
+INTERRUPTED = "the same command goes on"
+
+app = typer.Typer(
+    name="categories",
+    help="Put classes into categories of one's own: which of a thousand classes are dogs.",
+    no_args_is_help=True,
+)
+
+
+def add(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="CSV that says which class (name, wnid, label or index) is of which category.",
+        ),
+    ],
+    scheme: Annotated[str, typer.Option("--scheme", help="What the scheme is called: coarse, ...")],
+    store: a.StoreUri,
+    database: a.Database = None,
+    column: a.CategoryColumn = None,
+) -> None:
+    """Add a scheme of categories to the runs of a store, with its class pathways."""
+    from graphpath.record import Trace
+    from graphpath.stores.categories import Scheme
+
+    wanted = Scheme.read(file, scheme, column)
+    with a.open_store(store, database) as kept:
+        with show_bar("loading", unit="steps") as shown:
+            done = kept.add_categories(wanted, progress=shown)
+        paths = dict(kept.runs().set_index("run").path)
+        say_categories(kept, [Trace(paths[report.run]) for report in done], wanted)
+        anew = [report for report in done if report.loaded]
+    if not anew:
+        say(f"{store} had these categories already")
+        return
+    say(f"{len(anew)} runs of {store} have class pathways of scheme {scheme} now")
+
+
+@output_options
+def show(store: a.StoreUri, database: a.Database = None, *, output: Output) -> None:
+    """List a store's schemes: their categories, how many classes and class pathways each has."""
+    with a.open_store(store, database) as kept:
+        found = kept.query("categories/schemes")
+    if output.is_table and found.empty:
+        say(f"{store} has no categories but its classes; graphpath categories add makes some.")
+        return
+    output.show(found)
+
+
+app.command("add")(guard(add))
+app.command("list")(guard(show))
