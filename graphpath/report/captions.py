@@ -5,6 +5,13 @@ from __future__ import annotations
 import math
 import re
 import textwrap
+from collections.abc import Sequence
+
+from graphpath.titles import SEPARATOR
+from graphpath.titles import name_layers as titles_of
+
+MANY = 3
+"""Of fewer layers a common beginning says something."""
 
 
 def fmt(value: float, digits: int = 1) -> str:
@@ -33,6 +40,17 @@ def name_layer(name: str, kind: str) -> str:
     if kind == "input":
         return kind
     return f"{kind} {name}"
+
+
+def name_layers(names: Sequence[str], kinds: Sequence[str]) -> list[str]:
+    """Titles of a network's layers (``graphpath.titles``), without a beginning that all but the input have.
+
+    It is the module that a network was wrapped in.
+    """
+    titles = titles_of(names, kinds)
+    first = {title.partition(SEPARATOR)[0] for title in titles[1:]}
+    wrapped = len(titles) > MANY and len(first) == 1
+    return [title.removeprefix(f"{first.copy().pop()}{SEPARATOR}") for title in titles] if wrapped else titles
 
 
 def describe_shape(channels: int, height: int, width: int) -> str:

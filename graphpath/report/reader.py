@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from graphpath.errors import RunNotFound
 from graphpath.queries import find, limits
-from graphpath.report.captions import name_class
+from graphpath.report.captions import name_class, name_layers
+from graphpath.report.pathway.blocks import gather_blocks
 from graphpath.report.source import Source, format_command
-from graphpath.titles import name_layers
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -112,6 +112,15 @@ class RunReader:
         titles = name_layers([*map(str, self.layers.name)], [*map(str, self.layers.kind)])
         every = zip(map(int, self.layers.layer), titles, strict=True)
         return [(layer, title) for layer, title in every if layer > 0]
+
+    @cached_property
+    def block_names(self) -> dict[int, str]:
+        """What each layer that edges run into is drawn as: its own name, in a deep network its block's."""
+        return {
+            layer.number: layer.title if block.single else block.name
+            for block in gather_blocks(self.layers)[1:]
+            for layer in block.layers
+        }
 
     @cached_property
     def consistency(self) -> Source | None:

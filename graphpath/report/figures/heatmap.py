@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from graphpath.report import svg
-from graphpath.report.captions import format_ratio
+from graphpath.report.captions import fit_words, format_ratio
 from graphpath.report.clustering import Group
 from graphpath.report.dendrogram import draw_dendrogram
 from graphpath.report.rows import iterate_rows
@@ -62,7 +62,7 @@ def draw_heatmaps(
         line, column = divmod(position, across)
         indent = 0.0 if column else margin
         panel = _draw_panel(known, layer, classes, size, top, value, indent)
-        name = svg.make_text(indent, 14 - head, caption, "panel")
+        name = _draw_caption(caption, indent, 14 - head, side + GAP / 2)
         at = _translate(margin - indent + column * (side + GAP), head + line * (head + side + GAP))
         panels.append(svg.make_element("g", name, panel, transform=at))
     bottom = -(-len(layers) // across) * (head + side + GAP) - GAP
@@ -84,6 +84,12 @@ def _count_across(classes: int, panels: int, room: float) -> int:
 def _size_cell(classes: int, panels: int, room: float) -> float:
     """The side of a square, so that the panels of a line fill the page's width."""
     return max(4.0, min(26.0, (room / panels - GAP) / classes))
+
+
+def _draw_caption(caption: str, x: float, y: float, room: float) -> str:
+    [short] = fit_words(caption, int(room / LETTER)) or [""]
+    text = svg.make_text(x, y, short, "panel")
+    return text if short == caption else svg.make_element("g", svg.make_title(caption), text)
 
 
 def _translate(x: float, y: float) -> str:

@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from graphpath.report import svg
-from graphpath.report.captions import format_ratio
+from graphpath.report.captions import fit_words, format_ratio
 
 if TYPE_CHECKING:
     import pandas as pd
 
 WIDTH, HEIGHT = 540.0, 300.0
 LEFT, RIGHT, TOP, BOTTOM = 40.0, 168.0, 12.0, 36.0
+LETTER, LETTERS = 6.0, 20
+"""How wide a letter below the axis is, and how many of a name are written."""
 
 
 def draw_similarity(
@@ -88,13 +90,19 @@ class _Scale:
         values = [quarter / 4 for quarter in range(round(self.top * 4) + 1)]
         grid = [svg.make_line(LEFT, self.y(v), WIDTH - RIGHT, self.y(v), "grid") for v in values]
         ticks = [svg.make_text(LEFT - 8, self.y(v) + 4, f"{v:g}", "tick end") for v in values]
-        every = max(1, round(len(captions) / 10))
-        names = [
-            svg.make_text(self.x(i), HEIGHT - BOTTOM + 22, caption, "tick mid")
-            for i, caption in enumerate(captions)
-            if i % every == 0
-        ]
-        return "".join([*grid, *ticks, *names])
+        return "".join([*grid, *ticks, *self._draw_names(captions)])
+
+    def _draw_names(self, captions: Sequence[str]) -> list[str]:
+        """Every caption, or of many as many as do not lie on each other."""
+        drawn, end = [], -1e9
+        for i, caption in enumerate(captions):
+            [words] = fit_words(caption, LETTERS) or [""]
+            half = len(words) * LETTER / 2
+            if self.x(i) - half < end:
+                continue
+            end = self.x(i) + half + LETTER
+            drawn.append(svg.make_text(self.x(i), HEIGHT - BOTTOM + 22, words, "tick mid"))
+        return drawn
 
 
 def _find_top(series: Sequence[pd.Series]) -> float:

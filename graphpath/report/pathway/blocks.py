@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from graphpath.report.captions import name_layers
 from graphpath.report.rows import iterate_rows
-from graphpath.titles import name_layers
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -191,10 +191,8 @@ def _size_shelf(shelf: Shelf, format_: Format, count: int, behind: float) -> _Si
         side = format_.picture if format_.tall or count <= 7 else 150.0 if count <= 10 else 120.0
         return _Size(side * layer.width / most, side * layer.height / most, 1, 1)
     tiles = max(len(shelf.maps), 1)
-    if shelf.kind == "logits" or most == 1:
-        room = format_.across - (REST + SPACE if shelf.rest else 0)
-        side, lines = _choose_grid(tiles, 9.0, 22.0 if shelf.kind == "logits" else 13.0, room)
-        side = max(side, 22.0) if shelf.rest else side
+    if shelf.kind == "logits" or (most == 1 and not shelf.rest):
+        side, lines = _choose_grid(tiles, 9.0, 22.0 if shelf.kind == "logits" else 13.0, format_.across)
         return _Size(side, side, lines, math.ceil(tiles / lines))
     if deep:
         side, lines = _size_deep(format_, count, behind), 1

@@ -11,6 +11,7 @@ from graphpath.report.captions import format_percent, format_ratio
 from graphpath.report.figures import Pair, draw_bars, draw_image_pairs, draw_similarity
 from graphpath.report.page import Figure, ReportSection, Tab
 from graphpath.report.pathway import compose, draw_picture, mark_edge_changes, mark_neuron_changes, sum_by_map
+from graphpath.report.pathway.blocks import MOST
 from graphpath.report.pictures import encode_difference, encode_image
 from graphpath.report.pixels import Pixels, find_pixels
 from graphpath.report.reader import ALL, RunReader
@@ -135,19 +136,17 @@ def _name_divergence(source: Source) -> pd.DataFrame:
 def _describe_place(reader: RunReader, found: Source, first: Source) -> Figure:
     fooled = found.frame.set_index("derived").fooled
     where = first.frame.assign(fooled=first.frame.derived.map(fooled).fillna(False).astype(bool))
+    block = where.layer.map(reader.block_names)
     groups = {
-        name: [
-            float(((where.layer == layer) & where.fooled).sum()),
-            float(((where.layer == layer) & ~where.fooled).sum()),
-        ]
-        for layer, name in reader.captions
+        name: [float(((block == name) & where.fooled).sum()), float(((block == name) & ~where.fooled).sum())]
+        for name in dict.fromkeys(reader.block_names.values())
     }
     missing = where.layer.isna()
     groups["nowhere"] = [float((missing & where.fooled).sum()), float((missing & ~where.fooled).sum())]
     text = (
         f"The first layer in which the likeness of an attacked image's pathway to its original's is below "
         f"{format_ratio(reader.similarity_within)}, what two clean images of one class have over all layers: "
-        f"one bar for every layer{_read_clean_levels(reader)}. "
+        f"one bar for every layer or block{_read_clean_levels(reader)}. "
         "Both pathways are traced for the original's prediction, so they say what "
         "speaks for it, not what speaks for the class that won. An image that fooled the network and "
         "diverges nowhere has kept that pathway: the other class was given more."
@@ -158,9 +157,9 @@ def _describe_place(reader: RunReader, found: Source, first: Source) -> Figure:
 
 def _read_clean_levels(reader: RunReader) -> str:
     """What clean images of one class have in each layer, where that is known."""
-    if reader.consistency is None:
-        return ""
     names = dict(reader.captions)
+    if reader.consistency is None or len(names) > MOST:
+        return ""
     means = reader.consistency.frame.set_index("layer").weighted_J_within
     each = [f"{format_ratio(means[layer])} at {name}" for layer, name in names.items() if layer in means]
     return f" (layer by layer they have {', '.join(each)})" if each else ""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from graphpath.report.captions import format_ratio
 from graphpath.report.clustering import cluster, square_matrix
-from graphpath.report.figures import draw_bars, draw_heatmaps, draw_stacked, draw_usage
+from graphpath.report.figures import draw_bars, draw_heatmaps, draw_similarity, draw_stacked, draw_usage
 from graphpath.report.page import Figure, ReportSection
+from graphpath.report.pathway.blocks import MOST
 from graphpath.report.reader import ALL, RunReader
 from graphpath.report.rows import find_row, iterate_rows
 from graphpath.report.source import Source
@@ -32,7 +33,7 @@ def make_section(reader: RunReader) -> ReportSection | None:
     if similarity.frame.empty:
         return None
     figures = [
-        _make_heatmaps(reader),
+        *_make_heatmaps(reader),
         *_make_consistency(reader),
         *_make_sharing(reader),
         *_make_usage(reader),
@@ -40,9 +41,11 @@ def make_section(reader: RunReader) -> ReportSection | None:
     return ReportSection("classes", "Which pathways do classes share?", describe_answer(reader), figures)
 
 
-def _make_heatmaps(reader: RunReader) -> Figure:
-    """Every class against every class, those that are alike beside each other."""
+def _make_heatmaps(reader: RunReader) -> list[Figure]:
+    """Every class against every class, those that are alike beside each other; none if nothing is known."""
     frame = reader.similarity_by_layer.frame
+    if frame.weighted_J.isna().all():
+        return []
     tree = cluster(reader.classes, square_matrix(frame[frame.layer == ALL], reader.classes, "weighted_J"))
     order = tree[-1].members if tree else reader.classes
     text = (
@@ -56,7 +59,7 @@ def _make_heatmaps(reader: RunReader) -> Figure:
     panels = choose_panels(reader)
     drawn = draw_heatmaps(frame, panels, order, tree=tree)
     source = _select_layers(reader.similarity_by_layer, [layer for layer, _ in panels], len(reader.captions))
-    return Figure("Likeness of classes, layer by layer", text, svg=drawn, sources=[source])
+    return [Figure("Likeness of classes, layer by layer", text, svg=drawn, sources=[source])]
 
 
 def _select_layers(source: Source, layers: Sequence[int], count: int) -> Source:
@@ -83,7 +86,10 @@ def describe_answer(reader: RunReader) -> str:
     frame = reader.similarity_overall.frame
     overall = frame[(frame.layer == ALL) & frame.weighted_J.notna()].sort_values("weighted_J")
     if overall.empty:
-        return "There is only one class pathway in this run, so there is nothing to compare."
+        return (
+            "A class pathway has the edges that several images of the class share. No two classes of this "
+            "run have such edges, so that they cannot be compared edge by edge."
+        )
     most, least = overall.iloc[-1], overall.iloc[0]
     alike = (
         f"The most alike are {most.category1} and {most.category2} (weighted Jaccard "
@@ -131,12 +137,18 @@ def _make_consistency(reader: RunReader) -> list[Figure]:
         for one in iterate_rows(frame)
         if one.layer in names
     }
+    if frame.weighted_J_within.isna().all():  # one image a class
+        return []
     pairs = int(frame.pairs_within.max()), int(frame.pairs_between.max())
     text = (
         f"Mean weighted Jaccard index of the pathways of two images: {pairs[0]:,} pairs of one class, "
         f"{pairs[1]:,} of two classes. The second is the null of the first."
     )
-    svg = draw_bars(groups, ["one class", "two classes"])
+    kinds = {"one class": frame.weighted_J_within, "two classes": frame.weighted_J_between}
+    lines = {kind: values.set_axis(frame.layer) for kind, values in kinds.items()}
+    inner = reader.captions[:-1]
+    deep = len(inner) > MOST
+    svg = draw_similarity(inner, {}, lines) if deep else draw_bars(groups, [*kinds])
     return [
         Figure("Are images of one class more alike?", text, svg=svg, sources=[reader.consistency], half=True)
     ]
@@ -147,11 +159,16 @@ def _make_sharing(reader: RunReader) -> list[Figure]:
     several = shared.frame[shared.frame.categories > 1]
     if several.empty:
         return []
-    names = dict(reader.captions)
-    found = several.pivot(index="categories", columns="layer", values="edges").fillna(0)
-    groups = {f"{count} classes": [float(number) for number in found.loc[count]] for count in found.index}
-    text = "How many edges lie on the class pathways of how many classes, by the layer that they run into."
-    svg = draw_stacked(groups, [names[int(str(layer))] for layer in found.columns])
+    blocks = reader.block_names
+    summed = several.assign(place=several.layer.map({layer: i for i, layer in enumerate(blocks)}))
+    named = summed.assign(block=several.layer.map(blocks))
+    order = [*dict.fromkeys(named.sort_values("place").block)]
+    found = named.pivot_table(index="categories", columns="block", values="edges", aggfunc="sum").fillna(0)
+    groups = {f"{count} classes": [float(found[name][count]) for name in order] for count in found.index}
+    text = (
+        "How many edges lie on the class pathways of how many classes, by the layer or block they run into."
+    )
+    svg = draw_stacked(groups, order)
     return [Figure("Edges that several classes share", text, svg=svg, sources=[shared], half=True)]
 
 
