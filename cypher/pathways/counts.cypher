@@ -7,11 +7,12 @@
 //
 // param run string: the run
 // param by "category"|"sample" = "category": what is counted for; a sample's category is its label
+// param scheme string = "classes": of the categories; "classes": each class is one (categories/schemes)
 // param variants list<string> = []: only samples of these variants; [] = all
 // param layers list<int> = []: only these layers; [] = all
 // returns: owner int, category string, layer int, map int, channel int, name string, pathways int,
 //   neurons int, score float, pixels int, size float
-// :params {run: "", by: "category", variants: [], layers: []}
+// :params {run: "", by: "category", scheme: "classes", variants: [], layers: []}
 
 MATCH (p:Pathway)-[v:VISITS_MAP]->(f:FeatureMap)
 WHERE p.run = $run AND (size($variants) = 0 OR p.variant IN $variants)
@@ -30,8 +31,13 @@ WITH e.sample AS sample, e.map AS map, sum(e.pathways) AS pathways, sum(e.neuron
 WHERE map IS NOT NULL
 OPTIONAL MATCH (s:Sample)-[:LABELLED]->(c:Category)
 WHERE s.id = sample
-WITH map, CASE WHEN $by = 'sample' THEN sample ELSE coalesce(c.id, -1) END AS owner, max(c.name) AS category,
-  sum(pathways) AS pathways, sum(neurons) AS neurons, sum(score) AS score, sum(pixels) AS pixels,
+OPTIONAL MATCH (c)-[:IN_CATEGORY]->(g:Category)
+WHERE g.scheme = $scheme
+WITH map, sample, pathways, neurons, score, pixels, extent,
+  CASE WHEN $scheme = 'classes' THEN c.id ELSE g.id END AS grouped,
+  CASE WHEN $scheme = 'classes' THEN c.name ELSE g.name END AS called
+WITH map, CASE WHEN $by = 'sample' THEN sample ELSE coalesce(grouped, -1) END AS owner,
+  max(called) AS category, sum(pathways) AS pathways, sum(neurons) AS neurons, sum(score) AS score, sum(pixels) AS pixels,
   sum(extent) AS extent
 MATCH (f:FeatureMap)
 WHERE f.id = map

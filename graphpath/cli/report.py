@@ -23,6 +23,10 @@ def command(
     ],
     database: a.Database = None,
     run: a.RunName = None,
+    scheme: Annotated[
+        str,
+        typer.Option("--scheme", help="Of the categories that are compared: see graphpath categories."),
+    ] = "classes",
     data: Annotated[
         list[str] | None,
         typer.Option(
@@ -43,7 +47,15 @@ def command(
 
     pixels = [_open_pixels(spec, root, split, size, exif) for spec in data or []]
     with a.open_store(store, database) as kept:
-        page = write_report(kept, out, run=a.find_run(kept, run), images=pixels, samples=samples, pairs=pairs)
+        page = write_report(
+            kept,
+            out,
+            run=a.find_run(kept, run),
+            scheme=scheme,
+            images=pixels,
+            samples=samples,
+            pairs=pairs,
+        )
     say(f"{page}: {page.stat().st_size / 1e6:.1f} MB")
 
 

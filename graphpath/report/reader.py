@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from graphpath.analysis.grouping import group_samples, read_grouping
+from graphpath.classes import CLASSES
 from graphpath.errors import RunNotFound
 from graphpath.queries import find, limits
 from graphpath.report.captions import name_class, name_layers
@@ -30,20 +32,21 @@ class RunReader:
     Args:
         run: an id, a name, how an id begins, or "latest"; by default the complete run with the most original
             samples.
+        scheme: of the categories that are compared; "classes": each class is one.
 
     Raises:
         RunNotFound: the store holds no such run, or none that is complete.
     """
 
-    def __init__(self, store: Store, run: str | None = None) -> None:
-        self.store = store
+    def __init__(self, store: Store, run: str | None = None, scheme: str = CLASSES) -> None:
+        self.store, self.scheme = store, scheme
         self._asked: dict[tuple[str, str], Source] = {}
         self.runs = store.query("runs/all")
         self.run = store.find_run(run) if run else self._choose_reference()
 
     def ask(self, query: str, **parameters: object) -> Source:
         """The answer of a named query, whole unless a limit is given, with the question; asked once."""
-        parameters = limits.lift_limits(find(query), parameters)
+        parameters = limits.lift_limits(find(query), self._add_scheme(query, parameters))
         key = (query, repr(sorted(parameters.items())))
         if key not in self._asked:
             frame = self.store.query(query, **parameters)
@@ -53,7 +56,13 @@ class RunReader:
 
     def graph(self, query: str, **parameters: object) -> nx.MultiDiGraph:
         """The graph that a ``browse/*`` query returns."""
-        return self.store.graph(query, **parameters)
+        return self.store.graph(query, **self._add_scheme(query, parameters))
+
+    def _add_scheme(self, query: str, parameters: dict[str, object]) -> dict[str, object]:
+        """``parameters`` with the scheme, where it is another than usual and the query asks for one."""
+        if self.scheme == CLASSES or "scheme" not in find(query).parameters:
+            return parameters
+        return {**parameters, "scheme": self.scheme}
 
     def describe_call(self, query: str, parameters: Mapping[str, object]) -> str:
         """The command line that asks that."""
@@ -65,9 +74,22 @@ class RunReader:
         return self.ask("pathways/layers", run=self.run).frame
 
     @cached_property
-    def samples(self) -> pd.DataFrame:
-        """The reference run's pathways with their samples."""
+    def traced(self) -> pd.DataFrame:
+        """The reference run's pathways with their samples and these samples' classes."""
         return self.ask("pathways/of_run", run=self.run).frame
+
+    @cached_property
+    def samples(self) -> pd.DataFrame:
+        """The same with the samples' categories: label, label_name and correct are of the scheme."""
+        if self.scheme == CLASSES:
+            return self.traced
+        grouped = group_samples(self.store, self.run, self.traced, self.scheme)
+        names = read_grouping(self.store, self.scheme).drop_duplicates("key").set_index("key").name
+        return grouped.assign(
+            label=grouped.label_key,
+            label_name=grouped.label_key.map(names),
+            correct=(grouped.label_key >= 0) & (grouped.label_key == grouped.predicted_key),
+        )
 
     @cached_property
     def edges(self) -> pd.DataFrame:
@@ -100,8 +122,8 @@ class RunReader:
 
     @cached_property
     def class_names(self) -> dict[int, str]:
-        """Names by label, of labels and of targets."""
-        frame = self.samples
+        """Names of classes by label, of labels and of targets."""
+        frame = self.traced
         targets = dict(zip(frame.target, frame.target_name, strict=True))
         named = {**targets, **dict(zip(frame.label, frame.label_name, strict=True))}
         return {label: name_class(str(name)) for label, name in named.items()}

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from graphpath.classes import CLASSES
 from graphpath.record.files import explain_unwritten, write_atomically
 from graphpath.record.imageset import ImageSet
 from graphpath.report.captions import name_model
@@ -17,6 +18,8 @@ from graphpath.report.rows import find_row
 from graphpath.report.sections import attacks, classes, pathways, routes
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from graphpath.stores.base import Store
 
 
@@ -25,6 +28,7 @@ def write_report(
     out: str | Path,
     *,
     run: str | None = None,
+    scheme: str = CLASSES,
     images: Sequence[Pixels | ImageSet] = (),
     samples: int = 10,
     pairs: int = 12,
@@ -35,6 +39,8 @@ def write_report(
     Args:
         out: a file that ends in .html, or a directory that gets ``report.html``.
         run: the run of original images; by default the one with the most.
+        scheme: of the categories that are compared (:meth:`graphpath.Store.add_categories`); samples in none
+            are drawn with no category. By default each class is one.
         images: where pixels are; without them the pixels that a pathway starts from are shown alone.
         samples: images whose pathways are drawn.
         pairs: attacked images that are shown with their originals.
@@ -43,7 +49,7 @@ def write_report(
         RunNotFound: the store holds no complete run.
         GraphpathError: the file cannot be written.
     """
-    reader = RunReader(store, run)
+    reader = RunReader(store, run, scheme)
     pixels = [ImageSetPixels(item) if isinstance(item, ImageSet) else item for item in images]
     made = [
         pathways.make_section(reader, pixels, samples),
@@ -63,6 +69,7 @@ def _make_page(reader: RunReader, sections: list[ReportSection], title: str | No
         ("Method", f"{run.method} ({_describe_parameters(run.parameters)})"),
         ("Images", _describe_dataset(run.dataset)),
         ("Reference run", str(reader.run)),
+        *([("Categories", reader.scheme)] if reader.scheme != CLASSES else []),
         ("Runs in the store", ", ".join(map(str, reader.runs.run))),
         ("Store", str(reader.store.uri)),
     ]
@@ -74,9 +81,8 @@ def _describe_run(reader: RunReader, run: Any) -> str:
     images = reader.samples.drop_duplicates("sample")
     pathways = "" if len(images) == len(reader.samples) else f", {len(reader.samples):,} pathways in all"
     lead = (
-        f"{len(images):,} images of {_describe_dataset(run.dataset)}, "
-        f"{images.correct.mean():.0%} of them classified "
-        f"as labelled, were traced through {name_model(str(run.model))}{pathways}"
+        f"{len(images):,} images of {_describe_dataset(run.dataset)}, {_describe_right(reader, images)}, "
+        f"were traced through {name_model(str(run.model))}{pathways}"
     )
     edges = reader.edges
     if edges.empty:
@@ -86,6 +92,19 @@ def _describe_run(reader: RunReader, run: Any) -> str:
     return (
         f"{lead}. Their pathways take {int(total.edges):,} different neuron-to-neuron edges: {median:,} each "
         f"(median), {int(total.uses):,} added up."
+    )
+
+
+def _describe_right(reader: RunReader, images: pd.DataFrame) -> str:
+    """How many images the network takes for what they are: for their class, or for one of their category."""
+    if reader.scheme == CLASSES:
+        return f"{images.correct.mean():.0%} of them classified as labelled"
+    inside = images[images.label >= 0]
+    if inside.empty:
+        return f"none of them in a category of scheme {reader.scheme}"
+    return (
+        f"{len(inside):,} of them in a category of scheme {reader.scheme} and of these "
+        f"{inside.correct.mean():.0%} predicted in it"
     )
 
 

@@ -44,7 +44,11 @@ class World:
         return fit_detector(self.store)
 
 
-def made(model: LoadedModel, folder: Path) -> World:
+SAME = gp.Scheme("same", "a test", tuple({"label": str(n), "category": f"digit {n}"} for n in range(10)))
+"""Each class is a category of its own: what is asked in this scheme is what is asked of classes."""
+
+
+def made(model: LoadedModel, folder: Path, scheme: gp.Scheme | None = None) -> World:
     test = open_images("digits", split="test", limit=TESTED)
     images = {"classes": open_images("digits", split="train", limit=CLASSES), "clean": test}
     for name, epsilon in ATTACKS.items():
@@ -56,7 +60,7 @@ def made(model: LoadedModel, folder: Path) -> World:
     }
     store = gp.open(folder / "pathways.lbdb")
     for trace in traces.values():
-        store.load(trace, min_support=1)
+        store.load(trace, min_support=1, categories=scheme)
     return World(store, traces, folder, model)
 
 
@@ -68,7 +72,8 @@ def worlds(
 
     def of(seed: int) -> World:
         if seed not in known:
-            known[seed] = made(digits_model(seed), tmp_path_factory.mktemp("digits"))
+            scheme = None if seed else SAME
+            known[seed] = made(digits_model(seed), tmp_path_factory.mktemp("digits"), scheme)
         return known[seed]
 
     yield of
@@ -165,6 +170,22 @@ def test_an_explanation_adds_up(first: World) -> None:
     assert all(worst.predicted not in classes for classes in why.edges.classes)
     with pytest.raises(RecordError, match="no sample 1; graphpath detect score"):
         detector.explain(first.store, trace, 1)
+
+
+def test_a_detector_of_categories_that_are_the_classes_is_the_one_of_classes(
+    first: World, tmp_path: Path
+) -> None:
+    ours, theirs = first.detector, fit_detector(first.store, scheme="same")
+    pd.testing.assert_frame_equal(theirs.report, ours.report)
+    assert (theirs.scheme, ours.scheme) == ("same", "classes")
+    read = Detector.load(theirs.save(tmp_path / "same.json"))
+    assert read.scheme == "same"
+    trace, numbers = first.traces["bim"], ["sample", "score", "attacked", "layer", "outside"]
+    pd.testing.assert_frame_equal(
+        read.score(first.store, trace)[numbers], ours.score(first.store, trace)[numbers]
+    )
+    with pytest.raises(StoreError, match="no scheme of categories 'other'; it has classes, same"):
+        fit_detector(first.store, scheme="other")
 
 
 def test_an_original_and_its_attacks_are_on_one_side(first: World) -> None:

@@ -586,7 +586,7 @@ def largest_overlap(facts, run, k=10, by="relation", variant="original"):
 
 
 @answers("pathways/counts")
-def counts(facts, run, by="category", variants=None, layers=None):
+def counts(facts, run, by="category", scheme="classes", variants=None, layers=None):
     visits = facts.visits[facts.visits.run == run].reset_index(drop=True)
     visits["map"] = facts.place(visits.neuron)["map"]
     crosses = facts.crosses[facts.crosses.run == run].join(
@@ -596,8 +596,9 @@ def counts(facts, run, by="category", variants=None, layers=None):
     frames = []
     for frame in (visits, crosses):
         frame = wanted(wanted(frame, layers), variants, "variant")
-        owner = frame["sample"] if by == "sample" else facts.category_of(frame.label)
-        frames.append(frame.assign(owner=owner, owner_name=class_names(facts, frame.label)))
+        group = facts.to_group(facts.category_of(frame.label), scheme)
+        owner = frame["sample"] if by == "sample" else group
+        frames.append(frame.assign(owner=owner, owner_name=group.map(facts.categories).fillna("")))
     seen = (
         frames[0]
         .groupby(["owner", "owner_name", "map"])
@@ -611,6 +612,7 @@ def counts(facts, run, by="category", variants=None, layers=None):
     place = facts.place(both["map"])
     name = place.layer_name + " [" + place.channel.astype(str) + "]"
     both = both.rename(columns={"owner_name": "category"})
+    both["category"] = both.category.where(both.category != "", None)
     return pd.concat([both, place[["layer", "channel"]]], axis=1).assign(name=name)
 
 

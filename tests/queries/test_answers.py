@@ -172,6 +172,8 @@ CASES: dict[str, Cases] = {
         {**CLEAN, "layers": [2], "variants": ["original"]},
         {**CLEAN, "variants": ["shifted"]},
         {**ATTACKED, "by": "sample", "layers": [1, 2]},
+        GROUPED,
+        {**GROUPED, "by": "sample"},
     ],
     "pathways/hubs": [
         {**CLEAN, "limit": 10_000},

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from graphpath.classes import CLASSES
 from graphpath.report.captions import format_percent, name_class
 from graphpath.report.page import Figure, Tab
 from graphpath.report.pathway import Photos, compose, draw_picture, mark_signs, split_signs, sum_by_map
@@ -74,7 +75,7 @@ def _make_tab(
         visits,
         sum_by_map(reader.layers, split_signs(edges)),
         classes=reader.class_names,
-        target=int(row.label),
+        target=int(row.label if reader.scheme == CLASSES else row.target),
     )
     name = name_class(str(row.label_name))
     label = f"Pathway of class {name}"

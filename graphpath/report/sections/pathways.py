@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from graphpath.classes import CLASSES
 from graphpath.report.captions import format_percent, format_ratio, name_class
 from graphpath.report.page import Figure, ReportSection, Tab
 from graphpath.report.pathway import Scene, compose, draw_picture, mark_signs, sum_by_map
@@ -93,6 +94,7 @@ def choose_typical(reader: RunReader, samples: int) -> pd.DataFrame:
     asked = reader.ask("adversarial/class_similarity", runs=[reader.run], references=[reader.run])
     overall = asked.frame[asked.frame.layer == ALL].set_index("pathway").weighted_first
     among = reader.samples.assign(likeness=reader.samples.pathway.map(overall).astype(float))
+    among = among if reader.scheme == CLASSES else among[among.label >= 0]
     among = among[among.correct] if among.correct.any() else among
     best = among.sort_values(["likeness", "pathway"], ascending=[False, True]).drop_duplicates("label")
     best = best.sort_values("label")
