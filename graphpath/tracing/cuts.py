@@ -35,10 +35,12 @@ def find_cuts(parts: Parts, amount: float, images: int, device: torch.device) ->
     for shift, width in PASSES:
         sums = torch.zeros(images << width, dtype=torch.float64, device=device)
         for sample, values in parts():
-            bits = values.float().view(torch.int32).long()
-            here = ((bits >> shift + width) == prefix[sample]).nonzero()[:, 0]
-            place = (sample[here] << width) + (bits[here] >> shift & (1 << width) - 1)
-            sums.index_add_(0, place, torch.ones_like(place).double() if counted else values[here].double())
+            bits = values.float().view(torch.int32)
+            if shift != PASSES[0][0]:
+                here = ((bits >> shift + width) == prefix[sample]).nonzero()[:, 0]
+                bits, sample, values = bits[here], sample[here], values[here]
+            place = (sample << width) + (bits >> shift & (1 << width) - 1)
+            sums.index_add_(0, place, torch.ones_like(place).double() if counted else values.double())
         sums = sums.view(images, -1)
         if shift == PASSES[0][0]:
             everything = sums.sum(1)

@@ -33,7 +33,7 @@ EDGE_SHARE = 0.98
 FLOOR = 50
 """The default floor: edges into each layer."""
 
-TABLES = 10 * 8
+TABLES = 12 * 8
 """Bytes that are kept of each neuron (or feature map) of an image."""
 
 NONE = -1
@@ -133,20 +133,17 @@ class Spread:
     """The influence of all neurons: tables (N * width,) float64.
 
     ``entering`` is the sum of |score| of the edges into each that count; ``passed`` its influence: f's is the
-    sum of the |score| that enters the target.
+    sum of the |score| that enters the target. ``rate`` is what of it an edge has for each unit of |score|.
     """
 
     entering: Tensor
     passed: Tensor
+    rate: Tensor
     kept: Tensor | None
 
     def weigh(self, part: Part) -> Tensor:
         """The influence of edges, 0 of those that do not count: (E,) float64."""
-        size = _mask(part, self.kept)
-        return self.passed[part.targets] * size / self.entering[part.targets].clamp(min=_TINY)
-
-
-_TINY = torch.finfo(torch.float64).tiny
+        return self.rate[part.targets].mul_(_mask(part, self.kept))
 
 
 def _mask(part: Part, kept: Tensor | None) -> Tensor:
@@ -169,9 +166,10 @@ def spread_influence(edges: LayeredEdges, kept: Tensor | None = None, given: Ten
             entering.index_add_(0, part.targets, size)
             at_goal = part.targets[edges.goals[part.targets]].unique()
             passed[at_goal] += entering[at_goal] if given is None else given[at_goal]
-            share = passed[part.targets] * size / entering[part.targets].clamp(min=_TINY)
-            passed.index_add_(0, part.sources, share)
-    return Spread(entering, passed, kept)
+            share = passed[part.targets] * size / entering[part.targets]
+            passed.index_add_(0, part.sources, share.nan_to_num_(0))  # where nothing enters
+    rate = torch.where(entering > 0, passed / entering, 0)
+    return Spread(entering, passed, rate, kept)
 
 
 def mark_influential(edges: LayeredEdges, spread: Spread, share: float) -> Tensor:
@@ -224,7 +222,9 @@ class Pruning:
 def _iterate_influence(edges: LayeredEdges, spread: Spread) -> Iterator[tuple[Tensor, Tensor]]:
     for number in range(len(edges.layers)):
         for part in edges.iterate_parts(number):
-            yield part.sample, spread.weigh(part)
+            influence = spread.weigh(part)
+            there = influence.nonzero()[:, 0]
+            yield part.sample[there], influence[there]
 
 
 class Floor:
@@ -262,7 +262,7 @@ class Floor:
         def parts() -> Iterator[tuple[Tensor, Tensor]]:
             for part in self._edges.iterate_parts(number):
                 value = self._weigh(part)
-                there = value > 0
+                there = value.nonzero()[:, 0]
                 yield part.sample[there], value[there]
 
         return find_cuts(parts, amount, self._edges.images, self._reached.device)
@@ -273,7 +273,7 @@ class Floor:
         for number in range(len(self._edges.layers)):
             for part in self._edges.iterate_parts(number):
                 influence = self._spread.weigh(part)
-                there = influence > 0
+                there = influence.nonzero()[:, 0]
                 self._behind.offer(part.sources[there], influence[there], part.targets[there])
                 chosen = self._mark_largest(part)
                 onward[part.targets[chosen]] = True
@@ -306,7 +306,7 @@ def _find_ways_in(edges: LayeredEdges, spread: Spread) -> tuple[Tensor, _Best]:
     reached, best = from_image | edges.own, _Best(edges)
     for number in range(len(edges.layers)):
         for part in edges.iterate_parts(number):
-            there = (part.size > 0) & reached[part.sources]
+            there = ((part.size > 0) & reached[part.sources]).nonzero()[:, 0]
             sources, targets = part.sources[there], part.targets[there]
             part_of_target = part.size[there] / spread.entering[targets]
             best.offer(targets, part_of_target + from_image[sources].double(), sources)

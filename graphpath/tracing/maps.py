@@ -23,7 +23,7 @@ from graphpath.tracing.batch import Batch, as_array
 from graphpath.tracing.budget import RouteKind, select_strongest
 from graphpath.tracing.influence import Influence, Part, Pruning
 from graphpath.tracing.pathways import Balance, Edges, Ints, Pathways, sum_constants
-from graphpath.tracing.routes import Routes
+from graphpath.tracing.routes import make_no_routes
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ def score_map_pathways(
     balance = Balance(
         counts[0], counts[1], sizes[0], sizes[1], sum_constants(batch), np.zeros_like(counts[0])
     )
-    return Pathways(_no_edges(), balance, _no_routes(), np.full(images, np.nan), kept)
+    return Pathways(_no_edges(), balance, make_no_routes(), np.full(images, np.nan), kept)
 
 
 class LayeredMaps:
@@ -208,8 +208,3 @@ def _count(sample: Tensor, score: Tensor, layer: int, counts: Ints, sizes: np.nd
 def _no_edges() -> Edges:
     nothing, none = np.empty(0, np.int64), np.empty(0)
     return Edges(nothing, nothing, nothing, nothing, none, none, nothing)
-
-
-def _no_routes() -> Routes:
-    nothing = np.empty(0, np.int64)
-    return Routes(nothing, nothing, nothing, np.empty(0), nothing, nothing, nothing)

@@ -16,7 +16,7 @@ from graphpath.tracing.budget import Bools, RouteKind, select_strongest
 from graphpath.tracing.influence import Influence
 from graphpath.tracing.neurons import InducedEdges
 from graphpath.tracing.pruned import PrunedEdges
-from graphpath.tracing.routes import Routes, find_largest_routes
+from graphpath.tracing.routes import Routes, find_largest_routes, make_no_routes
 from graphpath.tracing.sieve import sieve_selection
 from graphpath.tracing.strength import Links, Strengths, compute_strengths, weigh_selection
 
@@ -103,11 +103,11 @@ def _score_pruned_pathways(
     protected = [as_array(pruned.protects(block)) for block in few.blocks]
     columns = _Selected.of(batch, few, _compute_kinds(batch, few, weigh_selection(batch, few)), protected)
     ends = selection.ends or batch.ends
-    place, _ = _keep_budget(batch, columns, max_edges, ends, whole=True)
-    # What a floor keeps is ranked by the routes that are left to it.
-    few = _take_places(few, columns, place)
-    columns = _Selected.of(batch, few, _compute_kinds(batch, few, weigh_selection(batch, few)))
-    place, rank = _keep_budget(batch, columns, None, ends)
+    place, rank = _keep_budget(batch, columns, max_edges, ends, whole=True)
+    if max_edges is not None:  # what a floor keeps is ranked by the routes that the cut leaves it
+        few = _take_places(few, columns, place)
+        columns = _Selected.of(batch, few, _compute_kinds(batch, few, weigh_selection(batch, few)))
+        place, rank = _keep_budget(batch, columns, None, ends)
     balance = _make_balance(batch, every, columns, place)
     return Pathways(columns.kept(place, rank), balance, found, selection.sparsity.double().cpu().numpy())
 
@@ -118,6 +118,8 @@ def _find_routes_of_all(batch: Batch, selection: Selection, routes: int) -> tupl
         selection = sieve_selection(batch, selection, selection.edges, 1, routes)
     else:
         selection = replace(selection, there=_count_edges(batch, selection.blocks))
+    if routes == 0:
+        return selection, make_no_routes()
     parts = weigh_selection(batch, selection)
     reached = compute_strengths(batch, parts, False, selection.ends, selection.first)
     return selection, find_largest_routes(batch, parts, reached, routes, selection.ends, selection.first)

@@ -41,6 +41,12 @@ class Routes:
     position: Ints
 
 
+def make_no_routes() -> Routes:
+    """Not one route."""
+    nothing = np.empty(0, np.int64)
+    return Routes(nothing, nothing, nothing, np.empty(0), nothing, nothing, nothing)
+
+
 def find_largest_routes(
     batch: Batch,
     edges: tuple[Links, ...],

@@ -220,6 +220,7 @@ def test_a_floor_keeps_edges_of_every_layer_and_a_route_through_each(graph: Grap
     for source, target in sorted(graph.edges, key=lambda edge: edge[1]):
         if source in reached and graph.edges[source, target] > 0:
             reached.add(target)
+    largest: set[Ends] = set()
     for number in range(graph.depth - 1):
         [part] = graph.iterate_parts(number)
         value = whole.weigh(part).tolist()
@@ -228,15 +229,28 @@ def test_a_floor_keeps_edges_of_every_layer_and_a_route_through_each(graph: Grap
         mine = [v for e, v in there.items() if e in kept]
         if isinstance(floor, int):
             assert len(mine) >= min(floor, len(there))
+            least = sorted(there.values(), reverse=True)[: floor + 1][-1:]
+            largest |= {e for e, v in there.items() if len(there) <= floor or v > least[0] * (1 + 1e-6)}
         else:
             assert sum(mine) >= floor * sum(there.values()) * (1 - 1e-6)
     entered, left = {t for _, t in kept}, {s for s, _ in kept}
     goals = range(graph.width - 3, graph.width)
     assert all(s < graph.start or s in entered or graph.own[s] for s, _ in kept)
     assert all(t in goals or t in left for _, t in kept)
+    there, mine = from_image(graph, set(graph.edges)), from_image(graph, kept)
+    assert all(s in mine for s, _ in largest if s in there)
     assert chosen(graph, Pruning(graph, Influence(0.01, 0.01, floor), len(kept)).protects) == kept
     cut_short = Pruning(graph, Influence(0.01, 0.01, floor), len(kept) - 1)
     assert not chosen(graph, cut_short.protects) and chosen(graph, cut_short.keeps) >= kept
+
+
+def from_image(graph: Graph, ends: set[Ends]) -> set[int]:
+    """The nodes that routes from the first layer reach along these edges."""
+    reached = set(range(graph.start))
+    for source, target in sorted(ends, key=lambda edge: edge[1]):
+        if source in reached and graph.edges[source, target] > 0:
+            reached.add(target)
+    return reached
 
 
 # --- pathways of neurons ------------------------------------------------------------------
