@@ -37,7 +37,8 @@ WITH map, sample, pathways, neurons, score, pixels, extent,
   CASE WHEN $scheme = 'classes' THEN c.id ELSE g.id END AS grouped,
   CASE WHEN $scheme = 'classes' THEN c.name ELSE g.name END AS called
 WITH map, CASE WHEN $by = 'sample' THEN sample ELSE coalesce(grouped, -1) END AS owner,
-  max(called) AS category, sum(pathways) AS pathways, sum(neurons) AS neurons, sum(score) AS score, sum(pixels) AS pixels,
+  max(called) AS category, sum(pathways) AS pathways, sum(neurons) AS neurons, sum(score) AS score,
+  sum(pixels) AS pixels,
   sum(extent) AS extent
 MATCH (f:FeatureMap)
 WHERE f.id = map
