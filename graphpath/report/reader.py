@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -53,6 +53,20 @@ class RunReader:
             note = " ".join([*frame.attrs["notes"], limits.describe_cut(frame.attrs)]).strip()
             self._asked[key] = Source(query, parameters, frame, str(self.store.uri), note)
         return self._asked[key]
+
+    def edges_of(self, query: str, names: Sequence[str], **parameters: object) -> tuple[pd.DataFrame, str]:
+        """What ``browse/*`` says of relationships: source, target (their ends' ids) and properties ``names``.
+
+        With it comes a sentence on what a limit cut off. (The graph itself takes several times as long.)
+        """
+        import pandas as pd
+
+        answer = self.store.query(query, **limits.lift_limits(find(query), parameters))
+        cells = {name: answer.r.map(lambda cell, name=name: cell[name]) for name in names}
+        ends = {
+            end: answer[node].map(lambda cell: cell["id"]) for end, node in (("source", "a"), ("target", "b"))
+        }
+        return pd.DataFrame({**ends, **cells}), limits.describe_cut(answer.attrs)
 
     def graph(self, query: str, **parameters: object) -> nx.MultiDiGraph:
         """The graph that a ``browse/*`` query returns."""
@@ -143,6 +157,12 @@ class RunReader:
             for block in gather_blocks(self.layers)[1:]
             for layer in block.layers
         }
+
+    @cached_property
+    def block_ends(self) -> list[tuple[int, str]]:
+        """(number, name) of the layer that ends each block between input and logits; shallow: each layer."""
+        blocks = gather_blocks(self.layers)[1:-1]
+        return [(block.last.number, self.block_names[block.last.number]) for block in blocks]
 
     @cached_property
     def consistency(self) -> Source | None:

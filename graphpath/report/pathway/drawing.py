@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,8 +13,9 @@ from graphpath.report.captions import fit_words, fmt
 from graphpath.report.pathway.heat import name_symbol
 from graphpath.report.pathway.layout import Column, PathwayLayout, Tile
 from graphpath.report.pathway.ribbons import draw_ribbons
-from graphpath.report.pathway.scene import Scene, find_exit
+from graphpath.report.pathway.scene import Scene
 from graphpath.report.pictures import choose_look
+from graphpath.report.rows import iterate_rows
 from graphpath.titles import name_map
 
 if TYPE_CHECKING:
@@ -131,21 +132,20 @@ def draw_curve(start: Place | None, end: Place | None, tall: bool) -> str:
 
 def _draw_route(route: pd.DataFrame, layout: PathwayLayout) -> str:
     """A route as a smooth line with a lighter edge, so that it stands out from what it crosses."""
-    places = [place for column in layout.columns if (place := _pass_column(column, route, layout))]
+    number = {layer: i for i, column in enumerate(layout.columns) for layer in column.shelf.block.numbers}
+    exits = {number[row.layer]: row for row in iterate_rows(route.sort_values("layer", kind="stable"))}
+    places = [place for i in sorted(exits) if (place := _pass_column(layout.columns[i], exits[i]))]
     curves = "".join(draw_curve(a, b, layout.tall) for a, b in pairwise(places))
     rings = "".join(svg.make_element("circle", cx=x, cy=y, r=3.2, class_="route-dot") for x, y in places)
     under = svg.make_element("path", d=curves, class_="route-under")
     return svg.make_element("g", under, svg.make_element("path", d=curves, class_="route"), rings)
 
 
-def _pass_column(column: Column, route: pd.DataFrame, layout: PathwayLayout) -> Place | None:
-    """Where a route leaves a block: at its neuron, or among the maps that are not drawn."""
-    step = find_exit(column.shelf.block, route)
-    if step is None:
-        return None
-    [[x, y]] = layout.locate(step.to_frame().T).tolist()
-    if x == x:
-        return x, y
+def _pass_column(column: Column, step: Any) -> Place | None:
+    """Where a route leaves a block with neuron ``step``: its place, or the box of maps that are not drawn."""
+    for tile in column.tiles:
+        if tile.map in (None, (step.layer, step.channel)) and tile.layer is not None:
+            return tile.locate(step.y, step.x)
     return column.tiles[column.rest].middle if column.shelf.rest else None
 
 

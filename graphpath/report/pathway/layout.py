@@ -100,6 +100,13 @@ class Tile:
     def middle(self) -> tuple[float, float]:
         return self.x + self.width / 2, self.y + self.height / 2
 
+    def locate(self, y: float, x: float) -> tuple[float, float]:
+        """The centre of the neuron (y, x) of the map; of the whole square where it is no map's."""
+        if self.layer is None:
+            return self.middle
+        across, down = self.width / self.layer.width, self.height / self.layer.height
+        return self.x + (x + 0.5) * across, self.y + (y + 0.5) * down
+
 
 @dataclass(frozen=True)
 class Column:

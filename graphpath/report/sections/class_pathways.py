@@ -67,7 +67,7 @@ def _make_tab(
     reader: RunReader, pixels: Sequence[Pixels], row: Any, class_pathway: Any, key: str, maps: int
 ) -> Tab:
     asked = {"class_pathway": int(class_pathway.id), "limit": "all"}
-    edges = _read_edges(reader, asked)
+    edges, note = reader.edges_of("browse/class_maps", ["layer", "score", "weight"], **asked)
     members = _read_members(reader, pixels, row)
     visits, photos = _choose_photos(members)
     scene = compose(
@@ -81,7 +81,7 @@ def _make_tab(
     label = f"Pathway of class {name}"
     picture = draw_picture(scene, members[0].picture, photos, key, label=label, maps=maps)
     source = Computed(
-        "browse/class_maps", asked, describe_ribbons(scene), str(reader.store.uri), "",
+        "browse/class_maps", asked, describe_ribbons(scene), str(reader.store.uri), note,
         "Edges of a class pathway, summed by block and feature map",
         (reader.describe_call("browse/class_maps", asked),),
     )  # fmt: skip
@@ -92,16 +92,6 @@ def _make_tab(
         f"{format_percent(float(own.correct.mean()))} of {len(own):,} classified as labelled",
     ]
     return Tab(name, encode_image(members[0].image), facts, picture, (source,))
-
-
-def _read_edges(reader: RunReader, asked: dict[str, object]) -> pd.DataFrame:
-    """Edges between feature maps: source, target (ids of their first neurons), layer, score, weight."""
-    graph = reader.graph("browse/class_maps", **asked)
-    rows = [
-        (start[1], end[1], data["layer"], data["score"], data["weight"])
-        for start, end, data in graph.edges(data=True)
-    ]
-    return pd.DataFrame(rows, columns=["source", "target", "layer", "score", "weight"])
 
 
 def _read_members(reader: RunReader, pixels: Sequence[Pixels], row: Any) -> list[DrawnPathway]:

@@ -76,7 +76,7 @@ def _describe_omitted(drawn: int, layers: int) -> str:
 
 def choose_panels(reader: RunReader) -> list[tuple[int, str]]:
     """All layers together, then up to four layers evenly spread; the logits share no edge by construction."""
-    inner = reader.captions[:-1] or reader.captions
+    inner = reader.block_ends or reader.captions
     step = max(1, -(-len(inner) // (PANELS - 1)))
     return [(ALL, "all layers"), *inner[::step]]
 
@@ -176,12 +176,14 @@ def _make_usage(reader: RunReader) -> list[Figure]:
     counts = reader.ask("pathways/counts", run=reader.run, variants=reader.variants)
     sizes = reader.samples[reader.samples.variant.isin(reader.variants)].groupby("label_name").size()
     frame = counts.frame.assign(share=counts.frame.pathways / counts.frame.category.map(sizes))
-    inner = reader.captions[:-1]
+    inner = reader.block_ends
     step = max(1, -(-len(inner) // BANDS))
     text = (
         "The share of a class's pathways that visit each feature map or unit (a column each). Columns that "
         "are dark in one row only serve one class; columns dark throughout serve all."
-        f"{_describe_omitted(len(inner[::step]), len(inner))}"
+        f"{_describe_omitted(len(inner[::step]), len(reader.captions) - 1)}"
     )
-    svg = draw_usage(frame.dropna(subset=["share"]), inner[::step], reader.classes)
-    return [Figure("Which feature maps serve which class", text, svg=svg, sources=[counts])]
+    bands = inner[::step]
+    svg = draw_usage(frame.dropna(subset=["share"]), bands, reader.classes)
+    source = _select_layers(counts, [layer for layer, _ in bands], len(reader.captions))
+    return [Figure("Which feature maps serve which class", text, svg=svg, sources=[source])]

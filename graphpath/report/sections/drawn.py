@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from graphpath.export import neuron_edges
-from graphpath.queries.limits import describe_cut
 from graphpath.report.pathway import Photos, Scene
 from graphpath.report.pathway.ribbons import LEAST
 from graphpath.report.pictures import encode_image, encode_thumbnail
@@ -84,9 +82,8 @@ def select_strongest_neurons(neurons: pd.DataFrame, scene: Scene, each: int = 3)
 def read_pathway(reader: RunReader, pixels: Sequence[Pixels], pathway: int, sample: int) -> DrawnPathway:
     """Pathway ``pathway`` of ``sample``."""
     asked = {"pathway": pathway, "limit": ASKED}
-    graph = reader.graph("browse/pathway", **asked)
-    edges = neuron_edges(graph)
-    source = Source("browse/pathway", asked, edges, str(reader.store.uri), describe_cut(graph.graph))
+    edges, note = reader.edges_of("browse/pathway", ["layer", "flow", "score", "rank"], **asked)
+    source = Source("browse/pathway", asked, edges, str(reader.store.uri), note)
     visited = read_visits(reader, pixels, pathway, sample)
     return replace(visited, edges=edges, sources=(source, visited.sources[1]))
 

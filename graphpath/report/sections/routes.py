@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from graphpath.errors import QueryParameterError
-from graphpath.report.captions import format_power, format_ratio
+from graphpath.report.captions import format_power, format_ratio, join_words
 from graphpath.report.figures import draw_bars
 from graphpath.report.page import Figure, ReportSection
 from graphpath.report.reader import RunReader
@@ -59,6 +60,12 @@ def _read_means(overlap: Source) -> dict[str, list[float]]:
 def describe_answer(reader: RunReader) -> str:
     """The question's answer in a sentence."""
     means = _read_means(reader.ask("pathways/largest_overlap", run=reader.run, k=K))
+    if all(math.isnan(within) for within, _ in means.values()):
+        apart = [f"{format_ratio(across)} of their {thing}" for thing, (_, across) in means.items()]
+        return (
+            f"No class has two images here. The {K} largest routes of images of two classes share "
+            f"{join_words(apart)} (mean Jaccard index)."
+        )
     parts = [
         f"{format_ratio(within)} of their {thing} against {format_ratio(across)}"
         for thing, (within, across) in means.items()
