@@ -82,6 +82,9 @@ OPTIONS: Final[dict[str, Kind]] = {
     "target": "STRING",
     "routes": "INT64",
     "max_edges": "INT64",
+    "influence": "DOUBLE",
+    "edge_influence": "DOUBLE",
+    "floor": "DOUBLE",
 }
 """The options of the tracing methods, and of every trace; what is no text of a STRING is JSON."""
 
