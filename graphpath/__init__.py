@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from graphpath.chance import significance
     from graphpath.detect import Detector, fit_detector
     from graphpath.errors import GraphpathError
+    from graphpath.maps.examples import Examples, examples
     from graphpath.progress import Progress
     from graphpath.record import Trace
     from graphpath.stores import Scheme, Store, open_store
@@ -38,6 +39,7 @@ limit_allocators()  # before anything imports Arrow
 _HOMES = {
     "ATTRIBUTIONS": ("graphpath.attribution", "ATTRIBUTIONS"),
     "Detector": ("graphpath.detect", "Detector"),
+    "Examples": ("graphpath.maps", "Examples"),
     "GraphpathError": ("graphpath.errors", "GraphpathError"),
     "METHODS": ("graphpath.tracing", "METHODS"),
     "Method": ("graphpath.tracing", "Method"),
@@ -48,6 +50,7 @@ _HOMES = {
     "Verdict": ("graphpath.verifying", "Verdict"),
     "at": ("graphpath.tracing", "at"),
     "attribute": ("graphpath.attribution", "attribute"),
+    "examples": ("graphpath.maps", "examples"),
     "fit_detector": ("graphpath.detect", "fit_detector"),
     "heatmap": ("graphpath.attribution", "heatmap"),
     "key_maps": ("graphpath.tracing", "key_maps"),
@@ -63,6 +66,7 @@ __all__ = [
     "ATTRIBUTIONS",
     "METHODS",
     "Detector",
+    "Examples",
     "GraphpathError",
     "Method",
     "Progress",
@@ -72,6 +76,7 @@ __all__ = [
     "Verdict",
     "at",
     "attribute",
+    "examples",
     "fit_detector",
     "heatmap",
     "key_maps",

@@ -50,6 +50,7 @@ REACHES = {
     "export": {"record", "stores", "queries", "server"},
     "imports": {"record"},
     "detect": {"shares", "record", "stores", "queries", "analysis"},
+    "maps": {"data", "queries", "record", "stores"},
     "report": {"record", "stores", "queries", "analysis", "export", "data"},
     "demo": {"record", "stores", "queries", "report", "tracing", "attacks", "models", "data"},
     "studies": {
@@ -79,6 +80,7 @@ REACHES = {
         "stores",
         "queries",
         "export",
+        "maps",
         "report",
         "tracing",
         "verifying",
@@ -135,7 +137,7 @@ OWNERS = {
     "py2neo": {"export"},
     "matplotlib": set(),
     "jinja2": {"report"},
-    "PIL": {"report", "data"},
+    "PIL": {"report", "data", "maps"},
     "typer": {"cli"},
     "rich": {"cli"},
 }
