@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
@@ -203,3 +204,51 @@ def test_coordinates_are_short() -> None:
     row = {"layer": [1], "channel": [0], "category": ["a"], "name": ["m"], "share": [1.0]}
     drawn = re.sub(r'fill-opacity="[^"]*"', "", draw_usage(pd.DataFrame(row), [(1, "l")], ["a"]))
     assert not re.search(r"\d\.\d\d", drawn)
+
+
+def test_small_likenesses_fill_the_chart() -> None:
+    drawn = draw_similarity([(1, "one"), (2, "two")], {"p": pd.Series([0.03, 0.01], index=[1, 2])}, {})
+    highest, lowest = (float(one.get("cy", "")) for one in by_class(drawn, "median-dot"))
+    assert lowest - highest > 80
+    assert {one.text for one in by_class(drawn, "tick")} == {"0", "0.025", "0.05", "one", "two"}
+
+
+def test_names_below_a_chart_of_many_layers_do_not_lie_on_each_other() -> None:
+    layers = [(i, f"block {i} · depthwise conv") for i in range(1, 50)]
+    drawn = draw_similarity(layers, {"p": pd.Series(0.5, index=range(1, 50))}, {})
+    places = [float(one.get("x", "")) for one in by_class(drawn, "mid")]
+    assert 2 <= len(places) < 10
+    assert all(after - before > 20 * 6 for before, after in pairwise(places))
+
+
+def test_kinds_beyond_the_colours_are_shades_and_their_legend_wraps() -> None:
+    drawn = draw_stacked({"x": [1.0] * 12}, [f"a block of name {i}" for i in range(12)])
+    legend = [one for one in by_class(drawn, "heat") if not len(one)]
+    assert len({one.get("fill-opacity") for one in legend}) == 12
+    _, _, width, _ = map(float, tree(drawn).get("viewBox").split())
+    assert max(float(one.get("x")) for one in legend) + 17 + 6.6 * 16 <= width
+    assert len({one.get("y") for one in legend}) > 1
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("resnet50", "resnet50"),
+        ('nets:EfficientNet.from_pretrained("lite0", path="/a:b.pth")', "EfficientNet"),
+        ("pack/nets.py:Net(width=16)", "Net"),
+        ("timm:resnet18.a1_in1k", "resnet18"),
+        ("(odd)", "(odd)"),
+    ],
+)
+def test_a_networks_name_is_said_without_module_and_arguments(given: str, said: str) -> None:
+    assert captions.name_model(given) == said
+
+
+def test_a_class_is_called_without_its_number_and_words_fit_their_room() -> None:
+    assert captions.name_class("n02099601_golden_retriever") == "golden retriever"
+    assert captions.name_class("n02099601_") == "n02099601 "
+    assert captions.fit_words("blocks 120–134", 9, 2) == ["blocks", "120–134"]
+    assert captions.fit_words("a very long name indeed", 8, 2) == ["a very", "long na…"]
+    names = ["input", *(f"1._blocks.{i}.{part}" for i in range(3) for part in ("a_conv", "b_conv")), "1._fc"]
+    said = captions.name_layers(names, ["input", *["conv"] * 6, "logits"])
+    assert said[1:3] == ["block 0 · a conv", "block 0 · b conv"] and said[-1] == "logits"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from graphpath.report.pictures import encode_difference, encode_image
+from graphpath.report.pictures import choose_look, encode_difference, encode_image, encode_thumbnail
 from graphpath.report.pixels import ImageSetPixels, find_pixels, pixels_from_visits
 
 
@@ -60,3 +60,25 @@ def test_a_difference_is_red_where_brighter_and_blue_where_darker() -> None:
     assert abs(most - 0.1) < 1e-6
     assert found[0, 0] > found[0, 2] and found[1, 2] > found[1, 0]
     assert found[:, 3].tolist() == [255, 127, 0] or found[:, 3].tolist() == [255, 128, 0]
+
+
+def test_a_large_photograph_is_brought_to_its_place_and_compressed() -> None:
+    y, x = np.mgrid[:200, :400] / 400
+    image = np.stack([x, y, 1 - x]).astype(np.float32)
+    whole, small = encode_image(image), encode_thumbnail(image)
+    assert whole.startswith("data:image/jpeg") and choose_look(whole) == "photograph"
+    assert decoded(whole).shape == (160, 320, 3) and decoded(small).shape == (48, 96)
+    expected = np.asarray(
+        Image.fromarray((image.transpose(1, 2, 0) * 255).astype(np.uint8)).resize((320, 160))
+    )
+    assert np.abs(decoded(whole).astype(float) - expected).mean() < 4
+    assert len(small) < 4000
+
+
+def test_unknown_pixels_of_a_large_image_stay_transparent() -> None:
+    image = np.full((1, 100, 100), np.nan, dtype=np.float32)
+    image[0, :50] = 0.5
+    for uri in (encode_image(image), encode_thumbnail(image)):
+        assert choose_look(uri) == "pixels"
+        alpha = decoded(uri)[..., 3]
+        assert alpha[: len(alpha) // 3].min() == 255 and alpha[-len(alpha) // 3 :].max() == 0

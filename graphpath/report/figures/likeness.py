@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 540.0, 300.0
 LEFT, RIGHT, TOP, BOTTOM = 40.0, 168.0, 12.0, 36.0
+SMALL, LARGE = (0.02, 0.05, 0.1), 0.25
+"""Where the axis ends where all values are small; from ``LARGE`` on it is divided into quarters."""
 LETTER, LETTERS = 6.0, 20
 """How wide a letter below the axis is, and how many of a name are written."""
 
@@ -87,7 +89,8 @@ class _Scale:
         return self.top * (1 - (y - TOP) / (HEIGHT - TOP - BOTTOM))
 
     def draw_axes(self, captions: Sequence[str]) -> str:
-        values = [quarter / 4 for quarter in range(round(self.top * 4) + 1)]
+        steps = round(self.top * 4) if self.top >= LARGE else 2
+        values = [self.top * step / steps for step in range(steps + 1)]
         grid = [svg.make_line(LEFT, self.y(v), WIDTH - RIGHT, self.y(v), "grid") for v in values]
         ticks = [svg.make_text(LEFT - 8, self.y(v) + 4, f"{v:g}", "tick end") for v in values]
         return "".join([*grid, *ticks, *self._draw_names(captions)])
@@ -106,8 +109,10 @@ class _Scale:
 
 
 def _find_top(series: Sequence[pd.Series]) -> float:
-    """The next quarter above every value, at most 1."""
+    """The next of ``SMALL`` or the next quarter above every value, at most 1."""
     highest = max((float(one.max()) for one in series if one.notna().any()), default=1.0)
+    if 0 < highest <= SMALL[-1]:
+        return next(top for top in SMALL if highest <= top)
     return min(1.0, math.ceil(highest * 4) / 4) or 1.0
 
 
