@@ -113,10 +113,10 @@ NODES: Final[tuple[NodeType, ...]] = (
             "min_support": "INT64",  # as asked for when loading; 0 = the default
             "comparable": "STRING",  # runs with the same value are compared by RESEMBLES
             "complete": "BOOL",
+            "schemes": "STRING",  # JSON: the schemes of its class pathways, each with a digest of its groups
             **OPTIONS,
             "name": "STRING",  # that it was given when it was traced; null without one
             "loaded": "STRING",  # date and time, UTC; null where an older graphpath loaded it
-            "schemes": "STRING",  # JSON: the schemes of its class pathways, each with a digest of its groups
         },
     ),
     NodeType(

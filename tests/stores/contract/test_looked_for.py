@@ -109,7 +109,7 @@ def test_a_store_of_the_schema_before_is_refused_by_name(empty: Store, traces: S
     before = contents(empty, without=("GraphpathMeta.schema",))
     empty.cypher("MATCH (m:GraphpathMeta) SET m.schema = '2'", write=True)
     empty.close()
-    with pytest.raises(StoreUnavailable, match=rf"schema '2'.*this is schema '{SCHEMA_VERSION}'.*attacks"):
+    with pytest.raises(StoreUnavailable, match=rf"schema '2'.*this is schema '{SCHEMA_VERSION}'.*categories"):
         empty.check()
     if empty.dialect == "neo4j":  # the database of all tests
         put_back = "MATCH (m:GraphpathMeta) SET m.schema = $schema"
