@@ -90,15 +90,15 @@ class Scheme:
     def match(self, classes: Mapping[int, str]) -> dict[int, str]:
         """The category of each class (by label) that has one, of classes that are so called.
 
-        Rows tell their class by name or WordNet id where they have such and any is found, else by number.
-        Where a name means several classes the row's number decides, if it is one of them.
+        Rows tell their class by name or WordNet id; a file that has neither by number. Where a name means
+        several classes the row's number decides, if it is one of them.
 
         Raises DataError where no class is found, a name stays ambiguous, or a class has two categories.
         """
         labels = sorted(classes)
         finder = Finder([classes[label] for label in labels])
         found = [self._find(row, finder, labels) for row in self.rows]
-        if not any(found):
+        if not self._is_named:
             found = [self._find_number(row, classes) for row in self.rows]
         matched: dict[int, str] = {}
         for row, places in zip(self.rows, found, strict=True):
@@ -110,8 +110,19 @@ class Scheme:
                     )
         if not matched:
             some = ", ".join(repr(classes[label]) for label in labels[:_SHOWN])
-            raise DataError(f"{self.source} names none of the classes of the trace, which are {some}, ...")
+            numbered = (
+                " To go by their numbers all the same, leave the columns of names out."
+                if self._is_named
+                else ""
+            )
+            raise DataError(
+                f"{self.source} names none of the classes of the trace, which are {some}, ...{numbered}"
+            )
         return matched
+
+    @property
+    def _is_named(self) -> bool:
+        return any(row.get(column) for row in self.rows for column in (*NAMES, "wnid"))
 
     def _find(self, row: Mapping[str, str], finder: Finder, labels: Sequence[int]) -> list[int]:
         for column in (*NAMES, "wnid"):
@@ -225,12 +236,12 @@ def describe_groups(groups: Groups, classes: Rows, scheme: Scheme) -> str:
     mine = [(one, category) for name, one, category in groups.rows if name == scheme.name and one in ids]
     categories = len({category for _, category in mine})
     outside = total - len(mine)
-    left = f"; {outside:,} are in none" if outside else ""
+    left = f"; {outside:,} {'is' if outside == 1 else 'are'} in none" if outside else ""
     unknown = len(scheme.rows) - len(mine)
-    beside = f"; {unknown:,} rows of {scheme.source} are about none of them" if unknown > 0 else ""
+    beside = f"; rows of {scheme.source} that are about none of them: {unknown:,}" if unknown > 0 else ""
     return (
-        f"Scheme {scheme.name}: {len(mine):,} of the {total:,} classes are in {categories:,} "
-        f"categories{left}{beside}."
+        f"Scheme {scheme.name}: {len(mine):,} of the {total:,} classes {'is' if len(mine) == 1 else 'are'} "
+        f"in {categories:,} {'category' if categories == 1 else 'categories'}{left}{beside}."
     )
 
 

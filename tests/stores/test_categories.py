@@ -29,6 +29,7 @@ def match(folder: Path, text: str, classes: dict[int, str] = ANIMALS, **options:
         ("wnid,category\nn01443537,fish\nn01440764,fish\n", {1: "fish"}),
         ("label,category\n0,fish\n2,bird\n9,none of them\n", {0: "fish", 2: "bird"}),
         ("index,category16\n0,fish\n1,\n2,\n", {0: "fish"}),
+        ("name,label,category\nthing,2,bird\ntench,1,fish\n", {0: "fish"}),
         ("label,name,category\n2,crane,bird\n3,crane,machine\n", {2: "bird", 3: "machine"}),
         ("\ufeffname,category\ntench,fish\nunknown,fish\n", {0: "fish"}),
         ('name,category\n"tench","fish, fresh water"\n', {0: "fish, fresh water"}),
@@ -52,6 +53,10 @@ def test_a_column_can_be_named(tmp_path: Path) -> None:
         ("colour,category\nred,fish\n", "none tells which class a row is about"),
         ("name,category\ntench,\n", "column 'category' is empty"),
         ("name,category\nperch,fish\n", "names none of the classes of the trace, which are 'tench'"),
+        (
+            "index,name,category\n0,perch,fish\n",
+            "To go by their numbers all the same, leave the columns of names",
+        ),
         ("name,category\ncrane,bird\n", "'crane' is the name of 2 classes"),
         ("name,category\ntench,fish\nTench,bird\n", "into two categories, 'fish' and 'bird'"),
     ],
