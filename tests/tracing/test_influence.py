@@ -62,6 +62,13 @@ def test_cuts_are_those_of_a_sort(values: list[tuple[int, float]], amount: float
         assert kept == count_needed(mine, amount)
 
 
+@pytest.mark.parametrize(("share", "kept"), [(0.99, 1), (0.9995, 2), (0.999999, 3)])
+def test_a_share_is_reached_to_the_last_digits(share: float, kept: int) -> None:
+    values = torch.tensor([1e-5, 6e-4, 1.0], dtype=torch.float64)
+    cuts = find_cuts(lambda: [(torch.zeros(3, dtype=torch.int64), values)], share, 1, CPU)
+    assert int((values.float() >= cuts).sum()) == kept
+
+
 def count_needed(ordered: list[float], amount: float) -> int:
     """How many of the values above 0, largest first, are as large as the last one that is needed."""
     above = [value for value in ordered if value > 0]
@@ -359,8 +366,8 @@ def test_a_sieved_selection_gives_the_same_pathways(name: str, method: str) -> N
     batch = held(name)
     selection = SELECTIONS[method](batch)
     whole = in_memory(selection)
-    for influence in ASKED:
-        for budget, routes in ((None, 3), (5, 0), (60, 40)):
+    for influence in (*ASKED, Influence(1, 1, 1)):
+        for budget, routes in ((None, 3), (5, 0), (30, 0), (60, 40)):
             same(
                 score_pathways(batch, selection, budget, routes, influence),
                 score_pathways(batch, whole, budget, routes, influence),
@@ -402,8 +409,8 @@ def test_a_larger_share_keeps_no_less_influence() -> None:
 # --- pathways of maps ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("budget", (None, 12))
-@pytest.mark.parametrize("influence", ASKED)
+@pytest.mark.parametrize("budget", (None, 12, 20))
+@pytest.mark.parametrize("influence", (*ASKED, Influence(1, 1, 1)))
 @pytest.mark.parametrize("name", ("plain", "residual", "concatenations"))
 def test_maps_are_pruned_alike(name: str, influence: Influence, budget: int | None) -> None:
     batch = held(name)
