@@ -217,7 +217,7 @@ def test_every_command_has_its_verb_and_options(command: Command) -> None:
     """Those that are not run here, too."""
     words = command.words
     verb, given = words[1], [word.partition("=")[0] for word in words if word.startswith("--")]
-    verbs = words[1:3] if verb in ("detect", "export", "import", "neo4j") else [verb]
+    verbs = words[1:3] if verb in ("categories", "detect", "export", "import", "neo4j") else [verb]
     shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, [*verbs, "--help"])
     assert shown.exit_code == 0
     known = set(re.findall(r"--[a-z-]+", shown.stdout))
