@@ -179,7 +179,7 @@ class Facts:
         return frame.assign(share=frame.support / size)
 
     def category_of(self, labels: pd.Series) -> pd.Series:
-        return labels.map(lambda label: ids.category_id(self.scheme, int(label)))
+        return labels.map(lambda label: ids.category_id(self.scheme, int(label))).astype("int64")
 
     def name(self, neurons: pd.Series) -> pd.Series:
         """The captions of neurons: "features.0 [3] 1,2", "classifier [4]"."""
