@@ -39,7 +39,8 @@ def edges(store: Store) -> pd.DataFrame:
     """Every edge of run "clean"'s class pathways with its mean abs(score) per sample."""
     return store.cypher(
         "MATCH (a:Neuron)-[r:CLASS_FLOWS_TO]->(b:Neuron), (c:ClassPathway) WHERE r.class_pathway = c.id "
-        "AND c.run = 'clean' RETURN a.id AS source, b.id AS target, c.category AS category, "
+        "AND c.run = 'clean' AND c.scheme = 'classes' "
+        "RETURN a.id AS source, b.id AS target, c.category AS category, "
         "r.weight / c.samples AS weight"
     )
 
