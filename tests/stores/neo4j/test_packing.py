@@ -30,7 +30,13 @@ def kinds(name: str) -> dict[str, str]:
 
 def drawn(data: st.DataObject, name: str) -> pa.Table:
     """Rows with few values, so that many repeat; two chunks."""
-    of_kind = {"STRING": "abc", "FLOAT": (0.5, 1.5), "DOUBLE": (0.5, None), "BOOL": (True, False)}
+    of_kind: dict[str, Any] = {
+        "STRING": "abc",
+        "FLOAT": (0.5, 1.5),
+        "DOUBLE": (0.5, None),
+        "BOOL": (True, False),
+    }
+    of_kind["INT64[]"] = (None, [0], [1, 2])
     few = {key: st.sampled_from(of_kind.get(kind, range(4))) for key, kind in kinds(name).items()}
     rows = data.draw(st.lists(st.fixed_dictionaries(few), min_size=1, max_size=30))
     schema = pa.schema([(key, ARROW[kind]) for key, kind in kinds(name).items()])
