@@ -17,6 +17,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from graphpath.stores.staging import LEAST_ROOM
 from tests.faults.children import none_left, start
 from tests.faults.privileges import can_be_denied
 from tests.faults.verbs import EDGES, MODEL, OTHER, STORE, VERBS, need, place_for
@@ -143,7 +144,9 @@ def test_a_store_on_a_full_disk(folder: Path, name: str) -> None:
     verb = VERBS[name]
     place = place_for(folder, "place", verb)
     size = (place / STORE).stat().st_size // 1024 + 8
-    for room in (0, 2 * size):
+    more = LEAST_ROOM // 1024 - 512  # with more a change is begun, and ends well
+    assert size < more
+    for room in (0, more):
         with small_disk(folder / "small", size + room) as disk:
             (disk / "place").mkdir()
             shutil.copy(place / STORE, disk / "place" / STORE)
