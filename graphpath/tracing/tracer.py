@@ -37,6 +37,7 @@ from graphpath.tracing.evaluation import in_eval_mode
 from graphpath.tracing.fitting import Fitted
 from graphpath.tracing.influence import TABLES, Influence
 from graphpath.tracing.maps import MapSelection, score_map_pathways
+from graphpath.tracing.methods.channels import ChannelMethod
 from graphpath.tracing.pathways import Pathways, score_pathways
 from graphpath.tracing.ranks import Rank
 from graphpath.tracing.registry import Method, TracingMethod, find_method, make_ready
@@ -210,8 +211,14 @@ class _Tracer:
     def memory(self) -> int:
         """Bytes that an image's pathways take until they are written, beside what all methods keep."""
         kept = BUDGET if self.budget.max_edges is None else self.budget.max_edges
-        tables = 0 if self.budget.influence is None else self.batches.compiled.network.neurons * TABLES
+        tables = 0 if self.budget.influence is None else self._count_pruned() * TABLES
         return self.taker.memory + (self.taker.each - 1) * kept * EDGE + tables
+
+    def _count_pruned(self) -> int:
+        """Over how many nodes influence is spread: feature maps where a method's edges are between these."""
+        if isinstance(self.taker, ChannelMethod):
+            return self.taker.planes.count
+        return self.batches.compiled.network.neurons
 
     def record(self, writer: TraceWriter, rank: Rank, progress: Progress) -> Trace:
         """Trace what is not done yet, part by part, and finish the record; each of many ranks its share."""
