@@ -97,8 +97,9 @@ class Scheme:
         """
         labels = sorted(classes)
         finder = Finder([classes[label] for label in labels])
-        found = [self._find(row, finder, labels) for row in self.rows]
-        if not self._is_named:
+        if self._is_named:
+            found = [self._find(row, finder, labels) for row in self.rows]
+        else:
             found = [self._find_number(row, classes) for row in self.rows]
         matched: dict[int, str] = {}
         for row, places in zip(self.rows, found, strict=True):

@@ -12,7 +12,7 @@ import shutil
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,13 @@ from graphpath.stores.handles import KeptLease, Lease
 from graphpath.stores.load import check_min_support, is_loaded, load_run
 from graphpath.stores.location import check_no_log, read_generation, resolve_path
 from graphpath.stores.prepare import MEMORY
-from graphpath.stores.regroup import StoredGroups, find_concerned, read_stored_groups, restore_groups
+from graphpath.stores.regroup import (
+    StoredGroups,
+    open_runs,
+    read_stored_groups,
+    restore_groups,
+    select_concerned,
+)
 from graphpath.stores.remove import remove_run
 from graphpath.stores.runs import open_traces
 from graphpath.stores.sandbox import Limits, run_in_child
@@ -60,12 +66,11 @@ REBUILD_ABOVE = 0.1
 
 @dataclass(frozen=True)
 class Regrouping:
-    """What is new when a file is made anew: the scheme that ``runs`` get, and the reports of their loads."""
+    """What is new when a file is made anew: the scheme that ``runs`` get."""
 
     scheme: Scheme | None = None
     runs: frozenset[str] = frozenset()
     progress: AnyProgress | None = None
-    reports: list[LoadReport] = field(default_factory=list)
 
 
 class LadybugStore(Store):
@@ -220,22 +225,14 @@ class LadybugStore(Store):
 
     def add_categories(self, scheme: Scheme, *, progress: AnyProgress | None = None) -> list[LoadReport]:
         """See :meth:`Store.add_categories`. The file is made anew where that is cheaper; all runs at once."""
-        concerned = [trace.id for trace, _ in find_concerned(self, scheme)]
+        traces = open_runs(self)
+        concerned = select_concerned(traces, scheme)
+        if self.read(lambda state: all(is_loaded(state, t, n or None, scheme) for t, n in concerned)):
+            return [LoadReport(trace.id, False) for trace, _ in concerned]
         rows = self.read(lambda state: state.execute(RUNS).to_pylist())
-        traces = open_traces(rows)
-        if traces is None or self.read(lambda state: self._are_loaded(state, traces, concerned, scheme)):
-            return super().add_categories(scheme, progress=progress)
-        reports: list[LoadReport] = []
-        self._rebuild(traces, rows, Regrouping(scheme, frozenset(concerned), progress, reports))
-        return reports
-
-    @staticmethod
-    def _are_loaded(
-        state: StoreView, traces: list[tuple[Trace, int]], concerned: list[str], scheme: Scheme
-    ) -> bool:
-        """Whether all runs that are concerned have these categories already."""
-        mine = [(trace, support) for trace, support in traces if trace.id in concerned]
-        return all(is_loaded(state, trace, support or None, scheme) for trace, support in mine)
+        wanted = frozenset(trace.id for trace, _ in concerned)
+        reports = self._rebuild(traces, rows, Regrouping(scheme, wanted, progress))
+        return [report for report in reports if report.run in wanted]
 
     def record_verdict(self, verdict: Mapping[str, object], runs: Sequence[str]) -> None:
         """See :meth:`Store.record_verdict`."""
@@ -317,9 +314,9 @@ class LadybugStore(Store):
         traces: list[tuple[Trace, int]],
         runs: list[dict[str, Any]],
         regrouping: Regrouping | None = None,
-    ) -> None:
+    ) -> list[LoadReport]:
         """Make the file anew from ``traces``, if it still holds ``runs``; verdicts and categories stay."""
-        _with_room(lambda more: self._build_anew(traces, runs, regrouping or Regrouping(), more))
+        return _with_room(lambda more: self._build_anew(traces, runs, regrouping or Regrouping(), more))
 
     def _build_anew(
         self,
@@ -327,7 +324,7 @@ class LadybugStore(Store):
         runs: list[dict[str, Any]],
         regrouping: Regrouping,
         more: int,
-    ) -> None:
+    ) -> list[LoadReport]:
         buffer = self._choose_buffer(*(trace for trace, _ in traces))
         rows = sum(map(_count_rows, (trace for trace, _ in traces)))
         with self._change(empty=True, buffer_bytes=buffer, rows=rows, more=more) as (session, work):
@@ -356,7 +353,7 @@ class LadybugStore(Store):
                 session.execute(LOADED, {"run": trace.id, "loaded": loaded[trace.id] or ""})
                 shutil.rmtree(directory)
             verdicts.restore_verdicts(session, kept)
-        regrouping.reports.extend(report for report in reports if report.run in regrouping.runs)
+        return reports
 
 
 def _with_room(change: Callable[[int], Answer]) -> Answer:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from graphpath.errors import DataError, StoreError
@@ -26,35 +28,45 @@ MATCH (r:Run) WHERE r.complete RETURN r.id AS run, r.path AS path, r.min_support
 
 @dataclass(frozen=True)
 class StoredGroups:
-    """The nodes and links of all schemes: rows of ``NODES``, of the classes too, and of ``LINKS``."""
+    """All schemes, as the tables of Category (of the classes too) and IN_CATEGORY by position."""
 
-    nodes: list[dict[str, Any]]
-    links: list[dict[str, Any]]
+    nodes: pa.Table
+    links: pa.Table
 
 
 def add_categories(store: Store, scheme: Scheme, progress: AnyProgress | None) -> list[LoadReport]:
     """See :meth:`graphpath.stores.base.Store.add_categories`."""
     return [
         store.load(trace, min_support=support or None, categories=scheme, progress=progress)
-        for trace, support in find_concerned(store, scheme)
+        for trace, support in select_concerned(open_runs(store), scheme)
     ]
 
 
-def find_concerned(store: Store, scheme: Scheme) -> list[tuple[Trace, int]]:
-    """The traces of the runs that ``scheme`` is about, with their min_support; raises as its caller does."""
-    from graphpath.stores.load import read_classes
+def open_runs(store: Store) -> list[tuple[Trace, int]]:
+    """The traces of all complete runs with their min_support.
 
+    Raises StoreError where there is none, or one is no longer where it was.
+    """
     rows = store.execute(RUNS).to_pylist()
     if not rows:
         raise StoreError(f"{store.uri} holds no run yet: load one, with --categories at once if you like.")
-    missing = [row for row in rows if open_traces([row]) is None]
-    if missing:
-        raise StoreError(
-            f"Run {missing[0]['run']!r} is made anew from its trace, which is no longer at "
-            f"{missing[0]['path']}: put it back there, or delete the run."
-        )
+    opened = []
+    for row in rows:
+        if (found := open_traces([row])) is None:
+            raise StoreError(
+                f"Run {row['run']!r} is made anew from its trace, which is no longer at {row['path']}: put "
+                "it back there, or delete the run."
+            )
+        opened += found
+    return opened
+
+
+def select_concerned(traces: Sequence[tuple[Trace, int]], scheme: Scheme) -> list[tuple[Trace, int]]:
+    """Those of ``traces`` whose classes ``scheme`` is about. Raises DataError where there is none."""
+    from graphpath.stores.load import read_classes
+
     concerned, refusal = [], None
-    for trace, support in open_traces(rows) or []:
+    for trace, support in traces:
         try:
             scheme.match({int(row["label"]): str(row["name"]) for row in read_classes(trace)})
         except DataError as error:
@@ -68,27 +80,18 @@ def find_concerned(store: Store, scheme: Scheme) -> list[tuple[Trace, int]]:
 
 def read_stored_groups(session: Session) -> StoredGroups:
     """The categories of all schemes with their classes."""
-    nodes, links = (session.execute(text).to_pylist() for text in (NODES, LINKS))
-    ends = {row["category"] for row in links} | {row["class"] for row in links}
-    return StoredGroups([row for row in nodes if row["category"] in ends], links)
+    nodes, links = (session.execute(text) for text in (NODES, LINKS))
+    ends = pa.chunked_array([*links["class"].chunks, *links["category"].chunks], pa.int64())
+    mine = pc.is_in(nodes["category"], value_set=ends.combine_chunks())
+    return StoredGroups(nodes.filter(mine), links.select(["class", "category"]))
 
 
 def restore_groups(session: Session, groups: StoredGroups | None, work: Path) -> None:
     """Keep again what ``read_stored_groups`` gave, in a store that holds nothing yet."""
-    if groups is None or not groups.links:
+    if groups is None or not groups.links.num_rows:
         return
-    nodes = {
-        "id": pa.array([row["category"] for row in groups.nodes], pa.int64()),
-        "scheme": pa.array([row["scheme"] for row in groups.nodes], pa.string()),
-        "label": pa.array([row["label"] for row in groups.nodes], pa.int32()),
-        "name": pa.array([row["name"] for row in groups.nodes], pa.string()),
-    }
-    links = {
-        "start": pa.array([row["class"] for row in groups.links], pa.int64()),
-        "stop": pa.array([row["category"] for row in groups.links], pa.int64()),
-    }
-    for name, columns in (("Category", nodes), ("IN_CATEGORY", links)):
+    for name, rows in (("Category", groups.nodes), ("IN_CATEGORY", groups.links)):
         path = work / f"kept-{name}.parquet"
-        pq.write_table(pa.table(columns), path)
+        pq.write_table(rows, path)
         for _ in session.copy(name, [path], work):
             pass
