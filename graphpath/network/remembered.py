@@ -22,13 +22,14 @@ KEPT = 4
 """Networks that are remembered at most: each holds its folded weights once more."""
 
 _LOCK = threading.Lock()
-_NETWORKS: dict[weakref.ref[nn.Module], tuple[str, Remembered]] = {}
+_NETWORKS: dict[weakref.ref[nn.Module], Remembered] = {}
 
 
 @dataclass(frozen=True, eq=False)
 class Remembered:
-    """A network with the lowering that it was made of."""
+    """A network with the lowering that it was made of, and the ``state`` that its module was in."""
 
+    state: str
     network: Network
     lowered: Lowered
 
@@ -48,8 +49,8 @@ def describe_state(module: nn.Module, image: Tensor) -> str | None:
 def recall(module: nn.Module, state: str | None) -> Network | None:
     """The network that ``module`` was taken apart into in this ``state``, None where there is none."""
     with _LOCK:
-        known, found = _NETWORKS.get(weakref.ref(take_off(module)), (None, None))
-    if found is None or state is None or known != state or not found.lowered.still_gives(module):
+        found = _NETWORKS.get(weakref.ref(take_off(module)))
+    if found is None or found.state != state or not found.lowered.still_gives(module):
         return None
     return found.network
 
@@ -61,7 +62,7 @@ def remember(module: nn.Module, state: str | None, network: Network, lowered: Lo
     key = weakref.ref(take_off(module), _forget)
     with _LOCK:
         _NETWORKS.pop(key, None)
-        _NETWORKS[key] = (state, Remembered(network, lowered))
+        _NETWORKS[key] = Remembered(state, network, lowered)
         while len(_NETWORKS) > KEPT:
             del _NETWORKS[next(iter(_NETWORKS))]
 

@@ -177,18 +177,19 @@ class RunReader:
     @cached_property
     def similarity_within(self) -> float:
         """Weighted likeness of two images of one class, all layers together; 0.5 where it is not known."""
-        if self.consistency is None:
-            return 0.5
-        value = self.consistency.frame.set_index("layer").weighted_J_within.get(ALL, float("nan"))
-        return float(value) if value == value else 0.5
+        return self._read_likeness("weighted_J_within", 0.5)
 
     @cached_property
     def similarity_between(self) -> float:
         """Weighted likeness of two images of two classes, all layers together; 0 where it is not known."""
+        return self._read_likeness("weighted_J_between", 0.0)
+
+    def _read_likeness(self, column: str, unknown: float) -> float:
+        """A mean of ``consistency`` over all layers together; ``unknown`` where there is none."""
         if self.consistency is None:
-            return 0.0
-        value = self.consistency.frame.set_index("layer").weighted_J_between.get(ALL, float("nan"))
-        return float(value) if value == value else 0.0
+            return unknown
+        value = self.consistency.frame.set_index("layer")[column].get(ALL, float("nan"))
+        return float(value) if value == value else unknown
 
     @cached_property
     def similarity_overall(self) -> Source:

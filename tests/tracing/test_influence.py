@@ -16,9 +16,7 @@ from hypothesis import strategies as st
 
 import graphpath as gp
 from graphpath.errors import MethodError, RecordError
-from graphpath.network import incoming
 from graphpath.record import TraceWriter
-from graphpath.tracing import sieve
 from graphpath.tracing.batch import Batch, EdgesInMemory, Selection
 from graphpath.tracing.cuts import find_cuts, mark_above
 from graphpath.tracing.influence import Influence, Part, Pruning, mark_influential, spread_influence
@@ -349,13 +347,6 @@ def test_all_of_the_influence_is_all_whole_routes(name: str, method: str) -> Non
         mine = (every.edges.sample == image) & (every.edges.score != 0)
         ends = zip(every.edges.source[mine].tolist(), every.edges.target[mine].tolist(), strict=True)
         assert ends_of(found, image) == set(ends)
-
-
-@pytest.fixture
-def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts of a few edges, and no room for any that wait."""
-    monkeypatch.setattr(sieve, "ROOM", 0)
-    monkeypatch.setitem(incoming.CHUNK, "cpu", 2000)
 
 
 @pytest.mark.usefixtures("little_room")

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from graphpath.network import incoming
 from graphpath.tracing import sieve
 from graphpath.tracing.batch import Batch, EdgesInMemory, Selection
 from graphpath.tracing.methods import controls, neuron_mct
@@ -42,13 +41,6 @@ def case(name: str, images: int) -> Batch:
         return harness.held(*tied(3))[0]
     model, shape = nets.made(name, seed=5)
     return harness.held(model, nets.images(shape, images, seed=11))[0]
-
-
-@pytest.fixture
-def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts of a few edges, and no room for any that wait."""
-    monkeypatch.setattr(sieve, "ROOM", 0)
-    monkeypatch.setitem(incoming.CHUNK, "cpu", 2000)
 
 
 @pytest.mark.usefixtures("little_room")
