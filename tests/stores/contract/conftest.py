@@ -8,17 +8,31 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from graphpath.server import Server
 from graphpath.stores import Store, open_store
+from tests.stores.contents import contents
 from tests.synthetic import write_trace
 
 ENGINES = ("ladybug", "neo4j")
 STRICT = {"notifications_min_severity": "WARNING", "warn_notification_severity": "WARNING"}
 """The server's warnings (an unknown label, an unknown property) as Python's, which fail tests."""
 
+OTHER = ("GraphpathMeta.engine",)
+"""What differs between engines."""
+
 CLEAR = "MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 1000 ROWS"
+
+
+class Stopped(BaseException):
+    """A change that ends in the middle."""
+
+
+def held(store: Store) -> dict[str, pd.DataFrame]:
+    """All that a store holds, but for its engine."""
+    return contents(store, without=OTHER)
 
 
 def connect(server: Server, **options: object) -> Store:

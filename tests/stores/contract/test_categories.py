@@ -14,18 +14,8 @@ from graphpath.server import Server
 from graphpath.stores import Scheme, Store, open_store
 from graphpath.stores.neo4j.session import BoltSession
 from tests.queries.facts import GROUPED, grouping
-from tests.stores.contents import assert_same, contents
-from tests.stores.contract.conftest import clear, connect
-
-OTHER = ("GraphpathMeta.engine",)
-
-
-class Stopped(BaseException):
-    """A change that ends in the middle."""
-
-
-def held(store: Store) -> dict:
-    return contents(store, without=OTHER)
+from tests.stores.contents import assert_same
+from tests.stores.contract.conftest import Stopped, clear, connect, held
 
 
 @pytest.fixture(scope="module")

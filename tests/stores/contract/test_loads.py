@@ -22,20 +22,10 @@ from graphpath.server import Server
 from graphpath.stores import Store, open_store
 from graphpath.stores.neo4j.failures import TooLargeError
 from graphpath.stores.neo4j.session import BoltSession
-from tests.stores.contents import assert_same, contents
-from tests.stores.contract.conftest import clear, connect
+from tests.stores.contents import assert_same
+from tests.stores.contract.conftest import Stopped, clear, connect, held
 from tests.stores.oracle import Run, sorted_rows
 from tests.synthetic import write_map_trace, write_trace
-
-OTHER = ("GraphpathMeta.engine",)
-
-
-class Stopped(BaseException):
-    """A load that ends in the middle."""
-
-
-def held(store: Store) -> dict:
-    return contents(store, without=OTHER)
 
 
 @pytest.fixture(scope="module")
