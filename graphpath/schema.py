@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-SCHEMA_VERSION: Final = "4"
+SCHEMA_VERSION: Final = "5"
 SINCE: Final = (
     "since schema '4' classes can be in categories of one's own, and class pathways say of which scheme they "
-    "are"
+    "are; since schema '5' each pathway has its edges between feature maps"
 )
 """Why an older store is refused: what it holds does not say so."""
 
@@ -131,6 +131,7 @@ NODES: Final[tuple[NodeType, ...]] = (
             "height": "INT32",
             "width": "INT32",
             "possible": "INT64",  # edges that the network can have into it; null where nobody knows
+            "possible_maps": "INT64",  # the same between feature maps
             **LAYER_LATER,
         },
     ),
@@ -180,6 +181,7 @@ NODES: Final[tuple[NodeType, ...]] = (
             "origin": "INT64",  # null unless it starts at one pixel
             "neurons": "INT64",
             "edges": "INT64",
+            "map_edges": "INT64",  # between feature maps
             "coverage": "FLOAT",
             "logit": "DOUBLE",
             "bias": "DOUBLE",
@@ -276,6 +278,12 @@ RELATIONSHIPS: Final[tuple[RelationshipType, ...]] = (
         {"pathway": "INT64", "layer": "INT32", "flow": "FLOAT", "score": "FLOAT", "rank": "INT32"},
     ),
     RelationshipType(
+        "FLOWS_TO_MAP",
+        "FeatureMap",
+        "FeatureMap",
+        {"pathway": "INT64", "layer": "INT32", "flow": "DOUBLE", "score": "DOUBLE", "weight": "DOUBLE"},
+    ),
+    RelationshipType(
         "VISITS", "Pathway", "Neuron", {"layer": "INT32", "activation": "FLOAT", "score": "FLOAT"}
     ),
     RelationshipType("VISITS_MAP", "Pathway", "FeatureMap", {"neurons": "INT64", "score": "DOUBLE"}),
@@ -297,6 +305,7 @@ RELATIONSHIPS: Final[tuple[RelationshipType, ...]] = (
             "edges": "INT64",
             "least": "DOUBLE",
             "most": "DOUBLE",
+            "unit": "STRING",  # neuron or map: between what the edges are
         },
     ),
 )
@@ -322,6 +331,7 @@ people, look for."""
 
 RELATIONSHIP_INDEXES: Final[dict[str, str]] = {
     "FLOWS_TO": "pathway",
+    "FLOWS_TO_MAP": "pathway",
     "CLASS_FLOWS_TO": "class_pathway",
     "MAP_FLOWS_TO": "class_pathway",
 }

@@ -12,6 +12,7 @@
 // param references list<string> = []: only class pathways of these runs; [] = all
 // param runs list<string> = []: the pathways' runs; [] = all (Python fills in those traced alike)
 // param scheme string = "classes": of the categories; "classes": each class is one (categories/schemes)
+// param unit "neuron"|"map" = "neuron": edges between neurons, or between feature maps
 // returns: pathway int, sample int, run string, variant string, label int, reference string, layer int,
 //   edges int, first string, second string, in_first float, in_second float, weighted_first float,
 //   weighted_second float
@@ -19,7 +20,8 @@
 
 MATCH (p:Pathway)-[m:RESEMBLES]->(c:ClassPathway)
 WHERE (size($runs) = 0 OR p.run IN $runs) AND (size($references) = 0 OR c.run IN $references)
-  AND c.scheme = $scheme AND (size($layers) = 0 OR m.layer IN $layers)
+  AND c.scheme = $scheme AND m.unit = 'neuron'
+  AND (size($layers) = 0 OR m.layer IN $layers)
 MATCH (u:Run)
 WHERE u.id = c.run AND u.complete = true
 MATCH (c)-[:OF_CATEGORY]->(k:Category)

@@ -16,6 +16,7 @@
 // param layers list<int> = []: only edges into these layers, -1 then being these together; [] = all
 // param weights "normalised"|"raw" = "normalised": of the weighted J, and of what counts as reweighted
 // param runs list<string> = []: the runs that hold both sides; [] = all (Python fills in those traced alike)
+// param unit "neuron"|"map" = "neuron": edges between neurons, or between feature maps
 // returns: layer int, name string, J float, weighted_J float, shared int, gained int, lost int,
 //   reweighted int, edges_original int, edges_derived int, expected_J float
 // :params {original: 0, derived: 0, ratio: 2.0, layers: [], weights: "normalised", runs: []}

@@ -8,6 +8,7 @@
 // param threshold float = 0.5: a likeness below it is a divergence
 // param measure "weighted_J"|"J" = "weighted_J": the likeness
 // param runs list<string> = []: the runs that hold both sides; [] = all (Python fills in those traced alike)
+// param unit "neuron"|"map" = "neuron": edges between neurons, or between feature maps
 // returns: derived int, original int, attack string, epsilon float, layer int?, J float, weighted_J float,
 //   J_all float, weighted_J_all float
 // :params {threshold: 0.5, measure: "weighted_J", runs: []}

@@ -9,6 +9,7 @@
 // param layers list<int> = []: only edges into these layers; [] = all
 // param runs list<string> = []: the runs that hold both sides; [] = all (Python fills in those traced alike)
 // param scheme string = "classes": of the categories; "classes": each class is one (categories/schemes)
+// param unit "neuron"|"map" = "neuron": edges between neurons, or between feature maps
 // param limit limit = 1000: at most so many rows
 // returns: layer int, source int, target int, source_name string, target_name string, flow float,
 //   score float, classes set<string>

@@ -9,6 +9,7 @@
 // param scheme string = "classes": of the categories; "classes": each class is one (categories/schemes)
 // param labels list<int> = []: only the classes with these labels; [] = all
 // param layers list<int> = []: only edges into these layers; [] = all
+// param unit "neuron"|"map" = "neuron": edges between neurons, or between feature maps
 // param limit limit = 1000: at most so many rows
 // returns: category string, label int, layer int, source int, target int, source_name string,
 //   target_name string, support int, samples int, min_support int, score float, weight float

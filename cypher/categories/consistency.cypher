@@ -11,6 +11,7 @@
 // param scheme string = "classes": of the categories; "classes": each class is one (categories/schemes)
 // param layers list<int> = []: only edges into these layers, -1 then being these together; [] = all
 // param weights "normalised"|"raw" = "normalised": of the weighted J
+// param unit "neuron"|"map" = "neuron": edges between neurons, or between feature maps
 // param max_samples limit = 200: refuse runs of more samples, for every pair is compared
 // guard pathways/samples.samples <= max_samples: raise max_samples, or compute it from the trace with
 //   graphpath.analysis.consistency, which needs no engine

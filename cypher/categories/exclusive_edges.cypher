@@ -10,6 +10,7 @@
 // param categories list<int> = []: only edges exclusive to these categories (their ids); [] = all
 // param layers list<int> = []: only edges into these layers; [] = all
 // param min_share float = 0.0: the least share of the category's samples that have the edge
+// param unit "neuron"|"map" = "neuron": edges between neurons, or between feature maps
 // param limit limit = 1000: at most so many rows
 // returns: category string, layer int, source int, target int, source_name string, target_name string,
 //   support int, share float, score float, weight float

@@ -10,6 +10,7 @@
 // param scheme string = "classes": of the categories; "classes": each class is one (categories/schemes)
 // param min_categories count = 2: the least number of categories
 // param layers list<int> = []: only edges into these layers; [] = all
+// param unit "neuron"|"map" = "neuron": edges between neurons, or between feature maps
 // param limit limit = 1000: at most so many rows
 // returns: layer int, source int, target int, source_name string, target_name string, categories int,
 //   support int, share float, score float, weight float

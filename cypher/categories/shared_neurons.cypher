@@ -10,6 +10,7 @@
 // param scheme string = "classes": of the categories; "classes": each class is one (categories/schemes)
 // param min_categories count = 2: the least number of categories
 // param layers list<int> = []: only neurons in these layers; [] = all
+// param unit "neuron"|"map" = "neuron": neurons, or feature maps (the columns y and x are then -1)
 // param limit limit = 1000: at most so many rows
 // returns: layer int, neuron int, name string, channel int, y int, x int, categories int, support int,
 //   score_in float, score_out float

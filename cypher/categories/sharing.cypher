@@ -7,6 +7,7 @@
 // param run string: the run whose class pathways are compared
 // param variant string = "original": of the samples behind the class pathways
 // param scheme string = "classes": of the categories; "classes": each class is one (categories/schemes)
+// param unit "neuron"|"map" = "neuron": edges between neurons, or between feature maps
 // returns: categories int, layer int, edges int
 // :params {run: "", variant: "original", scheme: "classes"}
 

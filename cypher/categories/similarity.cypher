@@ -17,6 +17,7 @@
 // param weights "normalised"|"raw" = "normalised": of the weighted J
 // param by_layer bool = true: a row per layer besides; false leaves only -1, a tenth of the rows or so
 // param min_weighted_J float = 0.0: only rows with a weighted J of at least this; 0 = all
+// param unit "neuron"|"map" = "neuron": edges between neurons, or between feature maps
 // returns: category1 string, category2 string, layer int, shared int, edges1 int, edges2 int, J float,
 //   weighted_J float, expected_J float
 // :params {run: "", variant: "original", scheme: "classes", categories: [], layers: [], weights:

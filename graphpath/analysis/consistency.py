@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from graphpath.analysis.tables import check_choice, choose_variant, open_views
+from graphpath.analysis.tables import check_choice, choose_variant, open_views, select_edges
+from graphpath.queries.units import MAP, NEURON
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 PLACES = """
 CREATE TABLE places AS
 SELECT p.pathway, p.sample, s.label, l.layer, count(e.source) AS edges,
-    coalesce(sum(abs(e.score::DOUBLE)), 0.0) AS total
+    coalesce(sum(e.weight), 0.0) AS total
 FROM pathways p JOIN samples s USING (sample) CROSS JOIN layers l
-LEFT JOIN edges e ON e.pathway = p.pathway AND e.layer = l.layer
+LEFT JOIN compared_edges e ON e.pathway = p.pathway AND e.layer = l.layer
 WHERE s.variant = $variant AND l.layer > 0 AND (len($layers) = 0 OR list_contains($layers, l.layer))
 GROUP BY ALL
 """
@@ -26,8 +27,8 @@ GROUP BY ALL
 LIKENESS = """
 WITH sides AS (
     SELECT e.pathway, e.layer, e.source, e.target,
-        abs(e.score::DOUBLE) / CASE WHEN $raw OR p.total = 0 THEN 1 ELSE p.total END AS weight
-    FROM edges e JOIN places p USING (pathway, layer)
+        e.weight / CASE WHEN $raw OR p.total = 0 THEN 1 ELSE p.total END AS weight
+    FROM compared_edges e JOIN places p USING (pathway, layer)
 ), common AS (
     SELECT x.pathway AS one, y.pathway AS two, x.layer, count(*) AS shared,
         sum(least(x.weight, y.weight)) AS least
@@ -63,6 +64,7 @@ def consistency(
     variant: str | None = None,
     layers: Sequence[int] = (),
     weights: Literal["normalised", "raw"] = "normalised",
+    unit: Literal["neuron", "map"] = "neuron",
     memory: str | None = None,
 ) -> pd.DataFrame:
     """The mean likeness of two pathways of one category and of two categories, per layer (-1 = all).
@@ -70,15 +72,18 @@ def consistency(
     The same as the named query ``categories/consistency`` (columns layer, pairs_within, pairs_between,
     J_within, J_between, weighted_J_within, weighted_J_between), for traces of more samples than the query
     takes: DuckDB keeps what exceeds ``memory`` ("4GB") on disk. Without ``variant`` it is
-    of the originals, or of the trace's only variant.
+    of the originals, or of the trace's only variant. ``unit`` says between what the edges are: neurons, or
+    feature maps, which need no alignment of images.
 
     Raises:
         RecordError: the trace is damaged or unfinished.
-        QueryParameterError: ``weights`` is neither "normalised" nor "raw".
+        QueryParameterError: ``weights`` or ``unit`` is none of those.
     """
+    check_choice("unit", unit, (NEURON, MAP))
     check_choice("weights", weights, ("normalised", "raw"))
     with open_views(trace, memory) as connection:
         chosen = [int(layer) for layer in layers]
+        connection.execute(f"CREATE TEMP VIEW compared_edges AS {select_edges(connection, unit)}")
         connection.execute(
             PLACES, {"variant": choose_variant(connection, variant, "consistency"), "layers": chosen}
         )

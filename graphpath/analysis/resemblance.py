@@ -13,13 +13,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from graphpath.analysis.grouping import group_samples, read_grouping
-from graphpath.analysis.tables import open_views
+from graphpath.analysis.tables import open_views, select_edges
 from graphpath.classes import CLASSES
 from graphpath.queries import query_all
 from graphpath.queries.limits import LIMITS, REACHED
+from graphpath.queries.units import MAP, NEURON
 from graphpath.sql import read_parquet
 from graphpath.stores.comparing import own_edges, select_compared
-from graphpath.stores.existing import EDGE, split_ranges
+from graphpath.stores.existing import MAP_EDGE, NEURON_EDGE, split_ranges
 from graphpath.stores.families import select_families
 
 if TYPE_CHECKING:
@@ -29,14 +30,15 @@ if TYPE_CHECKING:
     from graphpath.stores.base import Store
 
 EDGE_COLUMNS = pa.schema(
-    [("pathway", pa.int64()), ("source", pa.int64()), ("target", pa.int64()), ("score", pa.float32())]
+    [("pathway", pa.int64()), ("source", pa.int64()), ("target", pa.int64()), ("weight", pa.float64())]
 )
 
+WEIGHED = {NEURON: NEURON_EDGE, MAP: MAP_EDGE}
 CLASS_EDGES = (
     """(SELECT label, source, target, layer, support, min_support, sum AS weight FROM class_edges)"""
 )
 SUMS = "(SELECT label, layer, count(*) AS edges, sum(sum) AS weight FROM class_edges GROUP BY ALL)"
-MINE = "(SELECT pathway, source, target, layer, abs(score::DOUBLE) AS weight FROM edges)"
+MINE = "compared_edges"
 
 COMPARED = f"""
 WITH asked AS (
@@ -56,21 +58,21 @@ SELECT pathway, sample, layer, coalesce(sum(edges) FILTER (prediction = 1),
 FROM compared GROUP BY pathway, sample, layer ORDER BY pathway, layer
 """
 
-OUTSIDE = """
+OUTSIDE = f"""
 WITH asked AS (
     SELECT pathway, sample, family, label FROM predicted
     WHERE prediction = 1 AND (len($samples) = 0 OR list_contains($samples, sample))
 ), held AS (
     SELECT a.pathway, e.source, e.target, list_sort(list(DISTINCT c.category)) AS classes,
         bool_or(c.label = a.label) AS inside
-    FROM edges e JOIN asked a USING (pathway) JOIN class_edges c USING (source, target)
+    FROM {MINE} e JOIN asked a USING (pathway) JOIN class_edges c USING (source, target)
     ANTI JOIN (SELECT * FROM own WHERE NOT stays) o ON o.label = c.label AND o.family = a.family
         AND o.source = c.source AND o.target = c.target
     GROUP BY a.pathway, e.source, e.target
 )
 SELECT a.sample, e.layer, e.source, e.target, s.name AS source_name, t.name AS target_name, e.flow, e.score,
     coalesce(h.classes, []) AS classes
-FROM edges e JOIN asked a USING (pathway) LEFT JOIN held h USING (pathway, source, target)
+FROM {MINE} e JOIN asked a USING (pathway) LEFT JOIN held h USING (pathway, source, target)
 JOIN named s ON s.neuron = e.source JOIN named t ON t.neuron = e.target
 WHERE NOT coalesce(h.inside, false)
 QUALIFY row_number() OVER (PARTITION BY a.sample ORDER BY abs(e.score) DESC, e.layer, e.source, e.target)
@@ -91,12 +93,13 @@ FROM (SELECT p.pathway, p.sample, f.family, g.key AS label, g.name, min(q.rank) 
 OWN = own_edges("label", "members", "member_edges", CLASS_EDGES)
 PARENTS = "MATCH (s:Sample) RETURN s.id AS sample, s.parent AS parent"
 
-NAMED = """
+NAMED = f"""
 CREATE VIEW named AS
-SELECT n.neuron, l.name || ' [' || (n.neuron - l."offset") // plane || ']' || CASE WHEN plane = 1 THEN ''
+SELECT n.neuron, l.name || ' [' || (n.neuron - l."offset") // plane || ']' || CASE
+    WHEN plane = 1 OR {{are_maps}} THEN ''
     ELSE ' ' || (n.neuron - l."offset") % plane // l.width || ',' || (n.neuron - l."offset") % l.width END
     AS name
-FROM (SELECT source AS neuron FROM edges UNION SELECT target FROM edges) n
+FROM (SELECT source AS neuron FROM {MINE} UNION SELECT target FROM {MINE}) n
 JOIN (SELECT *, height * width AS plane FROM layers) l
     ON n.neuron >= l."offset" AND n.neuron < l."offset" + l.channels::BIGINT * l.plane
 """
@@ -108,6 +111,7 @@ def resemblance(
     reference: str,
     *,
     scheme: str = CLASSES,
+    unit: str = NEURON,
     memory: str | None = None,
 ) -> pd.DataFrame:
     """The share of each of the trace's pathways that lies on the class pathways of its first two predictions.
@@ -116,7 +120,8 @@ def resemblance(
     is not in the store: columns pathway, sample, layer (-1 = all), edges, first, second, in_first, in_second,
     weighted_first, weighted_second. Samples of a class that derive from one original with the pathway's own
     (itself, its parent, siblings) are left out of it first. There are rows for classes whose pathway has
-    edges. ``scheme`` is of the categories; "classes": each class is one. The store is only read.
+    edges. ``scheme`` is of the categories; "classes": each class is one. ``unit`` "map" is
+    between feature maps instead of neurons. The store is only read.
 
     Raises:
         RunNotFound: the reference is not in the store.
@@ -124,10 +129,10 @@ def resemblance(
     """
     grouping = read_grouping(store, scheme)
     labels = _read_labels(trace, grouping, memory)
-    classes = read_class_edges(store, reference, labels, scheme)
+    classes = read_class_edges(store, reference, labels, scheme, unit)
     with (
         open_views(trace, memory) as connection,
-        _make_tables(store, connection, reference, classes, grouping, scheme),
+        _make_tables(store, connection, reference, classes, grouping, scheme, unit),
     ):
         frame: pd.DataFrame = connection.execute(COMPARED).df()
     return frame
@@ -140,6 +145,7 @@ def outside_class(
     samples: Sequence[int] = (),
     *,
     scheme: str = CLASSES,
+    unit: str = NEURON,
     limit: int = 1000,
 ) -> pd.DataFrame:
     """The edges of pathways that the class pathways of their predictions lack, strongest |score| first.
@@ -148,17 +154,17 @@ def outside_class(
     most ``limit`` for each sample (all of the trace, unless ``samples`` says which); ``attrs`` say whether
     one has more, as of ``store.query``. Columns sample,
     layer, source, target, source_name, target_name, flow, score, classes (those of the run ``reference`` on
-    whose class pathways the edge lies).
+    whose class pathways the edge lies). With ``unit`` "map" edges, and so their ends, are of feature maps.
 
     Raises: as ``resemblance``.
     """
-    classes = read_class_edges(store, reference, scheme=scheme)
+    classes = read_class_edges(store, reference, scheme=scheme, unit=unit)
     grouping = read_grouping(store, scheme)
     with (
         open_views(trace) as connection,
-        _make_tables(store, connection, reference, classes, grouping, scheme),
+        _make_tables(store, connection, reference, classes, grouping, scheme, unit),
     ):
-        connection.execute(NAMED)
+        connection.execute(NAMED.format(are_maps=unit == MAP))
         asked = {"samples": [int(sample) for sample in samples], "limit": limit + 1}
         frame: pd.DataFrame = connection.execute(OUTSIDE, asked).df()
     place = frame.groupby("sample").cumcount()
@@ -170,10 +176,14 @@ def outside_class(
 
 
 def read_class_edges(
-    store: Store, reference: str, labels: list[int] | None = None, scheme: str = CLASSES
+    store: Store,
+    reference: str,
+    labels: list[int] | None = None,
+    scheme: str = CLASSES,
+    unit: str = NEURON,
 ) -> pd.DataFrame:
     """The class pathways' edges, with ``sum``, the |score| of all samples together."""
-    asked = {"run": reference, "labels": labels or [], "scheme": scheme}
+    asked = {"run": reference, "labels": labels or [], "scheme": scheme, "unit": unit}
     found = query_all(store, "categories/class_edges", **asked)
     return found.assign(sum=found.weight * found.samples)
 
@@ -195,10 +205,12 @@ def _make_tables(
     classes: pd.DataFrame,
     grouping: pd.DataFrame,
     scheme: str,
+    unit: str,
 ) -> Iterator[None]:
-    """Tables of ``connection``: ``class_edges``; ``families`` of the trace's samples; ``predicted``, their
-    categories; and ``own``, what each family's members give to the classes.
+    """Tables of ``connection``: the trace's ``compared_edges``; ``class_edges``; ``families`` of the trace's
+    samples; ``predicted``, their categories; and ``own``, what each family's members give to the classes.
     """
+    connection.execute(f"CREATE TEMP VIEW {MINE} AS {select_edges(connection, unit)}")
     connection.register("class_edges", classes)
     connection.register("grouping", grouping)
     connection.register("parents", store.execute(PARENTS, {}))
@@ -214,19 +226,19 @@ def _make_tables(
     )
     with TemporaryDirectory() as folder:
         found = connection.execute("SELECT pathway, edges FROM members").fetchnumpy()
-        file = _read_edges(store, pa.table(dict(found)), Path(folder))
+        file = _read_edges(store, pa.table(dict(found)), Path(folder), unit)
         connection.execute(f"CREATE VIEW member_edges AS SELECT * FROM {read_parquet([file])}")
         connection.execute(f"CREATE TEMP TABLE own AS {OWN}")
         yield
 
 
-def _read_edges(store: Store, pathways: pa.Table, folder: Path) -> Path:
+def _read_edges(store: Store, pathways: pa.Table, folder: Path, unit: str) -> Path:
     """The stored edges of ``pathways``, as a file: read from the store some at a time."""
     file = folder / "edges.parquet"
     wanted = pathways["pathway"].combine_chunks()
     with pq.ParquetWriter(file, EDGE_COLUMNS) as writer:
         for some in split_ranges(pathways):
-            found = store.execute(EDGE, some)
+            found = store.execute(WEIGHED[unit], some)
             kept = found.filter(pc.is_in(found["pathway"], value_set=wanted))
             writer.write_table(kept.select(EDGE_COLUMNS.names).cast(EDGE_COLUMNS))
     return file

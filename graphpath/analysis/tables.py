@@ -10,8 +10,10 @@ from typing import Any
 
 from graphpath.errors import QueryParameterError
 from graphpath.queries import variants
+from graphpath.queries.units import NEURON
 from graphpath.record import Trace
 from graphpath.sql import connect, quote, read_parquet
+from graphpath.stores.prepare import NEURONS, select_map_edges
 
 _VIEWS = (
     "layers",
@@ -23,6 +25,8 @@ _VIEWS = (
     "routes",
     "steps",
     "crosses",
+    "visits",
+    "channels",
 )
 
 
@@ -41,6 +45,21 @@ def open_views(trace: Trace | str | Path, memory: str | None = None) -> Iterator
             if files := trace.files(name):
                 connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {read_parquet(files)}")
         yield connection
+
+
+def select_edges(connection: Any, unit: str) -> str:
+    """SQL for the opened trace's edges between neurons or feature maps.
+
+    Their columns are pathway, source, target, layer, flow, score and weight, the sum of absolute scores.
+    """
+    if unit == NEURON:
+        return "SELECT pathway, source, target, layer, flow, score, abs(score::DOUBLE) AS weight FROM edges"
+    [[whole]] = connection.execute(
+        "SELECT count(*) > 0 FROM duckdb_views() WHERE view_name = 'channels'"
+    ).fetchall()
+    connection.execute(f"CREATE TEMP TABLE neurons AS {NEURONS}")
+    connection.execute(f"CREATE TEMP TABLE map_edges AS {select_map_edges(has_maps=whole)}")
+    return "SELECT pathway, source, target, layer, flow, score, weight FROM map_edges"
 
 
 def choose_variant(connection: Any, variant: str | None, analysis: str) -> str:

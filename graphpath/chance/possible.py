@@ -20,17 +20,21 @@ AXES = ("channel", "y", "x")
 
 @dataclass(frozen=True, eq=False)
 class NeuronRange:
-    """The neurons of a layer: from id ``offset`` on, of ``shape`` (channels, height, width)."""
+    """The neurons of a layer: from id ``offset`` on, of ``shape`` (channels, height, width).
+
+    Or its feature maps, which have one row and column, with ``step`` neurons, and so ids, each.
+    """
 
     number: int
     name: str
     offset: int
     shape: tuple[int, int, int]
+    step: int = 1
 
     @property
     def size(self) -> int:
         """How many neurons it has."""
-        return self.shape[0] * self.shape[1] * self.shape[2]
+        return self.shape[0] * self.shape[1] * self.shape[2] * self.step
 
     def select(self, neurons: Ints) -> Ints:
         """The neurons among ``neurons`` that are the layer's."""
@@ -38,12 +42,12 @@ class NeuronRange:
 
     def locate(self, neuron: Ints) -> tuple[Ints, Ints, Ints]:
         """Channel, y and x of neurons of the layer, by their ids."""
-        channel, place = np.divmod(neuron - self.offset, self.shape[1] * self.shape[2])
+        channel, place = np.divmod((neuron - self.offset) // self.step, self.shape[1] * self.shape[2])
         return channel, *np.divmod(place, self.shape[2])
 
     def neuron_ids(self, channel: Ints, y: Ints, x: Ints) -> Ints:
         """The ids of the neurons there."""
-        return self.offset + (channel * self.shape[1] + y) * self.shape[2] + x
+        return self.offset + ((channel * self.shape[1] + y) * self.shape[2] + x) * self.step
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +188,22 @@ def read_possible_edges(trace: Trace) -> dict[int, PossibleEdges]:
         ]
         found[number].append(EdgeTerm(layers[source], layers[number], (cells[0], cells[1], cells[2])))
     return {number: PossibleEdges(layers[number], tuple(terms)) for number, terms in found.items()}
+
+
+def between_maps(layer: PossibleEdges) -> PossibleEdges:
+    """The possible edges between feature maps: of maps that some edge between their neurons can join."""
+    joined: dict[int, tuple[NeuronRange, Bools]] = {}
+    for term in layer.terms:
+        source, cells = joined.get(term.source.number, (term.source, np.zeros_like(term.cells[0])))
+        joined[source.number] = source, cells | term.cells[0]
+    one, target = np.ones((1, 1), bool), _take_maps(layer.layer)
+    terms = [EdgeTerm(_take_maps(source), target, (cells, one, one)) for source, cells in joined.values()]
+    return PossibleEdges(target, tuple(terms))
+
+
+def _take_maps(layer: NeuronRange) -> NeuronRange:
+    channels, height, width = layer.shape
+    return NeuronRange(layer.number, layer.name, layer.offset, (channels, 1, 1), height * width)
 
 
 def _read_layers(trace: Trace) -> dict[int, NeuronRange]:

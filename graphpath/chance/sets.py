@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphpath.chance.possible import Bools, Ints, PossibleEdges, read_possible_edges
+from graphpath.chance.possible import Bools, Ints, PossibleEdges, between_maps, read_possible_edges
 from graphpath.chance.shuffles import EdgeSlots
 from graphpath.classes import CLASSES
 from graphpath.errors import RecordError, StoreError
+from graphpath.queries.units import MAP, NEURON, UNIT
 from graphpath.record import Trace
 from graphpath.sql import quote
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from graphpath.stores.prepare import LoadBuilder
 
 Bound = Mapping[str, Any]
+TABLES = {NEURON: "edges", MAP: "map_edges"}
+CLASS_TABLES = {NEURON: "class_edges", MAP: "class_map_edges"}
+"""Where the edges of pathways, and of class pathways, are, between neurons and between feature maps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,15 +91,16 @@ class RunTraces:
 
     @contextmanager
     def open_tables(self, run: str) -> Iterator[LoadBuilder]:
-        """The trace of a run as tables, and the table ``facts`` about its pathways."""
+        """The trace of a run as tables, with ``facts`` about its pathways and ``map_edges``."""
         from graphpath.stores.categories import read_groups
         from graphpath.stores.load import read_classes
-        from graphpath.stores.prepare import LoadBuilder, add_groups, build_facts
+        from graphpath.stores.prepare import LoadBuilder, add_groups, build_facts, build_map_edges
 
         with TemporaryDirectory() as folder:
             builder = LoadBuilder(self.open_trace(run), 0, Path(folder))
             try:
                 build_facts(builder, run)
+                build_map_edges(builder)
                 add_groups(builder, read_groups(self._store, read_classes(builder.trace)))
                 builder.run("CREATE TABLE named (category BIGINT, name VARCHAR)")
                 builder.fill("named", [(row["category"], row["name"]) for row in self._read_categories()])
@@ -112,13 +117,14 @@ class RunTraces:
 
     @contextmanager
     def open_classes(self, run: str, variant: str, scheme: str = CLASSES) -> Iterator[LoadBuilder]:
-        """As :meth:`open_tables`, with the class pathways of a variant in a scheme: ``chosen`` and
-        ``class_edges``.
+        """As :meth:`open_tables`, with the class pathways of a variant in a scheme: ``chosen``,
+        ``class_edges`` and ``class_map_edges``.
         """
-        from graphpath.stores.rollups import build_class_edges
+        from graphpath.stores.rollups import build_class_edges, build_class_map_edges
 
         with self.open_tables(run) as builder:
             build_class_edges(builder, run, int(self._rows.min_support[run]) or None)
+            build_class_map_edges(builder)
             builder.add_table(
                 "chosen",
                 f"""SELECT class_pathway, category FROM classes
@@ -134,7 +140,7 @@ def read_class_pathways(runs: RunTraces, bound: Bound) -> EdgeSets:
     owners = f"""SELECT category AS key, name FROM chosen JOIN named USING (category) {some}
         ORDER BY key"""
     edges = f"""SELECT e.category AS owner, e.layer, e.source, e.target
-        FROM class_edges e SEMI JOIN (FROM chosen {some}) USING (class_pathway)"""
+        FROM {CLASS_TABLES[bound[UNIT]]} e SEMI JOIN (FROM chosen {some}) USING (class_pathway)"""
     with runs.open_classes(bound["run"], bound["variant"], bound["scheme"]) as builder:
         return _read_sets(builder, owners, edges, bound)
 
@@ -149,7 +155,7 @@ def read_pathways(runs: RunTraces, bound: Bound) -> EdgeSets:
             WHERE f.variant = {variant} AND g.scheme = {quote(scheme)})"""
     owners = f"SELECT pathway AS key, sample, label FROM {facts} ORDER BY key"
     edges = f"""SELECT pathway AS owner, e.layer, e.source, e.target
-        FROM edges e JOIN {facts} USING (pathway)"""
+        FROM {TABLES[bound[UNIT]]} e JOIN {facts} USING (pathway)"""
     with runs.open_tables(bound["run"]) as builder:
         return _read_sets(builder, owners, edges, bound)
 
@@ -175,7 +181,7 @@ def read_two_samples(runs: RunTraces, bound: Bound) -> EdgeSets:
 
     pair = [int(bound["original"]), int(bound["derived"])]
     edges = f"""SELECT DISTINCT sample AS owner, e.layer, e.source, e.target
-        FROM edges e JOIN facts USING (pathway)
+        FROM {TABLES[bound[UNIT]]} e JOIN facts USING (pathway)
         WHERE sample IN ({pair[0]}, {pair[1]})"""
     parts, reach = [], None
     for run in bound["runs"]:
@@ -203,9 +209,9 @@ def count_passing(runs: RunTraces, bound: Bound) -> tuple[Ints, Ints, int]:
     with runs.open_classes(run, bound.get("variant", "original"), bound.get("scheme", CLASSES)) as builder:
         [[count]] = builder.run("SELECT count(*) FROM chosen")
         found = builder.read_columns(
-            """WITH ends AS (
+            f"""WITH ends AS (
                 SELECT category, unnest([source, target]) AS neuron
-                FROM class_edges SEMI JOIN chosen USING (class_pathway))
+                FROM {CLASS_TABLES[bound.get(UNIT, NEURON)]} SEMI JOIN chosen USING (class_pathway))
             SELECT neuron, count(DISTINCT category) AS categories FROM ends GROUP BY neuron ORDER BY neuron"""
         )
     return found["neuron"].astype(np.int64), found["categories"].astype(np.int64), int(count)
@@ -233,8 +239,9 @@ def _make_sets(owners: pd.DataFrame, edges: pd.DataFrame, reach: Mapping[int, Po
 def _read_reach(builder: LoadBuilder, bound: Bound) -> dict[int, PossibleEdges]:
     """The possible edges into the layers that the query asks for."""
     wanted = set(bound.get("layers", []))
+    maps = bound.get(UNIT) == MAP
     return {
-        number: layer
+        number: between_maps(layer) if maps else layer
         for number, layer in read_possible_edges(builder.trace).items()
         if number > 0 and (not wanted or number in wanted)
     }

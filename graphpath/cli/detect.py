@@ -67,6 +67,9 @@ def fit(
         str,
         typer.Option("--scheme", help="Of the categories whose class pathways to use: graphpath categories."),
     ] = "classes",
+    unit: Annotated[
+        str, typer.Option("--unit", help="Compare edges between neurons, or feature maps: neuron or map.")
+    ] = "neuron",
     seed: a.Seed = 0,
     *,
     output: Output,
@@ -83,6 +86,7 @@ def fit(
             share=share,
             false_alarms=false_alarms,
             scheme=scheme,
+            unit=unit,
             seed=seed,
         )
     detector.save(out)

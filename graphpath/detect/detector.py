@@ -17,6 +17,7 @@ from graphpath.detect import features
 from graphpath.detect.scorers import Scorer, from_json
 from graphpath.detect.traced import TracingSetup
 from graphpath.errors import RecordError, RunNotFound, StoreError
+from graphpath.queries.units import NEURON
 from graphpath.record import Trace
 from graphpath.record.description import DIGEST, digest_run
 from graphpath.record.files import read_json, write_json
@@ -68,6 +69,8 @@ class Detector:
     notes: dict[str, Any]
     scheme: str = CLASSES
     """Of the categories of these class pathways."""
+    unit: str = NEURON
+    """Between what edges are compared: neurons or feature maps."""
 
     def score(self, store: Store, trace: Trace | str | Path) -> pd.DataFrame:
         """A verdict on every image of a trace, which need not be in the store; the store is only read.
@@ -92,7 +95,7 @@ class Detector:
         names, effect = list(self.layers), self._measure_effects(values)
         frame["layer"] = [names[place] for place in effect.argmax(1)]
         frame["layer_name"] = [self.layers[layer] for layer in frame.layer]
-        edges = outside_class(store, opened, self.reference, scheme=self.scheme, limit=1)
+        edges = outside_class(store, opened, self.reference, scheme=self.scheme, unit=self.unit, limit=1)
         edges = edges.set_index("sample")
         ends = (edges.source_name + " -> " + edges.target_name).reindex(frame["sample"])
         frame["outside"] = ends.fillna("").to_numpy()
@@ -122,13 +125,18 @@ class Detector:
         off = (layers.in_first - layers.normal_first).to_numpy()
         layers["deviation"] = np.divide(off, spread, out=np.full(len(off), np.nan), where=spread > 0)
         layers["effect"] = self._measure_effects(values[None])[0]
-        edges = outside_class(store, opened, self.reference, [sample], scheme=self.scheme, limit=limit)
+        edges = outside_class(
+            store, opened, self.reference, [sample], scheme=self.scheme, unit=self.unit, limit=limit
+        )
         score = float(self.scorer.score(values[None])[0])
         return Explanation(sample, score, score > self.threshold, layers, edges.drop(columns="sample"))
 
     def save(self, path: str | Path) -> Path:
         """Write the detector as JSON: numbers and names, nothing that runs when it is read."""
-        plain = {name: getattr(self, name) for name in ("kind", "threshold", "reference", "scheme", "notes")}
+        plain = {
+            name: getattr(self, name)
+            for name in ("kind", "threshold", "reference", "scheme", "unit", "notes")
+        }
         report = json.loads(self.report.to_json(orient="records", double_precision=15))
         content = {
             MARK: VERSION,
@@ -170,6 +178,7 @@ class Detector:
                 report=pd.DataFrame(stored["report"]),
                 notes=stored["notes"],
                 scheme=stored.get("scheme", CLASSES),
+                unit=stored.get("unit", NEURON),
             )
             detector._check_numbers()
         except (KeyError, IndexError, TypeError, ValueError) as error:
@@ -206,7 +215,9 @@ class Detector:
 
     def _compute_features(self, store: Store, trace: Trace, pathways: pd.Series[int]) -> Floats:
         """(n, f)."""
-        frame = features.features_of_trace(store, self.reference, trace, list(self.layers), self.scheme)
+        frame = features.features_of_trace(
+            store, self.reference, trace, list(self.layers), self.scheme, self.unit
+        )
         values: Floats = frame.reindex(pathways, fill_value=0.0).to_numpy(np.float64)
         return values
 

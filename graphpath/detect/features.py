@@ -9,6 +9,7 @@ from graphpath.analysis.grouping import group_samples
 from graphpath.analysis.resemblance import resemblance
 from graphpath.classes import CLASSES
 from graphpath.queries import query_all
+from graphpath.queries.units import NEURON
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,19 +23,29 @@ ALL: Final = -1
 
 
 def features_of_runs(
-    store: Store, reference: str, runs: Sequence[str], layers: Sequence[int], scheme: str = CLASSES
+    store: Store,
+    reference: str,
+    runs: Sequence[str],
+    layers: Sequence[int],
+    scheme: str = CLASSES,
+    unit: str = NEURON,
 ) -> pd.DataFrame:
     """A row for each pathway of the store's ``runs``: see ``pivot_layers``. Raises RunNotFound."""
-    asked = {"references": [reference], "runs": list(runs), "scheme": scheme}
+    asked = {"references": [reference], "runs": list(runs), "scheme": scheme, "unit": unit}
     frame = store.query("adversarial/class_similarity", **asked)
     return pivot_layers(frame, layers)
 
 
 def features_of_trace(
-    store: Store, reference: str, trace: Trace, layers: Sequence[int], scheme: str = CLASSES
+    store: Store,
+    reference: str,
+    trace: Trace,
+    layers: Sequence[int],
+    scheme: str = CLASSES,
+    unit: str = NEURON,
 ) -> pd.DataFrame:
     """A row for each pathway of a trace that need not be in the store: see ``pivot_layers``."""
-    return pivot_layers(resemblance(store, trace, reference, scheme=scheme), layers)
+    return pivot_layers(resemblance(store, trace, reference, scheme=scheme, unit=unit), layers)
 
 
 def pivot_layers(frame: pd.DataFrame, layers: Sequence[int]) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from graphpath.detect.material import LabelledSamples, choose_runs, gather_sampl
 from graphpath.detect.scorers import Scorer
 from graphpath.detect.traced import TracingSetup
 from graphpath.errors import MethodError, StoreError
+from graphpath.queries.units import MAP, NEURON
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +39,7 @@ def fit_detector(
     share: float = 0.5,
     false_alarms: float = 0.05,
     scheme: str = CLASSES,
+    unit: str = NEURON,
     seed: int = 0,
 ) -> Detector:
     """A detector of attacked images, fitted on the pathways that a store holds.
@@ -62,19 +64,25 @@ def fit_detector(
             estimated on clean images that were left out of the fit in turn (five folds).
         scheme: of the categories whose class pathways are used: then clean samples are those whose label's
             category is predicted, attacked ones those whose category changed.
+        unit: of the edges that pathways share with the class pathways: "neuron", or "map", which is what
+            images that are not aligned share (photographs).
         seed: of the split and the classifier.
 
     Raises:
-        MethodError: an unknown kind or attack, or a share out of range.
+        MethodError: an unknown kind, attack or unit, or a share out of range.
         RunNotFound: the reference or one of the runs is not in the store.
         StoreError: the store holds no attacked images, no clean ones outside of the class pathways, the
             pathways of one class only, or pathways traced for another class than the network's answer.
         MissingExtra: scikit-learn is not installed.
     """
     _check_shares(share, false_alarms)
+    if unit not in (NEURON, MAP):
+        raise MethodError(f"unit={unit!r}: expected {NEURON!r} or {MAP!r}.")
     used = choose_runs(store, reference, runs)
     layers = list_layers(store, used.reference)
-    trained, held_out = split_by_original(gather_samples(store, used, list(layers), scheme), share, seed)
+    trained, held_out = split_by_original(
+        gather_samples(store, used, list(layers), scheme, unit), share, seed
+    )
     chosen = _choose_attacks(trained, attacks)
     scorer = _learn(kind, trained.select_attacks(chosen), seed)
     threshold = _choose_threshold(kind, trained.select_attacks(chosen), false_alarms, seed)
@@ -88,6 +96,7 @@ def fit_detector(
         spread=clean.std(0),
         reference=used.reference,
         scheme=scheme,
+        unit=unit,
         traced=TracingSetup.from_row(used.description),
         report=_make_report(kind, trained, held_out, chosen, scorer, threshold, seed),
         notes={

@@ -16,6 +16,7 @@ from graphpath.detect import features
 from graphpath.errors import RunNotFound, StoreError
 from graphpath.naming import join_ids
 from graphpath.queries import query_all
+from graphpath.queries.units import NEURON
 from graphpath.spoken import format_argument
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def _count_samples(store: Store, run: str, variant: str) -> int:
 
 
 def gather_samples(
-    store: Store, runs: DetectorRuns, layers: list[int], scheme: str = CLASSES
+    store: Store, runs: DetectorRuns, layers: list[int], scheme: str = CLASSES, unit: str = NEURON
 ) -> LabelledSamples:
     """The clean samples that the network predicts rightly, and the attacks that changed one's prediction.
 
@@ -161,7 +162,7 @@ def gather_samples(
     pairs = _find_fooled(store, runs, clean, facts)
     sample = np.concatenate([clean, pairs.derived.to_numpy(np.int64)])
     facts = _find_own_pathways(facts[facts["sample"].isin(sample)], runs).loc[sample]
-    values = features.features_of_runs(store, runs.reference, runs.others, layers, scheme)
+    values = features.features_of_runs(store, runs.reference, runs.others, layers, scheme, unit)
     named = [
         _name_attack(attack, epsilon) for attack, epsilon in zip(pairs.attack, pairs.epsilon, strict=True)
     ]

@@ -18,6 +18,7 @@ from graphpath.errors import QueryFileError
 from graphpath.queries import lint, text
 from graphpath.queries.header import GDS, Guard, Header, parse_header, split_header
 from graphpath.queries.parameters import Parameter
+from graphpath.queries.units import MAP, NEURON, UNIT, has_units, rewrite
 
 DIALECTS: Final = ("ladybug", "neo4j")
 
@@ -62,9 +63,9 @@ class Query:
     def topic(self) -> str:
         return self.name.split("/")[0]
 
-    def text_for(self, dialect: str) -> str:
-        """The Cypher for an engine: its twin's where it has one."""
-        return self.twins.get(dialect, self.text)
+    def text_for(self, dialect: str, unit: str = NEURON) -> str:
+        """The Cypher for an engine, its twin's where it has one, between neurons or feature maps."""
+        return rewrite(self.twins.get(dialect, self.text), unit)
 
 
 def find_root() -> Path:
@@ -192,12 +193,14 @@ def _check_content(content: str, path: Path, *, portable: bool) -> Header:
             raise QueryFileError(
                 f"{path}:{line}: ${name} is not declared; add // param {name} TYPE: meaning."
             )
+    elsewhere = {guard.limit for guard in header.guards} | ({UNIT} if has_units(header.parameters) else set())
     for name in header.parameters:
-        if name not in used and name not in {guard.limit for guard in header.guards}:
+        if name not in used and name not in elsewhere:
             raise QueryFileError(f"{path}:1: parameter {name} is declared and never used.")
     for guard in header.guards:
         if guard.limit not in header.parameters:
             raise QueryFileError(f"{path}:1: the guard compares with {guard.limit}, which is no parameter.")
-    for fault in lint.check(content, portable=portable and header.engine is None):
-        raise QueryFileError(f"{path}:{fault.line}: {fault.message}")
+    for unit in (NEURON, MAP) if has_units(header.parameters) else (NEURON,):
+        for fault in lint.check(rewrite(content, unit), portable=portable and header.engine is None):
+            raise QueryFileError(f"{path}:{fault.line}: {fault.message}")
     return header

@@ -30,6 +30,7 @@ from graphpath.queries.parameters import (
     format_params_line,
     make_placeholders,
 )
+from graphpath.queries.units import take_unit
 
 COLUMNS: Final = frozenset(
     {
@@ -189,7 +190,7 @@ def _parse_returns(found: tuple[int, str] | None, path: Path) -> dict[str, str]:
 
 
 def _check_params_line(found: tuple[int, str] | None, parameters: dict[str, Parameter], path: Path) -> None:
-    expected = format_params_line(make_placeholders(parameters))
+    expected = format_params_line(take_unit(parameters, make_placeholders(parameters))[1])
     line, item = found or (1, "")
     if item != expected and (parameters or found):
         raise QueryFileError(f"{path}:{line}: the line for Neo4j Browser must be // {expected}")

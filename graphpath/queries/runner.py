@@ -14,11 +14,13 @@ from graphpath import ids, naming
 from graphpath.classes import CLASSES
 from graphpath.errors import QueryFailed, QueryParameterError, RunNotFound
 from graphpath.naming import join_ids
+from graphpath.queries import meeting
 from graphpath.queries.files import Query, find
 from graphpath.queries.frame import to_frame
 from graphpath.queries.graph import to_graph
 from graphpath.queries.limits import cut, lift_limits, raise_limits
 from graphpath.queries.parameters import Value, bind, coerce, format_params_line, make_placeholders
+from graphpath.queries.units import NEURON, UNIT, has_units, take_unit
 from graphpath.queries.variants import NOTES, VARIANT, choose_variant, is_variant_open
 from graphpath.spoken import format_argument
 
@@ -139,7 +141,8 @@ def cypher(name: str, dialect: str, known: Mapping[str, Query] | None = None, /,
     """
     found = find(name, known)
     values = {**make_placeholders(found.parameters), **coerce(found.name, found.parameters, parameters)}
-    return f"{format_params_line(values)}\n\n{found.text_for(dialect)}"
+    unit, bound = take_unit(found.parameters, values)
+    return f"{format_params_line(bound)}\n\n{found.text_for(dialect, unit)}"
 
 
 def _read_answer(
@@ -151,12 +154,25 @@ def _read_answer(
     def work(state: ReadView) -> tuple[pa.Table, dict[str, Value], list[str]]:
         bound, notes = _bind_with_runs(state, found, parameters)
         _check_guards(state, found, bound, store.queries)
-        return state.execute(found.text_for(state.dialect), raise_limits(found, bound)), bound, notes
+        unit, values = take_unit(found.parameters, raise_limits(found, bound))
+        if unit == NEURON:
+            notes = [*notes, *_judge_classes(state, found, bound)]
+        return state.execute(found.text_for(state.dialect, unit), values), bound, notes
 
     table, bound, notes = store.read(work, timeout=_check_timeout(timeout))
     frame = cut(to_frame(table, found.returns, found.name), found, bound)
+    if found.name == meeting.LEVELS and bound[UNIT] == NEURON:
+        notes = [*notes, *meeting.advise(meeting.describe_pathways(frame))]
     frame.attrs[NOTES] = notes
     return frame
+
+
+def _judge_classes(state: ReadView, found: Query, bound: Mapping[str, Value]) -> list[str]:
+    """Whether class pathways that a query compares between neurons keep little, in a sentence."""
+    asked = {"run", "variant", "scheme"}
+    if found.name == meeting.LEVELS or not has_units(found.parameters) or not bound.keys() >= asked:
+        return []
+    return meeting.advise(meeting.describe_classes(_run_inner(state, meeting.CLASSES, bound)))
 
 
 def _check_timeout(timeout: object) -> float | None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from graphpath.analysis.grouping import group_samples, read_grouping
 from graphpath.classes import CLASSES
 from graphpath.errors import RunNotFound
-from graphpath.queries import find, limits
+from graphpath.queries import find, limits, meeting
+from graphpath.queries.units import MAP, NEURON, UNIT, has_units
 from graphpath.report.captions import name_class, name_layers
 from graphpath.report.pathway.blocks import gather_blocks
 from graphpath.report.source import Source, format_command
@@ -46,7 +47,9 @@ class RunReader:
 
     def ask(self, query: str, **parameters: object) -> Source:
         """The answer of a named query, whole unless a limit is given, with the question; asked once."""
-        parameters = limits.lift_limits(find(query), self._add_scheme(query, parameters))
+        parameters = limits.lift_limits(
+            find(query), self._add_scheme(query, self._add_unit(query, parameters))
+        )
         key = (query, repr(sorted(parameters.items())))
         if key not in self._asked:
             frame = self.store.query(query, **parameters)
@@ -71,6 +74,28 @@ class RunReader:
     def graph(self, query: str, **parameters: object) -> nx.MultiDiGraph:
         """The graph that a ``browse/*`` query returns."""
         return self.store.graph(query, **self._add_scheme(query, parameters))
+
+    def _add_unit(self, query: str, parameters: dict[str, object]) -> dict[str, object]:
+        """``parameters`` with the unit, where it is feature maps and the query asks for one."""
+        if not has_units(find(query).parameters) or UNIT in parameters or self.unit == NEURON:
+            return parameters
+        return {**parameters, UNIT: self.unit}
+
+    @cached_property
+    def unit(self) -> str:
+        """Between what pathways are compared: feature maps where neurons of different images hardly meet."""
+        return MAP if self.apart else NEURON
+
+    @cached_property
+    def apart(self) -> str:
+        """A sentence where neurons of different images hardly meet."""
+        from graphpath.errors import QueryParameterError
+
+        try:
+            found = self.ask("categories/consistency", run=self.run, unit=NEURON).frame
+        except QueryParameterError:  # too many samples: what class pathways keep says it too
+            return " ".join(meeting.describe_classes(self.ask(meeting.CLASSES, run=self.run).frame))
+        return " ".join(meeting.describe_pathways(found))
 
     def _add_scheme(self, query: str, parameters: dict[str, object]) -> dict[str, object]:
         """``parameters`` with the scheme, where it is another than usual and the query asks for one."""

@@ -54,6 +54,7 @@ NOTHING: Final = "{}"
 EDGES: Final = {
     # type: colour, width, caption
     "FLOWS_TO": ("#607D8B", "2px", "{rank}"),
+    "FLOWS_TO_MAP": ("#607D8B", "3px", NOTHING),
     "CLASS_FLOWS_TO": ("#EF6C00", "2px", "{support}"),
     "MAP_FLOWS_TO": ("#EF6C00", "3px", "{support}"),
     "VISITS": ("#B39DDB", "1px", NOTHING),

@@ -13,11 +13,11 @@ def own_edges(key: str, members: str, edges: str, classes: str) -> str:
 
     Args:
         members: with key, family, sample and pathway.
-        edges: of these pathways, with pathway, source, target and score.
+        edges: of these pathways, with pathway, source, target and weight (``|score|``).
         classes: the classes' edges.
     """
     return f"""WITH given AS (
-            SELECT m.{key}, m.family, e.source, e.target, sum(abs(e.score::DOUBLE)) AS weight,
+            SELECT m.{key}, m.family, e.source, e.target, sum(e.weight) AS weight,
                 count(DISTINCT m.sample) AS samples
             FROM {edges} e JOIN {members} m USING (pathway) GROUP BY ALL)
         SELECT g.{key}, g.family, g.source, g.target, c.layer, g.weight AS given, c.weight,

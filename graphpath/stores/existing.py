@@ -33,8 +33,8 @@ RETURN c.id AS class_pathway, c.run AS run, c.category AS category, c.variant AS
 """
 FACT = """
 MATCH (p:Pathway) WHERE p.run = $run
-RETURN p.id AS pathway, p.run AS run, p.sample AS sample, p.edges AS edges, p.category AS category,
-       p.variant AS variant, p.label AS label
+RETURN p.id AS pathway, p.run AS run, p.sample AS sample, p.edges AS edges, p.map_edges AS map_edges,
+       p.category AS category, p.variant AS variant, p.label AS label
 ORDER BY pathway
 """
 PREDICTION = """
@@ -46,9 +46,18 @@ MATCH (a:Neuron)-[r:CLASS_FLOWS_TO]->(b:Neuron) WHERE r.class_pathway = $key
 RETURN r.class_pathway AS class_pathway, a.id AS source, b.id AS target, r.layer AS layer,
        r.support AS support, r.weight AS weight
 """
-EDGE = """
+CLASS_MAP_EDGE = """
+MATCH (a:FeatureMap)-[r:MAP_FLOWS_TO]->(b:FeatureMap) WHERE r.class_pathway = $key
+RETURN r.class_pathway AS class_pathway, a.id AS source, b.id AS target, r.layer AS layer,
+       r.support AS support, r.weight AS weight
+"""
+NEURON_EDGE = """
 MATCH (a:Neuron)-[r:FLOWS_TO]->(b:Neuron) WHERE r.pathway >= $first AND r.pathway <= $last
-RETURN r.pathway AS pathway, a.id AS source, b.id AS target, r.layer AS layer, r.score AS score
+RETURN r.pathway AS pathway, a.id AS source, b.id AS target, r.layer AS layer, abs(r.score) AS weight
+"""
+MAP_EDGE = """
+MATCH (a:FeatureMap)-[r:FLOWS_TO_MAP]->(b:FeatureMap) WHERE r.pathway >= $first AND r.pathway <= $last
+RETURN r.pathway AS pathway, a.id AS source, b.id AS target, r.layer AS layer, r.weight AS weight
 """
 COMPARABLE = """
 MATCH (r:Run) WHERE r.comparable = $comparable AND r.complete AND r.id <> $run RETURN r.id AS id ORDER BY id
@@ -74,11 +83,13 @@ def export_stored(session: Session, builder: LoadBuilder, comparable: str) -> No
     runs = session.read_column(COMPARABLE, {"comparable": comparable, "run": builder.trace.id})
     of_runs = [{"run": run} for run in runs or [NO_RUN]]
     classes = pq.read_table(add_view("stored_classes", CLASS, of_runs), columns=["class_pathway"])
-    facts = pq.read_table(add_view("stored_facts", FACT, of_runs), columns=["pathway", "edges"])
+    facts = pq.read_table(add_view("stored_facts", FACT, of_runs), columns=["pathway", "edges", "map_edges"])
     add_view("stored_predictions", PREDICTION, of_runs)
     keys = classes["class_pathway"].to_pylist() or [NO_KEY]
     add_view("stored_class_edges", CLASS_EDGE, [{"key": key} for key in keys])
-    add_view("stored_edges", EDGE, split_ranges(facts))
+    add_view("stored_class_map_edges", CLASS_MAP_EDGE, [{"key": key} for key in keys])
+    add_view("stored_edges", NEURON_EDGE, split_ranges(facts))
+    add_view("stored_map_edges", MAP_EDGE, split_ranges(facts, "map_edges"))
     add_known_views(builder)
 
 
@@ -102,9 +113,9 @@ def _list_blocks(trace: Trace) -> list[dict[str, object]]:
     ]
 
 
-def split_ranges(facts: pa.Table) -> Iterator[dict[str, object]]:
-    """Ranges of ids of ``facts`` (columns pathway, edges) with about ``EDGES`` edges each, for ``EDGE``; one
-    that holds nothing when there are none.
+def split_ranges(facts: pa.Table, counted: str = "edges") -> Iterator[dict[str, object]]:
+    """Ranges of ids of ``facts`` (columns pathway and ``counted``) with about ``EDGES`` edges each, for
+    ``NEURON_EDGE`` or ``MAP_EDGE``; one that holds nothing when there are none.
     """
     if not facts.num_rows:
         yield {"first": NO_KEY, "last": NO_KEY}
@@ -112,7 +123,7 @@ def split_ranges(facts: pa.Table) -> Iterator[dict[str, object]]:
     order = np.argsort(facts["pathway"].to_numpy())
     pathways = facts["pathway"].to_numpy()[order]
     # Pathways without an edge at the beginning belong to the first range.
-    slot = np.maximum(np.cumsum(facts["edges"].to_numpy()[order]) - 1, 0) // EDGES
+    slot = np.maximum(np.cumsum(facts[counted].to_numpy()[order]) - 1, 0) // EDGES
     starts = np.flatnonzero(np.diff(slot, prepend=-1))
     for start, stop in zip(starts, [*starts[1:], len(pathways)], strict=True):
         yield {"first": int(pathways[start]), "last": int(pathways[stop - 1])}

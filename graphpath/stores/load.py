@@ -32,7 +32,7 @@ from graphpath.stores.rollups import roll_up
 from graphpath.stores.runs import build_run_row, comparison_key
 from graphpath.stores.session import RECORDED, Session
 
-ROLLUPS = ("CLASS_FLOWS_TO", "MAP_FLOWS_TO", "RESEMBLES")
+ROLLUPS = ("FLOWS_TO_MAP", "CLASS_FLOWS_TO", "MAP_FLOWS_TO", "RESEMBLES")
 STAGES = ("prepare", "roll-ups", "nodes", "relationships", "FLOWS_TO", "check")
 
 

@@ -30,6 +30,12 @@ MEMORY = 1 << 30
 
 FULL = os.strerror(errno.ENOSPC)
 
+NEURONS = """
+SELECT v.neuron, v.layer, v.neuron - (v.neuron - l."offset") % (l.height * l.width) AS map
+FROM (SELECT neuron, min(layer) AS layer FROM visits GROUP BY neuron) v JOIN layers l USING (layer)
+"""
+"""The layer and the feature map of each neuron that is visited."""
+
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
@@ -119,6 +125,7 @@ class LoadBuilder:
 def prepare(builder: LoadBuilder, run: dict[str, object], *, new_model: bool) -> None:
     """Make every file that is no roll-up. Views ``known_*`` have the ids that are stored already."""
     build_facts(builder, str(run["id"]))
+    build_map_edges(builder)
     _write_network(builder, new_model)
     for name, sql in _select_nodes(str(run["id"])).items():
         builder.write(name, sql)
@@ -157,12 +164,7 @@ def build_facts(builder: LoadBuilder, run: str) -> None:
         LEFT JOIN labels l ON l.label = s.label
         LEFT JOIN first q ON q.sample = p.sample""",
     )
-    builder.add_table(
-        "neurons",
-        """SELECT v.neuron, v.layer, v.neuron - (v.neuron - l."offset") % (l.height * l.width) AS map
-        FROM (SELECT neuron, min(layer) AS layer FROM visits GROUP BY neuron) v
-        JOIN layers l USING (layer)""",
-    )
+    builder.add_table("neurons", NEURONS)
     named = builder.trace.files("maps")
     own = "SELECT map, name FROM maps" if named else "SELECT 0::BIGINT AS map, '' AS name WHERE false"
     builder.add_table(
@@ -172,6 +174,26 @@ def build_facts(builder: LoadBuilder, run: str) -> None:
             FROM layers, LATERAL (SELECT unnest(range(channels)) AS c))
         SELECT e.map, coalesce(o.name, e.name) AS name FROM every e LEFT JOIN ({own}) o USING (map)""",
     )
+
+
+def build_map_edges(builder: LoadBuilder) -> None:
+    """Make the table ``map_edges`` of the trace; it needs ``neurons``."""
+    builder.add_table("map_edges", select_map_edges(has_maps=bool(builder.trace.files("channels"))))
+
+
+def select_map_edges(*, has_maps: bool) -> str:
+    """SQL for each pathway's edges between feature maps: source, target, pathway, layer, flow, score, weight.
+
+    They are the sums of its edges between neurons, and the whole edges between maps where a run recorded
+    these (``has_maps``, method ``channels``). ``weight`` is the sum of the absolute scores.
+    """
+    between = """SELECT a.map AS source, b.map AS target, e.pathway, e.layer, e.flow, e.score
+        FROM edges e JOIN neurons a ON a.neuron = e.source JOIN neurons b ON b.neuron = e.target"""
+    if has_maps:
+        between += " UNION ALL SELECT source, target, pathway, layer, flow, score FROM channels"
+    return f"""SELECT source, target, pathway, min(layer) AS layer, sum(flow::DOUBLE) AS flow,
+            sum(score::DOUBLE) AS score, sum(abs(score::DOUBLE)) AS weight
+        FROM ({between}) GROUP BY source, target, pathway"""
 
 
 def _write_network(builder: LoadBuilder, new_model: bool) -> None:
@@ -184,8 +206,10 @@ def _write_network(builder: LoadBuilder, new_model: bool) -> None:
     builder.write(
         "Layer",
         f"""SELECT "offset", {builder.model}::BIGINT, layer, name, kind, channels, height, width, possible,
-            title, first_rows, last_rows, first_columns, last_columns
-        FROM layers JOIN described USING (layer) LEFT JOIN ({_count_possible(builder)}) USING (layer)""",
+            possible_maps, title, first_rows, last_rows, first_columns, last_columns
+        FROM layers JOIN described USING (layer)
+            LEFT JOIN ({_count_possible(builder)}) USING (layer)
+            LEFT JOIN ({_count_possible_maps(builder)}) USING (layer)""",
     )
     builder.write(
         "FeatureMap",
@@ -216,6 +240,29 @@ def _count_possible(builder: LoadBuilder) -> str:
         FROM layers LEFT JOIN terms USING (layer) GROUP BY layer"""
 
 
+def _count_possible_maps(builder: LoadBuilder) -> str:
+    """How many edges between feature maps the network can have into each layer; nothing as above.
+
+    Terms and rectangles of different places may join the same two maps, which count once: of each map and
+    source layer the rectangles' source channels are united, running over them in order.
+    """
+    if not builder.trace.files("reach"):
+        return "SELECT NULL::INTEGER AS layer, NULL::BIGINT AS possible_maps WHERE false"
+    return """WITH spans AS (
+            SELECT DISTINCT layer, source_layer, unnest(range(to_first, to_first + to_count)) AS map,
+                from_first AS first, from_first + from_count AS stop
+            FROM reach WHERE axis = 'channel'
+        ), ordered AS (
+            SELECT layer, first, stop, max(stop) OVER (PARTITION BY layer, source_layer, map
+                ORDER BY first, stop ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+            FROM spans
+        ), counted AS (
+            SELECT layer, sum(greatest(stop - greatest(first, coalesce(before, first)), 0)) AS maps
+            FROM ordered GROUP BY layer)
+        SELECT layer, coalesce(maps, 0)::BIGINT AS possible_maps
+        FROM layers LEFT JOIN counted USING (layer)"""
+
+
 def _select_nodes(run: str) -> dict[str, str]:
     return {
         "Neuron": """SELECT neuron, (SELECT min("offset") FROM layers), layer, channel::INTEGER, y::INTEGER,
@@ -237,8 +284,11 @@ def _select_nodes(run: str) -> dict[str, str]:
             FROM samples s ANTI JOIN known_samples k ON k.id = s.sample
             LEFT JOIN first q USING (sample) LEFT JOIN labels l USING (label)
             LEFT JOIN categories c ON c.category = l.category""",
-        "Pathway": """SELECT pathway, run, sample, target, origin, neurons, edges, coverage, logit, bias,
-                category, label, variant, correct, predicted, confidence FROM facts ORDER BY pathway""",
+        "Pathway": """SELECT pathway, run, sample, target, origin, neurons, edges, coalesce(m.map_edges, 0),
+                coverage, logit, bias, category, label, variant, correct, predicted, confidence
+            FROM facts LEFT JOIN (SELECT pathway, count(*) AS map_edges FROM map_edges GROUP BY pathway) m
+                USING (pathway)
+            ORDER BY pathway""",
         "Route": f"""SELECT route, {quote(run)}, pathway, rank, sign::INTEGER, log10_abs
             FROM routes ORDER BY route""",
     }
@@ -265,4 +315,6 @@ def _select_relationships(run: str, model: int) -> dict[str, str]:
         "OF_PATHWAY": "SELECT route, pathway FROM routes",
         "VISITS_MAP": """SELECT pathway, map, count(*), sum(score::DOUBLE)
             FROM visits JOIN neurons USING (neuron) GROUP BY pathway, map""",
+        "FLOWS_TO_MAP": """SELECT source, target, pathway, layer, flow, score, weight FROM map_edges
+            ORDER BY pathway, layer, source, target""",
     }

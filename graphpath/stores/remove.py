@@ -54,5 +54,6 @@ def _remove_pathways(session: Session, run: str) -> None:
     pathways = session.read_column("MATCH (p:Pathway) WHERE p.run = $run RETURN p.id", {"run": run})
     for start in range(0, len(pathways), BATCH):
         some = {"some": pathways[start : start + BATCH]}
-        session.remove("MATCH (:Neuron)-[r:FLOWS_TO]->(:Neuron) WHERE r.pathway IN $some", "r", some)
+        for label, kind in (("Neuron", "FLOWS_TO"), ("FeatureMap", "FLOWS_TO_MAP")):
+            session.remove(f"MATCH (:{label})-[r:{kind}]->(:{label}) WHERE r.pathway IN $some", "r", some)
         session.remove("MATCH (p:Pathway) WHERE p.id IN $some", "p", some, rows=1)

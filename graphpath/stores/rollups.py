@@ -26,11 +26,17 @@ OWN_FIRST = f"scheme <> {quote(CLASSES)}, scheme"
 def roll_up(builder: LoadBuilder, run: str, min_support: int | None) -> None:
     """Make the files of ClassPathway, OF_CATEGORY, CLASS_FLOWS_TO, MAP_FLOWS_TO and CROSSES.
 
-    Leaves the tables ``classes``, ``members`` and ``build_class_edges`` (the kept ones) for comparisons.
+    Leaves the tables ``classes``, ``members``, ``class_edges`` (the kept ones) and ``class_map_edges`` for
+    comparisons. They need the table ``map_edges``.
     """
     build_class_edges(builder, run, min_support)
     _sum_neuron_edges(builder)
-    _sum_map_edges(builder)
+    build_class_map_edges(builder)
+    builder.write(
+        "MAP_FLOWS_TO",
+        """SELECT source, target, class_pathway, layer, category, support, flow, score, weight
+        FROM class_map_edges""",
+    )
     _count_crosses(builder)
 
 
@@ -108,22 +114,15 @@ def _sum_neuron_edges(builder: LoadBuilder) -> None:
     builder.run("DROP TABLE class_sums")
 
 
-def _sum_map_edges(builder: LoadBuilder) -> None:
-    between = """SELECT e.pathway, a.map AS source, b.map AS target, e.layer, e.flow, e.score
-        FROM edges e JOIN neurons a ON a.neuron = e.source JOIN neurons b ON b.neuron = e.target"""
-    if builder.trace.files("channels"):  # edges that are between maps already
-        between += " UNION ALL SELECT pathway, source, target, layer, flow, score FROM channels"
-    builder.write(
-        "MAP_FLOWS_TO",
-        f"""WITH by_sample AS (
-            SELECT m.class_pathway, m.sample, e.source, e.target, min(e.layer) AS layer,
-                sum(e.flow::DOUBLE) AS flow, sum(e.score::DOUBLE) AS score,
-                sum(abs(e.score::DOUBLE)) AS weight
-            FROM ({between}) e JOIN members m USING (pathway)
-            GROUP BY m.class_pathway, m.sample, e.source, e.target)
-        SELECT source, target, class_pathway, min(layer), min(category), count(*),
-            sum(flow), sum(score), sum(weight)
-        FROM by_sample JOIN classes USING (class_pathway) GROUP BY source, target, class_pathway""",
+def build_class_map_edges(builder: LoadBuilder) -> None:
+    """Make the table ``class_map_edges``, all of them, of ``map_edges``, ``members`` and ``classes``."""
+    builder.add_table(
+        "class_map_edges",
+        """SELECT m.class_pathway, e.source, e.target, min(e.layer) AS layer, min(c.category) AS category,
+            count(DISTINCT m.sample) AS support, sum(e.flow) AS flow, sum(e.score) AS score,
+            sum(e.weight) AS weight
+        FROM map_edges e JOIN members m USING (pathway) JOIN classes c USING (class_pathway)
+        GROUP BY m.class_pathway, e.source, e.target""",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from graphpath.errors import AnswerError, QueryParameterError
 from graphpath.network import Network
 from graphpath.queries import find, limits, runner
 from graphpath.queries.text import blank_out, find_parameters
+from graphpath.queries.units import MAP, NEURON, UNIT
 from graphpath.stores import models
 from graphpath.stores.values import to_plain
 from graphpath.verifying.answer import OWNERS, Ints, find_kind, read_integers
@@ -83,12 +85,14 @@ def ask_store(store: Store, query: AnswerQuery, model: int, samples: Ints) -> St
         frame, bound = _ask_for_each(store, query, own, known[known["sample"].isin(samples)])
     else:
         frame, bound = _ask_once(store, query, query.parameters)
-    text = _query_text(store, query)
-    if find_kind(frame) == "edges" and "MAP_FLOWS_TO" in blank_out(text):
+    text = _query_text(store, query, str(bound.get(UNIT, NEURON)))
+    if find_kind(frame) == "edges" and re.search(r"\b(MAP_FLOWS_TO|FLOWS_TO_MAP)\b", blank_out(text)):
         raise AnswerError(
-            "The query returns edges between feature maps, which cannot be cut: return edges between "
-            "neurons, or the maps themselves as map."
+            "The query returns edges between feature maps, which cannot be cut: ask for edges between "
+            "neurons, or for the maps themselves (a column map, or categories/shared_neurons with unit=map)."
         )
+    if bound.get(UNIT) == MAP:  # there a column of neurons holds maps
+        frame = frame.rename(columns={"neuron": "map"})
     if query.by == "sample" and not set(OWNERS) & set(frame.columns):
         raise AnswerError(
             "by='sample' needs rows that say whose they are (a column sample or pathway), or a query that "
@@ -140,10 +144,10 @@ def _ask_for_each(
     return whole, bound
 
 
-def _query_text(store: Store, query: AnswerQuery) -> str:
+def _query_text(store: Store, query: AnswerQuery, unit: str) -> str:
     if query.name is None:
         return str(query.cypher)
-    return find(query.name, store.queries).text_for(store.dialect)
+    return find(query.name, store.queries).text_for(store.dialect, unit)
 
 
 def _find_runs(

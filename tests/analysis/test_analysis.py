@@ -35,7 +35,9 @@ def test_largest_overlap(trace: Trace, options: dict[str, object]) -> None:
     assert_equal(largest_overlap(trace, **options), expected, keys)
 
 
-@pytest.mark.parametrize("options", [{}, {"weights": "raw", "layers": [1, 4]}])
+@pytest.mark.parametrize(
+    "options", [{}, {"weights": "raw", "layers": [1, 4]}, {"unit": "map"}, {"unit": "map", "weights": "raw"}]
+)
 def test_consistency(trace: Trace, options: dict[str, object]) -> None:
     expected = ANSWERS["categories/consistency"](Facts((trace,), 2), run="run", **options)
     assert_equal(consistency(trace.path, memory="200MB", **options), expected, ["layer"])
@@ -51,3 +53,5 @@ def test_unknown_choices_are_refused(trace: Trace) -> None:
         largest_overlap(trace, by="layer")  # type: ignore[arg-type]
     with pytest.raises(QueryParameterError, match="weights must be normalised or raw"):
         consistency(trace, weights="rough")  # type: ignore[arg-type]
+    with pytest.raises(QueryParameterError, match="unit must be neuron or map, not 'layer'"):
+        consistency(trace, unit="layer")  # type: ignore[arg-type]

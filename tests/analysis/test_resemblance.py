@@ -37,18 +37,21 @@ def held(
         yield one, two, clean, attacked
 
 
-def compared(held: tuple[Store, Store, Trace, Trace], run: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def compared(
+    held: tuple[Store, Store, Trace, Trace], run: str, unit: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     one, two, clean, attacked = held
     trace = clean if run == "clean" else attacked
-    here = resemblance(one, trace, "clean").set_index(["pathway", "layer"])
-    there = two.query("adversarial/class_similarity", references=["clean"], runs=[run])
+    here = resemblance(one, trace, "clean", unit=unit).set_index(["pathway", "layer"])
+    there = two.query("adversarial/class_similarity", references=["clean"], runs=[run], unit=unit)
     return here, there.set_index(["pathway", "layer"])
 
 
+@pytest.mark.parametrize("unit", ["neuron", "map"])
 @pytest.mark.parametrize("run", ["clean", "attacked"])
-def test_it_is_what_the_query_says(held: tuple[Store, Store, Trace, Trace], run: str) -> None:
+def test_it_is_what_the_query_says(held: tuple[Store, Store, Trace, Trace], run: str, unit: str) -> None:
     """Members of the classes, which are left out of them first, and others."""
-    here, there = compared(held, run)
+    here, there = compared(held, run, unit)
     assert len(here) > 50
     both = there.reindex(here.index)
     np.testing.assert_allclose(here[SHARES].fillna(0), both[SHARES].fillna(0), atol=1e-12)

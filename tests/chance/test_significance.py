@@ -78,11 +78,18 @@ OVERLAP = {
 }
 
 
+WITH_UNITS = [name for name in SETS if name != "pathways/largest_overlap"]
+ASKED = [*((name, {}) for name in SETS), *((name, {"unit": "map"}) for name in WITH_UNITS)]
+
+
 @pytest.mark.parametrize("null", NULLS)
-@pytest.mark.parametrize("name", SETS)
-def test_what_is_tested_is_what_the_query_says(name: str, null: str, world: World) -> None:
-    bound = bind_parameters(world.store, name, **world.given(name))
-    sets, table = SETS[name](RunTraces(world.store), bound), world.store.query(name, **world.given(name))
+@pytest.mark.parametrize(("name", "unit"), ASKED)
+def test_what_is_tested_is_what_the_query_says(
+    name: str, unit: dict[str, str], null: str, world: World
+) -> None:
+    given = {**world.given(name), **unit}
+    bound = bind_parameters(world.store, name, **given)
+    sets, table = SETS[name](RunTraces(world.store), bound), world.store.query(name, **given)
     tested = _compare_rows(name, table, sets, NO_HUBS, NullDistribution(null, 3, 1, 0))
     known = ~np.isnan(tested.overlap)
     assert known.any()
@@ -94,10 +101,12 @@ def hubs_of(world: World, name: str, given: dict[str, Any]) -> Hubs:
     return Hubs(*count_passing(RunTraces(world.store), bound), drop=True, share=1.0)
 
 
+@pytest.mark.parametrize("unit", ["neuron", "map"])
 @pytest.mark.parametrize("name", ["categories/similarity", "adversarial/divergence"])
-def test_the_independent_null_of_one_layer_is_the_hypergeometric(name: str, world: World) -> None:
-    table = gp.significance(world.store, name, null="independent", **world.given(name))
-    sets = SETS[name](RunTraces(world.store), bind_parameters(world.store, name, **world.given(name)))
+def test_the_independent_null_of_one_layer_is_the_hypergeometric(name: str, unit: str, world: World) -> None:
+    given = {**world.given(name), "unit": unit}
+    table = gp.significance(world.store, name, null="independent", **given)
+    sets = SETS[name](RunTraces(world.store), bind_parameters(world.store, name, **given))
     one, two = ("edges1", "edges2") if "edges1" in table else ("edges_original", "edges_derived")
     layers = table[table.layer > 0]
     assert len(layers) > 3
@@ -159,8 +168,9 @@ def test_q_counts_the_pairs_that_are_not_shown(world: World) -> None:
     np.testing.assert_allclose(shown.q.iloc[-1], min(1.0, shown.p.iloc[-1] * 6 / 2))
 
 
-def test_dropped_hubs_are_in_neither_overlap_nor_null(world: World) -> None:
-    given = {"run": "clean"}
+@pytest.mark.parametrize("unit", ["neuron", "map"])
+def test_dropped_hubs_are_in_neither_overlap_nor_null(unit: str, world: World) -> None:
+    given = {"run": "clean", "unit": unit}
     hubs = hubs_of(world, "categories/similarity", given)
     assert len(hubs.hubs) > 0
     sets = SETS["categories/similarity"](

@@ -10,14 +10,18 @@ import numpy as np
 import pandas as pd
 
 from graphpath import ids, queries
-from tests.queries.facts import EDGE, GROUPED, NUMBERS, Facts, group_of
+from graphpath.queries.units import has_units
+from tests.queries.facts import EDGE, GROUPED, NUMBERS, Facts, MapFacts, group_of
 
 ANSWERS: dict[str, Callable[..., pd.DataFrame]] = {}
 
 
 def answers(name: str) -> Callable[[Callable[..., pd.DataFrame]], Callable[..., pd.DataFrame]]:
     def register(function: Callable[..., pd.DataFrame]) -> Callable[..., pd.DataFrame]:
-        ANSWERS[name] = function
+        def answer(facts: Facts, *, unit: str = "neuron", **parameters: object) -> pd.DataFrame:
+            return function(facts.between_maps() if unit == "map" else facts, **parameters)
+
+        ANSWERS[name] = answer if has_units(queries.find(name).parameters) else function
         return function
 
     return register
@@ -160,6 +164,23 @@ def class_edges(facts, run, variant="original", scheme="classes", labels=None, l
     return wanted(frame, labels, "label")
 
 
+@answers("categories/class_pathways")
+def class_pathways(facts, run, variant="original", scheme="classes"):
+    every = facts.members(scheme)
+    mine = every[(every.run == run) & (every.variant == variant)]
+    weight = mine.groupby("category").weight.sum()
+    kept = facts.class_edges(run, variant, scheme).groupby("category")
+    frame = facts.class_sizes(run, variant, scheme).rename("samples").to_frame()
+    frame["edges"] = kept.size().reindex(frame.index, fill_value=0)
+    frame["coverage"] = (kept.weight.sum() * frame.samples / weight).reindex(frame.index).fillna(0.0)
+    frame = frame.reset_index()
+    return frame.assign(
+        label=frame.category % ids.BLOCK,
+        category=frame.category.map(facts.categories),
+        min_support=facts.min_support,
+    )
+
+
 @answers("categories/shared_neurons")
 def shared_neurons(facts, run, variant="original", scheme="classes", min_categories=2, layers=None):
     edges = facts.class_edges(run, variant, scheme)
@@ -179,6 +200,8 @@ def shared_neurons(facts, run, variant="original", scheme="classes", min_categor
     )
     frame = frame[frame.categories >= min_categories].reset_index()
     place = facts.place(frame.neuron)[["layer", "channel", "y", "x"]]
+    if isinstance(facts, MapFacts):
+        place[["y", "x"]] = -1
     frame = pd.concat([frame, place], axis=1).assign(name=facts.name(frame.neuron))
     return wanted(frame, layers)
 

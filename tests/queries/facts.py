@@ -39,6 +39,10 @@ class Facts:
     min_support: int
     scheme: str = "toy"
 
+    def between_maps(self) -> Facts:
+        """The same, whose edges are between feature maps."""
+        return MapFacts(self.traces, 1, self.scheme)
+
     def _table(self, name: str) -> pd.DataFrame:
         frames = [getattr(trace, name)().to_table().to_pandas().assign(run=trace.id) for trace in self.traces]
         return pd.concat([frame for frame in frames if len(frame)] or frames, ignore_index=True)
@@ -201,3 +205,42 @@ class Facts:
         frame["y"], frame["x"] = rest % plane // frame.width, rest % frame.width
         frame["map"] = frame.offset + frame.channel * plane
         return frame
+
+
+class MapFacts(Facts):
+    """Edges between feature maps: the sums of those between neurons, and what ``channels`` recorded."""
+
+    @cached_property
+    def edges(self) -> pd.DataFrame:
+        found = [super().edges]
+        found[0] = found[0].assign(**{end: self.place(found[0][end])["map"].to_numpy() for end in EDGE})
+        if any(trace.files("channels") for trace in self.traces):
+            found.append(self._whole_edges())
+        edges = pd.concat(found)
+        known = ["pathway", "layer", "run", "sample", "label", "variant", "category", "correct"]
+        return edges.groupby([*EDGE, *known])[["flow", "score", "weight"]].sum().reset_index()
+
+    def _whole_edges(self) -> pd.DataFrame:
+        frames = [trace.channels().to_table().to_pandas() for trace in self.traces if trace.files("channels")]
+        frame = pd.concat(frames)
+        frame[["flow", "score"]] = frame[["flow", "score"]].astype(float)
+        known = self.pathways.set_index("pathway")[
+            ["run", "sample", "label", "variant", "category", "correct"]
+        ]
+        return frame.join(known, on="pathway").assign(weight=frame.score.abs())
+
+    @cached_property
+    def possible(self) -> pd.Series:
+        """Pairs of maps, each counted once, one by one."""
+        frame = self.traces[0].reach().to_table().to_pandas()
+        pairs: dict[int, set[tuple[int, int, int]]] = {layer: set() for layer in self.layers.index}
+        for row in frame[frame.axis == "channel"].itertuples():
+            for to in range(row.to_first, row.to_first + row.to_count):
+                for source in range(row.from_first, row.from_first + row.from_count):
+                    pairs[row.layer].add((row.source_layer, source, to))
+        return pd.Series({layer: len(found) for layer, found in pairs.items()})
+
+    def name(self, neurons: pd.Series) -> pd.Series:
+        """The captions of feature maps: "features.0 [3]"."""
+        frame = self.place(neurons)
+        return frame.layer_name + " [" + frame.channel.astype(str) + "]"

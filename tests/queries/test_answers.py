@@ -19,6 +19,7 @@ Parameters = dict[str, Any]
 CLEAN: Parameters = {"run": "clean"}
 ATTACKED: Parameters = {"run": "attacked"}
 GROUPED: Parameters = {"run": "clean", "scheme": "grouped"}
+MAPS: Parameters = {"run": "clean", "unit": "map"}
 
 
 def category(label: int) -> int:
@@ -82,6 +83,8 @@ CASES: dict[str, Cases] = {
         ATTACKED,
         GROUPED,
         {**GROUPED, "min_categories": 1, "layers": [2, 4]},
+        MAPS,
+        {**MAPS, "scheme": "grouped", "min_categories": 1, "layers": [2, 4]},
     ],
     "categories/shared_maps": [
         CLEAN,
@@ -96,8 +99,11 @@ CASES: dict[str, Cases] = {
         {**CLEAN, "min_share": 0.9},
         ATTACKED,
         GROUPED,
+        {**MAPS, "min_share": 0.3},
+        {**MAPS, "scheme": "grouped"},
     ],
-    "categories/sharing": [CLEAN, ATTACKED, GROUPED],
+    "categories/sharing": [CLEAN, ATTACKED, GROUPED, MAPS],
+    "categories/class_pathways": [CLEAN, ATTACKED, GROUPED],
     "categories/schemes": [{}, {"scheme": "grouped"}],
     "categories/class_edges": [
         CLEAN,
@@ -106,6 +112,8 @@ CASES: dict[str, Cases] = {
         ATTACKED,
         GROUPED,
         {**GROUPED, "labels": [1]},
+        MAPS,
+        {**MAPS, "scheme": "grouped", "layers": [2]},
     ],
     "categories/shared_neurons": [
         CLEAN,
@@ -113,6 +121,7 @@ CASES: dict[str, Cases] = {
         {**CLEAN, "min_categories": 1},
         ATTACKED,
         GROUPED,
+        {**MAPS, "min_categories": 1},
     ],
     "categories/similarity": [
         CLEAN,
@@ -123,6 +132,8 @@ CASES: dict[str, Cases] = {
         {**CLEAN, "min_weighted_J": 0.05},
         ATTACKED,
         GROUPED,
+        MAPS,
+        {**MAPS, "scheme": "grouped", "weights": "raw"},
     ],
     "categories/consistency": [
         CLEAN,
@@ -131,25 +142,40 @@ CASES: dict[str, Cases] = {
         ATTACKED,
         GROUPED,
         {**GROUPED, **ATTACKED, "variant": "adversarial"},
+        MAPS,
+        {**MAPS, "scheme": "grouped", "weights": "raw"},
+        {**ATTACKED, "variant": "adversarial", "unit": "map"},
     ],
     "adversarial/pairs": [{}],
     "adversarial/divergence": of_pairs(
-        {}, {"ratio": 1.2, "layers": [1, 3]}, {"weights": "raw", "ratio": 10.0}, {"derived": 1}
+        {},
+        {"ratio": 1.2, "layers": [1, 3]},
+        {"weights": "raw", "ratio": 10.0},
+        {"derived": 1},
+        {"unit": "map"},
     ),
     "adversarial/first_diverging_layer": [
         {},
         {"threshold": 0.1},
         {"threshold": 0.2, "measure": "J"},
         {"threshold": 0.0},
+        {"unit": "map", "threshold": 0.3},
+        {"unit": "map", "threshold": 0.5, "measure": "J"},
     ],
-    "adversarial/gained_edges": of_pairs({}, {"layers": [4]}, {"original": 1}, {"scheme": "grouped"}),
-    "adversarial/lost_edges": of_pairs({}, {"layers": [1, 4]}, {"derived": 1}, {"scheme": "grouped"}),
+    "adversarial/gained_edges": of_pairs(
+        {}, {"layers": [4]}, {"original": 1}, {"scheme": "grouped"}, {"unit": "map"}
+    ),
+    "adversarial/lost_edges": of_pairs(
+        {}, {"layers": [1, 4]}, {"derived": 1}, {"scheme": "grouped"}, {"unit": "map"}
+    ),
     "adversarial/class_similarity": [
         {},
         {"layers": [1, 2]},
         {"references": ["clean"]},
         {"scheme": "grouped"},
         {"scheme": "grouped", "references": ["clean"]},
+        {"unit": "map"},
+        {"unit": "map", "scheme": "grouped", "layers": [1, 2]},
     ],
     "pathways/layers": [CLEAN, ATTACKED],
     "pathways/neurons": of_pathways,

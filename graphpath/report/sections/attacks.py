@@ -70,6 +70,8 @@ def describe_answer(reader: RunReader) -> str:
     first, names = find_first_layers(reader).frame, dict(reader.captions)
     where = first.layer.dropna().astype(int)
     opening = f"{int(frame.fooled.sum()):,} of {len(frame):,} attacked images changed the network's answer. "
+    if reader.apart:
+        opening += "Pathways are compared by their feature maps, as those of classes are. "
     if where.empty:
         return opening + "None leaves its original's pathway further than two images of one class differ."
     layer = int(where.mode().iloc[0])

@@ -90,6 +90,7 @@ def describe_answer(reader: RunReader) -> str:
             "A class pathway has the edges that several images of the class share. No two classes of this "
             "run have such edges, so that they cannot be compared edge by edge."
         )
+    apart = f"{reader.apart} So pathways are compared by their feature maps. " if reader.apart else ""
     most, least = overall.iloc[-1], overall.iloc[0]
     alike = (
         f"The most alike are {most.category1} and {most.category2} (weighted Jaccard "
@@ -97,6 +98,7 @@ def describe_answer(reader: RunReader) -> str:
         f"the least {least.category1} and "
         f"{least.category2} ({format_ratio(least.weighted_J)})."
     )
+    alike = apart + alike
     falls = _is_falling(reader.similarity_by_layer.frame)
     return f"{alike} Likeness falls from layer to layer toward the logits." if falls else alike
 

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from graphpath.errors import QueryParameterError, ServerError
 from graphpath.queries import Query, find, text
 from graphpath.queries.parameters import Value, bind, format_params_line, to_literal
+from graphpath.queries.units import take_unit
 
 _PARAMETER: Final = re.compile(r"\$(\w+)")
 SCHEMES: Final = ("bolt", "bolt+s", "neo4j", "neo4j+s")
@@ -27,9 +28,9 @@ def query_text(name: str, known: Mapping[str, Query] | None = None, /, **paramet
         QueryParameterError: a parameter is unknown, missing or of another type.
     """
     found = find(name, known)
-    values = bind(found.name, found.parameters, parameters)
+    unit, values = take_unit(found.parameters, bind(found.name, found.parameters, parameters))
     comment = f"// {found.title}\n// {format_params_line(values)}\n"
-    body = "\n".join(line for line in found.text_for("neo4j").splitlines() if not line.startswith("//"))
+    body = "\n".join(line for line in found.text_for("neo4j", unit).splitlines() if not line.startswith("//"))
     return comment + _inline_values(body.strip(), values)
 
 

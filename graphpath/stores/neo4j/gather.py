@@ -46,7 +46,7 @@ STORED: Final = {
     ),
     "facts": (
         "Pathway",
-        "id AS pathway, run, sample, edges, category, variant, label",
+        "id AS pathway, run, sample, edges, map_edges, category, variant, label",
         "run IN ({runs})",
     ),
     "predictions": ("PREDICTED", "run, start AS sample, stop AS category, rank", "run IN ({runs})"),
@@ -55,9 +55,19 @@ STORED: Final = {
         "class_pathway, start AS source, stop AS target, layer, support, weight",
         "class_pathway IN (SELECT class_pathway FROM stored_classes)",
     ),
+    "class_map_edges": (
+        "MAP_FLOWS_TO",
+        "class_pathway, start AS source, stop AS target, layer, support, weight",
+        "class_pathway IN (SELECT class_pathway FROM stored_classes)",
+    ),
     "edges": (
         "FLOWS_TO",
-        "pathway, start AS source, stop AS target, layer, score",
+        "pathway, start AS source, stop AS target, layer, abs(score::DOUBLE) AS weight",
+        "pathway IN (SELECT pathway FROM stored_facts)",
+    ),
+    "map_edges": (
+        "FLOWS_TO_MAP",
+        "pathway, start AS source, stop AS target, layer, weight",
         "pathway IN (SELECT pathway FROM stored_facts)",
     ),
 }

@@ -17,6 +17,7 @@ SHARED: Final = frozenset({"PART_OF", "IN_LAYER", "IN_MAP", "LABELLED", "IN_CATE
 
 REPEATED: Final[dict[str, tuple[str, ...]]] = {
     "FLOWS_TO": ("pathway", "layer"),
+    "FLOWS_TO_MAP": ("pathway", "layer"),
     "VISITS": ("start", "layer"),
     "CLASS_FLOWS_TO": ("class_pathway", "layer", "category"),
     "MAP_FLOWS_TO": ("class_pathway", "layer", "category"),
