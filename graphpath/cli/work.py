@@ -12,11 +12,29 @@ from graphpath.cli.shared import REQUIRED, replace_parameter
 
 if TYPE_CHECKING:
     from graphpath.data import MatchedImages
-    from graphpath.models import LoadedModel
+    from graphpath.models import LoadedModel, Opening
 
 
 @dataclass(frozen=True)
-class TracingInput:
+class OpeningInput:
+    """What opens a network beside ``--model``."""
+
+    weights: str | None
+    mean: str | None
+    std: str | None
+    normalize: str | None
+    preprocess: str | None
+    classes: str | None
+
+    def read(self) -> Opening:
+        """The same as the models know it."""
+        from graphpath.models import Opening
+
+        return Opening(self.weights, self.preprocess, self.mean, self.std, self.normalize, self.classes)
+
+
+@dataclass(frozen=True)
+class TracingInput(OpeningInput):
     """What was asked for; nothing is opened yet."""
 
     model: str
@@ -25,17 +43,11 @@ class TracingInput:
     root: Path | None
     split: str
     size: int | None
-    weights: str | None
     device: str
     batch: int | None
     seed: int
     exif: bool
     labels: str
-    preprocess: str | None
-    mean: str | None
-    std: str | None
-    normalize: str | None
-    classes: str | None
     traced_output: str | None
     download: bool
 
@@ -44,23 +56,12 @@ class TracingInput:
 
         ``check`` may refuse the network before the images are looked at. Raises ModelError, DataError.
         """
-        from graphpath.models import load_model, match_classes
+        from graphpath.models import match_classes
         from graphpath.models.inputs import adapt
         from graphpath.tracing.ranks import Rank
 
         device = Rank.here().choose_device(self.device)
-        loaded = load_model(
-            self.model,
-            device=device,
-            weights=self.weights,
-            seed=self.seed,
-            download=self.download,
-            preprocess=self.preprocess,
-            mean=self.mean,
-            std=self.std,
-            normalize=self.normalize,
-            classes=self.classes,
-        )
+        loaded = self.read().load(self.model, device=device, seed=self.seed, download=self.download)
         if check is not None:
             check(loaded)
         images = a.open_images(
@@ -83,6 +84,15 @@ def describe_input(model: LoadedModel, images: MatchedImages) -> tuple[str, ...]
     return model.to_sentence(), images.numbered.words
 
 
+_OPENING: dict[str, tuple[Any, Any]] = {
+    "weights": (a.Weights, None),
+    "mean": (a.Mean, None),
+    "std": (a.Std, None),
+    "normalize": (a.Normalization, None),
+    "preprocess": (a.Preprocess, None),
+    "classes": (a.Classes, None),
+}
+
 _OPTIONS: dict[str, tuple[Any, Any]] = {
     "model": (a.Model, REQUIRED),
     "data": (a.Data, REQUIRED),
@@ -90,20 +100,19 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "root": (a.Root, None),
     "split": (a.Split, "test"),
     "size": (a.Size, None),
-    "weights": (a.Weights, None),
     "device": (a.Device, "cpu"),
     "batch": (a.Batch, None),
     "seed": (a.Seed, 0),
     "exif": (a.Exif, False),
     "labels": (a.Labels, "by-name"),
-    "mean": (a.Mean, None),
-    "std": (a.Std, None),
-    "normalize": (a.Normalization, None),
-    "preprocess": (a.Preprocess, None),
-    "classes": (a.Classes, None),
+    **_OPENING,
     "traced_output": (a.ModelOutput, None),
     "download": (a.Download, False),
 }
 
 work_options = replace_parameter("work", _OPTIONS, TracingInput)
 """Gives a verb that takes ``work: Work`` these options in its place."""
+
+
+opening_options = replace_parameter("opening", _OPENING, OpeningInput)
+"""Gives a verb that takes ``opening: OpeningInput`` these options in its place."""

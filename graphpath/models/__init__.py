@@ -10,6 +10,7 @@ with needs_extra("graphpath.models", "trace"):
     from graphpath.models.lookup import find_class
     from graphpath.models.matching import BY_NAME, BY_POSITION, MATCHING, match_classes
     from graphpath.models.normalize import Normalize
+    from graphpath.models.opening import Opening
     from graphpath.models.training import TrainedModel, TrainingStep, evaluate, predict, train
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "MATCHING",
     "LoadedModel",
     "Normalize",
+    "Opening",
     "TrainedModel",
     "TrainingStep",
     "as_loaded",

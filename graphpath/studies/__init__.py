@@ -23,7 +23,7 @@ of all seeds put together, verdicts with 95 % intervals, tables as Parquet and C
 
 study       Study, Claim, Measurement, Effects: what a study is; conditions: what is measured, and controls
 setting     data set, networks and seeds
-bench       what ``measure`` works with
+bench       what ``measure`` works with; decisions: for which category a network decides
 intervals   over seeds, of one layer or the least of several
 verdicts    from effects over seeds to words
 runner      units, resumption, results

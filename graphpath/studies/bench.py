@@ -18,7 +18,7 @@ from graphpath.data import BaseImages, TensorImages, open_images
 from graphpath.data.rows import choose_balanced
 from graphpath.errors import StudyError
 from graphpath.ids import digest
-from graphpath.models import LoadedModel, match_classes, predict
+from graphpath.models import LoadedModel, predict
 from graphpath.modules.state import evaluating
 from graphpath.progress import Progress, as_progress
 from graphpath.queries import find
@@ -57,7 +57,7 @@ class Bench:
     @cached_property
     def test(self) -> BaseImages:
         """All labelled test images, with the numbers that their classes have for the network."""
-        return match_classes(self.model, self.setting.images())
+        return self.setting.match(self.model, self.setting.images())
 
     def images(self, count: int) -> BaseImages:
         """``count`` test images, as evenly from all classes as possible; another seed takes other images."""
@@ -85,7 +85,10 @@ class Bench:
             progress=lambda done, total: self.show_progress("tracing", done, total),
             **options,
         )
-        self.store.load(traced, progress=lambda done, total: self.show_progress("loading", done, total))
+        scheme = self.setting.scheme
+        self.store.load(
+            traced, categories=scheme, progress=lambda done, total: self.show_progress("loading", done, total)
+        )
         return traced
 
     def attack(
@@ -110,6 +113,30 @@ class Bench:
         """The class that the network gives each image: (N,)."""
         with evaluating(self.model.module):
             return predict(self.model.module, images)
+
+    def deal_groups(self, kinds: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """The group of each image, as evenly within each of ``kinds`` as possible: (N,), alike in all units.
+
+        This unit's own group is ``self.place``.
+        """
+        count = len(self.setting.seeds)
+        random = np.random.default_rng(int(digest("groups", len(kinds), count)[:15], 16))
+        order = random.permutation(len(kinds))
+        sorted_ = order[np.argsort(kinds[order], kind="stable")]
+        groups = np.empty(len(kinds), np.int64)
+        groups[sorted_] = np.arange(len(kinds)) % count
+        return groups
+
+    @property
+    def place(self) -> int:
+        """The place of this unit's seed among the setting's."""
+        return self.setting.seeds.index(self.seed)
+
+    def name_categories(self, images: BaseImages) -> npt.NDArray[np.str_]:
+        """The category of each image's class in ``Setting.scheme``, "" for none: (N,)."""
+        scheme = self.setting.scheme
+        known = scheme.match(dict(enumerate(images.classes))) if scheme else {}
+        return np.array([known.get(int(label), "") for label in images.labels], dtype=np.str_)
 
     def derive(
         self,

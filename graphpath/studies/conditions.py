@@ -1,5 +1,9 @@
 """Under which conditions something is measured: what a claim is about, and the controls. Needs no torch."""
 
+SEED, GROUP = "seed", "group of images"
+"""What intervals are over: networks, each of a seed; or groups of the images that one network sees."""
+PLURAL = {SEED: "seeds", GROUP: "groups of images"}
+
 TRAINED = "trained"
 """The network of a unit: as it was trained."""
 

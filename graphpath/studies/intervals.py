@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from graphpath.studies.conditions import PLURAL, SEED
+
 LEVEL = 0.95
 Floats = npt.NDArray[np.float64]
 
@@ -79,6 +81,6 @@ def format_number(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.3g}"
 
 
-def describe_seeds(count: int) -> str:
-    """How many seeds, in words."""
-    return "1 seed" if count == 1 else f"{count} seeds"
+def describe_seeds(count: int, over: str = SEED) -> str:
+    """How many seeds, or groups of images, in words."""
+    return f"1 {over}" if count == 1 else f"{count} {PLURAL[over]}"

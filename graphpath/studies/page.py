@@ -12,7 +12,7 @@ from graphpath.report.rows import iterate_rows
 from graphpath.report.source import Computed, describe_figure
 from graphpath.report.standalone import make_standalone
 from graphpath.studies import drawings, verdicts
-from graphpath.studies.conditions import MEASURED
+from graphpath.studies.conditions import MEASURED, PLURAL
 from graphpath.studies.intervals import describe_seeds
 from graphpath.studies.published import TITLE, WHAT, write_rows
 from graphpath.studies.study import Claim, Drawing, Option, Study
@@ -55,7 +55,7 @@ def write_page(
     rows = [
         ("Paper", study.paper),
         ("Images", str(facts["data"])),
-        ("Networks", f"{facts['network']}; {describe_seeds(facts['seeds'])}"),
+        ("Networks", f"{facts['network']}; {describe_seeds(facts['seeds'], study.over)}"),
         ("Accuracy", ", ".join(f"{share:.1%}" for share in facts["accuracy"])),
         ("Options", ", ".join(f"{name} = {value}" for name, value in options.items()) or "none"),
         ("Files", str(folder)),
@@ -83,8 +83,8 @@ def _make_claim(
         figures.append(
             Figure(
                 f"{claim.unit or claim.quantity}{', ' + part if part else ''}",
-                f"Means over seeds with 95 % intervals, cut off where the axis ends; no effect is "
-                f"{claim.null:g}. "
+                f"Means over {PLURAL[judged.over.iloc[0]]} with 95 % intervals, cut off where the axis ends; "
+                f"no effect is {claim.null:g}. "
                 + drawings.describe_controls(dict.fromkeys((MEASURED, *claim.controls, *claim.beside))),
                 svg=drawings.draw_claim(claim, some),
                 sources=[source],

@@ -16,7 +16,7 @@ from graphpath.progress import Progress, as_progress
 from graphpath.record.files import write_json
 from graphpath.studies import verdicts
 from graphpath.studies.bench import Bench
-from graphpath.studies.conditions import TRAINED
+from graphpath.studies.conditions import GROUP, TRAINED
 from graphpath.studies.page import write_page
 from graphpath.studies.published import compare_with_printed
 from graphpath.studies.setting import Setting
@@ -65,9 +65,11 @@ def run_study(
     A finished unit is measured again only where ``options`` (by default the study's own), the networks or the
     images have changed. ``progress(what, done, total)`` is called on the way.
 
-    Raises StudyError for an option that the study does not have, or where another process is at work in
-    ``setting.out``. What measuring raises is passed on; finished units stay.
+    Raises StudyError for an option that the study does not have, for a setting that it cannot be run in, or
+    where another process is at work in ``setting.out``. What measuring raises is passed on; finished units
+    stay.
     """
+    setting.check(study)
     asked = resolve_options(study, options or {})
     with _lock_settings(setting.out):
         return _run(study, setting, asked, progress)
@@ -153,4 +155,9 @@ def _measure_units(
 
 def _unit_key(study: Study, setting: Setting, options: Mapping[str, Option], model: LoadedModel) -> str:
     """What a unit rests on, in ten digits."""
-    return digest(study.name, study.version, dict(options), model.sha256, setting.images().fingerprint)[:10]
+    more: list[object] = [len(setting.seeds)] if study.over == GROUP else []
+    if study.categories and setting.scheme is not None:
+        more += [model.classes, setting.scheme.name, setting.scheme.rows]
+    return digest(
+        study.name, study.version, dict(options), model.sha256, setting.images().fingerprint, *more
+    )[:10]

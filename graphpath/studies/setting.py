@@ -6,17 +6,21 @@ import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
 from graphpath.data import BaseImages, open_images
 from graphpath.data.composed import ComposedImages, compose
 from graphpath.data.files import EncodedImages
+from graphpath.data.matched import ClassMatch, MatchedImages
 from graphpath.data.notes import Notes
+from graphpath.data.rows import UNLABELLED
 from graphpath.errors import StudyError
 from graphpath.ids import digest
 from graphpath.models import (
     LoadedModel,
+    Opening,
     digest_weights,
     evaluate,
     load_model,
@@ -26,7 +30,10 @@ from graphpath.models import (
 )
 from graphpath.progress import Progress, as_progress
 from graphpath.record.files import read_number, write_json
-from graphpath.studies.conditions import TRAINED
+from graphpath.stores.categories import CATEGORY, Scheme
+from graphpath.studies.conditions import GROUP, TRAINED
+from graphpath.studies.decisions import measure_share_decided
+from graphpath.studies.study import Study
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,8 @@ class Setting:
     """A data set, networks and seeds; ``out`` keeps everything that is made.
 
     Without ``models``, one small CNN a seed is trained on ``train_images`` images, evenly by class, and kept
-    as a checkpoint. Given ``models`` stand for the seeds.
+    as a checkpoint. Given ``models`` stand for the seeds; a single one may stand for all of a study whose
+    seeds are groups of images.
     """
 
     out: Path
@@ -49,15 +57,34 @@ class Setting:
     """Whether images are two objects on a canvas, labelled by the left one (:meth:`compose_pairs`)."""
     exif: bool = False
     """Whether images are turned as their EXIF orientation says."""
+    opening: Opening = field(default_factory=Opening)
+    """What opens the given networks beside their names."""
+    size: int | None = None
+    """The height and width that images are brought to, where the given networks do not say."""
+    scheme: Scheme | None = None
+    """Categories of the networks' classes."""
     met: Notes = field(default_factory=Notes, compare=False, repr=False)
     """What was met in all images that were read."""
 
     def __post_init__(self) -> None:
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise StudyError(f"seeds {self.seeds}: expected at least one, and each once.")
-        if self.models and len(self.models) != len(self.seeds):
+        if len(self.models) not in (0, 1, len(self.seeds)):
             raise StudyError(
                 f"{len(self.models)} networks for {len(self.seeds)} seeds: give as many networks as seeds."
+            )
+
+    def check(self, study: Study) -> None:
+        """Raises StudyError where ``study`` cannot be run in this setting."""
+        if study.over != GROUP and self.models and len(self.models) != len(self.seeds):
+            raise StudyError(
+                f"{len(self.models)} networks for {len(self.seeds)} seeds: {study.name} needs as many "
+                "networks as seeds (--model once for each)."
+            )
+        if study.categories and (self.scheme is None or not self.models):
+            raise StudyError(
+                f"{study.name} is about categories of a network's classes: give the network (--model) and "
+                "the file that says which class is of which category (--categories FILE --scheme NAME)."
             )
 
     @property
@@ -101,19 +128,50 @@ class Setting:
     def network(self, kind: str, seed: int, progress: Progress | None = None) -> LoadedModel:
         """The trained network of a seed, or the same with its weights drawn anew. Trains it if need be."""
         trained = self._load_given(seed) if self.models else self._load_trained(seed, progress)
-        return trained if kind == TRAINED else randomise(trained, seed)
+        # One network that stands for all seeds has one with random weights beside it.
+        drawn = self.seeds[0] if len(self.models) == 1 else seed
+        return trained if kind == TRAINED else randomise(trained, drawn)
+
+    def match(self, model: LoadedModel, images: BaseImages) -> BaseImages:
+        """``images`` with the numbers that their classes have for ``model``.
+
+        Where their classes are categories of ``scheme`` the model has no number for them: they have no label.
+        """
+        if not self.are_categories(model, images):
+            return match_classes(model, images)
+        unlabelled = np.full(len(images.classes), UNLABELLED)
+        matched = ClassMatch("none", "The images are labelled with categories.", unlabelled)
+        scheme = model.scheme or model.name
+        return MatchedImages(images, matched, model.classes or (), scheme, model.sha256)
+
+    def are_categories(self, model: LoadedModel, images: BaseImages) -> bool:
+        """Whether the images are labelled with categories instead of with the model's classes."""
+        known = {row[CATEGORY] for row in self.scheme.rows} if self.scheme else set()
+        return (
+            bool(images.classes)
+            and {*images.classes} <= known
+            and not {*images.classes} <= {*(model.classes or ())}
+        )
 
     def measure_accuracy(self, seed: int) -> float:
-        """The share of test images that the trained network of a seed classifies as labelled; made once."""
+        """The share of test images that the trained network of a seed classifies as labelled; made once.
+
+        Where they are labelled with categories, it is the share of which that category is decided for.
+        """
         if not self.models:
             return float(read_checkpoint(self._locate_checkpoint(seed))["accuracy"])
         model = self._load_given(seed)
-        images = match_classes(model, self.images())
+        images = self.images()
         file = self.folder / "networks" / f"accuracy-{digest(model.sha256, images.fingerprint)[:12]}.json"
         if not file.is_file():
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_json(file, {"network": model.name, "accuracy": evaluate(model.module, images)})
+            write_json(file, {"network": model.name, "accuracy": self._measure_share(model, images)})
         return read_number(file, "accuracy")
+
+    def _measure_share(self, model: LoadedModel, images: BaseImages) -> float:
+        if self.scheme is not None and self.are_categories(model, images):
+            return measure_share_decided(model, images, self.scheme)
+        return evaluate(model.module, match_classes(model, images))
 
     def describe(self) -> dict[str, object]:
         """What tells one setting from another, for pages and summaries."""
@@ -135,16 +193,21 @@ class Setting:
         words += [] if self.root is None else ["--root", str(self.root)]
         words += ["--exif"] if self.exif else []
         words += [word for model in self.models for word in ("--model", model)]
-        return words if self.models else [*words, "--seeds", str(len(self.seeds))]
+        words += [word for name, value in self.opening.items() for word in (f"--{name}", value)]
+        words += [] if self.size is None else ["--size", str(self.size)]
+        words += ["--categories", self.scheme.source, "--scheme", self.scheme.name] if self.scheme else []
+        return words if len(self.models) > 1 else [*words, "--seeds", str(len(self.seeds))]
 
     def _read_shape(self) -> tuple[tuple[int, int] | None, int | None]:
         """The size and channels that a given network was made for; images are brought to them."""
+        asked = None if self.size is None else (self.size, self.size)
         if not self.models or (shape := self._load_given(self.seeds[0]).shape) is None:
-            return None, None
-        return (shape[1], shape[2]), shape[0]
+            return asked, None
+        return asked or (shape[1], shape[2]), shape[0]
 
     def _load_given(self, seed: int) -> LoadedModel:
-        return load_model(self.models[self.seeds.index(seed)], device=self.device)
+        place = 0 if len(self.models) == 1 else self.seeds.index(seed)
+        return self.opening.load(self.models[place], device=self.device)
 
     def _locate_checkpoint(self, seed: int) -> Path:
         turned = ("exif",) if self.exif else ()

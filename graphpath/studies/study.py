@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from graphpath.studies.conditions import ALL_LAYERS, LEFT_OUT, RANDOM, TRAINED
+from graphpath.studies.conditions import ALL_LAYERS, LEFT_OUT, RANDOM, SEED, TRAINED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,6 +104,10 @@ class Study:
     parts: tuple[str, ...] = ("",)
     """Variants that are measured and judged separately."""
     networks: tuple[str, ...] = (TRAINED, RANDOM)
+    over: str = SEED
+    """What its seeds are: networks (``SEED``), or groups of the images that one network sees (``GROUP``)."""
+    categories: bool = False
+    """Whether it needs a given network with categories of its classes (``Setting.scheme``)."""
     pairs: bool = False
     """Whether it needs images of two objects, of which one has the label (``Setting.compose_pairs``)."""
     draw: Callable[[Tables], Sequence[Drawing]] = _draw_nothing

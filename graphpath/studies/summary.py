@@ -13,6 +13,7 @@ from graphpath.report.rows import iterate_rows
 from graphpath.report.source import Computed
 from graphpath.studies import published
 from graphpath.studies.board import draw_board
+from graphpath.studies.conditions import SEED
 from graphpath.studies.intervals import Interval, describe_seeds, format_number
 from graphpath.studies.tables import write_table
 from graphpath.studies.units import read_facts
@@ -40,6 +41,7 @@ def gather(out: Path) -> pd.DataFrame:
                 on=facts["on"],
                 network=facts["network"],
                 accuracy=accuracy,
+                over=table.get("over", SEED),
                 page=_write_page(file, out),
                 command=shlex.join(facts["command"]),
             )
@@ -143,7 +145,8 @@ def describe_setting(table: pd.DataFrame) -> str:
         for network, some in table.groupby("network", sort=False)
     ]
     seeds = int(table.seeds.max())
-    return f"On {table.on.iloc[0]}, {describe_seeds(seeds)}: {'; '.join(networks)}. {describe_counts(table)}"
+    counted = describe_seeds(seeds, table.over.iloc[0])
+    return f"On {table.on.iloc[0]}, {counted}: {'; '.join(networks)}. {describe_counts(table)}"
 
 
 def _write_page(file: Path, out: Path) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from graphpath.studies.conditions import LEFT_OUT, MEASURED, RANDOM, TRAINED
+from graphpath.studies.conditions import LEFT_OUT, MEASURED, RANDOM, SEED, TRAINED
 from graphpath.studies.intervals import (
     Floats,
     Interval,
@@ -41,6 +41,8 @@ class ClaimVerdict:
     null: float
     seeds: int
     why: str
+    over: str = SEED
+    """What the seeds are."""
 
 
 def select_conditions(effects: pd.DataFrame) -> pd.DataFrame:
@@ -54,7 +56,7 @@ def select_conditions(effects: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def judge(claim: Claim, effects: pd.DataFrame, part: str = "") -> ClaimVerdict:
+def judge(claim: Claim, effects: pd.DataFrame, part: str = "", over: str = SEED) -> ClaimVerdict:
     """The verdict on a claim, by the rows of :func:`select_conditions` (one part's, all seeds').
 
     The quantity is compared with null, and seed by seed with every control. A claim about every layer holds
@@ -70,9 +72,12 @@ def judge(claim: Claim, effects: pd.DataFrame, part: str = "") -> ClaimVerdict:
     ahead = dict(zip(claim.controls, leads, strict=True))
     own = Interval(found.mean - claim.null, found.low - claim.null, found.high - claim.null, found.seeds)
     word = choose_word([own, *leads])
-    why = _explain(claim, found, ahead, grid, names) + _describe_failures(claim, word, compared, grid, names)
+    seeds = describe_seeds(found.seeds, over)
+    why = _explain(claim, found, ahead, grid, names, seeds) + _describe_failures(
+        claim, word, compared, grid, names
+    )
     return ClaimVerdict(
-        claim.text, part, word, found.mean, found.low, found.high, claim.null, found.seeds, why
+        claim.text, part, word, found.mean, found.low, found.high, claim.null, found.seeds, why, over
     )
 
 
@@ -103,7 +108,9 @@ def make_table(study: Study, effects: pd.DataFrame) -> pd.DataFrame:
 
     judged = select_conditions(effects)
     found = [
-        judge(claim, judged[judged.part == part], part) for part in study.parts for claim in study.claims
+        judge(claim, judged[judged.part == part], part, study.over)
+        for part in study.parts
+        for claim in study.claims
     ]
     return pd.DataFrame([{"study": study.name, **asdict(one)} for one in found])
 
@@ -140,15 +147,13 @@ def _explain(
     ahead: Mapping[str, Interval],
     grid: Grid,
     names: Mapping[str, Mapping[int, str]],
+    seeds: str,
 ) -> str:
     """The sentence that says what the verdict rests on."""
     if not found.seeds:
         return "It was not measured."
     where = _describe_lowest(claim, grid[MEASURED], names[MEASURED])
-    said = [
-        f"{found} over {describe_seeds(found.seeds)}{where}, "
-        f"against {format_number(claim.null)} for no effect"
-    ]
+    said = [f"{found} over {seeds}{where}, against {format_number(claim.null)} for no effect"]
     said += [f"{_describe_relation(lead)} {control} (by {lead})" for control, lead in ahead.items()]
     if left := names.get(LEFT_OUT):
         said.append(

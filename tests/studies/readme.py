@@ -25,7 +25,7 @@ PUBLISHED = Path(__file__).with_name("published.csv")
 PICTURE = Path(__file__).with_name("verdicts.svg")
 KEY = ["on", "study"]
 COLUMNS = ["study", "part", "claim", "verdict", "effect", "low", "high", "null", "seeds", "why", "on"]
-COLUMNS += ["network", "accuracy"]
+COLUMNS += ["network", "accuracy", "over"]
 
 
 def kept() -> pd.DataFrame:

@@ -238,8 +238,12 @@ def test_what_cannot_be_run(setting: Setting, tmp_path: Path) -> None:
         run_study(study, setting, {"images": "many"})
     with pytest.raises(StudyError, match="each once"):
         Setting(tmp_path, seeds=(1, 1))
-    with pytest.raises(StudyError, match="1 networks for 2 seeds"):
-        Setting(tmp_path, seeds=(0, 1), models=("a.pt",))
+    with pytest.raises(StudyError, match="2 networks for 3 seeds"):
+        Setting(tmp_path, seeds=(0, 1, 2), models=("a.pt", "b.pt"))
+    with pytest.raises(StudyError, match="1 networks for 2 seeds: test/sure needs as many"):
+        run_study(study, Setting(tmp_path, seeds=(0, 1), models=("a.pt",)))
+    with pytest.raises(StudyError, match="--categories FILE --scheme NAME"):
+        run_study(replace(study, categories=True), setting)
     with pytest.raises(StudyError, match="leave none"):
         Bench(setting, 0, "trained", setting.network("trained", 0), {}).other_images(10, beside=360)
 
