@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Collection
 
@@ -31,6 +32,17 @@ class Run:
         self.members = pathways[pathways.correct & (pathways.target == pathways.label)]
         keys = sorted(set(zip(self.members.category, self.members.variant, strict=True)))
         self.classes = {ids.block(self.id) + position: key for position, key in enumerate(keys)}
+
+    def between_maps(self) -> Run:
+        """The same, whose edges are between feature maps, and class pathways complete."""
+        found, maps = copy.copy(self), self.maps()
+        ends = {end: self.edges[end].map(maps) for end in ("source", "target")}
+        edges = self.edges.assign(**ends).astype({"flow": float, "score": float})
+        groups = edges.groupby(["pathway", "source", "target"])
+        sums = groups[["flow", "score", "weight"]].sum()
+        found.edges = sums.assign(layer=groups.layer.first()).reset_index()
+        found.min_support = lambda key: 1
+        return found
 
     def members_of(self, key: int) -> pd.DataFrame:
         category, variant = self.classes[key]

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from tests.queries.facts import Facts
 from tests.stores import oracle
 from tests.stores.contents import frame
 from tests.synthetic import describe_anew, write_trace
@@ -89,6 +90,36 @@ def test_map_flows_equal_pandas_and_their_cypher(store, runs):
     same(stored, defined, FLOW)
 
 
+def test_edges_of_maps_equal_their_cypher_and_pandas(store, runs):
+    columns = "r.pathway AS pathway, a.id AS source, b.id AS target, r.layer AS layer, r.flow AS flow"
+    stored = frame(
+        store,
+        f"MATCH (a:FeatureMap)-[r:FLOWS_TO_MAP]->(b:FeatureMap) "
+        f"RETURN {columns}, r.score AS score, r.weight AS weight",
+    )
+    keys = ["pathway", "source", "target"]
+    same(stored, pd.concat([run.between_maps().edges for run in runs.values()]), keys)
+    defined = frame(
+        store,
+        """MATCH (m:FeatureMap)<-[:IN_MAP]-(a:Neuron)-[r:FLOWS_TO]->(b:Neuron)-[:IN_MAP]->(n:FeatureMap)
+        RETURN r.pathway AS pathway, m.id AS source, n.id AS target, r.layer AS layer, sum(r.flow) AS flow,
+               sum(r.score) AS score, sum(abs(r.score)) AS weight""",
+    )
+    same(stored, defined, keys)
+    counted = frame(store, "MATCH (p:Pathway) RETURN p.id AS pathway, p.map_edges AS edges")
+    assert counted.set_index("pathway").edges.to_dict() == stored.groupby("pathway").size().to_dict()
+
+
+def test_possible_edges_between_maps_are_counted_pair_by_pair(store, traces):
+    """Each pair of maps once, however many terms and rectangles join them."""
+    stored = frame(store, "MATCH (l:Layer) RETURN l.id AS id, l.possible_maps AS pairs")
+    wanted = {}
+    for trace in vars(traces).values():
+        pairs = Facts((trace,), 1).between_maps().possible
+        wanted |= dict(zip(oracle.Run(trace).layers.offset, pairs, strict=True))
+    assert stored.set_index("id").pairs.to_dict() == wanted
+
+
 def test_visits_of_maps_equal_their_cypher_and_pandas(store, runs):
     stored = frame(
         store,
@@ -122,16 +153,20 @@ def test_crosses_equal_pandas(store, runs):
     same(stored, wanted, ["pathway", "map"])
 
 
-def test_resemblance_equals_pandas(store, runs):
+@pytest.mark.parametrize("unit", ["neuron", "map"])
+def test_resemblance_equals_pandas(unit, store, runs):
     """Across the runs of one model and method; members leave themselves and their relatives out."""
     stored = frame(
         store,
         "MATCH (p:Pathway)-[r:RESEMBLES]->(c:ClassPathway) RETURN p.id AS pathway, c.id AS class_pathway, "
         "r.prediction AS prediction, r.layer AS layer, r.shared AS shared, r.edges AS edges, "
-        "r.least AS least, r.most AS most",
+        "r.least AS least, r.most AS most, r.unit AS unit",
     )
+    assert set(stored.unit) == {"neuron", "map"}
+    stored = stored[stored.unit == unit].drop(columns="unit")
+    compared = runs if unit == "neuron" else {name: run.between_maps() for name, run in runs.items()}
     groups = [["clean", "attacked", "again"], ["pixels"], ["other"]]
-    wanted = pd.concat([oracle.resembles([runs[name] for name in group]) for group in groups])
+    wanted = pd.concat([oracle.resembles([compared[name] for name in group]) for group in groups])
     same(stored, wanted, ["pathway", "class_pathway", "layer"])
     assert (stored.shared > 0).sum() > 100
     ours = runs["attacked"].pathways.pathway
