@@ -51,6 +51,7 @@ _ROLLUP: Final[dict[str, Kind]] = {
     "flow": "DOUBLE",
     "score": "DOUBLE",
     "weight": "DOUBLE",
+    "rank": "INT64",  # 1 for the first: those on the strongest routes
 }
 
 OPTIONS: Final[dict[str, Kind]] = {
@@ -281,7 +282,14 @@ RELATIONSHIPS: Final[tuple[RelationshipType, ...]] = (
         "FLOWS_TO_MAP",
         "FeatureMap",
         "FeatureMap",
-        {"pathway": "INT64", "layer": "INT32", "flow": "DOUBLE", "score": "DOUBLE", "weight": "DOUBLE"},
+        {
+            "pathway": "INT64",
+            "layer": "INT32",
+            "flow": "DOUBLE",
+            "score": "DOUBLE",
+            "weight": "DOUBLE",
+            "rank": "INT64",
+        },
     ),
     RelationshipType(
         "VISITS", "Pathway", "Neuron", {"layer": "INT32", "activation": "FLOAT", "score": "FLOAT"}
@@ -294,6 +302,12 @@ RELATIONSHIPS: Final[tuple[RelationshipType, ...]] = (
     RelationshipType("OF_CATEGORY", "ClassPathway", "Category", {}),
     RelationshipType("CLASS_FLOWS_TO", "Neuron", "Neuron", _ROLLUP),
     RelationshipType("MAP_FLOWS_TO", "FeatureMap", "FeatureMap", _ROLLUP),
+    RelationshipType(
+        "SHARES",
+        "ClassPathway",
+        "ClassPathway",
+        {"unit": "STRING", "shared": "INT64", "J": "DOUBLE", "weighted_J": "DOUBLE"},
+    ),
     RelationshipType(
         "RESEMBLES",
         "Pathway",

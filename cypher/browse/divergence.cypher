@@ -9,10 +9,11 @@
 // param original int: the original sample's id
 // param derived int: the derived sample's id (adversarial/pairs lists both)
 // param change "both"|"gained"|"lost" = "both": which edges
+// param unit "neuron"|"map" = "neuron": edges between neurons, or feature maps
 // param runs list<string> = []: the runs that hold both sides; [] = all (Python fills in those traced alike)
-// param limit limit<r> = 100: at most so many edges
+// param limit limit<r> = 40: at most so many edges
 // returns: a node, r relationship, b node, change string, p node, v relationship
-// :params {original: 0, derived: 0, change: "both", runs: [], limit: 100}
+// :params {original: 0, derived: 0, change: "both", runs: [], limit: 40}
 
 MATCH (p:Pathway)
 WHERE (p.sample = $original OR p.sample = $derived) AND (size($runs) = 0 OR p.run IN $runs)

@@ -222,10 +222,11 @@ def _check_names(stripped: str) -> Iterator[Fault]:
         elif match[1]:
             known.setdefault(match[1], set()).update(NODE[match[2]].properties)
     for variable, kind, place in grammar.find_relationships(stripped):
-        if kind not in RELATIONSHIP:
-            yield Fault(find_line(stripped, place), f"there is no relationship type {kind or '(none)'}.")
-        elif variable:
-            known.setdefault(variable, set()).update(RELATIONSHIP[kind].properties)
+        for one in kind.split("|"):
+            if one not in RELATIONSHIP:
+                yield Fault(find_line(stripped, place), f"there is no relationship type {one or '(none)'}.")
+            elif variable:
+                known.setdefault(variable, set()).update(RELATIONSHIP[one].properties)
     for match in _PROPERTY.finditer(stripped):
         if match[1] in known and match[2] not in known[match[1]]:
             yield Fault(find_line(stripped, match.start()), f"{match[1]} has no property {match[2]}.")

@@ -23,6 +23,8 @@ NAMES: Final = (
     (r":CLASS_FLOWS_TO\b", ":MAP_FLOWS_TO"),
     (r":FLOWS_TO\b", ":FLOWS_TO_MAP"),
     (r"\babs\((\w+)\.score\)", r"\1.weight"),  # of a sum of edges, the sum of the absolute scores
+    (r":VISITS\b", ":VISITS_MAP"),
+    (r"-\[(\w+):STEP\]->\((\w+):FeatureMap\)", r"-[\1:STEP]->(:Neuron)-[:IN_MAP]->(\2:FeatureMap)"),
     (r"\bl\.possible\b", "l.possible_maps"),
     (r"\bc\.min_support\b", "1"),  # class pathways have all their edges between feature maps
     (r"\bn\.[yx]\b", "-1"),  # a feature map has no place

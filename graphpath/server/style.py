@@ -32,6 +32,10 @@ PALETTE: Final = (
     ("#882255", "#FFFFFF"),
     ("#F0E442", "#000000"),
     ("#9ECAE1", "#000000"),
+    ("#8C510A", "#FFFFFF"),
+    ("#F4A6C0", "#000000"),
+    ("#00686B", "#FFFFFF"),
+    ("#BDBDBD", "#000000"),
 )
 
 NODES: Final = {
@@ -54,10 +58,11 @@ NOTHING: Final = "{}"
 EDGES: Final = {
     # type: colour, width, caption
     "FLOWS_TO": ("#607D8B", "2px", "{rank}"),
-    "FLOWS_TO_MAP": ("#607D8B", "3px", NOTHING),
+    "FLOWS_TO_MAP": ("#607D8B", "3px", "{rank}"),
     "CLASS_FLOWS_TO": ("#EF6C00", "2px", "{support}"),
     "MAP_FLOWS_TO": ("#EF6C00", "3px", "{support}"),
     "VISITS": ("#B39DDB", "1px", NOTHING),
+    "SHARES": ("#C62828", "3px", "{shared} shared"),
     "RESEMBLES": ("#7E57C2", "1px", "L{layer} {shared}/{edges}"),
     "STEP": ("#AD1457", "2px", "{position}"),
     "DERIVED_FROM": ("#C62828", "5px", "{attack}"),

@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graphpath.errors import RecordError, StoreError, StoreUnavailable
@@ -97,6 +98,12 @@ class LoadBuilder:
         if rows:
             marks = ", ".join("?" for _ in rows[0])
             self._connection.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)
+
+    def append(self, name: str, columns: dict[str, npt.NDArray[np.int64]]) -> None:
+        """Add rows, given as columns in the order of the table's, to table ``name``."""
+        self._connection.register("appended", pa.table(columns))
+        self._connection.execute(f"INSERT INTO {name} SELECT * FROM appended")
+        self._connection.unregister("appended")
 
     def read_columns(self, sql: str) -> dict[str, npt.NDArray[np.generic]]:
         """The rows of ``sql``, which has no nulls, as columns."""
@@ -315,6 +322,4 @@ def _select_relationships(run: str, model: int) -> dict[str, str]:
         "OF_PATHWAY": "SELECT route, pathway FROM routes",
         "VISITS_MAP": """SELECT pathway, map, count(*), sum(score::DOUBLE)
             FROM visits JOIN neurons USING (neuron) GROUP BY pathway, map""",
-        "FLOWS_TO_MAP": """SELECT source, target, pathway, layer, flow, score, weight FROM map_edges
-            ORDER BY pathway, layer, source, target""",
     }

@@ -17,26 +17,30 @@ from graphpath import ids
 from graphpath.classes import CLASSES
 from graphpath.sql import quote
 from graphpath.stores.prepare import LoadBuilder
+from graphpath.stores.ranking import rank_table
 
 BY = "target"
+ROLLUP = "source, target, class_pathway, layer, category, support, flow, score, weight, rank"
 OWN_FIRST = f"scheme <> {quote(CLASSES)}, scheme"
 """So that class pathways of the classes themselves have the same ids with and without other schemes."""
 
 
 def roll_up(builder: LoadBuilder, run: str, min_support: int | None) -> None:
-    """Make the files of ClassPathway, OF_CATEGORY, CLASS_FLOWS_TO, MAP_FLOWS_TO and CROSSES.
+    """Make the files of FLOWS_TO_MAP, ClassPathway, OF_CATEGORY, CLASS_FLOWS_TO, MAP_FLOWS_TO and CROSSES.
 
     Leaves the tables ``classes``, ``members``, ``class_edges`` (the kept ones) and ``class_map_edges`` for
     comparisons. They need the table ``map_edges``.
     """
-    build_class_edges(builder, run, min_support)
-    _sum_neuron_edges(builder)
-    build_class_map_edges(builder)
+    rank_table(builder, "map_edges", "pathway")
     builder.write(
-        "MAP_FLOWS_TO",
-        """SELECT source, target, class_pathway, layer, category, support, flow, score, weight
-        FROM class_map_edges""",
+        "FLOWS_TO_MAP", "SELECT source, target, pathway, layer, flow, score, weight, rank FROM map_edges"
     )
+    build_class_edges(builder, run, min_support)
+    _write_class_pathways(builder)
+    build_class_map_edges(builder)
+    for name, table in (("CLASS_FLOWS_TO", "class_edges"), ("MAP_FLOWS_TO", "class_map_edges")):
+        rank_table(builder, table, "class_pathway")
+        builder.write(name, f"SELECT {ROLLUP} FROM {table}")
     _count_crosses(builder)
 
 
@@ -93,7 +97,7 @@ def _build_members(builder: LoadBuilder, run: str, min_support: int | None) -> N
     )
 
 
-def _sum_neuron_edges(builder: LoadBuilder) -> None:
+def _write_class_pathways(builder: LoadBuilder) -> None:
     builder.write(
         "ClassPathway",
         f"""SELECT c.class_pathway, c.run, c.category, c.variant, '{BY}', c.samples,
@@ -106,11 +110,6 @@ def _sum_neuron_edges(builder: LoadBuilder) -> None:
             FROM class_edges GROUP BY ALL) k USING (class_pathway)""",
     )
     builder.write("OF_CATEGORY", "SELECT class_pathway, category FROM classes")
-    builder.write(
-        "CLASS_FLOWS_TO",
-        """SELECT source, target, class_pathway, layer, category, support, flow, score, weight
-        FROM class_edges""",
-    )
     builder.run("DROP TABLE class_sums")
 
 

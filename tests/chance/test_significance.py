@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,8 @@ def test_the_independent_null_of_one_layer_is_the_hypergeometric(name: str, unit
     for row in layers.to_dict("records"):
         law = stats.hypergeom(sets.reach[row["layer"]].count, row[one], row[two])
         assert row["p"] == pytest.approx(law.sf(row["shared"] - 1), rel=1e-6)
-        chance = law.mean() / (row[one] + row[two] - law.mean())
+        mean = row[one] * row[two] / sets.reach[row["layer"]].count
+        chance = mean / (row[one] + row[two] - mean)
         assert row["expected_J"] == pytest.approx(chance)
         assert row["expected"] == pytest.approx(chance, rel=0.05, abs=0.02)
     first = table[table.layer == -1].iloc[0]
@@ -168,9 +169,21 @@ def test_q_counts_the_pairs_that_are_not_shown(world: World) -> None:
     np.testing.assert_allclose(shown.q.iloc[-1], min(1.0, shown.p.iloc[-1] * 6 / 2))
 
 
-@pytest.mark.parametrize("unit", ["neuron", "map"])
-def test_dropped_hubs_are_in_neither_overlap_nor_null(unit: str, world: World) -> None:
-    given = {"run": "clean", "unit": unit}
+def test_possible_edges_without_hubs_are_counted_between_maps_too(world: World) -> None:
+    given = {"run": "clean", "unit": "map"}
+    hubs = hubs_of(world, "categories/similarity", given)
+    few = replace(hubs, neurons=hubs.neurons[::3], categories=hubs.categories[::3])
+    assert len(few.hubs) > 0
+    sets = SETS["categories/similarity"](
+        RunTraces(world.store), bind_parameters(world.store, "categories/similarity", **given)
+    )
+    for layer in sets.reach.values():
+        source, target = layer.list_all()
+        assert few.count_possible(layer) == few.mark_kept(source, target).sum() > 0
+
+
+def test_dropped_hubs_are_in_neither_overlap_nor_null(world: World) -> None:
+    given = {"run": "clean"}
     hubs = hubs_of(world, "categories/similarity", given)
     assert len(hubs.hubs) > 0
     sets = SETS["categories/similarity"](

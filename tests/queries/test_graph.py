@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import networkx as nx
@@ -13,6 +14,7 @@ from graphpath import queries
 from graphpath.errors import QueryFailed, QueryParameterError
 from graphpath.queries.frame import to_frame
 from graphpath.queries.graph import to_graph
+from graphpath.queries.units import has_units
 from graphpath.stores import Store
 from tests.queries.facts import Facts
 
@@ -23,6 +25,7 @@ CASES: dict[str, Callable[[Facts, Store], dict[str, Any]]] = {
     "browse/categories": lambda _, __: {"run": "clean"},
     "browse/shared": lambda _, __: {"run": "clean"},
     "browse/divergence": lambda facts, _: pair(facts),
+    "browse/expand": lambda facts, _: busiest(facts),
     "browse/through_neuron": lambda facts, _: {"neuron": int(facts.visits.neuron.mode()[0])},
     "browse/routes": lambda facts, _: {"pathway": int(facts.pathways.pathway[0])},
     "browse/sample": lambda facts, _: {"sample": int(facts.samples.index[0])},
@@ -32,6 +35,13 @@ CASES: dict[str, Callable[[Facts, Store], dict[str, Any]]] = {
 def class_pathway(store: Store) -> int:
     graph = store.graph("browse/categories", run="clean")
     return min(key[1] for key in graph if isinstance(key, tuple) and key[0] == "ClassPathway")
+
+
+def busiest(facts: Facts) -> dict[str, int]:
+    """A neuron with edges in and out, and its pathway."""
+    mine = facts.edges[facts.edges.pathway == facts.pathways.pathway[0]]
+    inner = mine[mine.source.isin(mine.target)]
+    return {"neuron": int(inner.source.mode()[0]), "pathway": int(facts.pathways.pathway[0])}
 
 
 def pair(facts: Facts) -> dict[str, int]:
@@ -47,10 +57,25 @@ def test_every_browse_query_has_a_case() -> None:
     assert CASES.keys() == {name for name in queries.catalogue() if name.startswith("browse/")}
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_a_browse_query_shows_something(name: str, store: Store, facts: Facts) -> None:
-    graph = store.graph(name, **CASES[name](facts, store))
+def in_maps(facts: Facts, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The same question between feature maps."""
+    if "neuron" in parameters:
+        parameters = {**parameters, "neuron": int(facts.place([parameters["neuron"]])["map"][0])}
+    return {**parameters, "unit": "map"}
+
+
+WITH_UNITS = [name for name in CASES if has_units(queries.find(name).parameters)]
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"), [*((name, "neuron") for name in CASES), *((name, "map") for name in WITH_UNITS)]
+)
+def test_a_browse_query_shows_something(name: str, unit: str, store: Store, facts: Facts) -> None:
+    parameters = CASES[name](facts, store)
+    graph = store.graph(name, **(in_maps(facts, parameters) if unit == "map" else parameters))
     assert graph.number_of_edges() > 0
+    if unit == "map":
+        assert "Neuron" not in {data["type"] for _, data in graph.nodes(data=True)}
     for key, data in graph.nodes(data=True):
         assert key == data["id"] if data["type"] == "Neuron" else key == (data["type"], data["id"])
     assert all(data["type"].isupper() for _, _, data in edges(graph))
@@ -61,8 +86,7 @@ def test_a_limit_caps_the_rows(name: str, store: Store, facts: Facts) -> None:
     parameters = CASES[name](facts, store)
     assert len(store.query(name, **parameters, limit=0)) == 0
     assert store.graph(name, **parameters, limit=0).number_of_nodes() == 0
-    if name != "browse/shared":  # its limit counts pairs of neurons
-        assert len(store.query(name, **parameters, limit=2)) == 2
+    assert len(store.query(name, **parameters, limit=2)) == 2
 
 
 def test_a_pathway_shows_its_strongest_edges_with_their_properties(store: Store, facts: Facts) -> None:
@@ -82,11 +106,61 @@ def test_a_pathway_shows_its_strongest_edges_with_their_properties(store: Store,
     assert {"name", "type"} <= data.keys()
 
 
-def test_shared_edges_are_shown_once_for_each_category(store: Store) -> None:
-    rows = store.query("categories/shared_edges", run="clean", min_categories=2, limit=5)
-    graph = store.graph("browse/shared", run="clean", min_categories=2, limit=5)
-    shown = {(s, t): graph.number_of_edges(s, t) for s, t in set(graph.edges())}
+@pytest.mark.parametrize("unit", ["neuron", "map"])
+def test_shared_edges_are_shown_once_with_how_many_share_them(unit: str, store: Store) -> None:
+    rows = store.query("categories/shared_edges", run="clean", unit=unit, limit="all")
+    graph = store.graph("browse/shared", run="clean", unit=unit, per_layer=10_000, limit="all")
+    assert graph.number_of_edges() == len(rows) > 0
+    shown = {(end(s), end(t)): data["categories"] for s, t, data in edges(graph)}
     assert shown == dict(zip(zip(rows.source, rows.target, strict=True), rows.categories, strict=True))
+
+
+def end(key: Any) -> int:
+    """The id behind the key of a node."""
+    return int(key[1] if isinstance(key, tuple) else key)
+
+
+def test_each_layer_has_its_share_of_shared_edges(store: Store) -> None:
+    rows = store.query("categories/shared_edges", run="clean", limit="all")
+    graph = store.graph("browse/shared", run="clean", per_layer=2, limit="all")
+    first = rows.groupby("layer").head(2)
+    assert {(s, t) for s, t, _ in edges(graph)} == set(zip(first.source, first.target, strict=True))
+    some = store.graph("browse/shared", run="clean", layers=[2], limit="all")
+    assert {data["layer"] for _, _, data in edges(some)} == {2}
+    assert store.graph("browse/shared", run="clean", per_layer=0).number_of_nodes() == 0
+
+
+def test_categories_are_joined_by_what_they_share(store: Store) -> None:
+    for unit in ("neuron", "map"):
+        graph = store.graph("browse/categories", run="clean", unit=unit)
+        joined = [data for _, _, data in edges(graph) if data["type"] == "SHARES"]
+        rows = store.query("categories/similarity", run="clean", by_layer=False, unit=unit)
+        rows = rows[rows.shared > 0]
+        found = sorted((data["weighted_J"], data["J"], data["shared"]) for data in joined)
+        wanted = sorted(zip(rows.weighted_J, rows.J, rows.shared, strict=True))
+        assert found == [pytest.approx(row) for row in wanted]
+
+
+def test_routes_are_chains_from_the_pixel_to_the_logit(store: Store, facts: Facts) -> None:
+    pathway = int(facts.pathways.pathway[0])
+    rows = store.query("browse/routes", pathway=pathway, k=3)
+    steps = facts.steps[(facts.steps.pathway == pathway) & (facts.steps["rank"] <= 3)]
+    kept = facts.edges[facts.edges.pathway == pathway]
+    kept = set(zip(kept.source, kept.target, strict=True))
+    for number, route in steps.groupby("rank"):
+        chain = route.sort_values("position").neuron.tolist()
+        wanted = [edge for edge in pairwise(chain) if edge in kept]
+        mine = rows[rows.route == number].sort_values("position")
+        assert [(a["id"], b["id"]) for a, b in zip(mine.a, mine.b, strict=True)] == wanted
+        assert wanted
+
+
+def test_expanding_stays_on_the_pathway(store: Store, facts: Facts) -> None:
+    asked = busiest(facts)
+    graph = store.graph("browse/expand", **asked, limit="all")
+    mine = facts.edges[facts.edges.pathway == asked["pathway"]]
+    mine = mine[(mine.source == asked["neuron"]) | (mine.target == asked["neuron"])]
+    assert {(s, t) for s, t, _ in edges(graph)} == set(zip(mine.source, mine.target, strict=True))
 
 
 def flows(graph: nx.MultiDiGraph) -> list[tuple[Any, Any, dict[str, Any]]]:
