@@ -254,6 +254,8 @@ def questions(store: Store) -> list[Question]:
         Question("categories/shared_edges", clean, SHARED_EDGES),
         Question("categories/exclusive_edges", clean, EXCLUSIVE_EDGES),
         Question("categories/class_edges", clean, CLASS_EDGES),
+        Question("categories/class_pathways", clean),
+        Question("categories/schemes", {}),
         Question("categories/sharing", clean),
         Question("categories/shared_maps", clean),
         Question("categories/shared_neurons", clean, SHARED_NEURONS),
@@ -289,6 +291,7 @@ def questions(store: Store) -> list[Question]:
         Question("browse/divergence", sides),
         Question("browse/through_neuron", neuron),
         Question("browse/routes", pathway),
+        Question("browse/expand", {**neuron, **pathway}),
         Question("browse/sample", sample),
     ]
     order = {name: place for place, name in enumerate(queries.catalogue())}
