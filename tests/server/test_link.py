@@ -28,8 +28,8 @@ TRICKY = ["it's", '"', "\\", "a\nb", "; DROP", "// x", "$run", "`", "ümlaut", "
 def test_a_query_is_ready_to_run() -> None:
     filled = query_text("browse/pathway", pathway=2254900780072960)
     assert filled.splitlines()[:2] == [
-        "// One pathway, its strongest edges first",
-        "// :params {pathway: 2254900780072960, limit: 120}",
+        "// One pathway, its strongest routes first",
+        "// :params {pathway: 2254900780072960, limit: 40}",
     ]
     assert "WHERE r.pathway = 2254900780072960\n" in filled
     assert filled.endswith("LIMIT 120")
