@@ -56,6 +56,7 @@ REACHES = {
     "studies": {
         "chance",
         "detect",
+        "maps",
         "record",
         "stores",
         "queries",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from graphpath.studies import Setting, Study
 
-SEEDS, GROUPS = 3, 10
+SEEDS, GROUPS = 3, 5
 """How many by default: networks that are trained, groups of images."""
 INTERRUPTED = "what is finished is kept, and the same command goes on from there"
 
@@ -50,7 +50,7 @@ def command(
         typer.Option(
             "--seeds",
             min=1,
-            show_default="3, or 10 groups of images",
+            show_default="3, or 5 groups of images",
             help="How many; a verdict needs two or more.",
         ),
     ] = None,

@@ -32,6 +32,7 @@ tables      files; page, drawings: the HTML; summary, board: all studies in one 
 lyu         one module per experiment of Lyu, Pang and Wang 2024
 khakzar     of Khakzar et al. 2021
 effective_path  of Qiu et al. 2019: class pathways, and attack detection
+imagenet    one real network on photographs
 """
 
 from graphpath.extras import needs_extra

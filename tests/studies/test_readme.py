@@ -34,7 +34,8 @@ def test_every_claim_of_every_study_has_its_verdict() -> None:
         ]
         known = expected if on == "digits" else [one for one in expected if one in told]
         assert told == known, "Run the studies: python -m tests.studies.readme OUT"
-    assert set(found[found.on == "digits"].study) == set(STUDIES)
+    on_digits = {name for name, study in STUDIES.items() if not study.categories}
+    assert set(found[found.on == "digits"].study) == on_digits
 
 
 def test_no_verdict_rests_on_the_least_of_each_seed_s_layers() -> None:
