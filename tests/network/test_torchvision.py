@@ -49,8 +49,33 @@ NETWORKS: dict[str, int] = {
 }
 """A network of every family of torchvision's, and the side of its images."""
 
-WITHOUT_DRAWING = {"init_weights": False, "aux_logits": False}
-OPTIONS = {"googlenet": WITHOUT_DRAWING, "inception_v3": WITHOUT_DRAWING, "vgg16": {"init_weights": False}}
+UNDRAWN = {"init_weights": False}
+OPTIONS = {
+    "googlenet": {**UNDRAWN, "aux_logits": False},
+    "inception_v3": {**UNDRAWN, "aux_logits": False},
+    "vgg11_bn": UNDRAWN,
+    "vgg16": UNDRAWN,
+}
+HIDDEN = 32
+"""Neurons of a hidden linear layer: most of the time went into the 4096 of AlexNet and VGG."""
+
+
+def made(name: str) -> nn.Module:
+    """A network of ``NETWORKS`` for ten classes, with random weights."""
+    model = torchvision.models.get_model(name, weights=None, num_classes=10, **OPTIONS.get(name, {}))
+    if name in ("alexnet", "vgg11_bn", "vgg16"):
+        narrow(model.classifier)
+    return nets.randomised(model, seed=0)
+
+
+def narrow(head: nn.Sequential) -> None:
+    """Let the hidden linear layers of ``head`` have ``HIDDEN`` neurons."""
+    *hidden, last = [place for place, layer in enumerate(head) if isinstance(layer, nn.Linear)]
+    width = head[hidden[0]].in_features
+    for place in hidden:
+        head[place] = nn.Linear(width, HIDDEN)
+        width = HIDDEN
+    head[last] = nn.Linear(width, head[last].out_features)
 
 
 @dataclass(frozen=True)
@@ -75,9 +100,7 @@ class Case:
 
 @pytest.fixture(scope="module", params=sorted(NETWORKS))
 def case(request: pytest.FixtureRequest) -> Iterator[Case]:
-    size, options = NETWORKS[request.param], OPTIONS.get(request.param, {})
-    made = torchvision.models.get_model(request.param, weights=None, num_classes=10, **options)
-    model = nets.randomised(made, seed=0)
+    size, model = NETWORKS[request.param], made(request.param)
     batch, classes = harness.held(model, nets.images((3, size, size), 1, seed=0))
     local = cut_at_sites(batch)
     reads, back = [], []

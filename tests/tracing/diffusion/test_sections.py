@@ -14,6 +14,7 @@ from graphpath.tracing.diffusion.kernels import KERNELS
 from graphpath.tracing.diffusion.plan import DiffusionPlan
 from graphpath.tracing.diffusion.sections import iterate_sections
 from graphpath.tracing.diffusion.sizes import measure_sizes
+from tests.network.test_torchvision import narrow
 from tests.tracing import nets
 from tests.tracing import twins as whole_network
 from tests.tracing.diffusion import twins
@@ -106,7 +107,9 @@ def test_footprints_and_whole_tensors_agree(name: str, kernel: str) -> None:
 
 
 def test_the_plan_of_a_vgg_is_by_footprints_and_pays() -> None:
-    batch = held(torchvision.models.vgg16(weights=None).eval(), torch.rand(1, 3, 32, 32))
+    model = torchvision.models.vgg16(weights=None, init_weights=False).eval()
+    narrow(model.classifier)
+    batch = held(model, torch.rand(1, 3, 32, 32))
     last = batch.compiled.network.site("features.28")
     way = DiffusionPlan.make(batch.compiled.network, "signed", (last,))
     assert way.footprints.tile == (4, 4)
@@ -162,6 +165,7 @@ def test_signed_sections_are_the_held_network_and_complete(name: str) -> None:
 def test_a_whole_vgg_is_complete_in_float32() -> None:
     torch.manual_seed(0)
     model = torchvision.models.vgg11_bn(weights=None).eval()
+    narrow(model.classifier)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
@@ -351,6 +355,7 @@ def test_rescaling_changes_no_bit(name: str, monkeypatch: pytest.MonkeyPatch) ->
 def test_plus_one_on_vgg16_neither_overflows_nor_loses_rank() -> None:
     torch.manual_seed(0)
     model = torchvision.models.vgg16(weights=None).eval()
+    narrow(model.classifier)
     images = torch.rand(1, 3, 32, 32)
     pixels = (torch.zeros(3, dtype=torch.int64), torch.tensor([0, 200, 16 * 32 + 16]))
     found = {}

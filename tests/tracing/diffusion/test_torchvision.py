@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torchvision
 
 from graphpath.tracing.diffusion.plan import DiffusionPlan, find_last_maps
 from graphpath.tracing.diffusion.sections import iterate_sections
-from tests.network.test_torchvision import NETWORKS, OPTIONS
+from tests.network.test_torchvision import NETWORKS, made
 from tests.tracing import nets
 from tests.tracing.diffusion.harness import held
 
@@ -22,8 +21,7 @@ FOOTPRINTS = {"alexnet", "googlenet", "inception_v3", "resnet18", "vgg16"}
 def test_sections_are_the_maps_between_sites(name: str) -> None:
     """PS of a site from PS of those before it, through ``IncomingEdges.forward``, which knows no steps."""
     size = NETWORKS[name]
-    made = torchvision.models.get_model(name, weights=None, num_classes=10, **OPTIONS.get(name, {}))
-    batch = held(nets.randomised(made, seed=0), nets.images((3, size, size), 1, seed=0))
+    batch = held(made(name), nets.images((3, size, size), 1, seed=0))
     network = batch.compiled.network
     place = torch.tensor([0, size * (size // 2) + size // 2, size * size - 3])
     ends = find_last_maps(network)
