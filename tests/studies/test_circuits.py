@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch")
 
 from torch import Tensor, nn  # noqa: E402
 
-from graphpath.network import Network, Pass, take_apart  # noqa: E402
-from graphpath.studies.imagenet import map_scores  # noqa: E402
+import graphpath as gp  # noqa: E402
+from graphpath.errors import StudyError  # noqa: E402
+from graphpath.models import Opening  # noqa: E402
+from graphpath.network import Network, Pass, Site, take_apart  # noqa: E402
+from graphpath.stores.categories import Scheme  # noqa: E402
+from graphpath.studies import MEASURED, STUDIES, Bench, Setting, run_study  # noqa: E402
+from graphpath.studies.imagenet import circuits, map_scores  # noqa: E402
+from graphpath.tracing.rows import first_neuron  # noqa: E402
 from tests.tracing.nets import NETS, images, randomised  # noqa: E402
 
 
@@ -138,8 +149,13 @@ def test_peaks_are_means_of_the_largest_tenth(module: Residual, network: Network
 
 def test_granular_circuits_link_by_both_scores(network: Network, pixels: Tensor) -> None:
     """Against loops over images, taken maps and later maps."""
-    random, ends, run = np.random.default_rng(0), map_scores.find_block_ends(network), Pass.of(network, pixels)
-    peaks, own = [random.random((30, 4)), random.random((30, 6))], np.array([2, 7, 11, 12, 20])
+    random, ends, run = (
+        np.random.default_rng(0),
+        map_scores.find_block_ends(network),
+        Pass.of(network, pixels),
+    )
+    first, own = random.random((30, 4)), np.array([2, 7, 11, 12, 20])
+    peaks = [first, np.hstack([first[:, :3] + 0.01, random.random((30, 3))])]
     found = map_scores.link_forward(run, ends, peaks, own, [2, 3])
     tops = [[{int(column.argmax())} for column in layer.T] for layer in peaks]
     below = [np.mean([[peaks[0][r, c] < peaks[0][i, c] for r in range(30)] for i in own]) for c in range(4)]
@@ -170,3 +186,148 @@ def test_the_largest_are_marked_with_ties_to_the_lower_channel() -> None:
     assert map_scores.mark_largest(np.array([0.0, 0, 0]), 1).tolist() == [True, False, False]
     marked = map_scores.mark_highest(np.array([[1.0, 9], [2, 8], [3, 7], [4, 6]]), 0.5)
     assert marked.T.tolist() == [[False, False, True, True], [True, True, False, False]]
+
+
+NETWORK = """
+import torch
+from torch import nn
+
+def small():
+    torch.manual_seed(1)
+    return nn.Sequential(
+        nn.Conv2d(3, 6, 3, 2), nn.ReLU(), nn.Conv2d(6, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 25, 4)
+    )
+"""
+CLASSES_OF = {"collie": "dog", "pug": "dog", "tabby": "cat", "anvil": ""}
+TINY = {"layers": 2, "images": 3, "draws": 2, "share": 0.25, "influence": 0.9}
+
+
+def write_folder(folder: Path, names: Sequence[str], each: int) -> None:
+    """Noisy images, every folder of its own colour."""
+    for place, name in enumerate(names):
+        (folder / name).mkdir(parents=True)
+        for number in range(each):
+            random = np.random.default_rng((place, number))
+            pixels = random.integers(0, 200, (16, 16, 3)) * np.eye(3)[place % 3] + 20
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{number}.png")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network, its classes, their categories, and folders of images of either."""
+    folder = tmp_path_factory.mktemp("circuits")
+    (folder / "nets.py").write_text(NETWORK)
+    (folder / "classes.txt").write_text("\n".join(CLASSES_OF))
+    rows = [f"{name},{kind}" for name, kind in CLASSES_OF.items()]
+    (folder / "kinds.csv").write_text("\n".join(["name,category", *rows]))
+    write_folder(folder / "classes", list(CLASSES_OF), 24)
+    write_folder(folder / "concepts", ["dog", "cat"], 24)
+    return folder
+
+
+def make_setting(made: Path, data: str, groups: int = 2) -> Setting:
+    return Setting(
+        made / "out",
+        str(made / data),
+        seeds=tuple(range(groups)),
+        models=(f"{made / 'nets.py'}:small",),
+        opening=Opening(mean="0.5", std="0.25", classes=str(made / "classes.txt")),
+        size=16,
+        scheme=Scheme.read(made / "kinds.csv", "kinds"),
+    )
+
+
+@pytest.mark.parametrize("data", ["classes", "concepts"])
+def test_end_to_end(made: Path, data: str) -> None:
+    """On images of the network's classes, and on a user's own folders, a concept each."""
+    study = STUDIES["imagenet/circuits"]
+    result = run_study(study, make_setting(made, data), TINY)
+    table, effects = result.tables["concepts"], result.tables["effects"]
+    assert len(result.verdicts) == len(study.claims) and not result.verdicts.effect.isna().any()
+    assert set(table.maps) == {circuits.PATHWAY, *circuits.OTHERS, circuits.CHANCE}
+    assert set(table.concept) <= {"dog", "cat"} and set(table["mode"]) == {"removed", "kept alone"}
+    for seed, some in table.groupby("seed"):
+        lost = some[some["mode"] == "removed"].groupby("maps").probability.mean()
+        own = effects[(effects.quantity == "probability, removed") & (effects.seed == seed)]
+        for condition, value in zip(own.condition, own.value, strict=True):
+            name = circuits.PATHWAY if condition == MEASURED else condition
+            assert value == pytest.approx(lost[name] - lost[circuits.CHANCE])
+    assert "categories/class_edges" in result.page.read_text()
+
+
+@pytest.fixture(scope="module")
+def bench(made: Path) -> Iterator[Bench]:
+    setting = make_setting(made, "classes")
+    options = {**STUDIES["imagenet/circuits"].options, **TINY}
+    with Bench(setting, 0, "trained", setting.network("trained", 0), options) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def looked(bench: Bench) -> tuple[Network, list[Site], circuits.Photographs, list[circuits.Concept]]:
+    network = take_apart(bench.model.module, (3, 16, 16))
+    sites = map_scores.find_block_ends(network)
+    photographs = circuits.look_at_images(bench, network, sites)
+    return network, sites, photographs, circuits.choose_concepts(bench, photographs)
+
+
+Looked = tuple[Network, list[Site], circuits.Photographs, list[circuits.Concept]]
+
+
+def test_halves_are_recognised_images_of_the_group_and_of_the_concept(bench: Bench, looked: Looked) -> None:
+    _, _, photographs, concepts = looked
+    assert concepts
+    logits = bench.model.module(photographs.images.batch(0, len(photographs.images))).detach().numpy()
+    np.testing.assert_allclose(photographs.logits, logits, atol=1e-4)
+    kinds = list(CLASSES_OF.values())
+    for concept in concepts:
+        assert not set(concept.learned) & set(concept.tested)
+        assert len(concept.learned) and len(concept.tested) <= TINY["images"]
+        for image in (*concept.learned, *concept.tested):
+            assert kinds[int(logits[image].argmax())] == concept.name == photographs.names[image]
+            own = [label for label, kind in enumerate(kinds) if kind == concept.name]
+            assert photographs.likeliest[image] == max(own, key=lambda label: logits[image, label])
+
+
+def test_weights_are_those_of_the_concept_s_pathways(bench: Bench, looked: Looked) -> None:
+    """Against loops over the trace's own edges between maps."""
+    network, sites, photographs, concepts = looked
+    traced = circuits.trace_concepts(bench, photographs, concepts)
+    found = circuits.weigh_pathways(bench, network, sites, traced, concepts)
+    pathways = traced.pathways().to_table().to_pandas().merge(traced.samples().to_table().to_pandas())
+    edges, first = traced.channels().to_table().to_pandas(), first_neuron(network, bench.model.sha256)
+    for concept in concepts:
+        labels = {label for label, kind in enumerate(CLASSES_OF.values()) if kind == concept.name}
+        own = pathways[pathways.label.isin(labels)].pathway
+        assert len(own) == len(concept.learned)
+        for site in sites:
+            expected, plane = np.zeros(site.shape[0]), site.shape[1] * site.shape[2]
+            for edge in edges[edges.pathway.isin(own)].itertuples():
+                neuron = edge.source - first
+                if site.offset <= neuron < site.offset + site.size:
+                    expected[(neuron - site.offset) // plane] += abs(edge.score) / len(own)
+            np.testing.assert_allclose(found[concept.name][site.number], expected, rtol=1e-5)
+
+
+def test_taking_maps_out_is_what_verify_does(bench: Bench, looked: Looked) -> None:
+    network, sites, photographs, concepts = looked
+    concept, random = concepts[0], np.random.default_rng(0)
+    maps = {site.number: random.random(site.shape[0]) < 0.4 for site in sites}
+    rows = circuits.measure_concept(network, photographs, concept, {"some": [maps]})
+    first = first_neuron(network, bench.model.sha256)
+    ids = [
+        first + site.offset + channel * site.shape[1] * site.shape[2]
+        for site in sites
+        for channel in np.flatnonzero(maps[site.number])
+    ]
+    images = circuits.label_likeliest(bench, photographs, concept.tested)
+    for row, mode in zip(rows, ("remove", "keep"), strict=True):
+        answer = pd.DataFrame({"map": ids})
+        verdict = gp.verify(bench.model, images, answer=answer, mode=mode, target="label", draws=1)
+        change = verdict.table[(verdict.table.set == "answer") & (verdict.table.measure == "logit")].change
+        assert row["logit"] == pytest.approx(-float(change.iloc[0]), abs=1e-4)
+
+
+def test_without_enough_images_that_is_said(made: Path) -> None:
+    with pytest.raises(StudyError, match="no concept has 80 images that the network recognises"):
+        run_study(STUDIES["imagenet/circuits"], make_setting(made, "classes", 40), TINY)

@@ -4,6 +4,8 @@ photographs   photographs of categories, and how they are traced
 pathways      how alike their pathways are between feature maps, block by block
 resampling    intervals over images of what is no mean over images
 categories    which categories share pathways, where dogs part from cats, and by which maps
+map_scores    which maps are a concept's: published methods and controls
+circuits      what becomes of a concept without the maps of its pathway, and with them alone
 """
 
 PAPER = "graphpath's own: no paper's experiment"

@@ -3,16 +3,16 @@
 All look at the same few layers (:func:`find_block_ends`), and each gives the maps of a layer a score, so that
 they can be compared at equal numbers of maps.
 
-*Cross-layer attribution* (Rajaram et al. 2024, "Automatic Discovery of Visual Circuits"): a map m of one layer
-matters to a map n of the next by ``|a_m| |da_n/da_m|``; layer by layer, from the logit backward, those maps
+*Cross-layer attribution* (Rajaram et al. 2024, "Automatic Discovery of Visual Circuits"): a map m of a layer
+matters to a map n of the next by ``|a_m| |da_n/da_m|``. Layer by layer, from the logit backward, those maps
 are taken that matter most to the ones taken before. The paper's abstract and its formula could be read, and
 no code of the authors. Ours: the activation of a map n is the length of its plane, the product is summed over
 m's plane, and all is averaged over images. Nothing is refined afterwards.
 
 *Granular Concept Circuits* (Kwon et al. 2025, read in the authors' code): a map of an early layer is a root
-where an image is among the 1 % that excite it most. A later map is linked to one taken before by what it loses
-where that one is set to 0 (neuron sensitivity), if the image is among the tenth that excite it most, and by
-how many of its own most exciting images the two share (semantic flow). Ours: the code gives sets of any
+where an image is among the 1 % that excite it most. A later map is linked to one taken before by what it
+loses where that one is set to 0 (neuron sensitivity), if the image is of the tenth that excite it most, and
+by how many of its own most exciting images the two share (semantic flow). Ours: the code gives sets of any
 size, by thresholds; here the product of both scores, summed over the maps taken before, ranks the maps.
 """
 
@@ -83,7 +83,7 @@ def follow_back(
     last = sites[-1]
     output = run.output(last).clone().requires_grad_(True)
     f = run.resumed(last, output).gather(1, classes[:, None]).sum()
-    found = {last.number: _to_floats(_multiply(output, *torch.autograd.grad(f, output), last))}
+    found = {last.number: _to_floats(_multiply(output, f, last))}
     for (one, two), count in zip(reversed([*pairwise(sites)]), reversed(counts[1:]), strict=True):
         taken = np.flatnonzero(mark_largest(found[two.number], count))
         found[one.number] = attribute_maps(run, one, two, taken).sum(1)
@@ -97,21 +97,19 @@ def attribute_maps(run: Pass, one: Site, two: Site, taken: Channels) -> Floats:
     """
     output = run.output(one).clone().requires_grad_(True)
     lengths = _split(run.resumed(one, output, goal=two), two).norm(dim=2).sum(0)
-    found = [
-        _multiply(output, *torch.autograd.grad(lengths[n], output, retain_graph=True), one)
-        for n in taken.tolist()
-    ]
+    found = [_multiply(output, lengths[n], one) for n in taken.tolist()]
     return _to_floats(torch.stack(found, 1))
 
 
-def _multiply(output: Tensor, gradient: Tensor, site: Site) -> Tensor:
-    """``|a| |da'/da|`` summed over each map, the mean over images: (channels,)."""
+def _multiply(output: Tensor, value: Tensor, site: Site) -> Tensor:
+    """``|a| |dvalue/da|`` summed over each map of a site, the mean over images: (channels,)."""
+    (gradient,) = torch.autograd.grad(value, output, retain_graph=True)
     return _split((output.detach() * gradient).abs(), site).sum(2).mean(0)
 
 
 @torch.no_grad()
 def measure_losses(run: Pass, one: Site, two: Site, taken: Channels) -> Floats:
-    """What each map of ``two`` loses, on the mean of its plane, where a map of ``one`` that is ``taken`` is 0.
+    """What each map of ``two`` loses, on the mean of its plane, without each ``taken`` map of ``one``.
 
     (images, K, channels of ``two``); 0 where it gains.
     """
