@@ -199,7 +199,7 @@ def small():
     )
 """
 CLASSES_OF = {"collie": "dog", "pug": "dog", "tabby": "cat", "anvil": ""}
-TINY = {"layers": 2, "images": 3, "draws": 2, "share": 0.25, "influence": 0.9}
+TINY = {"layers": 2, "images": 3, "draws": 2, "share": 0.25}
 
 
 def write_folder(folder: Path, names: Sequence[str], each: int) -> None:

@@ -1,12 +1,12 @@
 """Concept circuits: do a concept's class pathways name the feature maps that the network needs for it?
 
 A concept is a category of the network's classes, or a user's own folder of example images that is called like
-one. Of its images that the network recognises, half of a group show which maps are the concept's, and the
-other half what becomes of the concept without them (necessity), and with them alone (sufficiency): those
+one. Of its images that the network recognises, half of a group show which maps are the concept's. The other
+half show what becomes of the concept without them (necessity), and with them alone (sufficiency): those
 maps, or all others, of the last few block ends are set to 0 together. At equal numbers of maps a layer, the
-maps of the concept's pathway (method ``channels``, by the score that leaves them) stand beside those that
-published methods name (:mod:`graphpath.studies.imagenet.map_scores`), the largest activations, the largest
-``|a df/da|``, and maps at random.
+maps of the concept's pathway, by the score that leaves them on its edges between maps, stand beside those
+that published methods name (:mod:`graphpath.studies.imagenet.map_scores`), the largest activations, the
+largest ``|a df/da|``, and maps at random.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from graphpath.studies.imagenet.map_scores import (
     score_activation,
     score_gradient,
 )
+from graphpath.studies.imagenet.photographs import ASKED
 from graphpath.studies.study import Claim, Drawing, Effects, Measurement, Study, Tables, make_frame
 from graphpath.tracing.rows import first_neuron
 
@@ -189,8 +190,7 @@ def choose_concepts(bench: Bench, photographs: Photographs) -> list[Concept]:
 def trace_concepts(bench: Bench, photographs: Photographs, concepts: Sequence[Concept]) -> Trace:
     """The pathways of the images that the concepts are found by, for the likeliest class of each."""
     images = label_likeliest(bench, photographs, np.concatenate([concept.learned for concept in concepts]))
-    options = {name: bench.options[name] for name in ("method", "influence")}
-    return bench.trace(images, target="label", max_edges=None, routes=0, **options)
+    return bench.trace(images, target="label", **ASKED)
 
 
 def weigh_pathways(
@@ -376,8 +376,6 @@ STUDY = Study(
         "layers": 3,
         "share": 0.25,
         "draws": 5,
-        "method": "channels",
-        "influence": 0.5,
     },
     networks=(TRAINED,),
     over=GROUP,
