@@ -25,6 +25,7 @@ from typer.testing import CliRunner
 from graphpath import queries
 from graphpath.cli import app
 from graphpath.server import Server
+from tests import forked
 from tests.documents import CHECKOUT, Command, commands, documents, follows, program
 from tests.stores.contract.conftest import clear
 
@@ -145,6 +146,11 @@ assert Path("pathway.graphml").stat().st_size > 1000
     "graphpath/verifying/README.md": "assert len(verdict.decision) > 0 and len(verdict.table) > 0",
 }
 """The documents with Python in them, and what must be so after it."""
+STRICT = """
+import warnings
+warnings.filterwarnings("error", category=DeprecationWarning, module="__main__")
+"""
+"""Before each of them: what it uses itself is not on its way out."""
 NEEDS = {"graphpath/export/README.md": ("py2neo", "neo4j_viz")}
 """What the Python of some needs beside graphpath's own extras."""
 
@@ -233,10 +239,7 @@ def test_the_python_runs(document: str, library: Library) -> None:
         pytest.importorskip(package, reason=f"{package} is not installed")
     folder = library.finished(document)
     text = f"{library.sandbox.here(program(document))}\n{PROGRAMS[document]}"
-    done = subprocess.run(
-        [sys.executable, "-W", "error::DeprecationWarning:__main__", "-c", text],
-        capture_output=True, text=True, check=False, cwd=folder,
-    )  # fmt: skip
+    done = forked.run(f"{STRICT}\n{text}", folder=folder)
     assert done.returncode == 0, done.stderr
 
 

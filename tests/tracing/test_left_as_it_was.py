@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ import torch
 from torch import nn
 
 import graphpath as gp
+from tests import forked
 from tests.tracing import harness, nets
 from tests.tracing.test_record import files
 
@@ -136,13 +134,8 @@ def test_a_killed_trace_goes_on(tmp_path: Path) -> None:
     """SIGKILL between parts, then timers that end it anywhere; the record is that of an unbroken trace."""
 
     def run(out: str, after: int, seconds: float) -> int:
-        return subprocess.run(
-            [sys.executable, "-c", SCRIPT, str(tmp_path / out), str(after), str(seconds)],
-            cwd=Path(__file__).resolve().parents[2],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            check=False,
-        ).returncode
+        folder = Path(__file__).resolve().parents[2]
+        return forked.run(SCRIPT, tmp_path / out, after, seconds, folder=folder).returncode
 
     assert run("whole", -1, 0) == 0
     assert run("broken", 4, 0) == -signal.SIGKILL

@@ -17,6 +17,7 @@ from graphpath.cli import trace as verb
 from graphpath.errors import MethodError
 from graphpath.tracing import registry
 from graphpath.tracing.registered import Methods
+from tests import forked
 from tests.plugin import MODULE, write_installed, write_source
 from tests.queries.outside import NAME
 
@@ -181,8 +182,7 @@ def test_a_package_that_pip_installs_works_through_the_command_line(tmp_path: Pa
 
     def graphpath(*words: object) -> str:
         program = "from graphpath.cli import main; main()"
-        command = [sys.executable, "-c", program, *map(str, words)]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
+        done = forked.run(program, *words, folder=tmp_path, environment=environment)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
