@@ -6,7 +6,7 @@ import difflib
 
 from graphpath.errors import StudyError
 from graphpath.studies.effective_path import classes, detection
-from graphpath.studies.imagenet import categories, circuits
+from graphpath.studies.imagenet import attacks, categories, circuits, cue_conflict
 from graphpath.studies.khakzar import decoding, degradation, linearity, overlap, roar, sanity, sensitivity
 from graphpath.studies.lyu import (
     attacked,
@@ -23,7 +23,7 @@ from graphpath.studies.study import Study
 LYU = (key_maps, causal, consistency, portion_hot, attacked, occlusion, movement, counts)
 KHAKZAR = (overlap, degradation, sanity, sensitivity, linearity, roar, decoding)
 EFFECTIVE_PATH = (classes, detection)
-IMAGENET = (categories, circuits)
+IMAGENET = (categories, attacks, cue_conflict, circuits)
 STUDIES: dict[str, Study] = {
     module.STUDY.name: module.STUDY for module in (*LYU, *KHAKZAR, *EFFECTIVE_PATH, *IMAGENET)
 }

@@ -12,6 +12,7 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
+from graphpath.data import open_images  # noqa: E402
 from graphpath.models import Opening  # noqa: E402
 from graphpath.record.files import read_json  # noqa: E402
 from graphpath.stores.categories import Scheme  # noqa: E402
@@ -64,17 +65,35 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [f"{name},{kind}" for name, kind in CATEGORIES.items()]
     (folder / "kinds.csv").write_text("\n".join(["name,category", *rows]))
     write_images(folder / "classes", CLASSES, 7)
+    train(folder)
     write_images(folder / "kinds", ("cat", "dog"), 5)
     return folder
 
 
-def make_setting(made: Path, out: Path, data: str = "classes", groups: int = 4) -> Setting:
+def train(folder: Path) -> None:
+    """Weights with which the network knows most of these images."""
+    images = open_images(str(folder / "classes"), size=16)
+    network, labels = _make_network(folder), torch.from_numpy(images.labels.astype(np.int64))
+    # The folder lists its classes in alphabetical order.
+    labels = torch.tensor([CLASSES.index(name) for name in images.classes])[labels]
+    pixels, steps = (images.batch(0, len(images)) - 0.5) / 0.25, torch.optim.Adam(network.parameters(), 0.01)
+    for _ in range(40):
+        steps.zero_grad()
+        torch.nn.functional.cross_entropy(network(pixels), labels).backward()
+        steps.step()
+    torch.save(network.state_dict(), folder / "trained.pt")
+
+
+def make_setting(
+    made: Path, out: Path, data: str = "classes", groups: int = 4, *, trained: bool = False
+) -> Setting:
+    weights = str(made / "trained.pt") if trained else None
     return Setting(
         out,
         str(made / data),
         seeds=tuple(range(groups)),
         models=(f"{made / 'nets.py'}:small",),
-        opening=Opening(mean="0.5", std="0.25", classes=str(made / "classes.txt")),
+        opening=Opening(weights, mean="0.5", std="0.25", classes=str(made / "classes.txt")),
         size=16,
         scheme=Scheme.read(made / "kinds.csv", "kinds"),
     )
@@ -175,7 +194,8 @@ def test_the_command_opens_such_a_network(
     monkeypatch.setitem(STUDIES, STUDY.name, STUDY)
     model = f"{made / 'nets.py'}:small"
     torch.manual_seed(5)
-    changed = {name: torch.randn_like(value) / 5 for name, value in _state(made).items()}
+    state = _make_network(made).state_dict()
+    changed = {name: torch.randn_like(value) / 5 for name, value in state.items()}
     torch.save(changed, made / "changed.pt")
     words = ["study", "groups", "--model", model, "--data", made / "classes", "--out", tmp_path / "out"]
     given = ["--weights", made / "changed.pt", "--mean", "0.5", "--std", "0.25", "--size", "16"]
@@ -191,7 +211,7 @@ def test_the_command_opens_such_a_network(
     assert "1 networks for 2 seeds" in refused("study", "key_maps", *asked[2:], "--seeds", "2")
 
 
-def _state(made: Path) -> dict[str, torch.Tensor]:
+def _make_network(made: Path) -> torch.nn.Module:
     space: dict[str, Callable[[], torch.nn.Module]] = {}
     exec((made / "nets.py").read_text(), space)
-    return space["small"]().state_dict()
+    return space["small"]()

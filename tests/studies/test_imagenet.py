@@ -7,16 +7,25 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch")
 
 from dataclasses import replace  # noqa: E402
 
+from graphpath.data import BaseImages  # noqa: E402
+from graphpath.errors import StudyError  # noqa: E402
 from graphpath.report.pathway.blocks import gather_blocks  # noqa: E402
 from graphpath.stores import open_store  # noqa: E402
 from graphpath.studies import MEASURED, SHUFFLED, run_study  # noqa: E402
 from graphpath.studies.conditions import LEFT_OUT, TRAINED  # noqa: E402
-from graphpath.studies.imagenet import categories, pathways  # noqa: E402
+from graphpath.studies.imagenet import (  # noqa: E402
+    attacks,
+    categories,
+    conflicts,
+    cue_conflict,
+    pathways,
+)
 from graphpath.studies.imagenet.maps import MAPS_AT_RANDOM, share_by_map, subtract  # noqa: E402
 from graphpath.studies.imagenet.resampling import compare_kinds, make_pseudo_value  # noqa: E402
 from graphpath.studies.intervals import interval  # noqa: E402
@@ -135,3 +144,108 @@ def test_shares_of_maps_and_what_leads() -> None:
     assert shares.loc[(1, 60)].dropna().tolist() == [1.0]
     lead = subtract(shares, np.array([1, 0, 0], bool), np.array([0, 1, 0], bool))
     assert lead[0, 50] == 0.75 and lead[0, 51] == -0.75
+
+
+def test_references_are_other_photographs_of_every_category() -> None:
+    kinds = np.array(["a"] * 5 + ["b"] * 2 + ["c"])
+    chosen = attacks.split_references(kinds, 3)
+    assert pd.Series(kinds[chosen]).value_counts().to_dict() == {"a": 2, "b": 1}
+    assert attacks.split_references(kinds, 2).sum() == 2
+
+
+def test_companions_are_the_others_of_a_category() -> None:
+    alike = RANDOM.random((2, 5, 5))
+    kinds = np.array(["a", "b", "a", "a", "b"])
+    found = attacks.average_companions(alike, np.append(kinds[:4], "c"))
+    assert np.isnan(found[:, [1, 4]]).all()
+    np.testing.assert_allclose(found[1, 2], np.mean([alike[1, 2, 0], alike[1, 2, 3]]))
+    np.testing.assert_allclose(attacks.average_known(found)[0], found[0, [0, 2, 3]].mean())
+
+
+def test_the_study_of_attacks(
+    made: Path,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Attacks large enough to fool it."""
+    monkeypatch.setattr(attacks, "EPSILONS", {"1/255": 0.3, "4/255": 0.6})
+    setting = make_setting(made, tmp_path, groups=3, trained=True)
+    result = run_study(attacks.STUDY, setting, {"images": 18, "references": 8})
+    effects = result.tables["effects"]
+    areas = effects[effects.quantity == "auc, 4/255"].pivot_table(
+        index="seed", columns="condition", values="value"
+    )
+    assert areas.shape == (3, 2) and areas.notna().all(axis=None)
+    counted = result.tables["counted"].drop_duplicates("attack").set_index("attack").images
+    assert counted["none"] > 3 and counted["pgd 0.6"] > 3 and counted["pgd 0.6"] <= counted["none"]
+    kept = result.tables["kept"].groupby(["attack", "place"])[["likeness", "null", "left"]].mean()
+    assert kept.stack().between(0, 1).all() and len(kept) == 2 * 3
+    assert kept.likeness["1/255"].iloc[0] > kept.likeness["4/255"].iloc[0]
+    assert len(result.verdicts) == 8 and result.page.is_file()
+
+
+def test_decisions_are_counted_as_geirhos_et_al_count_them() -> None:
+    """Of seven images one has no conflict, and two are decided for neither."""
+    shape = np.array(["cat", "cat", "dog", "dog", "dog", "cat", "dog"])
+    texture = np.array(["dog", "dog", "cat", "dog", "cat", "dog", "cat"])
+    decided = np.array(["cat", "dog", "cat", "dog", "bear", "oven", "cat"])
+    found = conflicts.Conflicts(BaseImages, shape, texture, decided)  # type: ignore[arg-type]
+    every = np.ones(7, bool)
+    assert found.conflicting.tolist() == [True, True, True, False, True, True, True]
+    assert conflicts.count_shape_bias(found, every) == pytest.approx(1 / 4)
+    assert np.isnan(conflicts.count_shape_bias(found, np.arange(7) == 4))
+    table = cue_conflict.count_decisions(found, every).set_index("kind")
+    assert table.loc["dog", ["images", "shape", "texture", "bias"]].tolist() == [3, 0, 2 / 3, 0]
+
+
+def test_what_an_image_shares_with_its_textures_category() -> None:
+    own = pd.DataFrame(
+        {"image": [0, 0, 0, 1], "layer": [1, 1, 2, 1], "source": [1, 2, 5, 1], "target": [5, 6, 9, 5],
+         "weight": [0.7, 0.3, 1.0, 1.0]}
+    )  # fmt: skip
+    means = pd.DataFrame(
+        {"image": [0, 1, 1], "layer": 1, "source": [1, 2, 1], "target": [5, 6, 5], "weight": [0.2, 0.6, 0.4]}
+    )
+    paths = [pathways.MapPathways(one, 2) for one in (own, means)]
+    maps = cue_conflict.choose_maps(*paths, np.array([0, 1]), np.array([1, 0]), 5, last=2)
+    # Image 0: min(.3, .6) into map 6, and .4 - .2 into map 5. Image 1 shares less with its texture's.
+    assert maps.to_numpy().tolist() == [[0, 1, 6], [0, 1, 5]]
+    drawn = cue_conflict.draw_maps(paths[0], maps.iloc[:1], np.random.default_rng(0))
+    assert len(drawn) == 1 and drawn["map"].isin([5, 6]).all() and drawn.image.eq(0).all()
+    layers = pd.DataFrame({"channels": 3, "height": 2, "width": 2, "offset": -3}, index=[1])
+    factors = cue_conflict.make_factors(maps, layers, 0, 2)[1]
+    assert factors[:, :, 0, 0].tolist() == [[1, 1, 0], [1, 1, 1]]
+
+
+def test_the_study_of_cue_conflicts(made: Path, tmp_path: Path) -> None:  # noqa: F811
+    folder = write_conflicts(tmp_path / "images" / "cues")
+    setting = replace(make_setting(made, tmp_path, groups=3, trained=True), data=str(folder))
+    result = run_study(cue_conflict.STUDY, setting, {"images": 12, "references": 2, "ablated": 2})
+    effects = result.tables["effects"]
+    values = effects[effects.network == TRAINED].groupby(["quantity", "condition"]).value.mean()
+    assert 0 < values["texture decisions", MEASURED] < 1
+    assert {MEASURED, SHUFFLED} == {
+        condition for name, condition in values.index if name == cue_conflict.LEAN
+    }
+    assert {MEASURED, MAPS_AT_RANDOM} <= {c for name, c in values.index if name == cue_conflict.TURNED}
+    own = result.tables["decisions"].query("network == 'trained' and kind == 'all'")
+    assert own.images.sum() == 24
+    published = pd.read_parquet(result.folder / "published.parquet")
+    assert published.ours.iloc[0] == pytest.approx(1 - values["texture decisions", MEASURED])
+    assert len(result.verdicts) == 5 and result.page.is_file()
+    with pytest.raises(StudyError, match="is not called SHAPEn-TEXTUREm"):
+        run_study(cue_conflict.STUDY, make_setting(made, tmp_path, "kinds", groups=3))
+
+
+def write_conflicts(folder: Path) -> Path:
+    """Noise of the colours of cats and dogs, half of them of neither."""
+    for shape in ("cat", "dog"):
+        (folder / shape).mkdir(parents=True)
+        for texture in ("cat", "dog"):
+            for number in range(12 if shape != texture else 4):
+                pixels = np.random.default_rng((ord(shape[0]), ord(texture[0]), number)).integers(
+                    0, 255, (20, 20, 3)
+                )
+                file = folder / shape / f"{shape}{number}-{texture}1.png"
+                Image.fromarray(pixels.astype(np.uint8)).save(file)
+    return folder

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 Names = npt.NDArray[np.str_]
 DEALS = 20
 """How often labels are dealt anew; their control is the mean."""
+OVER: tuple[Literal["every", "mean"], ...] = ("every", "mean", "mean")
 WITHIN, AMONG, LEAD = "of one category", "among themselves", "share of the maps"
 
 
@@ -233,39 +234,35 @@ STUDY = Study(
         "block, and finds the maps through which one category's pathways go and the other's do not."
     ),
     claims=(
-        Claim(
-            "In every block, photographs of one category are more alike than of two",
-            quantity=WITHIN,
-            null=0.5,
-            controls=(SHUFFLED, RANDOM),
-            layers="blocks",
-            unit="chance that a pair within is more alike than a pair between",
-        ),
-        Claim(
-            "They are so on the mean of the blocks",
-            quantity=WITHIN,
-            null=0.5,
-            controls=(SHUFFLED, RANDOM),
-            over="mean",
-            layers="blocks",
-            unit="chance that a pair within is more alike than a pair between",
-        ),
-        Claim(
-            "In every block, dogs share more among themselves than with cats",
-            quantity=AMONG,
-            null=0.5,
-            controls=(SHUFFLED, RANDOM),
-            layers="blocks",
-            unit="chance that two dogs are more alike than a dog and a cat",
-        ),
-        Claim(
-            "They do so on the mean of the blocks",
-            quantity=AMONG,
-            null=0.5,
-            controls=(SHUFFLED, RANDOM),
-            over="mean",
-            layers="blocks",
-            unit="chance that two dogs are more alike than a dog and a cat",
+        *(
+            Claim(text, quantity, 0.5, controls, beside, over, "blocks", unit)
+            for quantity, unit, texts in (
+                (
+                    WITHIN,
+                    "chance that a pair within is more alike than a pair between",
+                    (
+                        "In every block, photographs of one category are more alike than of two",
+                        "They are so on the mean of the blocks",
+                        "More so than in the same network with random weights",
+                    ),
+                ),
+                (
+                    AMONG,
+                    "chance that two dogs are more alike than a dog and a cat",
+                    (
+                        "In every block, dogs share more among themselves than with cats",
+                        "Dogs do so on the mean of the blocks",
+                        "Dogs do so more than in the same network with random weights",
+                    ),
+                ),
+            )
+            for text, controls, beside, over in zip(
+                texts,
+                ((SHUFFLED,), (SHUFFLED,), (RANDOM,)),
+                ((RANDOM,), (RANDOM,), ()),
+                OVER,
+                strict=True,
+            )
         ),
         Claim(
             "In every block, some maps carry more of other dogs' pathways than of other cats'",
