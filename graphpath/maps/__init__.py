@@ -7,6 +7,6 @@ sheet      patches as one picture
 """
 
 from graphpath.maps.examples import Examples, examples
-from graphpath.maps.sheet import draw_sheet, write_sheet
+from graphpath.maps.sheet import draw_sheet, encode_sheet, write_sheet
 
-__all__ = ["Examples", "draw_sheet", "examples", "write_sheet"]
+__all__ = ["Examples", "draw_sheet", "encode_sheet", "examples", "write_sheet"]

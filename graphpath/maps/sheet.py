@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -54,6 +55,13 @@ def write_sheet(found: Sequence[Examples], path: str | Path) -> Path:
     target, sheet = Path(path), draw_sheet(found)
     write_whole(target, lambda temporary: sheet.save(temporary, format="PNG"))
     return target
+
+
+def encode_sheet(found: Sequence[Examples]) -> tuple[bytes, int, int]:
+    """:func:`draw_sheet` as a PNG of 256 colours, its width and its height: small enough to stand in a page."""
+    sheet, kept = draw_sheet(found), io.BytesIO()
+    sheet.convert("P", palette=Image.Palette.ADAPTIVE).save(kept, format="PNG", optimize=True)
+    return kept.getvalue(), sheet.width, sheet.height
 
 
 def make_tile(patch: npt.NDArray[np.float32]) -> Image.Image:

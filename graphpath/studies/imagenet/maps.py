@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from graphpath.data import BaseImages
-from graphpath.maps import Examples, draw_sheet, examples
+from graphpath.maps import Examples, encode_sheet, examples
 from graphpath.record import Trace
 from graphpath.report import svg
 from graphpath.report.pathway.blocks import Block
@@ -86,8 +84,7 @@ def draw_patches(bench: Bench, traced: Trace, images: BaseImages, maps: pd.DataF
 
 def embed(found: Sequence[Examples]) -> str:
     """A sheet of patches as SVG."""
-    sheet, kept = draw_sheet(found), io.BytesIO()
-    sheet.convert("P", palette=Image.Palette.ADAPTIVE).save(kept, format="PNG", optimize=True)
-    address = f"data:image/png;base64,{base64.b64encode(kept.getvalue()).decode()}"
-    picture = svg.make_element("image", href=address, width=sheet.width, height=sheet.height)
-    return svg.make_document(sheet.width, sheet.height, picture, label="Patches of feature maps")
+    picture, width, height = encode_sheet(found)
+    address = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    image = svg.make_element("image", href=address, width=width, height=height)
+    return svg.make_document(width, height, image, label="Patches of feature maps")
