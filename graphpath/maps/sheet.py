@@ -58,7 +58,7 @@ def write_sheet(found: Sequence[Examples], path: str | Path) -> Path:
 
 
 def encode_sheet(found: Sequence[Examples]) -> tuple[bytes, int, int]:
-    """:func:`draw_sheet` as a PNG of 256 colours, its width and its height: small enough to stand in a page."""
+    """:func:`draw_sheet` as a PNG of 256 colours, small enough to stand in a page; its width and height."""
     sheet, kept = draw_sheet(found), io.BytesIO()
     sheet.convert("P", palette=Image.Palette.ADAPTIVE).save(kept, format="PNG", optimize=True)
     return kept.getvalue(), sheet.width, sheet.height

@@ -76,9 +76,10 @@ def measure(bench: Bench) -> Measurement:
     tables = {
         "likeness": describe_pairs(alike, kinds, blocks, groups, bench.place),
         "maps": list_maps(shares, *sides, blocks),
-        "consistency": ask_consistency(bench, traced, len(images)),
     }
+    # The same for all groups, which share the trace.
     if bench.place == 0 and bench.network == TRAINED:
+        tables["consistency"] = ask_consistency(bench, traced, len(images))
         tables["patches"] = draw_patches(bench, traced, images, tables["maps"])
     return Measurement(found.frame(), tables)
 
