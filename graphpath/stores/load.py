@@ -19,7 +19,6 @@ from graphpath.naming import RunSource, read_stored_runs
 from graphpath.progress import AnyProgress, Progress, as_progress
 from graphpath.record import Trace
 from graphpath.schema import NODES, RELATIONSHIPS
-from graphpath.stores.alike import compare_classes
 from graphpath.stores.base import LoadReport
 from graphpath.stores.categories import Groups, Scheme, read_groups
 from graphpath.stores.checks import check_values
@@ -185,7 +184,6 @@ def _build_files(
             write_row(builder, "Model", {**row, "layers": trace.counts["layers"]})
         prepare(builder, run, new_model=new_model)
         _time_rollups(clock, lambda: roll_up(builder, trace.id, min_support))
-        _time_rollups(clock, lambda: compare_classes(builder))
         _time_rollups(clock, lambda: compare(builder, trace.id, kind))
         return builder.files, find_disputed(builder)
     finally:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from graphpath import ids
 from graphpath.classes import CLASSES
 from graphpath.sql import quote
+from graphpath.stores.alike import compare_classes
 from graphpath.stores.prepare import LoadBuilder
 from graphpath.stores.ranking import rank_table
 
@@ -26,7 +27,7 @@ OWN_FIRST = f"scheme <> {quote(CLASSES)}, scheme"
 
 
 def roll_up(builder: LoadBuilder, run: str, min_support: int | None) -> None:
-    """Make the files of FLOWS_TO_MAP, ClassPathway, OF_CATEGORY, CLASS_FLOWS_TO, MAP_FLOWS_TO and CROSSES.
+    """Make the files of all roll-ups but RESEMBLES: FLOWS_TO_MAP, ClassPathway, CLASS_FLOWS_TO, SHARES ...
 
     Leaves the tables ``classes``, ``members``, ``class_edges`` (the kept ones) and ``class_map_edges`` for
     comparisons. They need the table ``map_edges``.
@@ -41,6 +42,7 @@ def roll_up(builder: LoadBuilder, run: str, min_support: int | None) -> None:
     for name, table in (("CLASS_FLOWS_TO", "class_edges"), ("MAP_FLOWS_TO", "class_map_edges")):
         rank_table(builder, table, "class_pathway")
         builder.write(name, f"SELECT {ROLLUP} FROM {table}")
+    compare_classes(builder)
     _count_crosses(builder)
 
 
