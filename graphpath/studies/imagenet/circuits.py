@@ -7,6 +7,9 @@ maps, or all others, of the last few block ends are set to 0 together. At equal 
 maps of the concept's pathway, by the score that leaves them on its edges between maps, stand beside those
 that published methods name (:mod:`graphpath.studies.imagenet.map_scores`), the largest activations, the
 largest ``|a df/da|``, and maps at random.
+
+Of a removal the concept's probability decides. With a quarter of the maps alone next to nothing is left of
+it, whoever chose them; so there the logit does.
 """
 
 from __future__ import annotations
@@ -53,7 +56,13 @@ if TYPE_CHECKING:
 PATHWAY = "concept pathway"
 CROSS_LAYER, GRANULAR = "cross-layer attribution", "granular concept circuit"
 ACTIVATION, GRADIENT, CHANCE = "largest activation", "largest |a df/da|", "random maps"
-OTHERS = (CROSS_LAYER, GRANULAR, ACTIVATION, GRADIENT)
+CALLED = {
+    ACTIVATION: "the largest activation",
+    GRADIENT: "the largest |a df/da|",
+    CROSS_LAYER: "cross-layer attribution",
+    GRANULAR: "granular concept circuits",
+}
+OTHERS = tuple(CALLED)
 REMOVED, KEPT = "removed", "kept alone"
 VALUES = ("probability", "recognised", "logit")
 """What is lost: see :func:`read_outcome`."""
@@ -340,20 +349,18 @@ def draw(tables: Tables) -> list[Drawing]:
 
 def _make_claims() -> list[Claim]:
     found = []
-    for mode, words in (
-        (REMOVED, "Without the maps of its pathway a concept's probability falls more than without"),
-        (KEPT, "With them alone more of it is left than with"),
+    for mode, value, words in (
+        (
+            REMOVED,
+            "probability",
+            "Without the maps of a concept's pathway its probability falls more than without",
+        ),
+        (KEPT, "logit", "With them alone its logit falls less than with"),
     ):
-        quantity = f"probability, {mode}"
-        unit = "probability, more than of random maps"
+        quantity, unit = f"{value}, {mode}", f"{value}, beyond that of random maps"
         found.append(Claim(f"{words} random ones", quantity, 0.0, beside=OTHERS, unit=unit))
-        for other, called in (
-            (ACTIVATION, "those of the largest activation"),
-            (GRADIENT, "those of the largest |a df/da|"),
-            (CROSS_LAYER, "those of cross-layer attribution"),
-            (GRANULAR, "those of granular concept circuits"),
-        ):
-            found.append(Claim(f"{words} {called}", quantity, 0.0, controls=(other,), unit=unit))
+        for other, called in CALLED.items():
+            found.append(Claim(f"{words} those of {called}", quantity, 0.0, controls=(other,), unit=unit))
     return found
 
 
