@@ -32,7 +32,7 @@ def test_a_query_is_ready_to_run() -> None:
         "// :params {pathway: 2254900780072960, limit: 40}",
     ]
     assert "WHERE r.pathway = 2254900780072960\n" in filled
-    assert filled.endswith("LIMIT 120")
+    assert filled.endswith("LIMIT 40")
 
 
 @pytest.mark.parametrize("name", list(queries.catalogue()))
