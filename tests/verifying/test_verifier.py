@@ -120,7 +120,7 @@ def test_a_named_query_is_asked_with_its_parameters_and_kept_with_them(case: Sim
     assert row(verdict)["size"] == len(edges)
     assert verdict.parameters == {
         "run": run, "variant": "original", "scheme": "classes", "min_categories": 1, "layers": [],
-        "limit": "all",
+        "unit": "neuron", "limit": "all",
     }  # fmt: skip
     assert verdict.runs == (run,)
     kept = case.store.query("verdicts/all", query="categories/shared_edges")
