@@ -134,12 +134,14 @@ class Layer(_Stored):
 
 
 class FeatureMap(_Stored):
-    """A channel of a layer."""
+    """A channel of a layer. ``flows_to_map`` and ``flows_from_map`` are of any pathway."""
 
     in_layer = RelatedTo("Layer")
     neurons = RelatedFrom("Neuron", "IN_MAP")
     visited_by = RelatedFrom("Pathway", "VISITS_MAP")
     crossed_by = RelatedFrom("Pathway", "CROSSES")
+    flows_to_map = RelatedTo("FeatureMap")
+    flows_from_map = RelatedFrom("FeatureMap", "FLOWS_TO_MAP")
 
 
 class Neuron(_Stored):
@@ -197,4 +199,5 @@ class ClassPathway(_Stored):
     """The sum of the pathways of a category's samples in a run."""
 
     of_category = RelatedTo("Category")
+    shares = RelatedTo("ClassPathway")
     resembled_by = RelatedFrom("Pathway", "RESEMBLES")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from textwrap import shorten
 from typing import Final
 
 from neo4j import exceptions as bolt
@@ -23,6 +24,8 @@ GONE: Final = (
 )
 PANIC: Final = "critical error, and needs to be restarted"
 """What a database answers after it could not write, under the code of an unknown error."""
+SAID: Final = 200
+"""Characters of a server's own words that are passed on where it may say very much."""
 
 
 class TooLargeError(StoreError):
@@ -118,10 +121,15 @@ def _explain_refusal(code: str, text: str, address: Address) -> StoreError | Non
         return StoreUnavailable(f"User {address.user!r} may not do this at {address.uri}: {text}")
     if any(word in code for word in GONE) or PANIC in text:
         return StoreUnavailable(
-            f"Database {address.database!r} at {address.uri} takes no transactions: {text} Look into the "
-            "server's log (is its disk full?), start it again, and repeat what you did."
+            f"Database {address.database!r} at {address.uri} takes no transactions: {_shorten(text)} Look "
+            "into the server's log (is its disk full?), start it again, and repeat what you did."
         )
     return None
+
+
+def _shorten(text: str) -> str:
+    """The beginning of what a server said: of a transaction it tells all."""
+    return shorten(text, SAID, placeholder=" ...")
 
 
 def _map_driver_error(error: BaseException, address: Address) -> StoreError:
