@@ -176,6 +176,8 @@ def _make_sharing(reader: RunReader) -> list[Figure]:
 
 def _make_usage(reader: RunReader) -> list[Figure]:
     counts = reader.ask("pathways/counts", run=reader.run, variants=reader.variants)
+    if counts.frame.empty:  # a run of the method channels visits no neurons
+        return []
     sizes = reader.samples[reader.samples.variant.isin(reader.variants)].groupby("label_name").size()
     frame = counts.frame.assign(share=counts.frame.pathways / counts.frame.category.map(sizes))
     inner = reader.block_ends
