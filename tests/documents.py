@@ -136,6 +136,6 @@ def _lines(lines: list[str], start: int, *, prompt: bool) -> Iterator[tuple[int,
             if not text.startswith("$ "):
                 continue
             text = text[2:]
-        waiting = text.rstrip() if text.endswith(" ") and line.endswith(" \n") else ""
+        waiting = text.rstrip() if line.endswith(" \n") else ""
         if not waiting and text.strip():
             yield begun, " ".join(text.split())

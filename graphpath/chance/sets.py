@@ -18,6 +18,7 @@ from graphpath.errors import RecordError, StoreError
 from graphpath.queries.units import MAP, NEURON, UNIT
 from graphpath.record import Trace
 from graphpath.sql import quote
+from graphpath.stores.comparing import CLASS_TABLES, TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from graphpath.stores.prepare import LoadBuilder
 
 Bound = Mapping[str, Any]
-TABLES = {NEURON: "edges", MAP: "map_edges"}
-CLASS_TABLES = {NEURON: "class_edges", MAP: "class_map_edges"}
-"""Where the edges of pathways, and of class pathways, are, between neurons and between feature maps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +88,8 @@ class RunTraces:
         return trace
 
     @contextmanager
-    def open_tables(self, run: str) -> Iterator[LoadBuilder]:
-        """The trace of a run as tables, with ``facts`` about its pathways and ``map_edges``."""
+    def open_tables(self, run: str, unit: str = NEURON) -> Iterator[LoadBuilder]:
+        """The trace of a run as tables, with ``facts`` about its pathways; for feature maps ``map_edges``."""
         from graphpath.stores.categories import read_groups
         from graphpath.stores.load import read_classes
         from graphpath.stores.prepare import LoadBuilder, add_groups, build_facts, build_map_edges
@@ -100,7 +98,8 @@ class RunTraces:
             builder = LoadBuilder(self.open_trace(run), 0, Path(folder))
             try:
                 build_facts(builder, run)
-                build_map_edges(builder)
+                if unit == MAP:
+                    build_map_edges(builder)
                 add_groups(builder, read_groups(self._store, read_classes(builder.trace)))
                 builder.run("CREATE TABLE named (category BIGINT, name VARCHAR)")
                 builder.fill("named", [(row["category"], row["name"]) for row in self._read_categories()])
@@ -116,15 +115,18 @@ class RunTraces:
         return rows
 
     @contextmanager
-    def open_classes(self, run: str, variant: str, scheme: str = CLASSES) -> Iterator[LoadBuilder]:
-        """As :meth:`open_tables`, with the class pathways of a variant in a scheme: ``chosen``,
-        ``class_edges`` and ``class_map_edges``.
+    def open_classes(
+        self, run: str, variant: str, scheme: str = CLASSES, unit: str = NEURON
+    ) -> Iterator[LoadBuilder]:
+        """As :meth:`open_tables`, with the class pathways of a variant in a scheme: ``chosen`` and
+        ``class_edges``, for feature maps ``class_map_edges`` too.
         """
         from graphpath.stores.rollups import build_class_edges, build_class_map_edges
 
-        with self.open_tables(run) as builder:
+        with self.open_tables(run, unit) as builder:
             build_class_edges(builder, run, int(self._rows.min_support[run]) or None)
-            build_class_map_edges(builder)
+            if unit == MAP:
+                build_class_map_edges(builder)
             builder.add_table(
                 "chosen",
                 f"""SELECT class_pathway, category FROM classes
@@ -141,7 +143,7 @@ def read_class_pathways(runs: RunTraces, bound: Bound) -> EdgeSets:
         ORDER BY key"""
     edges = f"""SELECT e.category AS owner, e.layer, e.source, e.target
         FROM {CLASS_TABLES[bound[UNIT]]} e SEMI JOIN (FROM chosen {some}) USING (class_pathway)"""
-    with runs.open_classes(bound["run"], bound["variant"], bound["scheme"]) as builder:
+    with runs.open_classes(bound["run"], bound["variant"], bound["scheme"], bound[UNIT]) as builder:
         return _read_sets(builder, owners, edges, bound)
 
 
@@ -156,7 +158,7 @@ def read_pathways(runs: RunTraces, bound: Bound) -> EdgeSets:
     owners = f"SELECT pathway AS key, sample, label FROM {facts} ORDER BY key"
     edges = f"""SELECT pathway AS owner, e.layer, e.source, e.target
         FROM {TABLES[bound[UNIT]]} e JOIN {facts} USING (pathway)"""
-    with runs.open_tables(bound["run"]) as builder:
+    with runs.open_tables(bound["run"], bound[UNIT]) as builder:
         return _read_sets(builder, owners, edges, bound)
 
 
@@ -185,7 +187,7 @@ def read_two_samples(runs: RunTraces, bound: Bound) -> EdgeSets:
         WHERE sample IN ({pair[0]}, {pair[1]})"""
     parts, reach = [], None
     for run in bound["runs"]:
-        with runs.open_tables(run) as builder:
+        with runs.open_tables(run, bound[UNIT]) as builder:
             parts.append(pd.DataFrame(builder.read_columns(edges)))
             reach = reach or _read_reach(builder, bound)
     if reach is None:
@@ -206,12 +208,14 @@ SETS: dict[str, Callable[[RunTraces, Bound], EdgeSets]] = {
 def count_passing(runs: RunTraces, bound: Bound) -> tuple[Ints, Ints, int]:
     """How many class pathways pass each neuron: neurons, counts; and how many class pathways there are."""
     run = bound["run"] if "run" in bound else bound["runs"][0]
-    with runs.open_classes(run, bound.get("variant", "original"), bound.get("scheme", CLASSES)) as builder:
+    unit = bound.get(UNIT, NEURON)
+    of = bound.get("variant", "original"), bound.get("scheme", CLASSES)
+    with runs.open_classes(run, *of, unit) as builder:
         [[count]] = builder.run("SELECT count(*) FROM chosen")
         found = builder.read_columns(
             f"""WITH ends AS (
                 SELECT category, unnest([source, target]) AS neuron
-                FROM {CLASS_TABLES[bound.get(UNIT, NEURON)]} SEMI JOIN chosen USING (class_pathway))
+                FROM {CLASS_TABLES[unit]} SEMI JOIN chosen USING (class_pathway))
             SELECT neuron, count(DISTINCT category) AS categories FROM ends GROUP BY neuron ORDER BY neuron"""
         )
     return found["neuron"].astype(np.int64), found["categories"].astype(np.int64), int(count)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from graphpath.data.base import Images
 from graphpath.data.rows import read_labels
@@ -180,15 +180,18 @@ def evaluate(module: nn.Module, images: Images, batch: int = 256) -> float:
     return int(right.sum()) / max(len(images), 1)
 
 
-@torch.no_grad()
 def predict(module: nn.Module, images: Images, batch: int = 256) -> npt.NDArray[np.int64]:
     """The class of each image's largest logit: (N,). ``module`` should be in eval mode."""
-    device = next(module.parameters()).device
-    parts = [
-        module(images.batch(start, start + batch).to(device)).argmax(1).cpu().numpy()
-        for start in range(0, len(images), batch)
-    ]
+    parts = [logits.argmax(1).cpu().numpy() for logits in compute_logits(module, images, batch)]
     return np.concatenate([np.empty(0, np.int64), *parts])
+
+
+@torch.no_grad()
+def compute_logits(module: nn.Module, images: Images, batch: int = 256) -> Iterator[Tensor]:
+    """The logits (n, classes) of ``batch`` images after the other. ``module`` should be in eval mode."""
+    like = next(module.parameters())
+    for start in range(0, len(images), batch):
+        yield module(images.batch(start, start + batch).to(like.device, like.dtype))
 
 
 def _check(train_images: Images, test_images: Images) -> None:

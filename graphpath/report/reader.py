@@ -47,9 +47,11 @@ class RunReader:
 
     def ask(self, query: str, **parameters: object) -> Source:
         """The answer of a named query, whole unless a limit is given, with the question; asked once."""
-        parameters = limits.lift_limits(
-            find(query), self._add_scheme(query, self._add_unit(query, parameters))
-        )
+        return self._ask(query, self._add_unit(query, parameters))
+
+    def _ask(self, query: str, given: dict[str, object]) -> Source:
+        """The same, between what ``given`` says."""
+        parameters = limits.lift_limits(find(query), self._add_scheme(query, given))
         key = (query, repr(sorted(parameters.items())))
         if key not in self._asked:
             frame = self.store.query(query, **parameters)
@@ -89,13 +91,19 @@ class RunReader:
     @cached_property
     def apart(self) -> str:
         """A sentence where neurons of different images hardly meet."""
+        if self._between_neurons is None:  # what class pathways keep says it too
+            return " ".join(meeting.describe_classes(self.ask(meeting.CLASSES, run=self.run).frame))
+        return " ".join(meeting.describe_pathways(self._between_neurons.frame))
+
+    @cached_property
+    def _between_neurons(self) -> Source | None:
+        """``consistency`` between neurons, None where the run is too large for the query."""
         from graphpath.errors import QueryParameterError
 
         try:
-            found = self.ask("categories/consistency", run=self.run, unit=NEURON).frame
-        except QueryParameterError:  # too many samples: what class pathways keep says it too
-            return " ".join(meeting.describe_classes(self.ask(meeting.CLASSES, run=self.run).frame))
-        return " ".join(meeting.describe_pathways(found))
+            return self._ask(meeting.LEVELS, {"run": self.run})
+        except QueryParameterError:
+            return None
 
     def _add_scheme(self, query: str, parameters: dict[str, object]) -> dict[str, object]:
         """``parameters`` with the scheme, where it is another than usual and the query asks for one."""
@@ -192,12 +200,9 @@ class RunReader:
     @cached_property
     def consistency(self) -> Source | None:
         """Likeness within and between categories, None where the run is too large for the query."""
-        from graphpath.errors import QueryParameterError
-
-        try:
-            return self.ask("categories/consistency", run=self.run)
-        except QueryParameterError:
-            return None
+        if self._between_neurons is None or self.unit == NEURON:
+            return self._between_neurons
+        return self.ask(meeting.LEVELS, run=self.run)
 
     @cached_property
     def similarity_within(self) -> float:

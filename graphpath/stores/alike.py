@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import Final
 
 from graphpath.sql import quote
+from graphpath.stores.comparing import CLASS_TABLES
 from graphpath.stores.prepare import LoadBuilder
 
 MOST: Final = 100
-TABLES: Final = {"neuron": "class_edges", "map": "class_map_edges"}
 
 
 def compare_classes(builder: LoadBuilder) -> None:
     """Make the files of SHARES, between neurons and between feature maps; of pairs that share an edge."""
-    for unit, table in TABLES.items():
+    for unit, table in CLASS_TABLES.items():
         builder.write("SHARES", _select_shares(unit, table))
 
 

@@ -7,6 +7,14 @@ weight, the sum of ``|score|`` over its samples. What a family's members give to
 
 from __future__ import annotations
 
+from typing import Final
+
+from graphpath.queries.units import MAP, NEURON
+
+TABLES: Final = {NEURON: "edges", MAP: "map_edges"}
+CLASS_TABLES: Final = {NEURON: "class_edges", MAP: "class_map_edges"}
+"""Where a load has the edges of pathways, and of class pathways, between neurons and between feature maps."""
+
 
 def own_edges(key: str, members: str, edges: str, classes: str) -> str:
     """SQL for what each family gives to each class: key, family, source, target, layer, given, weight, stays.

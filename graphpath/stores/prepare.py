@@ -184,8 +184,13 @@ def build_facts(builder: LoadBuilder, run: str) -> None:
 
 
 def build_map_edges(builder: LoadBuilder) -> None:
-    """Make the table ``map_edges`` of the trace; it needs ``neurons``."""
+    """Make the tables ``map_edges`` of the trace, which needs ``neurons``, and ``map_counts`` by pathway."""
     builder.add_table("map_edges", select_map_edges(has_maps=bool(builder.trace.files("channels"))))
+    builder.add_table(
+        "map_counts",
+        """SELECT pathway, count(e.pathway) AS map_edges
+        FROM pathways LEFT JOIN map_edges e USING (pathway) GROUP BY pathway""",
+    )
 
 
 def select_map_edges(*, has_maps: bool) -> str:
@@ -291,11 +296,9 @@ def _select_nodes(run: str) -> dict[str, str]:
             FROM samples s ANTI JOIN known_samples k ON k.id = s.sample
             LEFT JOIN first q USING (sample) LEFT JOIN labels l USING (label)
             LEFT JOIN categories c ON c.category = l.category""",
-        "Pathway": """SELECT pathway, run, sample, target, origin, neurons, edges, coalesce(m.map_edges, 0),
+        "Pathway": """SELECT pathway, run, sample, target, origin, neurons, edges, map_edges,
                 coverage, logit, bias, category, label, variant, correct, predicted, confidence
-            FROM facts LEFT JOIN (SELECT pathway, count(*) AS map_edges FROM map_edges GROUP BY pathway) m
-                USING (pathway)
-            ORDER BY pathway""",
+            FROM facts JOIN map_counts USING (pathway) ORDER BY pathway""",
         "Route": f"""SELECT route, {quote(run)}, pathway, rank, sign::INTEGER, log10_abs
             FROM routes ORDER BY route""",
     }

@@ -86,10 +86,9 @@ def _gather(builder: LoadBuilder, run: str, comparable: str) -> None:
     )
     builder.add_table(
         "all_facts",
-        """SELECT pathway, run, sample, edges, coalesce(m.map_edges, 0) AS map_edges, variant, category,
-                label_category, predicted_category
-            FROM facts LEFT JOIN (SELECT pathway, count(*) AS map_edges FROM map_edges GROUP BY pathway) m
-                USING (pathway)
+        """SELECT pathway, run, sample, edges, map_edges, variant, category, label_category,
+                predicted_category
+            FROM facts JOIN map_counts USING (pathway)
         UNION ALL SELECT s.pathway, s.run, s.sample, s.edges, s.map_edges, s.variant, s.category, l.id,
                 q.category
             FROM stored_facts s LEFT JOIN stored_categories t ON t.id = s.category

@@ -10,12 +10,11 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from graphpath.data import BaseImages
 from graphpath.errors import StudyError
-from graphpath.models import LoadedModel
+from graphpath.models import LoadedModel, training
 from graphpath.modules.state import evaluating
 from graphpath.stores.categories import Scheme
 
@@ -57,11 +56,8 @@ def match_outputs(model: LoadedModel, scheme: Scheme) -> dict[int, str]:
 
 def compute_logits(model: LoadedModel, images: BaseImages) -> Iterator[Tensor]:
     """The logits (n, classes) of some images after the other."""
-    like = next(model.module.parameters())
-    with evaluating(model.module), torch.no_grad():
-        for start in range(0, len(images), BATCH):
-            batch = images.batch(start, start + BATCH)
-            yield model.module(batch.to(like.device, like.dtype))
+    with evaluating(model.module):
+        yield from training.compute_logits(model.module, images, BATCH)
 
 
 def measure_share_decided(model: LoadedModel, images: BaseImages, scheme: Scheme) -> float:

@@ -98,9 +98,8 @@ def describe_answer(reader: RunReader) -> str:
         f"the least {least.category1} and "
         f"{least.category2} ({format_ratio(least.weighted_J)})."
     )
-    alike = apart + alike
     falls = _is_falling(reader.similarity_by_layer.frame)
-    return f"{alike} Likeness falls from layer to layer toward the logits." if falls else alike
+    return apart + alike + (" Likeness falls from layer to layer toward the logits." if falls else "")
 
 
 def _is_falling(frame: pd.DataFrame) -> bool:

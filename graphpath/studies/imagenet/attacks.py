@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphpath.data import BaseImages
+from graphpath.detect.areas import area_under_curve
 from graphpath.detect.features import list_layers
 from graphpath.detect.learners import learn
 from graphpath.detect.material import LabelledSamples, choose_runs, gather_samples
@@ -61,13 +62,12 @@ def measure(bench: Bench) -> Measurement:
     runs = {name: bench.trace(images, **OWN) for name, images in attacked.items()}
     blocks, samples = list_blocks(traced), clean.rows()["sample"].to_pylist()
     originals = read_map_edges(traced, samples)
-    alike = compare_all(originals, blocks)
+    others = average_companions(compare_all(originals, blocks), kinds)
     found, names, rows = Effects(), {place: block.name for place, block in enumerate(blocks)}, []
     mine = groups == bench.place
     for name, run in runs.items():
         theirs = read_map_edges(run, order_by_parent(attacked[name], samples))
         kept = np.diagonal(compare_with(originals, theirs, blocks), axis1=1, axis2=2)
-        others = average_companions(alike, kinds)
         beyond = average_known((kept - others)[:, mine])
         found.layers(f"kept, {name}", MEASURED, dict(enumerate(beyond)), names)
         found.add(f"kept early, {name}", MEASURED, beyond[0] - beyond[-1])
@@ -106,19 +106,15 @@ def order_by_parent(attacked: BaseImages, samples: Sequence[int]) -> list[int]:
 def average_companions(alike: Floats, kinds: npt.NDArray[np.str_]) -> Floats:
     """The mean likeness of each image to others of its category: (blocks, images), NaN without any."""
     same = (kinds[:, None] == kinds[None, :]) & ~np.eye(len(kinds), dtype=bool)
-    known = same & np.isfinite(alike)
-    count = known.sum(-1)
-    total = np.where(known, alike, 0.0).sum(-1)
-    found: Floats = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-    return found
+    return average_known(np.where(same, alike, np.nan))
 
 
 def average_known(values: Floats) -> Floats:
-    """The mean of each row (blocks, images) over images that have a value; NaN where none has."""
+    """The mean over the last axis, images, of those that have a value; NaN where none has."""
     known = np.isfinite(values)
-    count = known.sum(1)
-    total = np.where(known, values, 0.0).sum(1)
-    found: Floats = np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+    count = known.sum(-1)
+    total = np.where(known, values, 0.0).sum(-1)
+    found: Floats = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
     return found
 
 
@@ -184,11 +180,11 @@ def name_attacks(samples: LabelledSamples) -> list[str]:
 
 def find_area(samples: LabelledSamples, scores: Floats, attack: str, chosen: Chosen) -> float:
     """The chance that an image so attacked has a larger score than a clean one; NaN without either."""
-    above, below = scores[chosen & (samples.attack == attack)], scores[chosen & ~samples.attacked]
-    if not len(above) or not len(below) or np.isnan(above).any() or np.isnan(below).any():
+    used = chosen & ((samples.attack == attack) | ~samples.attacked)
+    attacked, score = samples.attacked[used], scores[used]
+    if attacked.all() or not attacked.any() or np.isnan(score).any():
         return float("nan")
-    greater = (above[:, None] > below[None, :]) + (above[:, None] == below[None, :]) / 2
-    return float(greater.mean())
+    return area_under_curve(score, attacked).value
 
 
 def draw(tables: Tables) -> list[Drawing]:

@@ -266,7 +266,7 @@ STUDY = Study(
             )
         ),
         Claim(
-            "In every block, some maps carry more of other dogs' pathways than of other cats'",
+            "In every block, some maps carry more of the pathways of other dogs than of other cats",
             quantity=LEAD,
             null=0.0,
             controls=(MAPS_AT_RANDOM,),

@@ -58,7 +58,7 @@ CROSS_LAYER, GRANULAR = "cross-layer attribution", "granular concept circuit"
 ACTIVATION, GRADIENT, CHANCE = "largest activation", "largest |a df/da|", "random maps"
 CALLED = {
     ACTIVATION: "the largest activation",
-    GRADIENT: "the largest |a df/da|",
+    GRADIENT: "the largest |a df/da| (activation times gradient)",
     CROSS_LAYER: "cross-layer attribution",
     GRANULAR: "granular concept circuits",
 }

@@ -61,23 +61,25 @@ def list_blocks(trace: Trace) -> tuple[Block, ...]:
 
 def compare_all(pathways: MapPathways, blocks: Sequence[Block]) -> Floats:
     """The likeness of every two images: (blocks, images, images), NaN where neither has edges in a block."""
-    found = []
-    for block in blocks:
-        some = pathways.edges[pathways.edges.layer.isin(block.numbers)]
-        least = np.zeros((pathways.images, pathways.images))
-        for _, its in some.groupby("layer"):
-            least += sum_least(lay_out(its, pathways.images))
-        found.append(_divide(least, count_layers(some, pathways.images)))
-    return np.stack(found)
+    return compare_with(pathways, pathways, blocks)
 
 
 def compare_with(pathways: MapPathways, others: MapPathways, blocks: Sequence[Block]) -> Floats:
     """The likeness of each image to each of ``others``: (blocks, images, others)."""
     import pandas as pd
 
-    moved = others.edges.assign(image=others.edges.image + pathways.images)
-    both = MapPathways(pd.concat([pathways.edges, moved]), pathways.images + others.images)
-    return compare_all(both, blocks)[:, : pathways.images, pathways.images :]
+    own, every = pathways.images, pathways.images + others.images
+    edges = pd.concat([pathways.edges, others.edges.assign(image=others.edges.image + own)])
+    found = []
+    for block in blocks:
+        some = edges[edges.layer.isin(block.numbers)]
+        least = np.zeros((own, others.images))
+        for _, its in some.groupby("layer"):
+            laid = lay_out(its, every)
+            least += sum_least(laid[:own], laid[own:])
+        mass = count_layers(some, every)
+        found.append(_divide(least, mass[:own], mass[own:]))
+    return np.stack(found)
 
 
 def average(pathways: MapPathways, groups: Sequence[npt.NDArray[np.bool_]]) -> MapPathways:
@@ -100,12 +102,12 @@ def lay_out(edges: pd.DataFrame, images: int) -> Floats:
     return laid
 
 
-def sum_least(laid: Floats) -> Floats:
-    """For every two rows the sum of the lesser values: (rows, rows)."""
-    found = np.empty((len(laid), len(laid)))
+def sum_least(laid: Floats, others: Floats) -> Floats:
+    """For each two rows, one of either, the sum of the lesser values: (rows, rows of ``others``)."""
+    found = np.empty((len(laid), len(others)))
     for place, row in enumerate(laid):
         kept = np.flatnonzero(row)
-        found[place] = np.minimum(laid[:, kept], row[kept]).sum(1)
+        found[place] = np.minimum(others[:, kept], row[kept]).sum(1)
     return found
 
 
@@ -114,7 +116,7 @@ def count_layers(edges: pd.DataFrame, images: int) -> Floats:
     return np.bincount(edges.image, edges.weight, minlength=images).astype(float)
 
 
-def _divide(least: Floats, mass: Floats) -> Floats:
-    most = mass[:, None] + mass[None, :] - least
+def _divide(least: Floats, mass: Floats, others: Floats) -> Floats:
+    most = mass[:, None] + others[None, :] - least
     found: Floats = np.divide(least, most, out=np.full_like(least, np.nan), where=most > 0)
     return found
