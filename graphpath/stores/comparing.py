@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from graphpath.queries.units import MAP, NEURON
-
-TABLES: Final = {NEURON: "edges", MAP: "map_edges"}
-CLASS_TABLES: Final = {NEURON: "class_edges", MAP: "class_map_edges"}
+TABLES: Final = {"neuron": "edges", "map": "map_edges"}
+CLASS_TABLES: Final = {"neuron": "class_edges", "map": "class_map_edges"}
 """Where a load has the edges of pathways, and of class pathways, between neurons and between feature maps."""
 
 
