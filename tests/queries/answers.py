@@ -477,14 +477,8 @@ def _inside(
     facts: Facts, path, reference: str, category: int, layers: list[int] | None, scheme: str
 ) -> pd.DataFrame:
     """The pathway against the class, from which all that derives from its sample's original goes first."""
-    mine = facts.edges[facts.edges.pathway == path.pathway]
-    others = facts.members(scheme)
-    others = others[(others.run == reference) & (others.variant == "original")]
-    family = {sample for sample, first in facts.oldest.items() if first == facts.oldest[path.sample]}
-    others = others[(others.category == category) & ~others["sample"].isin(family)]
-    grouped = others.groupby(["layer", *EDGE])
-    theirs = grouped[["weight"]].sum().assign(support=grouped["sample"].nunique())
-    theirs = theirs[theirs.support >= facts.min_support].reset_index()
+    mine = facts.edges_of(path.pathway)
+    theirs = facts.class_without(reference, category, facts.oldest[path.sample], scheme)
     frame = compare(mine, theirs, layer_numbers(facts, layers), "normalised").set_index("layer")
     frame = frame[(frame.edges1 > 0) | (frame.edges2 > 0)]
     return frame.assign(inside=(frame.shared / frame.edges1).where(frame.edges1 > 0))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,8 @@ from graphpath.titles import name_layers
 from tests import verdicts
 
 EDGE = ["source", "target"]
+P = ParamSpec("P")
+R = TypeVar("R")
 CLASSES, GROUPED = "classes", "grouped"
 NUMBERS = {"high": 0, "low": 1}
 """The categories of the scheme ``grouped``, in the order of their names."""
@@ -31,6 +35,21 @@ def grouping(labels: int = 10) -> Scheme:
     return Scheme(GROUPED, "a test", tuple(rows))
 
 
+def kept(method: Callable[Concatenate[Facts, P], R]) -> Callable[Concatenate[Facts, P], R]:
+    """What ``method`` gives for the same arguments is computed once for each facts."""
+
+    @wraps(method)
+    def once(self: Facts, *args: P.args, **kwargs: P.kwargs) -> R:
+        known = self.__dict__.setdefault("_known", {})
+        key = method, args, tuple(kwargs.items())
+        if key not in known:
+            known[key] = method(self, *args, **kwargs)
+        found: R = known[key]
+        return found
+
+    return once
+
+
 @dataclass(frozen=True)
 class Facts:
     """Every table of the traces, one below the other, with a ``run`` column."""
@@ -39,6 +58,7 @@ class Facts:
     min_support: int
     scheme: str = "toy"
 
+    @kept
     def between_maps(self) -> Facts:
         """The same, whose edges are between feature maps."""
         return MapFacts(self.traces, 1, self.scheme)
@@ -149,6 +169,7 @@ class Facts:
             lambda label: ids.category_id(GROUPED, NUMBERS[name]) if (name := group_of(int(label))) else -1
         )
 
+    @kept
     def grouped(self, scheme: str) -> pd.DataFrame:
         """The pathways that belong to a class pathway, by its category."""
         p = self.pathways
@@ -159,17 +180,35 @@ class Facts:
         mine = (target >= 0) & (target == label) & (target == self.to_group(predicted, scheme))
         return p.assign(category=target)[mine]
 
+    @kept
     def members(self, scheme: str = CLASSES) -> pd.DataFrame:
         """The edges of the pathways that belong to a class pathway."""
         category = self.grouped(scheme).set_index("pathway").category
         return self.edges.drop(columns="category").join(category, on="pathway", how="inner")
 
+    @kept
     def class_sizes(self, run: str, variant: str = "original", scheme: str = CLASSES) -> pd.Series:
         """Samples of each class pathway, by category."""
         mine = self.grouped(scheme)
         mine = mine[(mine.run == run) & (mine.variant == variant)]
         return mine.groupby("category")["sample"].nunique()
 
+    @kept
+    def class_without(self, run: str, category: int, oldest: int, scheme: str) -> pd.DataFrame:
+        """The edges of a class pathway of originals, without what derives from the sample ``oldest``."""
+        every = self.members(scheme)
+        family = {sample for sample, first in self.oldest.items() if first == oldest}
+        mine = every[(every.run == run) & (every.variant == "original") & (every.category == category)]
+        grouped = mine[~mine["sample"].isin(family)].groupby(["layer", *EDGE])
+        found = grouped[["weight"]].sum().assign(support=grouped["sample"].nunique())
+        return found[found.support >= self.min_support].reset_index()
+
+    @kept
+    def edges_of(self, pathway: int) -> pd.DataFrame:
+        """The edges of one pathway."""
+        return self.edges[self.edges.pathway == pathway]
+
+    @kept
     def class_edges(self, run: str, variant: str = "original", scheme: str = CLASSES) -> pd.DataFrame:
         """Edges of class pathways: support, and flow, score and weight per sample of the class."""
         every = self.members(scheme)
