@@ -77,11 +77,13 @@ def _select_top(source: Ints, target: Ints, strength: Floats, place: Ints, count
 
 def mark_whole_routes(source: Ints, target: Ints, starts: Bools, goal: Ints) -> Bools:
     """Which edges lie on a route of these edges alone, from a start to a goal: (E,) bool."""
-    kept = np.ones(len(source), dtype=bool)
+    ends, place = np.unique(np.concatenate([source, target]), return_inverse=True)
+    tail, head = place[: len(source)], place[len(source) :]
+    kept, final = np.ones(len(source), dtype=bool), np.isin(ends, goal)
     while True:
-        entered = np.unique(target[kept])
-        left = np.concatenate([np.unique(source[kept]), goal])
-        whole = kept & (starts | np.isin(source, entered)) & np.isin(target, left)
+        entered, left = np.zeros(len(ends), dtype=bool), final.copy()
+        entered[head[kept]] = left[tail[kept]] = True
+        whole = kept & (starts | entered[tail]) & left[head]
         if whole.sum() == kept.sum():
             return whole
         kept = whole

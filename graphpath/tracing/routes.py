@@ -159,7 +159,7 @@ def _weigh_edges(batch: Batch, part: Links, chosen: torch.Tensor) -> tuple[Float
     if gate is None:
         return as_array(weight), np.ones(len(weight))
     at = (block.sample[chosen], block.target[chosen] - site.offset)
-    return as_array(weight + compute_log_gate(batch.held, site)[at]), as_array(gate[at].sign().double())
+    return as_array(weight + compute_log_gate(batch.held, site, at)), as_array(gate[at].sign().double())
 
 
 def _collect_at_ends(batch: Batch, partial: RouteTable, ends: Ends) -> Routes:

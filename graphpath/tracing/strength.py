@@ -57,7 +57,8 @@ def compute_strengths(
     Routes start at the outputs of the sites before number ``first``, by default at pixels, and with
     ``from_constants`` also at any later neuron's constant; they end at ``ends``, by default the goal.
     """
-    forward = Forward(batch, from_constants, first)
+    ends = ends or batch.ends
+    forward = Forward(batch, from_constants, first, _mark_met(batch, edges, ends))
     arriving = []
     for part in edges:
         site = part.block.site
@@ -65,33 +66,54 @@ def compute_strengths(
         arriving.append(forward.value(part))
         forward.feed(site, part.block.places, arriving[-1])
         forward.close(site)
-    backward = Backward(batch, forward, ends or batch.ends)
+    backward = Backward(batch, forward, ends)
     found = [
         backward.through(part, value) for part, value in zip(reversed(edges), reversed(arriving), strict=True)
     ]
     return Strengths(tuple(reversed(found)), backward.neurons, forward.born)
 
 
+def _mark_met(batch: Batch, edges: tuple[Links, ...], ends: Ends) -> Tensor:
+    """Which neurons have an edge or end a route: (N, neurons) bool. Of a deep network these are few."""
+    met = torch.zeros_like(batch.held.output, dtype=torch.bool)
+    for part in edges:
+        met[part.block.sample, part.block.source] = True
+        met[part.block.sample, part.block.target] = True
+    for site, weight in ends:
+        met[:, site.span] |= weight != 0
+    return met
+
+
+Places = tuple[Tensor | slice, Tensor | slice]
+"""Some neurons of a site, in a table (N, size): rows and columns."""
+EVERY: Places = (slice(None), slice(None))
+
+
 class Forward:
     """The best ways from the starts to every neuron: sites are opened, fed with edges and closed, in order.
 
+    ``met`` (N, neurons) bool are the neurons that are looked at, all by default; no way is known to others.
     ``out`` (N, neurons) float64 is log |best| at the neurons' outputs. For each site ``_best`` (N, size) is
     the same before its activation, and ``_short`` (N, size) how far that ends below phi(0), if it does.
     """
 
-    def __init__(self, batch: Batch, from_constants: bool, first: int) -> None:
-        self._batch, self._from_constants, self._first = batch, from_constants, first
+    def __init__(self, batch: Batch, from_constants: bool, first: int, met: Tensor | None = None) -> None:
+        self._batch, self._from_constants, self._first, self._met = batch, from_constants, first, met
         held, before = batch.held, batch.compiled.sites[first].offset
         self.out = torch.full(held.output.shape, -torch.inf, dtype=torch.float64, device=held.output.device)
         self.out[:, :before] = held.output[:, :before].double().abs().log()
         self.born = torch.zeros_like(held.output, dtype=torch.bool)
         self._best: dict[int, Tensor] = {}
         self._short: dict[int, Tensor] = {}
+        self._places: dict[int, Places] = {}
 
     def open(self, site: Site) -> None:
         """Before any edge into ``site``: what begins there."""
-        early = site.number < self._first  # no edges: routes start at its output as it is
-        self._best[site.number] = self.out[:, site.span].clone() if early else self._start(site)
+        if site.number < self._first:  # no edges: routes start at its output as it is
+            self._best[site.number] = self.out[:, site.span].clone()
+            return
+        self._places[site.number] = self._find_met(site)
+        self._best[site.number] = self._spread(site, self._start(site), -torch.inf)
 
     def value(self, part: Links) -> Tensor:
         """log |best way that ends with each edge|, before the activation of its target: (E,)."""
@@ -105,12 +127,14 @@ class Forward:
         """After all edges into ``site``: the best ways to the outputs of its neurons."""
         if site.number < self._first:
             return
-        start, best = self._start(site), self._best[site.number]
-        out, floor = best + compute_log_gate(self._batch.held, site), self._floor(site)
+        at = self._places[site.number]
+        start, best = self._start(site), self._best[site.number][at]
+        out, floor = best + compute_log_gate(self._batch.held, site, at), self._floor(site)
         if self._from_constants and floor > -torch.inf:
-            self._short[site.number] = torch.where(out < floor, floor - out, 0)
-        self.born[:, site.span] = ((best == start) & torch.isfinite(start)) | (out < floor)
-        self.out[:, site.span] = out.clamp(min=floor)
+            short = torch.where(out < floor, floor - out, 0)
+            self._short[site.number] = self._spread(site, short, 0.0)
+        self.born[:, site.span][at] = ((best == start) & torch.isfinite(start)) | (out < floor)
+        self.out[:, site.span][at] = out.clamp(min=floor)
 
     def measure_gap(self, part: Links, value: Tensor) -> Tensor:
         """How far each edge falls short of the best way to its target, exactly 0 for the best, (E,)."""
@@ -124,11 +148,25 @@ class Forward:
         short, best = self._short.get(site.number), self._best[site.number]
         return best if short is None else best + short
 
+    def _find_met(self, site: Site) -> Places:
+        if self._met is None:
+            return EVERY
+        row, column = self._met[:, site.span].nonzero(as_tuple=True)
+        return row, column
+
     def _start(self, site: Site) -> Tensor:
+        """Where ways to the site's neurons that are looked at begin there: log |constant|, else -inf."""
+        constant = self._batch.constants[site.number - 1][self._places[site.number]]
         if self._from_constants:
-            return self._batch.constants[site.number - 1].double().abs().log()
+            return constant.double().abs().log()
+        return torch.full_like(constant, -torch.inf, dtype=torch.float64)
+
+    def _spread(self, site: Site, values: Tensor, rest: float) -> Tensor:
+        """The values of the neurons that are looked at as a table (N, size), ``rest`` elsewhere."""
         shape = (self.out.shape[0], site.size)
-        return torch.full(shape, -torch.inf, dtype=torch.float64, device=self.out.device)
+        table = torch.full(shape, rest, dtype=torch.float64, device=self.out.device)
+        table[self._places[site.number]] = values
+        return table
 
     def _floor(self, site: Site) -> float:
         at_zero = 0.0 if site.activation is None else abs(site.activation.at_zero)
@@ -159,9 +197,9 @@ class Backward:
         return strength
 
 
-def compute_log_gate(held: Held, site: Site) -> Tensor:
-    """log |gate| of a site's neurons: (N, size) float64, or a scalar 0 where it has no activation."""
+def compute_log_gate(held: Held, site: Site, at: Places = EVERY) -> Tensor:
+    """log |gate| of a site's neurons at these places, float64, or a scalar 0 where it has no activation."""
     gate = held.gate(site)
     if gate is None:
         return torch.zeros((), dtype=torch.float64, device=held.output.device)
-    return gate.double().abs().log()
+    return gate[at].double().abs().log()
