@@ -1,35 +1,40 @@
 // How far the largest routes of different samples overlap, within and across categories
 //
-// The neurons, the edges (two neurons that follow each other) and the feature maps on the k largest routes
-// of each pathway, united per sample, are compared between every two samples: the mean number shared and
-// the mean Jaccard index, over pairs whose samples have the same label (within) and different labels
-// (across). by = "categories" gives a row for every two categories instead. across is the null of within.
-// Samples without a label are left out.
+// The neurons (or feature maps) on the k largest routes of each pathway and the edges (two that follow each
+// other), united per sample, are compared between every two samples: the mean number shared and the mean
+// Jaccard index, over pairs whose samples are of the same category (within) and of two (across).
+// by = "categories" gives a row for every two categories instead. across is the null of within. Samples
+// without a label, or in no category of the scheme, are left out.
 //
 // param run string: the run
 // param k count = 10: how many routes of each pathway
 // param by "relation"|"categories" = "relation": what a row stands for
 // param variant string = "original": of the samples
+// param scheme string = "classes": of the categories; "classes": each class is one (categories/schemes)
+// param unit "neuron"|"map" = "neuron": between what the edges are, neurons or feature maps
 // param max_samples limit = 200: refuse runs of more samples, for every pair is compared
 // guard pathways/samples.samples <= max_samples: raise max_samples, or compute it from the trace with
 //   graphpath.analysis.largest_overlap, which needs no engine
 // returns: what string, relation string, category1 string, category2 string, pairs int, shared float,
 //   J float
-// :params {run: "", k: 10, by: "relation", variant: "original", max_samples: 200}
+// :params {run: "", k: 10, by: "relation", variant: "original", scheme: "classes", max_samples: 200}
 
 MATCH (p:Pathway)<-[:OF_PATHWAY]-(t:Route)
 WHERE p.run = $run AND p.variant = $variant AND t.rank <= $k
 MATCH (t)-[s:STEP]->(n:Neuron)
-MATCH (n)-[:IN_MAP]->(f:FeatureMap)
 MATCH (q:Sample)-[:LABELLED]->(c:Category)
 WHERE q.id = p.sample
+OPTIONAL MATCH (c)-[:IN_CATEGORY]->(g:Category)
+WHERE g.scheme = $scheme
 OPTIONAL MATCH (t)-[z:STEP]->(m:Neuron)
 WHERE z.position = s.position + 1
-WITH DISTINCT q.id AS sample, c.id AS category, n.id AS neuron, f.id AS map, coalesce(m.id, -1) AS next
+WITH DISTINCT q.id AS sample, CASE WHEN $scheme = 'classes' THEN c.id ELSE g.id END AS category,
+  CASE WHEN 'neuron' = 'map' THEN 'feature maps' ELSE 'neurons' END AS units, n.id AS unit,
+  coalesce(m.id, -1) AS next
+WHERE category IS NOT NULL
 // (-1, 0) is a member that all samples have, so that pairs which share nothing appear as well.
-UNWIND [{what: 'neurons', one: neuron, two: 0, n: 1}, {what: 'neurons', one: -1, two: 0, n: 0},
-  {what: 'feature maps', one: map, two: 0, n: 1}, {what: 'feature maps', one: -1, two: 0, n: 0},
-  {what: 'edges', one: neuron, two: next, n: 1}, {what: 'edges', one: -1, two: 0, n: 0}] AS e
+UNWIND [{what: units, one: unit, two: 0, n: 1}, {what: units, one: -1, two: 0, n: 0},
+  {what: 'edges', one: unit, two: next, n: 1}, {what: 'edges', one: -1, two: 0, n: 0}] AS e
 WITH DISTINCT sample, category, e.what AS what, e.one AS one, e.two AS two, e.n AS n
 WHERE two >= 0
 WITH sample, category, what, count(CASE WHEN n = 1 THEN 1 END) AS members,

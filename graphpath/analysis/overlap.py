@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from graphpath.analysis.tables import check_choice, choose_variant, open_views
+from graphpath.queries.units import MAP, NEURON
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,9 +16,8 @@ if TYPE_CHECKING:
 MEMBERS = """
 CREATE TABLE members AS
 WITH steps_on AS (
-    SELECT s.sample, k.category, t.neuron, l."offset" + (t.neuron - l."offset")
-            // (l.height::BIGINT * l.width) * (l.height::BIGINT * l.width) AS map,
-        lead(t.neuron) OVER (PARTITION BY t.route ORDER BY t.position) AS next
+    SELECT s.sample, k.category, {place} AS unit,
+        lead({place}) OVER (PARTITION BY t.route ORDER BY t.position) AS next
     FROM steps t
     JOIN routes r USING (route) JOIN pathways p USING (pathway) JOIN samples s USING (sample)
     JOIN categories k ON k.label = s.label
@@ -25,10 +25,18 @@ WITH steps_on AS (
         AND t.neuron < l."offset" + l.channels::BIGINT * l.height * l.width
     WHERE r.rank <= $k AND s.variant = $variant
 )
-SELECT DISTINCT sample, category, 'neurons' AS what, neuron AS one, 0 AS two FROM steps_on
-UNION ALL SELECT DISTINCT sample, category, 'feature maps', map, 0 FROM steps_on
-UNION ALL SELECT DISTINCT sample, category, 'edges', neuron, next FROM steps_on WHERE next IS NOT NULL
+SELECT DISTINCT sample, category, '{units}' AS what, unit AS one, 0 AS two FROM steps_on
+UNION ALL SELECT DISTINCT sample, category, 'edges', unit, next FROM steps_on WHERE next IS NOT NULL
 """
+UNITS = {
+    NEURON: {"units": "neurons", "place": "t.neuron"},
+    MAP: {
+        "units": "feature maps",
+        "place": """(l."offset" + (t.neuron - l."offset")
+            // (l.height::BIGINT * l.width) * (l.height::BIGINT * l.width))""",
+    },
+}
+"""What the members of a unit are called, and a step's as SQL."""
 
 PAIRS = """
 WITH sizes AS (
@@ -66,6 +74,7 @@ def largest_overlap(
     k: int = 10,
     by: Literal["relation", "categories"] = "relation",
     variant: str | None = None,
+    unit: Literal["neuron", "map"] = "neuron",
     memory: str | None = None,
 ) -> pd.DataFrame:
     """The overlap of the ``k`` largest routes between the samples of a trace, within and across categories.
@@ -73,15 +82,16 @@ def largest_overlap(
     The same as the named query ``pathways/largest_overlap`` (columns what, relation, category1, category2,
     pairs, shared, J), for traces of more samples than the query takes: DuckDB keeps what exceeds
     ``memory`` ("4GB") on disk. Without ``variant`` it is of the originals, or of the trace's only variant.
+    ``unit`` says what lies on a route: neurons, or feature maps, which need no alignment of images.
 
     Raises:
         RecordError: the trace is damaged or unfinished.
-        QueryParameterError: ``by`` is neither "relation" nor "categories".
+        QueryParameterError: ``by`` is neither "relation" nor "categories", or ``unit`` no such.
     """
     check_choice("by", by, ("relation", "categories"))
+    check_choice("unit", unit, (NEURON, MAP))
     with open_views(trace, memory) as connection:
-        connection.execute(
-            MEMBERS, {"k": k, "variant": choose_variant(connection, variant, "largest_overlap")}
-        )
+        chosen = choose_variant(connection, variant, "largest_overlap")
+        connection.execute(MEMBERS.format(**UNITS[unit]), {"k": k, "variant": chosen})
         frame: pd.DataFrame = connection.execute(PAIRS, {"by": by}).df()
         return frame

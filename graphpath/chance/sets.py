@@ -163,17 +163,20 @@ def read_pathways(runs: RunTraces, bound: Bound) -> EdgeSets:
 
 
 def read_largest_routes(runs: RunTraces, bound: Bound) -> EdgeSets:
-    """The edges of the k largest routes of each labelled sample of a run."""
-    route = f"""SELECT f.sample, t.neuron AS source,
-            lead(t.neuron) OVER (PARTITION BY t.route ORDER BY t.position) AS target
-        FROM steps t JOIN routes r USING (route) JOIN facts f USING (pathway)
-        WHERE r.rank <= {int(bound["k"])} AND f.variant = {quote(bound["variant"])}"""
-    owners = f"""SELECT DISTINCT f.sample AS key, f.sample, f.label, k.name
-        FROM facts f JOIN labels l USING (label) JOIN categories k ON k.category = l.category
-        WHERE f.sample IN (SELECT sample FROM ({route})) ORDER BY key"""
-    edges = f"""SELECT DISTINCT sample AS owner, n.layer, source, target
-        FROM ({route}) JOIN neurons n ON n.neuron = target"""
-    with runs.open_tables(bound["run"]) as builder:
+    """The edges of the k largest routes of each sample of a run that is in a category."""
+    place = "n.map" if bound[UNIT] == MAP else "n.neuron"
+    route = f"""SELECT f.sample, n.layer, {place} AS source,
+            lead({place}) OVER following AS target, lead(n.layer) OVER following AS into
+        FROM steps t JOIN routes r USING (route) JOIN facts f USING (pathway) JOIN neurons n USING (neuron)
+        WHERE r.rank <= {int(bound["k"])} AND f.variant = {quote(bound["variant"])}
+        WINDOW following AS (PARTITION BY t.route ORDER BY t.position)"""
+    owners = f"""SELECT DISTINCT f.sample AS key, f.sample, k.name
+        FROM facts f JOIN groups g ON g.class = f.label_category JOIN named k ON k.category = g.category
+        WHERE g.scheme = {quote(bound["scheme"])} AND f.sample IN (SELECT sample FROM ({route}))
+        ORDER BY key"""
+    edges = f"""SELECT DISTINCT sample AS owner, "into" AS layer, source, target
+        FROM ({route}) JOIN ({owners}) USING (sample) WHERE target IS NOT NULL"""
+    with runs.open_tables(bound["run"], bound[UNIT]) as builder:
         return _read_sets(builder, owners, edges, bound)
 
 

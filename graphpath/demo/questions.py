@@ -21,7 +21,8 @@ def answer_questions(reader: RunReader, output: DemoOutput) -> None:
     _show_table(output, reader.ask("adversarial/pairs", limit=5, runs=reader.comparable_runs))
     _show_table(output, _find_example(reader))
     output.show_answer(3, "How far do the largest pathways overlap?", routes.describe_answer(reader))
-    _show_table(output, reader.ask("pathways/largest_overlap", run=reader.run, k=routes.K))
+    for overlap in routes.ask_overlaps(reader).values():
+        _show_table(output, overlap)
 
 
 def _find_example(reader: RunReader) -> Source:

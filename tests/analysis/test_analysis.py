@@ -28,7 +28,7 @@ def assert_equal(answer: pd.DataFrame, expected: pd.DataFrame, keys: list[str]) 
     pd.testing.assert_frame_equal(*frames, check_dtype=False, rtol=1e-9)
 
 
-@pytest.mark.parametrize("options", [{}, {"k": 1}, {"k": 2, "by": "categories"}])
+@pytest.mark.parametrize("options", [{}, {"k": 1}, {"k": 2, "by": "categories"}, {"unit": "map"}])
 def test_largest_overlap(trace: Trace, options: dict[str, object]) -> None:
     expected = ANSWERS["pathways/largest_overlap"](Facts((trace,), 2), run="run", **options)
     keys = ["what", "relation", "category1", "category2"]

@@ -152,13 +152,10 @@ JOIN sizes b ON b.sample = two AND b.layer = p.layer GROUP BY ALL ORDER BY ALL
 
 OVERLAP = """
 WITH walks AS (SELECT p.sample, s.label, t.neuron, lead(t.neuron) OVER (
-        PARTITION BY route ORDER BY position) AS next, l."offset" + (t.neuron - l."offset")
-        // (l.height * l.width) * (l.height * l.width) AS map
+        PARTITION BY route ORDER BY position) AS next
     FROM steps t JOIN routes r USING (route) JOIN pathways p USING (pathway) JOIN samples s USING (sample)
-    JOIN layers l ON t.neuron >= l."offset" AND t.neuron < l."offset" + l.channels * l.height * l.width
     WHERE s.variant = 'original' AND r.rank <= 10),
 items AS (SELECT DISTINCT sample, label, 'neurons' AS what, neuron AS one, 0 AS two FROM walks
-    UNION SELECT sample, label, 'feature maps', map, 0 FROM walks
     UNION SELECT sample, label, 'edges', neuron, next FROM walks WHERE next IS NOT NULL),
 sizes AS (SELECT sample, label, what, count(*) AS members FROM items GROUP BY ALL),
 shared AS (SELECT what, x.sample AS a, y.sample AS b, count(*) AS n

@@ -24,6 +24,7 @@ from graphpath.errors import QueryFileError, QueryParameterError, RecordError
 from graphpath.models import LoadedModel
 from graphpath.queries import bind_parameters
 from graphpath.stores import Store
+from tests.queries.facts import GROUPED, grouping
 from tests.synthetic import write_trace
 
 ADDED = ["expected", "z", "p", "q"]
@@ -47,7 +48,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     attacked = write_trace(folder / "attacked", run="attacked", seed=1, adversarial_of=clean, side=3)
     with gp.open(folder / "store.lbdb") as store:
         for trace in (clean, attacked):
-            store.load(trace, min_support=2)
+            store.load(trace, min_support=2, categories=grouping())
         first = store.query("adversarial/pairs", limit=1).iloc[0]
         yield World(store, {"original": int(first.original), "derived": int(first.derived)})
 
@@ -78,16 +79,18 @@ OVERLAP = {
 }
 
 
-WITH_UNITS = [name for name in SETS if name != "pathways/largest_overlap"]
-ASKED = [*((name, {}) for name in SETS), *((name, {"unit": "map"}) for name in WITH_UNITS)]
+ASKED = [
+    *((name, unit) for unit in ({}, {"unit": "map"}) for name in SETS),
+    *((name, {"scheme": GROUPED}) for name in SETS if name != "adversarial/divergence"),
+]
 
 
 @pytest.mark.parametrize("null", NULLS)
-@pytest.mark.parametrize(("name", "unit"), ASKED)
+@pytest.mark.parametrize(("name", "more"), ASKED)
 def test_what_is_tested_is_what_the_query_says(
-    name: str, unit: dict[str, str], null: str, world: World
+    name: str, more: dict[str, str], null: str, world: World
 ) -> None:
-    given = {**world.given(name), **unit}
+    given = {**world.given(name), **more}
     bound = bind_parameters(world.store, name, **given)
     sets, table = SETS[name](RunTraces(world.store), bound), world.store.query(name, **given)
     tested = _compare_rows(name, table, sets, NO_HUBS, NullDistribution(null, 3, 1, 0))

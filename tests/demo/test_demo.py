@@ -86,7 +86,9 @@ def test_images_of_one_class_are_more_alike_than_of_two(ran: tuple[Path, Recorde
     tables = {command.split()[2]: frame for frame, command in ran[1].tables}
     alike = tables["categories/consistency"].set_index("layer")
     assert (alike.weighted_J_within > 3 * alike.weighted_J_between).all()
-    overlap = tables["pathways/largest_overlap"].set_index(["what", "relation"]).J
+    asked = [frame for frame, command in ran[1].tables if "pathways/largest_overlap" in command]
+    assert [[*frame.what.unique()] for frame in asked] == [["edges", "neurons"], ["edges", "feature maps"]]
+    overlap = asked[0].set_index(["what", "relation"]).J
     assert all(overlap[what, "within"] > 1.5 * overlap[what, "across"] for what in ("neurons", "edges"))
     diverted = tables["adversarial/divergence"].set_index("layer")
     assert diverted.weighted_J[-1] < 0.6

@@ -569,31 +569,33 @@ def largest(facts, sample, k=10):
 
 
 @answers("pathways/largest_overlap")
-def largest_overlap(facts, run, k=10, by="relation", variant="original"):
+def largest_overlap(facts, run, k=10, by="relation", variant="original", scheme="classes"):
     steps = facts.steps
     mine = steps[(steps.run == run) & (steps.variant == variant) & (steps["rank"] <= k)]
     mine = mine.sort_values(["route", "position"]).reset_index(drop=True)
-    mine["map"] = facts.place(mine.neuron)["map"]
-    mine["next"] = mine.groupby("route").neuron.shift(-1)
+    mine["group"] = facts.to_group(facts.category_of(mine.label), scheme)
+    between_maps = isinstance(facts, MapFacts)
+    mine["unit"] = facts.place(mine.neuron)["map"] if between_maps else mine.neuron
+    mine["next"] = mine.groupby("route").unit.shift(-1)
+    units = "feature maps" if between_maps else "neurons"
     sets = {}
-    for sample, frame in mine.groupby("sample"):
+    for sample, frame in mine[mine.group >= 0].groupby("sample"):
         followed = frame.dropna(subset="next")
         sets[sample] = {
-            "neurons": set(frame.neuron),
-            "feature maps": set(frame["map"]),
-            "edges": set(zip(followed.neuron, followed.next, strict=True)),
+            units: set(frame.unit),
+            "edges": set(zip(followed.unit, followed.next, strict=True)),
         }
-    labels = mine.drop_duplicates("sample").set_index("sample").label
+    groups = mine.drop_duplicates("sample").set_index("sample").group
     rows = []
-    for one, two in combinations(sorted(sets, key=lambda s: (labels[s], s)), 2):
-        for what in ("neurons", "feature maps", "edges"):
+    for one, two in combinations(sorted(sets, key=lambda s: (groups[s], s)), 2):
+        for what in (units, "edges"):
             a, b = sets[one][what], sets[two][what]
             rows.append(
                 {
                     "what": what,
-                    "relation": "within" if labels[one] == labels[two] else "across",
-                    "category1": class_name(facts, labels[one]) if by == "categories" else "all",
-                    "category2": class_name(facts, labels[two]) if by == "categories" else "all",
+                    "relation": "within" if groups[one] == groups[two] else "across",
+                    "category1": facts.categories[groups[one]] if by == "categories" else "all",
+                    "category2": facts.categories[groups[two]] if by == "categories" else "all",
                     "shared": len(a & b),
                     "J": len(a & b) / len(a | b),
                 }

@@ -191,6 +191,9 @@ CASES: dict[str, Cases] = {
         {**CLEAN, "k": 1},
         {**CLEAN, "by": "categories"},
         {**ATTACKED, "variant": "adversarial", "k": 3},
+        {**GROUPED, "by": "categories"},
+        {**MAPS, "by": "categories"},
+        {**MAPS, "scheme": "grouped", "k": 3},
     ],
     "pathways/counts": [
         CLEAN,

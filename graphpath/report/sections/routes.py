@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from graphpath.errors import QueryParameterError
+from graphpath.queries.units import MAP, NEURON
 from graphpath.report.captions import format_power, format_ratio, join_words
 from graphpath.report.figures import draw_bars
 from graphpath.report.page import Figure, ReportSection
@@ -18,16 +20,17 @@ if TYPE_CHECKING:
 
 K = 10
 SHOWN = 3
-THINGS = ("neurons", "edges", "feature maps")
+THINGS = {"neurons": NEURON, "edges": NEURON, "feature maps": MAP}
+"""What is compared, each with the unit that the query is asked for."""
 
 
 def make_section(reader: RunReader) -> ReportSection | None:
     """The largest routes, and what they have in common."""
     try:
-        overlap = reader.ask("pathways/largest_overlap", run=reader.run, k=K)
+        overlaps = ask_overlaps(reader)
     except QueryParameterError:  # more samples than every two of them can be compared
         return None
-    if overlap.frame.empty:
+    if overlaps[NEURON].frame.empty:
         return None
     text = (
         f"Mean Jaccard index of what lies on the {K} largest routes of two images. Images of two classes "
@@ -37,8 +40,8 @@ def make_section(reader: RunReader) -> ReportSection | None:
         Figure(
             f"Overlap of the {K} largest routes",
             text,
-            svg=draw_bars(_read_means(overlap), ["one class", "two classes"], top=1.0),
-            sources=[overlap],
+            svg=draw_bars(_read_means(overlaps), ["one class", "two classes"], top=1.0),
+            sources=[*overlaps.values()],
             half=True,
         ),
         _make_table(reader),
@@ -48,18 +51,27 @@ def make_section(reader: RunReader) -> ReportSection | None:
     )
 
 
-def _read_means(overlap: Source) -> dict[str, list[float]]:
-    """Mean Jaccard index within and across classes, of each thing."""
-    means = overlap.frame.set_index(["what", "relation"]).J.to_dict()
+def ask_overlaps(reader: RunReader) -> dict[str, Source]:
+    """The overlap of the largest routes by unit. Raises QueryParameterError for too many samples."""
     return {
-        thing: [means.get((thing, relation), float("nan")) for relation in ("within", "across")]
-        for thing in THINGS
+        unit: reader.ask("pathways/largest_overlap", run=reader.run, k=K, unit=unit) for unit in (NEURON, MAP)
+    }
+
+
+def _read_means(overlaps: Mapping[str, Source]) -> dict[str, list[float]]:
+    """Mean Jaccard index within and across classes, of each thing."""
+    means = {
+        unit: source.frame.set_index(["what", "relation"]).J.to_dict() for unit, source in overlaps.items()
+    }
+    return {
+        thing: [means[unit].get((thing, relation), float("nan")) for relation in ("within", "across")]
+        for thing, unit in THINGS.items()
     }
 
 
 def describe_answer(reader: RunReader) -> str:
     """The question's answer in a sentence."""
-    means = _read_means(reader.ask("pathways/largest_overlap", run=reader.run, k=K))
+    means = _read_means(ask_overlaps(reader))
     if all(math.isnan(within) for within, _ in means.values()):
         apart = [f"{format_ratio(across)} of their {thing}" for thing, (_, across) in means.items()]
         return (
