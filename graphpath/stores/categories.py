@@ -59,6 +59,8 @@ class Scheme:
     name: str
     source: str
     rows: tuple[Mapping[str, str], ...]
+    column: str | None = None
+    """That was asked for, of the file's."""
 
     @classmethod
     def read(cls, path: str | Path, name: str, column: str | None = None) -> Scheme:
@@ -85,7 +87,7 @@ class Scheme:
         known = tuple({**row, CATEGORY: row[chosen]} for row in rows if row.get(chosen))
         if not known:
             raise DataError(f"{path}: column {chosen!r} is empty; expected the category of a class.")
-        return cls(name, str(path), known)
+        return cls(name, str(path), known, column)
 
     def match(self, classes: Mapping[int, str]) -> dict[int, str]:
         """The category of each class (by label) that has one, of classes that are so called.

@@ -195,7 +195,7 @@ class Setting:
         words += [word for model in self.models for word in ("--model", model)]
         words += [word for name, value in self.opening.items() for word in (f"--{name}", value)]
         words += [] if self.size is None else ["--size", str(self.size)]
-        words += ["--categories", self.scheme.source, "--scheme", self.scheme.name] if self.scheme else []
+        words += _format_scheme(self.scheme) if self.scheme else []
         return words if len(self.models) > 1 else [*words, "--seeds", str(len(self.seeds))]
 
     def _read_shape(self) -> tuple[tuple[int, int] | None, int | None]:
@@ -277,3 +277,9 @@ def randomise(model: LoadedModel, seed: int) -> LoadedModel:
 def _reset(part: nn.Module) -> None:
     if callable(reset := getattr(part, "reset_parameters", None)):
         reset()
+
+
+def _format_scheme(scheme: Scheme) -> list[str]:
+    """The words of the command line that give ``scheme``."""
+    words = ["--categories", scheme.source, "--scheme", scheme.name]
+    return [*words, "--column", scheme.column] if scheme.column else words

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from graphpath.cli.notes import keep_notes, report_notes
+from graphpath.stores import Scheme
 from graphpath.studies.setting import Setting
 
 
@@ -35,6 +36,17 @@ def test_exif_turns_a_studys_images(folder: Path, tmp_path: Path) -> None:
     assert plain.format_command() == ["--data", str(folder), "--out", str(tmp_path), "--seeds", "1"]
     assert "--exif" in turned.format_command() and turned.describe() != plain.describe()
     assert turned._locate_checkpoint(0) != plain._locate_checkpoint(0)
+
+
+def test_the_command_names_the_column_that_was_asked_for(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "kinds.csv").write_text("name,category,coarse\n0,a,b\n")
+    plain, asked = (Scheme.read(tmp_path / "kinds.csv", "kinds", column) for column in (None, "coarse"))
+    words = Setting(tmp_path, str(folder), scheme=asked).format_command()
+    place = words.index("--categories")
+    assert words[place : place + 6] == [
+        *("--categories", str(tmp_path / "kinds.csv"), "--scheme", "kinds", "--column", "coarse")
+    ]
+    assert "--column" not in Setting(tmp_path, str(folder), scheme=plain).format_command()
 
 
 def test_what_is_met_is_said_once(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
