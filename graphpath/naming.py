@@ -55,7 +55,9 @@ class ChosenRun:
 
 
 def has_names(state: RunSource) -> bool:
-    """Whether runs have a name and the time of their load there: a file of before they had has neither."""
+    """Whether runs have a name and the time of their load there: a file of before they had, which can only be
+    rebuilt, has neither.
+    """
     return state.dialect != "ladybug" or "name" in state.execute(COLUMNS, {}).to_pydict().get("name", [])
 
 

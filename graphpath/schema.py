@@ -89,15 +89,6 @@ OPTIONS: Final[dict[str, Kind]] = {
 }
 """The options of the tracing methods, and of every trace; what is no text of a STRING is JSON."""
 
-LAYER_LATER: Final[dict[str, Kind]] = {
-    "title": "STRING",
-    "first_rows": "INT64[]",  # of the image, by the layer's row; null where nobody knows
-    "last_rows": "INT64[]",
-    "first_columns": "INT64[]",
-    "last_columns": "INT64[]",
-}
-"""What a layer is called to a person, and the fields of its neurons."""
-
 NODES: Final[tuple[NodeType, ...]] = (
     NodeType("GraphpathMeta", {"id": "INT64", "schema": "STRING", "engine": "STRING"}),
     NodeType("Model", {"id": "INT64", "name": "STRING", "sha256": "STRING", "layers": "INT32"}),
@@ -117,7 +108,7 @@ NODES: Final[tuple[NodeType, ...]] = (
             "schemes": "STRING",  # JSON: the schemes of its class pathways, each with a digest of its groups
             **OPTIONS,
             "name": "STRING",  # that it was given when it was traced; null without one
-            "loaded": "STRING",  # date and time, UTC; null where an older graphpath loaded it
+            "loaded": "STRING",  # date and time, UTC; null in a store rebuilt from one that did not say
         },
     ),
     NodeType(
@@ -133,7 +124,11 @@ NODES: Final[tuple[NodeType, ...]] = (
             "width": "INT32",
             "possible": "INT64",  # edges that the network can have into it; null where nobody knows
             "possible_maps": "INT64",  # the same between feature maps
-            **LAYER_LATER,
+            "title": "STRING",  # what the layer is called to a person
+            "first_rows": "INT64[]",  # of the image, by the layer's row; null where nobody knows
+            "last_rows": "INT64[]",
+            "first_columns": "INT64[]",
+            "last_columns": "INT64[]",
         },
     ),
     NodeType(
@@ -323,9 +318,6 @@ RELATIONSHIPS: Final[tuple[RelationshipType, ...]] = (
         },
     ),
 )
-
-LATER: Final[dict[str, tuple[str, ...]]] = {"Run": ("name", "loaded"), "Layer": tuple(LAYER_LATER)}
-"""Properties that came to this version of the schema after stores of it were made, the last of their node."""
 
 NODE: Final[dict[str, NodeType]] = {node.label: node for node in NODES}
 RELATIONSHIP: Final[dict[str, RelationshipType]] = {r.name: r for r in RELATIONSHIPS}

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from graphpath.addresses import read_limit
 from graphpath.errors import QueryFailed, StoreError, StoreUnavailable
-from graphpath.schema import LATER, NODE, NODES, RELATIONSHIP, RELATIONSHIPS, SCHEMA_VERSION
+from graphpath.schema import NODES, RELATIONSHIP, RELATIONSHIPS, SCHEMA_VERSION
 from graphpath.stores.session import RECORDED
 from graphpath.stores.slices import slice_files
 
@@ -140,27 +140,15 @@ class LadybugSession:
         )
 
     def find_missing_tables(self) -> list[str]:
-        """The tables and columns ("Run.name") that came to the schema after the file was made."""
+        """The tables that came to the schema after the file was made."""
         present = set(self.read_column("CALL show_tables() RETURN name"))
-        columns = [
-            f"{table}.{name}"
-            for table in LATER
-            if table in present
-            for name in self._find_missing_columns(table)
-        ]
-        return [name for name in create_statements() if name not in present] + columns
-
-    def _find_missing_columns(self, table: str) -> list[str]:
-        present = set(self.read_column(f"CALL table_info('{table}') RETURN name"))
-        return [name for name in LATER[table] if name not in present]
+        return [name for name in create_statements() if name not in present]
 
     def migrate(self) -> None:
-        """Make the tables and columns that the file has not."""
+        """Make the tables that the file has not."""
         statements = create_statements()
-        for missing in self.find_missing_tables():
-            table, _, name = missing.partition(".")
-            kind = NODE[table].properties[name] if name else ""
-            self.execute(f"ALTER TABLE {table} ADD {name} {kind}" if name else statements[table])
+        for table in self.find_missing_tables():
+            self.execute(statements[table])
 
     def execute(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
         """Run one statement and return its rows. Raises QueryFailed."""

@@ -20,8 +20,7 @@ FIELDS: Final = {
 """The property of ``Layer`` for an axis and an end."""
 
 INCOMPLETE: Final = """
-MATCH (l:Layer) WHERE l.model = $model AND (l.title IS NULL OR ($fields AND l.first_rows IS NULL))
-RETURN l.number AS layer
+MATCH (l:Layer) WHERE l.model = $model AND l.first_rows IS NULL RETURN l.number AS layer
 """
 SAY: Final = "MATCH (l:Layer) WHERE l.model = $model AND l.number = $layer SET "
 
@@ -39,9 +38,10 @@ def describe_layers(trace: Trace) -> pa.Table:
 
 
 def complete_layers(session: Session, trace: Trace, model: int) -> None:
-    """Give the layers of a model what an older graphpath, or a trace that knew less, left out."""
-    knows = bool(trace.files("fields"))
-    lacking = set(session.read_column(INCOMPLETE, {"model": model, "fields": knows}))
+    """Give the layers of a model the fields that a trace which knew less left out."""
+    if not trace.files("fields"):
+        return
+    lacking = set(session.read_column(INCOMPLETE, {"model": model}))
     if not lacking:
         return
     for row in describe_layers(trace).to_pylist():

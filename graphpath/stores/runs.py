@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphpath.errors import RecordError
 from graphpath.ids import digest
-from graphpath.naming import RunSource, has_names
+from graphpath.naming import RunSource
 from graphpath.schema import OPTIONS
 
 if TYPE_CHECKING:
@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 RUNS = """
 MATCH (r:Run)-[:TRACED]->(m:Model)
 RETURN r.id AS run, r.method AS method, r.parameters AS parameters, m.name AS model, r.dataset AS dataset,
-       r.path AS path, r.min_support AS min_support, r.complete AS complete, r.counts AS counts{more}
+       r.path AS path, r.min_support AS min_support, r.complete AS complete, r.counts AS counts,
+       r.name AS name, r.loaded AS loaded
 ORDER BY run
 """
-LATER = ("name", "loaded")
-"""What else is known of runs, but not in every store: see :func:`graphpath.naming.has_names`."""
 
 COUNTED = ("samples", "pathways", "edges", "visits", "routes")
 
@@ -33,8 +32,7 @@ INCIDENTAL = frozenset({"target", "routes", "seed", "seeds", "batch", "device", 
 
 def describe(state: RunSource) -> dict[str, list[Any]]:
     """The columns of :meth:`graphpath.stores.base.Store.runs`."""
-    more = "".join(f", r.{name} AS {name}" for name in LATER) if has_names(state) else ""
-    return _columns(state.execute(RUNS.format(more=more), {}).to_pylist())
+    return _columns(state.execute(RUNS, {}).to_pylist())
 
 
 def _columns(rows: Iterable[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -42,10 +40,10 @@ def _columns(rows: Iterable[dict[str, Any]]) -> dict[str, list[Any]]:
         name: []
         for name in ("run", "method", "parameters", "model", "dataset", "path", "min_support", "complete")
     }
-    columns |= {name: [] for name in (*COUNTED, *LATER)}
+    columns |= {name: [] for name in (*COUNTED, "name", "loaded")}
     for row in rows:
         counts = json.loads(row.pop("counts"))
-        for name, value in (dict.fromkeys(LATER) | row).items():
+        for name, value in row.items():
             columns[name].append(value)
         for name in COUNTED:
             columns[name].append(int(counts.get(name, 0)))

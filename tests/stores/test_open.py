@@ -109,23 +109,6 @@ def older(store):
             session.execute(text)
 
 
-def test_a_file_without_names_of_runs_is_read_as_it_is(loaded):
-    expected = loaded.runs().drop(columns=["name", "loaded"])
-    older(loaded)
-    runs = loaded.runs()
-    assert runs.drop(columns=["name", "loaded"]).equals(expected)
-    assert runs[["name", "loaded"]].isna().all(axis=None)
-    assert loaded.find_run(expected.run[0][:-1]) == expected.run[0]
-
-
-def test_a_file_without_names_of_runs_gets_them_when_it_is_opened(loaded, tmp_path):
-    older(loaded)
-    with open_store(loaded.path) as again:
-        assert again.execute("MATCH (r:Run) RETURN r.name AS name").num_rows == len(again.runs())
-        again.load(write_trace(tmp_path / "named", run="named", name="mine", seed=7))
-        assert again.find_run("mine") == again.find_run("latest") == "named"
-
-
 def test_a_rebuilt_file_says_when_its_runs_were_loaded(loaded):
     before = loaded.runs()
     loaded.rebuild()
