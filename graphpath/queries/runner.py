@@ -14,7 +14,7 @@ from graphpath import ids, naming
 from graphpath.classes import CLASSES
 from graphpath.errors import QueryFailed, QueryParameterError, RunNotFound
 from graphpath.naming import join_ids
-from graphpath.queries import meeting
+from graphpath.queries import kept, meeting
 from graphpath.queries.files import Query, find
 from graphpath.queries.frame import to_frame
 from graphpath.queries.graph import to_graph
@@ -157,6 +157,7 @@ def _read_answer(
         unit, values = take_unit(found.parameters, raise_limits(found, bound))
         if unit == NEURON:
             notes = [*notes, *_judge_classes(state, found, bound)]
+        notes = [*notes, *_judge_coverage(state, found, bound)]
         return state.execute(found.text_for(state.dialect, unit), values), bound, notes
 
     table, bound, notes = store.read(work, timeout=_check_timeout(timeout))
@@ -173,6 +174,14 @@ def _judge_classes(state: ReadView, found: Query, bound: Mapping[str, Value]) ->
     if found.name == meeting.LEVELS or not has_units(found.parameters) or not bound.keys() >= asked:
         return []
     return meeting.advise(meeting.describe_classes(_run_inner(state, meeting.CLASSES, bound)))
+
+
+def _judge_coverage(state: ReadView, found: Query, bound: Mapping[str, Value]) -> list[str]:
+    """Whether the pathways that a query compares keep little of their score, in a sentence."""
+    if not has_units(found.parameters) or "run" not in bound:
+        return []
+    asked = {"run": bound["run"], VARIANT: bound.get(VARIANT, "")}
+    return kept.describe_coverage(_run_inner(state, kept.COVERAGE, asked))
 
 
 def _check_timeout(timeout: object) -> float | None:

@@ -275,6 +275,7 @@ def questions(store: Store) -> list[Question]:
         Question("pathways/of_run", clean, OF_RUN),
         Question("pathways/of_sample", sample, OF_SAMPLE),
         Question("pathways/samples", clean, SAMPLES),
+        Question("pathways/coverage", clean),
         Question("pathways/edges", clean),
         Question("pathways/routes", clean, ROUTES),
         Question("pathways/layers", clean, "SELECT * FROM layers ORDER BY layer"),

@@ -266,6 +266,15 @@ def samples(facts, run, variant=""):
     return frame.assign(pathways=grouped.size()).reset_index()
 
 
+@answers("pathways/coverage")
+def coverage(facts, run, variant=""):
+    mine = facts.pathways[facts.pathways.run == run]
+    grouped = mine[mine.variant == variant if variant else mine.variant != ""].groupby("variant")
+    frame = pd.DataFrame({"pathways": grouped.size(), "edges": grouped.edges.mean()})
+    shares = mine.coverage.astype(float).groupby(mine.variant)
+    return frame.join(shares.agg(coverage="mean", least="min")).reset_index()
+
+
 @answers("pathways/edges")
 def edges(facts, run, variants=None):
     mine = wanted(facts.edges[facts.edges.run == run], variants, "variant")

@@ -183,6 +183,7 @@ CASES: dict[str, Cases] = {
     "maps/examples": of_maps,
     "pathways/of_run": [CLEAN, ATTACKED, {**CLEAN, "variants": ["adversarial"]}],
     "pathways/samples": [CLEAN, ATTACKED, {**CLEAN, "variant": "adversarial"}],
+    "pathways/coverage": [CLEAN, ATTACKED, {**CLEAN, "variant": "adversarial"}],
     "pathways/edges": [CLEAN, ATTACKED, {**CLEAN, "variants": ["adversarial"]}],
     "pathways/of_sample": of_samples({}),
     "pathways/largest": of_samples({}, {"k": 2}, {"k": 0}),

@@ -80,7 +80,7 @@ def test_a_text_for_feature_maps_names_no_neuron() -> None:
             code = "\n".join(line for line in body.splitlines() if not line.startswith("//"))
             code = code.replace("(:Neuron)-[:IN_MAP]->", "")  # from a route's neurons to their maps
             assert ":Neuron" not in code and ":FLOWS_TO]" not in code and "'neuron'" not in code, name
-            assert any(kind in code for kind in ("FLOWS_TO", "RESEMBLES", "SHARES")), name
+            assert any(kind in code for kind in ("FLOWS_TO", "RESEMBLES", "SHARES", "STEP")), name
 
 
 def test_a_printed_query_is_between_what_was_asked(apart: Store) -> None:
