@@ -45,12 +45,27 @@ def add(
         with show_bar("loading", unit="steps") as shown:
             done = kept.add_categories(wanted, progress=shown)
         paths = dict(kept.runs().set_index("run").path)
-        say_categories(kept, [Trace(paths[report.run]) for report in done], wanted)
+        concerned = [report for report in done if not report.left_out]
+        say_categories(kept, [Trace(paths[report.run]) for report in concerned], wanted)
         anew = [report for report in done if report.loaded]
+    for report in done:
+        if report.left_out:
+            say(f"Run {report.run} was left out. {report.left_out}", err=True)
     if not anew:
         say(f"{store} had these categories already")
         return
     say(f"{len(anew)} runs of {store} have class pathways of scheme {scheme} now")
+
+
+def remove(
+    scheme: Annotated[str, typer.Argument(metavar="SCHEME", help="Which: see graphpath categories list.")],
+    store: a.StoreUri,
+    database: a.Database = None,
+) -> None:
+    """Remove a scheme of categories from a store, with its class pathways; runs stay."""
+    with a.open_store(store, database) as kept:
+        kept.remove_categories(scheme)
+    say(f"removed scheme {scheme} from {store}")
 
 
 @output_options
@@ -65,4 +80,5 @@ def show(store: a.StoreUri, database: a.Database = None, *, output: Output) -> N
 
 
 app.command("add")(guard(add))
+app.command("remove")(guard(remove))
 app.command("list")(guard(show))

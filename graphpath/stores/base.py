@@ -32,14 +32,16 @@ TIMEOUT: Final = 600.0
 class LoadReport:
     """What a load did.
 
-    ``loaded`` is False when the store already had the trace. ``counts`` are the relationships and nodes
-    stored for the run; ``seconds`` the time of each stage ("prepare", "nodes", "FLOWS_TO", "roll-ups", ...).
+    ``loaded`` is False when the store already had the trace, or where ``left_out`` says why the categories
+    that were added are not of it. ``counts`` are the relationships and nodes stored for the run; ``seconds``
+    the time of each stage ("prepare", "nodes", "FLOWS_TO", "roll-ups", ...).
     """
 
     run: str
     loaded: bool
     counts: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    left_out: str = ""
 
     @property
     def total_seconds(self) -> float:
@@ -109,7 +111,7 @@ class Store(ABC):
         """Put the classes of all runs that ``scheme`` is about into its categories, and load these anew.
 
         Each is read from the trace that it was loaded from. Interrupted, the same again goes on with the runs
-        that were not loaded yet.
+        that were not loaded yet. The reports of the other runs say why these were left out.
 
         Raises:
             DataError: the scheme is of no run's classes.
@@ -119,6 +121,16 @@ class Store(ABC):
         from graphpath.stores.regroup import add_categories
 
         return add_categories(self, scheme, progress)
+
+    @abstractmethod
+    def remove_categories(self, scheme: str) -> None:
+        """Remove a scheme of categories with its class pathways; runs stay as they are otherwise.
+
+        Interrupted on a server, which removes in batches, the same again goes on.
+
+        Raises:
+            StoreError: the store has no scheme of that name.
+        """
 
     @abstractmethod
     def execute(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:

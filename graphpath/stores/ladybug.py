@@ -40,8 +40,10 @@ from graphpath.stores.location import check_no_log, read_generation, resolve_pat
 from graphpath.stores.prepare import MEMORY
 from graphpath.stores.regroup import (
     StoredGroups,
+    find_scheme,
     open_runs,
     read_stored_groups,
+    remove_scheme,
     restore_groups,
     select_concerned,
 )
@@ -226,13 +228,19 @@ class LadybugStore(Store):
     def add_categories(self, scheme: Scheme, *, progress: AnyProgress | None = None) -> list[LoadReport]:
         """See :meth:`Store.add_categories`. The file is made anew where that is cheaper; all runs at once."""
         traces = open_runs(self)
-        concerned = select_concerned(traces, scheme)
+        concerned, left_out = select_concerned(traces, scheme)
         if self.read(lambda state: all(is_loaded(state, t, n or None, scheme) for t, n in concerned)):
-            return [LoadReport(trace.id, False) for trace, _ in concerned]
+            return [*(LoadReport(trace.id, False) for trace, _ in concerned), *left_out]
         rows = self.read(lambda state: state.execute(RUNS).to_pylist())
         wanted = frozenset(trace.id for trace, _ in concerned)
         reports = self._rebuild(traces, rows, Regrouping(scheme, wanted, progress))
-        return [report for report in reports if report.run in wanted]
+        return [*(report for report in reports if report.run in wanted), *left_out]
+
+    def remove_categories(self, scheme: str) -> None:
+        """See :meth:`Store.remove_categories`."""
+        self.read(lambda state: find_scheme(state, self.uri, scheme))
+        with self._change() as (session, _):
+            remove_scheme(session, scheme)
 
     def record_verdict(self, verdict: Mapping[str, object], runs: Sequence[str]) -> None:
         """See :meth:`Store.record_verdict`."""

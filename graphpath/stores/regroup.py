@@ -1,7 +1,8 @@
-"""Categories that come to a store after its runs, and those that a store takes along when it is rebuilt."""
+"""Categories that come to a store after its runs, that go, and those that a rebuilt store takes along."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,16 @@ import pyarrow.parquet as pq
 from graphpath.errors import DataError, StoreError
 from graphpath.progress import AnyProgress
 from graphpath.stores.categories import LINKS, NODES, Scheme
+from graphpath.stores.remove import remove_classes
 from graphpath.stores.runs import open_traces
 from graphpath.stores.session import Session
 
 if TYPE_CHECKING:
     from graphpath.record import Trace
-    from graphpath.stores.base import LoadReport, Store
+    from graphpath.stores.base import LoadReport, Store, StoreView
 
+SCHEMES = "MATCH (r:Run) WHERE r.schemes IS NOT NULL RETURN r.id AS run, r.schemes AS schemes"
+SET_SCHEMES = "MATCH (r:Run) WHERE r.id = $run SET r.schemes = $schemes"
 RUNS = """
 MATCH (r:Run) WHERE r.complete RETURN r.id AS run, r.path AS path, r.min_support AS support ORDER BY r.id
 """
@@ -36,10 +40,12 @@ class StoredGroups:
 
 def add_categories(store: Store, scheme: Scheme, progress: AnyProgress | None) -> list[LoadReport]:
     """See :meth:`graphpath.stores.base.Store.add_categories`."""
-    return [
+    concerned, left_out = select_concerned(open_runs(store), scheme)
+    done = [
         store.load(trace, min_support=support or None, categories=scheme, progress=progress)
-        for trace, support in select_concerned(open_runs(store), scheme)
+        for trace, support in concerned
     ]
+    return [*done, *left_out]
 
 
 def open_runs(store: Store) -> list[tuple[Trace, int]]:
@@ -61,21 +67,46 @@ def open_runs(store: Store) -> list[tuple[Trace, int]]:
     return opened
 
 
-def select_concerned(traces: Sequence[tuple[Trace, int]], scheme: Scheme) -> list[tuple[Trace, int]]:
-    """Those of ``traces`` whose classes ``scheme`` is about. Raises DataError where there is none."""
+def select_concerned(
+    traces: Sequence[tuple[Trace, int]], scheme: Scheme
+) -> tuple[list[tuple[Trace, int]], list[LoadReport]]:
+    """Those of ``traces`` whose classes ``scheme`` is about, and why the others are left out.
+
+    Raises DataError where there is none.
+    """
+    from graphpath.stores.base import LoadReport
     from graphpath.stores.load import read_classes
 
-    concerned, refusal = [], None
+    concerned, left_out, refusal = [], [], None
     for trace, support in traces:
         try:
             scheme.match({int(row["label"]): str(row["name"]) for row in read_classes(trace)})
         except DataError as error:
+            left_out.append(LoadReport(trace.id, False, left_out=str(error)))
             refusal = error
             continue
         concerned.append((trace, support))
     if not concerned and refusal is not None:
         raise refusal
-    return concerned
+    return concerned, left_out
+
+
+def find_scheme(state: StoreView, uri: str, scheme: str) -> None:
+    """Raise StoreError where the store has no ``scheme`` of categories."""
+    known = sorted(set(state.execute(LINKS, {}).to_pydict()["scheme"]))
+    if scheme not in known:
+        raise StoreError(
+            f"{uri} has no scheme of categories {scheme!r} to remove; it has {', '.join(known) or 'none'}."
+        )
+
+
+def remove_scheme(session: Session, scheme: str) -> None:
+    """Remove a scheme with its class pathways. The scheme is there until all else is gone."""
+    for row in session.execute(SCHEMES).to_pylist():
+        kept = {name: groups for name, groups in json.loads(row["schemes"]).items() if name != scheme}
+        session.execute(SET_SCHEMES, {"run": row["run"], "schemes": json.dumps(kept, sort_keys=True)})
+    remove_classes(session, "c.scheme = $value", scheme)
+    session.remove("MATCH (k:Category) WHERE k.scheme = $value", "k", {"value": scheme})
 
 
 def read_stored_groups(session: Session) -> StoredGroups:

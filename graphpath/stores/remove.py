@@ -22,7 +22,7 @@ def remove_run(session: Session, run: str) -> None:
     session.execute("MATCH (r:Run) WHERE r.id = $run SET r.complete = false", {"run": run})
     samples = [int(sample) for sample in session.read_column(predictions.OF_RUN, {"run": run})]
     session.remove(verdicts.REMOVE, "v", {"run": run})
-    _remove_classes(session, run)
+    remove_classes(session, "c.run = $value", run)
     _remove_pathways(session, run)
     parameters = {"run": run}
     session.remove("MATCH (:Sample)-[q:PREDICTED]->(:Category) WHERE q.run = $run", "q", parameters)
@@ -39,14 +39,16 @@ def remove_run(session: Session, run: str) -> None:
             session.remove(f"MATCH (n:{label}) WHERE n.{key} = $model", "n", {"model": model})
 
 
-def _remove_classes(session: Session, run: str) -> None:
-    classes = session.read_column("MATCH (c:ClassPathway) WHERE c.run = $run RETURN c.id", {"run": run})
+def remove_classes(session: Session, condition: str, value: str) -> None:
+    """Remove the class pathways ``c`` of which ``condition`` holds for ``$value``, with their edges."""
+    text, parameters = f"MATCH (c:ClassPathway) WHERE {condition}", {"value": value}
+    classes = session.read_column(f"{text} RETURN c.id", parameters)
     for start in range(0, len(classes), BATCH):
         some = {"some": classes[start : start + BATCH]}
         for label, kind in (("Neuron", "CLASS_FLOWS_TO"), ("FeatureMap", "MAP_FLOWS_TO")):
             pattern = f"MATCH (:{label})-[r:{kind}]->(:{label}) WHERE r.class_pathway IN $some"
             session.remove(pattern, "r", some)
-    session.remove("MATCH (c:ClassPathway) WHERE c.run = $run", "c", {"run": run}, rows=5)
+    session.remove(text, "c", parameters, rows=5)
 
 
 def _remove_pathways(session: Session, run: str) -> None:

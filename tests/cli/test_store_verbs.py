@@ -8,6 +8,7 @@ import shutil
 import pandas as pd
 
 from graphpath.schema import NODES
+from tests.synthetic import write_trace
 
 
 def test_load_twice_then_delete(call, refused, trace, tmp_path) -> None:
@@ -28,6 +29,22 @@ def test_what_is_no_trace_is_refused_before_anything_is_loaded(refused, trace, t
     store = tmp_path / "pathways.lbdb"
     assert "run.json" in refused("load", trace.path, tmp_path, "--store", store)
     assert not store.exists()
+
+
+def test_categories_come_and_go_and_runs_that_are_left_out_are_named(call, refused, trace, tmp_path) -> None:
+    store, file = tmp_path / "pathways.lbdb", tmp_path / "kinds.csv"
+    few = write_trace(tmp_path / "few", run="few", classes=3, samples=3, weights="few")
+    call("load", trace.path, few.path, "--store", store)
+    file.write_text("name,category\nclass 3,x\n")
+    added = call("categories", "add", file, "--scheme", "kinds", "--store", store)
+    assert added.exit_code == 0, added.output
+    assert added.stderr.startswith("Run few was left out.") and "names none of the classes" in added.stderr
+    assert "1 runs of" in added.stdout
+    assert "kinds,x" in call("categories", "list", "--store", store, "--csv").stdout
+    removed = call("categories", "remove", "kinds", "--store", store)
+    assert removed.stdout == f"removed scheme kinds from {store}\n"
+    assert "no categories but its classes" in call("categories", "list", "--store", store).stdout
+    assert "no scheme of categories 'kinds'" in refused("categories", "remove", "kinds", "--store", store)
 
 
 def test_bulk_is_for_a_server(refused, trace, tmp_path) -> None:

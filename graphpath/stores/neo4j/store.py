@@ -29,6 +29,7 @@ from graphpath.stores.neo4j.session import BoltSession
 from graphpath.stores.neo4j.snapshot import BoltSnapshot
 from graphpath.stores.neo4j.values import to_table
 from graphpath.stores.prepare import MEMORY
+from graphpath.stores.regroup import find_scheme, remove_scheme
 from graphpath.stores.remove import remove_run
 
 if TYPE_CHECKING:
@@ -219,6 +220,12 @@ class Neo4jStore(Store):
         with explain_resumption(self.address, f"run {run!r} was deleted"):
             session.forget(run)
             remove_run(session, run)
+
+    def remove_categories(self, scheme: str) -> None:
+        """See :meth:`Store.remove_categories`."""
+        self.read(lambda state: find_scheme(state, self.uri, scheme))
+        with explain_resumption(self.address, f"scheme {scheme!r} was removed"):
+            remove_scheme(self.session(write=True), scheme)
 
     def record_verdict(self, verdict: Mapping[str, object], runs: Sequence[str]) -> None:
         """See :meth:`Store.record_verdict`."""

@@ -110,6 +110,40 @@ def test_two_schemes_stand_beside_each_other(empty: Store, traces: SimpleNamespa
     assert mine.sort_values(keys).reset_index(drop=True).equals(wanted)
 
 
+def test_a_removed_scheme_leaves_the_store_as_it_was(empty: Store, traces: SimpleNamespace) -> None:
+    other = Scheme("all", "a test", ({"label": "0", "category": "one"},))
+    for trace in (traces.clean, traces.attacked):
+        empty.load(trace, categories=other)
+    before = held(empty)
+    empty.add_categories(grouping())
+    empty.remove_categories(GROUPED)
+    assert_same(held(empty), before)
+    assert not empty.load(traces.clean).loaded
+    with pytest.raises(StoreError, match="no scheme of categories 'grouped' to remove; it has all"):
+        empty.remove_categories(GROUPED)
+    with pytest.raises(StoreError, match="no scheme of categories 'toy'"):  # the classes' own
+        empty.remove_categories("toy")
+    assert_same(held(empty), before, exact=True)
+
+
+def test_runs_that_a_scheme_is_not_about_are_named(empty: Store, traces: SimpleNamespace) -> None:
+    for trace in (traces.clean, traces.attacked):
+        empty.load(trace)
+    match, other = Scheme.match, traces.attacked.id
+
+    def refuse(self: Scheme, classes: dict[int, str]) -> dict[int, str]:
+        if next(names, "") == other:
+            raise DataError("'crane' is the name of 2 classes.")
+        return match(self, classes)
+
+    names = iter(sorted((traces.clean.id, other)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Scheme, "match", refuse)
+        done = {report.run: report for report in empty.add_categories(grouping())}
+    assert done[other].left_out == "'crane' is the name of 2 classes." and not done[other].loaded
+    assert done[traces.clean.id].loaded and not done[traces.clean.id].left_out
+
+
 def test_a_trace_that_is_gone_is_named(empty: Store, traces: SimpleNamespace, tmp_path) -> None:
     shutil.copytree(traces.clean.path, tmp_path / "copy")
     empty.load(Trace(tmp_path / "copy"))
@@ -160,3 +194,32 @@ def test_added_to_a_server_and_stopped_anywhere_the_same_goes_on(
                 store.load(trace)
         assert tries > 1
         assert_same(held(store), expected)
+
+
+def test_a_removal_that_stopped_on_a_server_goes_on(
+    neo4j_server: Server, traces: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clear(neo4j_server)
+    remove, tries = BoltSession.remove, 0
+    with connect(neo4j_server) as store:
+        store.load(traces.clean)
+        before = held(store)
+        store.add_categories(grouping())
+        while True:
+            seen = iter(range(10**6))
+
+            def failing(self, *given, seen=seen, last=tries, **options):
+                if next(seen) == last:
+                    raise Stopped
+                remove(self, *given, **options)
+
+            tries += 1
+            with monkeypatch.context() as patch:
+                patch.setattr(BoltSession, "remove", failing)
+                try:
+                    store.remove_categories(GROUPED)
+                    break
+                except Stopped:
+                    pass
+        assert tries > 3
+        assert_same(held(store), before)
