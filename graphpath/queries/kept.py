@@ -10,8 +10,7 @@ if TYPE_CHECKING:
 COVERAGE: Final = "pathways/coverage"
 ENOUGH: Final = 0.75
 """The share of abs(score) above which likeness is about that of whole pathways
-(graphpath/tracing/README.md, "What a budget
-does to likeness")."""
+("What a budget does to likeness" in graphpath/tracing/README.md)."""
 
 
 def describe_coverage(frame: pd.DataFrame) -> list[str]:
