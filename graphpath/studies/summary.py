@@ -144,8 +144,9 @@ def describe_setting(table: pd.DataFrame) -> str:
         f"{network} ({some.accuracy.min():.1%} of test images right, or more)"
         for network, some in table.groupby("network", sort=False)
     ]
-    seeds = int(table.seeds.max())
-    counted = describe_seeds(seeds, table.over.iloc[0])
+    by_study = table[table.seeds > 0].groupby("study").seeds.max()
+    least, most = (0, 0) if by_study.empty else (int(by_study.min()), int(by_study.max()))
+    counted = ("" if least == most else f"{least} to ") + describe_seeds(most, table.over.iloc[0])
     return f"On {table.on.iloc[0]}, {counted}: {'; '.join(networks)}. {describe_counts(table)}"
 
 

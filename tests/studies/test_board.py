@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("torch")
 
 from graphpath.studies.board import draw_board
+from graphpath.studies.summary import describe_setting
 from graphpath.studies.verdicts import FAILS, HOLDS, UNSURE
 
 LONG = "a claim of so many words " * 10
@@ -65,3 +66,11 @@ def test_a_long_claim_is_cut_and_shown_whole_to_who_points_at_it() -> None:
     shown = [text.text or "" for text in drawing.iter("text")]
     assert any(words.endswith("…") and LONG.startswith(words[:-1]) for words in shown)
     assert all(len(words) < len(LONG) for words in shown)
+
+
+def test_a_setting_says_of_how_many_groups_its_studies_are() -> None:
+    given = table().assign(network="n", accuracy=0.9, over="group of images")
+    assert describe_setting(given).startswith("On one, 3 groups of images: n (90.0%")
+    given["seeds"] = [3, 3, 0, 3, 5]  # 0: not measured
+    assert describe_setting(given).startswith("On one, 3 to 5 groups of images: n (90.0%")
+    assert describe_setting(given.iloc[:4]).startswith("On one, 3 groups of images:")
