@@ -54,7 +54,8 @@ def add(
     if not anew:
         say(f"{store} had these categories already")
         return
-    say(f"{len(anew)} runs of {store} have class pathways of scheme {scheme} now")
+    runs = "1 run of {} has" if len(anew) == 1 else f"{len(anew)} runs of {{}} have"
+    say(f"{runs.format(store)} class pathways of scheme {scheme} now")
 
 
 def remove(
