@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from graphpath.errors import GraphpathError
 from graphpath.record import Trace
 from graphpath.report import write_report
 from graphpath.report.reader import RunReader
+from graphpath.report.sections.pathways import spread
 from graphpath.stores import Store, open_store
 from tests.queries.facts import GROUPED, group_of, grouping
 
@@ -48,3 +51,25 @@ def test_its_samples_are_those_in_a_category(grouped: Store) -> None:
 def test_an_unknown_scheme_is_refused(grouped: Store, tmp_path: Path) -> None:
     with pytest.raises(GraphpathError, match="no scheme of categories 'other'; it has classes, grouped"):
         write_report(grouped, tmp_path, run="clean", scheme="other")
+
+
+def test_it_says_of_how_many_an_image_is_drawn(grouped: Store, tmp_path: Path) -> None:
+    for samples, said in (
+        (3, "One image of 3 of 4 classes (--samples 4 draws all), "),
+        (4, "One image of each class, "),
+    ):
+        page = write_report(grouped, tmp_path / str(samples), run="clean", samples=samples).read_text()
+        assert said in page
+    page = write_report(grouped, tmp_path / "one", run="clean", scheme=GROUPED, samples=1).read_text()
+    assert "One image of 1 of 2 categories (--samples 2 draws all), the one most like its category" in page
+
+
+@pytest.mark.parametrize(("rows", "count"), [(16, 10), (1000, 10), (10, 10), (3, 10), (5, 1), (0, 10)])
+def test_images_are_spread_evenly_over_classes(rows: int, count: int) -> None:
+    chosen = spread(pd.DataFrame({"label": range(rows)}), count).label.tolist()
+    assert len(chosen) == len(set(chosen)) == min(rows, count)
+    assert chosen == sorted(chosen)
+    if len(chosen) > 1:
+        assert (chosen[0], chosen[-1]) == (0, rows - 1)
+        gaps = np.diff(chosen)
+        assert gaps.max() - gaps.min() <= 1

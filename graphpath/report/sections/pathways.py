@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from graphpath.classes import CLASSES
 from graphpath.report.captions import format_percent, format_ratio, name_class
 from graphpath.report.page import Figure, ReportSection, Tab
@@ -55,7 +57,8 @@ RIBBON_LINES = (
 
 def make_section(reader: RunReader, pixels: Sequence[Pixels], samples: int) -> ReportSection | None:
     """The drawings of up to ``samples`` images, one of each class."""
-    chosen = choose_typical(reader, samples)
+    every = find_typical(reader)
+    chosen = spread(every, samples)
     if chosen.empty:
         return None
     maps = OPENED // len(chosen)
@@ -63,7 +66,7 @@ def make_section(reader: RunReader, pixels: Sequence[Pixels], samples: int) -> R
         _make_tab(reader, pixels, row, f"i{place}", maps) for place, row in enumerate(iterate_rows(chosen))
     ]
     figure = Figure(
-        title="One image of each class, the one most like its class",
+        title=_describe_choice(reader, len(chosen), len(every)),
         text=describe_drawing(made[0][1]),
         tabs=[tab for tab, _ in made],
         legend="signs",
@@ -86,8 +89,25 @@ def describe_drawing(scene: Scene) -> str:
     return HOW.format(what=LAYERS if single else BLOCKS, lines=EDGE_LINES if single else RIBBON_LINES)
 
 
+def _describe_choice(reader: RunReader, shown: int, every: int) -> str:
+    one, many = ("class", "classes") if reader.scheme == CLASSES else ("category", "categories")
+    of = f"each {one}" if shown == every else f"{shown} of {every} {many} (--samples {every} draws all)"
+    return f"One image of {of}, the one most like its {one}"
+
+
 def choose_typical(reader: RunReader, samples: int) -> pd.DataFrame:
-    """Of each class the correct sample whose pathway is most like the class pathway, evenly over classes.
+    """Up to ``samples`` of :func:`find_typical`, evenly over classes."""
+    return spread(find_typical(reader), samples)
+
+
+def spread(rows: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Up to ``count`` of the rows, evenly, the first and the last among them."""
+    places = np.linspace(0, len(rows) - 1, min(count, len(rows)))
+    return rows.iloc[places.round().astype(int)]
+
+
+def find_typical(reader: RunReader) -> pd.DataFrame:
+    """Of each class the correct sample whose pathway is most like the class pathway.
 
     ``likeness`` is NaN where the class has no other image.
     """
@@ -97,9 +117,7 @@ def choose_typical(reader: RunReader, samples: int) -> pd.DataFrame:
     among = among if reader.scheme == CLASSES else among[among.label >= 0]
     among = among[among.correct] if among.correct.any() else among
     best = among.sort_values(["likeness", "pathway"], ascending=[False, True]).drop_duplicates("label")
-    best = best.sort_values("label")
-    step = max(1, -(-len(best) // samples))
-    return best.iloc[::step].head(samples)
+    return best.sort_values("label")
 
 
 def _make_tab(
