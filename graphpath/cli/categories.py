@@ -54,8 +54,8 @@ def add(
     if not anew:
         say(f"{store} had these categories already")
         return
-    runs = "1 run of {} has" if len(anew) == 1 else f"{len(anew)} runs of {{}} have"
-    say(f"{runs.format(store)} class pathways of scheme {scheme} now")
+    runs, have = ("1 run", "has") if len(anew) == 1 else (f"{len(anew)} runs", "have")
+    say(f"{runs} of {store} {have} class pathways of scheme {scheme} now")
 
 
 def remove(

@@ -18,7 +18,8 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import spearmanr
+from sklearn.metrics import roc_auc_score
 
 from graphpath.record import Trace
 from graphpath.sql import connect, read_parquet
@@ -73,14 +74,8 @@ def describe(alike: pd.Series, whole: pd.Series, category: pd.Series) -> tuple[f
     alike = alike.droplevel("layer")
     one, two = (category[alike.index.get_level_values(end)].to_numpy() for end in ("one", "two"))
     same = one == two
-    ranks, inside = rankdata(alike), int(same.sum())
-    area = (ranks[same].sum() - inside * (inside + 1) / 2) / (inside * (len(same) - inside))
-    return (
-        alike[same].mean(),
-        alike[~same].mean(),
-        area,
-        spearmanr(alike, whole.reindex(alike.index)).statistic,
-    )
+    rank = spearmanr(alike, whole.reindex(alike.index)).statistic
+    return alike[same].mean(), alike[~same].mean(), roc_auc_score(same, alike), rank
 
 
 if __name__ == "__main__":
